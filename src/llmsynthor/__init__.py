@@ -1,0 +1,1 @@
+"""LLMSynthor: macro-statistics in, micro-records out."""

@@ -1,0 +1,25 @@
+"""Prompt texts as data: one Markdown file each, filled by jinja2, hashed into the manifest."""
+
+import hashlib
+from importlib.resources import files
+from typing import Any
+
+NAMES = ("system", "dependency", "plan")
+
+
+def text(name: str) -> str:
+    """Read the text of a prompt."""
+    return files(__package__).joinpath(f"{name}.md").read_text(encoding="utf-8")
+
+
+def fill(name: str, **values: Any) -> str:
+    """Fill a prompt; a name the text uses and the caller does not give is an error."""
+    from jinja2 import Environment, StrictUndefined  # noqa: PLC0415  (keeps the import of the package quick)
+
+    environment = Environment(undefined=StrictUndefined, autoescape=False, trim_blocks=True)  # noqa: S701  (no HTML)
+    return environment.from_string(text(name)).render(**values).strip()
+
+
+def digests() -> dict[str, str]:
+    """SHA-256 of every prompt text."""
+    return {f"{name}.md": hashlib.sha256(text(name).encode()).hexdigest() for name in NAMES}

@@ -1,0 +1,117 @@
+"""The shape of spec.yaml, as pydantic models: the edge where untrusted input is read."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class Part(BaseModel):
+    """Strict: nothing is coerced, nothing unknown is accepted."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class CategoryPart(Part):
+    kind: Literal["category"]
+    levels: list[str] = Field(min_length=1)
+    label: str = ""
+    description: str = ""
+
+
+class NumericPart(Part):
+    kind: Literal["integer", "number"]
+    range: list[float] = Field(min_length=2, max_length=2)
+    unit: str = ""
+    label: str = ""
+    description: str = ""
+
+
+class TextPart(Part):
+    kind: Literal["text"]
+    prompt: str
+    max_words: int = Field(default=30, ge=1)
+    label: str = ""
+    description: str = ""
+
+
+VariablePart = Annotated[CategoryPart | NumericPart | TextPart, Field(discriminator="kind")]
+
+
+class DerivedCategoryPart(CategoryPart):
+    expression: str
+
+
+class DerivedNumericPart(NumericPart):
+    expression: str
+
+
+DerivedPart = Annotated[DerivedCategoryPart | DerivedNumericPart, Field(discriminator="kind")]
+
+
+class UnitPart(Part):
+    variables: dict[str, VariablePart] = Field(min_length=1)
+    derived: dict[str, DerivedPart] = Field(default_factory=dict)
+    parent: str | None = None
+    count: str | None = None
+
+
+class TargetPart(Part):
+    """One of `table` and `cells` holds the numbers; `mean`, `total` or `quantile` names the variable of a statistic."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True)
+
+    name: str | None = None
+    unit: str
+    table: Any = None
+    cells: list[dict[str, Any]] | None = None
+    value: str | None = None
+    mean: str | None = None
+    total: str | None = None
+    quantile: str | None = None
+    probability: float | None = Field(default=None, gt=0, lt=1)
+    by: list[str] | None = None
+    source: str = ""
+    universe: str | None = None
+    tolerance: float = Field(default=0.0, ge=0)
+    margin_of_error: str | None = None
+    importance: float = Field(default=1.0, gt=0)
+    zeros: Literal["sampling", "structural"] = "sampling"
+
+    @model_validator(mode="after")
+    def one_origin(self) -> "TargetPart":
+        if (self.table is None) == (self.cells is None):
+            raise ValueError("give either `table` (a file) or `cells` (rows in the spec), one of the two")
+        if sum(x is not None for x in (self.mean, self.total, self.quantile)) > 1:
+            raise ValueError("a target is one of mean, total and quantile")
+        if self.quantile is not None and self.probability is None:
+            raise ValueError("a quantile needs `probability`, for instance 0.5 for the median")
+        return self
+
+
+class RulePart(Part):
+    name: str | None = None
+    unit: str
+    forbid: str
+
+
+class SettingsPart(Part):
+    records: int | None = Field(default=None, ge=1)
+    seed: int | None = Field(default=None, ge=0)
+    llm: str | None = None
+    align: Literal["exact", "none"] | None = None
+    max_calls: int | None = Field(default=None, ge=0)
+    max_seconds: float | None = Field(default=None, ge=0)
+    iterations: int | None = Field(default=None, ge=0)
+    proposals: int | None = Field(default=None, ge=1, le=20)
+    temperature: float | None = Field(default=None, ge=0, le=2)
+
+
+class Document(Part):
+    llmsynthor: Literal[1]
+    name: str = ""
+    context: str = ""
+    units: dict[str, UnitPart] = Field(min_length=1)
+    targets: list[TargetPart] = Field(default_factory=list)
+    rules: list[RulePart] = Field(default_factory=list)
+    scenario: str = ""
+    synthesis: SettingsPart = Field(default_factory=SettingsPart)

@@ -1,0 +1,323 @@
+"""Expressions of rules, universes and derived variables: read from the syntax tree with an allow-list, never evaluated as code."""
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import polars as pl
+
+LONGEST = 2_000
+DEEPEST = 40
+
+COMPARISONS = {
+    ast.Lt: "<",
+    ast.LtE: "<=",
+    ast.Gt: ">",
+    ast.GtE: ">=",
+    ast.Eq: "==",
+    ast.NotEq: "!=",
+    ast.In: "in",
+    ast.NotIn: "not in",
+}
+ARITHMETIC = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
+SCALARS = ("min", "max", "abs")
+AGGREGATES = ("count", "any", "all", "sum", "mean", "min", "max", "first")
+ALLOWED = (
+    "names, numbers, texts, comparisons, and or not in, + - * /, x if c else y, min max abs, "
+    "and over a child unit count any all sum mean min max first"
+)
+
+
+class ExpressionError(ValueError):
+    """What is wrong with an expression, and at which character (counted from 1)."""
+
+    def __init__(self, text: str, position: int, what: str) -> None:
+        self.text, self.position, self.what = text, position, what
+        super().__init__(f"{what}, at character {position} of {text[:80]!r}; allowed are {ALLOWED}")
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A variable: `age` of the unit itself, or `person.age` of another unit."""
+
+    unit: str | None
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.unit}.{self.name}" if self.unit else self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    value: float | str | bool
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """The right side of `in`."""
+
+    values: tuple[float | str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """`symbol` is a comparison, an arithmetic sign, `and`, `or`, `not`, `neg`, `if` (condition, then, else), or a function."""
+
+    symbol: str
+    operands: "tuple[Node, ...]"
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregate:
+    """A function over the child records of a record; also `previous`, over the child before in an ordered unit."""
+
+    function: str
+    operand: "Node"
+
+
+Node = Reference | Literal | Choices | Operation | Aggregate
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """A parsed expression; equal texts are equal expressions."""
+
+    text: str
+    tree: Node
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def parse(text: str) -> Expression:
+    """Read an expression; raises ExpressionError that names the position and what is allowed.
+
+    >>> str(parse("age < 16 and employment == 'Employed'"))
+    "age < 16 and employment == 'Employed'"
+    >>> parse("__import__('os')")
+    Traceback (most recent call last):
+    llmsynthor.spec.expressions.ExpressionError: there is no function '__import__', at character 1 of ...
+    """
+    if len(text) > LONGEST:
+        raise ExpressionError(text, LONGEST, f"the expression is longer than {LONGEST} characters")
+    try:
+        tree = ast.parse(text.strip(), mode="eval").body
+    except SyntaxError as cause:
+        raise ExpressionError(text, cause.offset or 1, f"it cannot be read ({cause.msg})") from cause
+    except (ValueError, RecursionError, MemoryError) as cause:
+        raise ExpressionError(text, 1, f"it cannot be read ({cause or 'nested too deeply'})") from cause
+    return Expression(text, _Reader(text).node(tree, 0))
+
+
+class _Reader:
+    """Turns the syntax tree into nodes; whatever it does not know is refused."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def refuse(self, node: ast.AST, what: str) -> NoReturn:
+        raise ExpressionError(self.text, getattr(node, "col_offset", 0) + 1, what)
+
+    def node(self, tree: ast.expr, depth: int) -> Node:
+        if depth > DEEPEST:
+            self.refuse(tree, f"it is nested more than {DEEPEST} levels deep")
+        reader = getattr(self, f"read_{type(tree).__name__.lower()}", None)
+        if reader is None:
+            self.refuse(tree, f"{_plain(tree)} is not allowed")
+        result: Node = reader(tree, depth + 1)
+        return result
+
+    def read_name(self, tree: ast.Name, depth: int) -> Node:
+        return Reference(None, tree.id)
+
+    def read_attribute(self, tree: ast.Attribute, depth: int) -> Node:
+        if not isinstance(tree.value, ast.Name) or tree.attr.startswith("_") or tree.value.id.startswith("_"):
+            self.refuse(tree, "only a unit's variable may follow a dot, as in person.age")
+        return Reference(tree.value.id, tree.attr)
+
+    def read_constant(self, tree: ast.Constant, depth: int) -> Node:
+        if isinstance(tree.value, bool | str):
+            return Literal(tree.value)
+        if isinstance(tree.value, int | float) and abs(tree.value) <= 1e15:
+            return Literal(float(tree.value))
+        self.refuse(tree, f"the value {str(tree.value)[:30]} is not allowed")
+
+    def read_unaryop(self, tree: ast.UnaryOp, depth: int) -> Node:
+        if isinstance(tree.op, ast.Not):
+            return Operation("not", (self.node(tree.operand, depth),))
+        operand = self.node(tree.operand, depth)
+        if not isinstance(tree.op, ast.USub):
+            self.refuse(tree, "this sign is not allowed")
+        if isinstance(operand, Literal) and isinstance(operand.value, float):
+            return Literal(-operand.value)
+        return Operation("neg", (operand,))
+
+    def read_binop(self, tree: ast.BinOp, depth: int) -> Node:
+        if type(tree.op) not in ARITHMETIC:
+            self.refuse(tree, f"the operator {type(tree.op).__name__} is not allowed")
+        return Operation(ARITHMETIC[type(tree.op)], (self.node(tree.left, depth), self.node(tree.right, depth)))
+
+    def read_boolop(self, tree: ast.BoolOp, depth: int) -> Node:
+        symbol = "and" if isinstance(tree.op, ast.And) else "or"
+        return Operation(symbol, tuple(self.node(value, depth) for value in tree.values))
+
+    def read_compare(self, tree: ast.Compare, depth: int) -> Node:
+        sides = [tree.left, *tree.comparators]
+        parts = [self.comparison(op, a, b, depth) for op, a, b in zip(tree.ops, sides, sides[1:], strict=False)]
+        return parts[0] if len(parts) == 1 else Operation("and", tuple(parts))
+
+    def comparison(self, op: ast.cmpop, left: ast.expr, right: ast.expr, depth: int) -> Node:
+        if type(op) not in COMPARISONS:
+            self.refuse(left, f"the comparison {type(op).__name__} is not allowed")
+        second = self.choices(right) if isinstance(op, ast.In | ast.NotIn) else self.node(right, depth)
+        return Operation(COMPARISONS[type(op)], (self.node(left, depth), second))
+
+    def choices(self, tree: ast.expr) -> Node:
+        if not isinstance(tree, ast.Tuple | ast.List | ast.Set):
+            self.refuse(tree, "`in` needs a list of values on its right, as in x in ('a', 'b')")
+        read = [self.node(entry, 0) for entry in tree.elts]
+        values = [entry.value for entry in read if isinstance(entry, Literal) and not isinstance(entry.value, bool)]
+        if len(values) != len(tree.elts):
+            self.refuse(tree, "only numbers and texts may stand in the list behind `in`")
+        return Choices(tuple(values))
+
+    def read_ifexp(self, tree: ast.IfExp, depth: int) -> Node:
+        return Operation("if", tuple(self.node(part, depth) for part in (tree.test, tree.body, tree.orelse)))
+
+    def read_call(self, tree: ast.Call, depth: int) -> Node:
+        name = tree.func.id if isinstance(tree.func, ast.Name) else None
+        if name not in (*SCALARS, *AGGREGATES, "previous"):
+            self.refuse(tree, f"there is no function {ast.unparse(tree.func)[:40]!r}")
+        if tree.keywords or not tree.args or any(isinstance(arg, ast.Starred) for arg in tree.args):
+            self.refuse(tree, f"{name} takes plain arguments only, and at least one")
+        operands = tuple(self.node(arg, depth) for arg in tree.args)
+        return self.call(tree, str(name), operands)
+
+    def call(self, tree: ast.Call, name: str, operands: tuple[Node, ...]) -> Node:
+        over_child = any(r.unit is not None for operand in operands for r in walk(operand, aggregates=False))
+        if name == "previous" or (name in AGGREGATES and (over_child or name not in SCALARS)):
+            if len(operands) != 1:
+                self.refuse(tree, f"{name} takes one argument here")
+            return Aggregate(name, operands[0])
+        if (name == "abs") != (len(operands) == 1):
+            self.refuse(tree, f"{name} takes {'one argument' if name == 'abs' else 'two arguments or more'}")
+        return Operation(name, operands)
+
+
+def _plain(tree: ast.AST) -> str:
+    return {"Lambda": "a lambda", "Subscript": "an index [ ]", "JoinedStr": "an f-string", "NamedExpr": "an assignment"}.get(
+        type(tree).__name__, f"a {type(tree).__name__.lower()}"
+    )
+
+
+def walk(node: Node, *, aggregates: bool = True) -> Iterator[Reference]:
+    """Yield every reference below a node; without `aggregates` only those that no function over children encloses."""
+    if isinstance(node, Reference):
+        yield node
+    elif isinstance(node, Aggregate) and aggregates:
+        yield from walk(node.operand)
+    elif isinstance(node, Operation):
+        for operand in node.operands:
+            yield from walk(operand, aggregates=aggregates)
+
+
+def references(expression: Expression) -> frozenset[Reference]:
+    """Every variable that an expression uses."""
+    return frozenset(walk(expression.tree))
+
+
+def nodes(node: Node) -> Iterator[Node]:
+    """Yield a node and all below it."""
+    yield node
+    below = node.operands if isinstance(node, Operation) else (node.operand,) if isinstance(node, Aggregate) else ()
+    for operand in below:
+        yield from nodes(operand)
+
+
+def evaluate(expression: Expression, frame: pl.DataFrame) -> pl.Series:
+    """Evaluate over the records of one unit; returns one value per record."""
+    result = frame.select(to_polars(expression).alias("value"))["value"]
+    return result if len(result) == frame.height else result.extend_constant(result[0], frame.height - 1)
+
+
+def to_polars(expression: Expression) -> pl.Expr:
+    """Translate for a frame whose columns are the variables; raises ExpressionError for aggregates over children."""
+    return _translate(expression.tree, expression)
+
+
+def _translate(node: Node, whole: Expression) -> pl.Expr:
+    if isinstance(node, Reference):
+        return pl.col(str(node))
+    if isinstance(node, Literal):
+        return pl.lit(node.value)
+    if isinstance(node, Operation):
+        return _operate(node, whole)
+    raise ExpressionError(whole.text, 1, "a function over child records cannot be computed from one unit's records")
+
+
+def _operate(node: Operation, whole: Expression) -> pl.Expr:
+    if node.symbol in ("in", "not in"):
+        left, choices = _translate(node.operands[0], whole), node.operands[1]
+        found = left.is_in(list(choices.values) if isinstance(choices, Choices) else [])
+        return found if node.symbol == "in" else ~found
+    parts = [_translate(operand, whole) for operand in node.operands]
+    if node.symbol == "if":
+        return pl.when(parts[0]).then(parts[1]).otherwise(parts[2])
+    simple: dict[str, Any] = {
+        "not": lambda: ~parts[0],
+        "neg": lambda: -parts[0],
+        "and": lambda: pl.all_horizontal(parts),
+        "or": lambda: pl.any_horizontal(parts),
+        "min": lambda: pl.min_horizontal(parts),
+        "max": lambda: pl.max_horizontal(parts),
+        "abs": lambda: parts[0].abs(),
+        "+": lambda: parts[0] + parts[1],
+        "-": lambda: parts[0] - parts[1],
+        "*": lambda: parts[0] * parts[1],
+        "/": lambda: parts[0] / parts[1],
+        "<": lambda: parts[0] < parts[1],
+        "<=": lambda: parts[0] <= parts[1],
+        ">": lambda: parts[0] > parts[1],
+        ">=": lambda: parts[0] >= parts[1],
+        "==": lambda: parts[0] == parts[1],
+        "!=": lambda: parts[0] != parts[1],
+    }
+    result: pl.Expr = simple[node.symbol]()
+    return result
+
+
+def cut_points(expression: Expression, name: str, *, integer: bool) -> tuple[frozenset[float], bool]:
+    """Find where an expression cuts a numeric variable into half-open cells.
+
+    Returns the break points that make comparisons with constants exact, and whether the variable is also used in a way that
+    no break point makes exact (computed with, or compared with another variable).
+    """
+    points: set[float] = set()
+    simple = 0
+    for node in nodes(expression.tree):
+        if isinstance(node, Operation) and node.symbol in COMPARISONS.values():
+            found = _constants(node, name)
+            if found is not None:
+                simple += 1
+                points |= {point for value, symbol in found for point in _edges(value, symbol, integer=integer)}
+    uses = sum(1 for node in nodes(expression.tree) if node == Reference(None, name))
+    return frozenset(points), uses > simple
+
+
+def _constants(node: Operation, name: str) -> list[tuple[float, str]] | None:
+    left, right = node.operands
+    mirrored = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
+    if left == Reference(None, name) and isinstance(right, Choices):
+        return [(float(value), "==") for value in right.values if not isinstance(value, str)]
+    if left == Reference(None, name) and isinstance(right, Literal) and isinstance(right.value, float):
+        return [(right.value, node.symbol)]
+    if right == Reference(None, name) and isinstance(left, Literal) and isinstance(left.value, float):
+        return [(left.value, mirrored.get(node.symbol, node.symbol))]
+    return None
+
+
+def _edges(value: float, symbol: str, *, integer: bool) -> tuple[float, ...]:
+    after = float(int(value // 1) + 1) if integer else value
+    at = float(-(-value // 1)) if integer else value
+    return {"<": (at,), ">=": (at,), "<=": (after,), ">": (after,)}.get(symbol, (at, after))

@@ -1,0 +1,46 @@
+"""Whether the intervals of one column cut a variable's range without gap and overlap."""
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from llmsynthor.spec.expressions import Expression, references
+from llmsynthor.spec.levels import Interval
+from llmsynthor.spec.possibility import Span, possible
+from llmsynthor.spec.schema import Numeric
+
+
+def partition_problems(
+    intervals: Sequence[Interval], variable: Numeric, name: str, universe: Expression | None
+) -> Iterator[tuple[str, str, str]]:
+    """Yield (what, advice, found) for every overlap, and every gap that the universe does not explain.
+
+    `intervals` are sorted. A gap is explained when the universe is about this variable alone and excludes all of it.
+    """
+    for a, b in pairwise(intervals):
+        if b.low < a.high:
+            yield f"intervals of {name} overlap", "cut the variable once, without overlap", f"{a} and {b}"
+    covered = variable.range.low
+    for interval in [*intervals, Interval(variable.range.high, variable.range.high + 1)]:
+        gap = _gap(covered, interval.low, variable)
+        if gap is not None and not _explained(gap, variable, name, universe):
+            advice = f"add the missing interval (a count of 0 if none), or say which records the table is about: universe"
+            yield f"there is a gap between the intervals of {name}", advice, str(gap)
+        covered = max(covered, interval.high)
+
+
+def _gap(covered: float, low: float, variable: Numeric) -> Interval | None:
+    if low <= covered or (variable.integer and np.ceil(low) <= np.ceil(covered)):
+        return None
+    return Interval(covered, low)
+
+
+def _explained(gap: Interval, variable: Numeric, name: str, universe: Expression | None) -> bool:
+    if universe is None:
+        return False
+    if {reference.name for reference in references(universe)} != {name}:
+        return name in {reference.name for reference in references(universe)}
+    box = Span(low=np.array([gap.low]), high=np.array([gap.high]), integer=variable.integer)
+    may, _ = possible(universe, {str(next(iter(references(universe)))): box})
+    return not bool(may[0])

@@ -1,0 +1,221 @@
+"""Three-valued evaluation: may an expression be true, may it be false, somewhere in a box of cells?
+
+Interval arithmetic (Moore 1966), vectorised over boxes. Sound: what may happen is never said to be impossible. Exact for
+categories and for comparisons of one numeric variable with constants.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llmsynthor.spec.expressions import Aggregate, Choices, Expression, Literal, Node, Operation, Reference
+
+Floats = NDArray[np.float64]
+Booleans = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Levels:
+    """A category in k boxes: `codes` (k,) into `levels`."""
+
+    codes: NDArray[np.int64]
+    levels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """A number in k boxes: half-open cells [low, high), each shape (k,)."""
+
+    low: Floats
+    high: Floats
+    integer: bool
+
+
+Box = Levels | Span
+
+
+@dataclass(frozen=True, slots=True)
+class _Range:
+    """All values from low to high, both ends in, but `open_high` ends excluded."""
+
+    low: Floats
+    high: Floats
+    open_high: Booleans
+
+
+@dataclass(frozen=True, slots=True)
+class _Truth:
+    may: Booleans
+    may_not: Booleans
+
+
+@dataclass(frozen=True, slots=True)
+class _Texts:
+    """Each box may hold any of the texts marked in `marks` (texts, k)."""
+
+    texts: tuple[str, ...]
+    marks: Booleans
+
+
+_Value = _Range | _Truth | _Texts
+
+
+def possible(expression: Expression, boxes: Mapping[str, Box]) -> tuple[Booleans, Booleans]:
+    """Say for each of k boxes whether the condition may be true and whether it may be false; two arrays (k,)."""
+    count = max(len(box.codes if isinstance(box, Levels) else box.low) for box in boxes.values()) if boxes else 1
+    value = _Evaluation(boxes, count).value(expression.tree)
+    if not isinstance(value, _Truth):
+        raise TypeError(f"{expression} is not a condition")
+    return value.may, value.may_not
+
+
+class _Evaluation:
+    def __init__(self, boxes: Mapping[str, Box], count: int) -> None:
+        self.boxes, self.count = boxes, count
+
+    def value(self, node: Node) -> _Value:
+        if isinstance(node, Reference):
+            return self.reference(node)
+        if isinstance(node, Literal):
+            return self.literal(node)
+        if isinstance(node, Aggregate | Choices):
+            raise TypeError("a function over child records has no value in the cells of one unit")
+        if node.symbol in ("in", "not in"):
+            return self.membership(node)
+        return self.operation(node.symbol, [self.value(operand) for operand in node.operands])
+
+    def reference(self, node: Reference) -> _Value:
+        box = self.boxes[str(node)]
+        if isinstance(box, Levels):
+            marks = np.arange(len(box.levels))[:, None] == box.codes[None, :]
+            return _Texts(box.levels, marks)
+        if box.integer:
+            return _Range(np.ceil(box.low), np.ceil(box.high) - 1, np.zeros(self.count, bool))
+        return _Range(box.low, box.high, np.ones(self.count, bool))
+
+    def literal(self, node: Literal) -> _Value:
+        if isinstance(node.value, bool):
+            truth = np.full(self.count, node.value)
+            return _Truth(truth, ~truth)
+        if isinstance(node.value, str):
+            return _Texts((node.value,), np.ones((1, self.count), bool))
+        return self.number(node.value)
+
+    def number(self, value: float) -> _Range:
+        return _Range(np.full(self.count, value), np.full(self.count, value), np.zeros(self.count, bool))
+
+    def membership(self, node: Operation) -> _Truth:
+        left, choices = self.value(node.operands[0]), node.operands[1]
+        values = choices.values if isinstance(choices, Choices) else ()
+        literals = [self.literal(Literal(value)) for value in values]
+        tests = [_compare("==", left, literal) for literal in literals if type(literal) is type(left)]
+        result = _any(tests, self.count)
+        return result if node.symbol == "in" else _Truth(result.may_not, result.may)
+
+    def operation(self, symbol: str, values: list[_Value]) -> _Value:
+        truths = [value for value in values if isinstance(value, _Truth)]
+        if symbol == "not":
+            return _Truth(truths[0].may_not, truths[0].may)
+        if symbol == "or":
+            return _any(truths, self.count)
+        if symbol == "and":
+            opposite = _any([_Truth(t.may_not, t.may) for t in truths], self.count)
+            return _Truth(opposite.may_not, opposite.may)
+        if symbol == "if":
+            return _either(truths[0], values[1], values[2])
+        if symbol in ("<", "<=", ">", ">=", "==", "!="):
+            return _compare(symbol, values[0], values[1])
+        return _arithmetic(symbol, [value for value in values if isinstance(value, _Range)])
+
+
+def _any(truths: list[_Truth], count: int) -> _Truth:
+    """Sound for conditions that depend on each other too: then it may only say "may" too often."""
+    may, may_not = np.zeros(count, bool), np.ones(count, bool)
+    for truth in truths:
+        may, may_not = may | truth.may, may_not & truth.may_not
+    return _Truth(may, may_not)
+
+
+def _either(condition: _Truth, first: _Value, second: _Value) -> _Value:
+    if isinstance(first, _Truth) and isinstance(second, _Truth):
+        may = (condition.may & first.may) | (condition.may_not & second.may)
+        return _Truth(may, (condition.may & first.may_not) | (condition.may_not & second.may_not))
+    if isinstance(first, _Texts) and isinstance(second, _Texts):
+        texts = tuple(dict.fromkeys((*first.texts, *second.texts)))
+        return _Texts(texts, (_marks(first, texts) & condition.may) | (_marks(second, texts) & condition.may_not))
+    if isinstance(first, _Range) and isinstance(second, _Range):
+        low = np.minimum(np.where(condition.may, first.low, np.inf), np.where(condition.may_not, second.low, np.inf))
+        high = np.maximum(np.where(condition.may, first.high, -np.inf), np.where(condition.may_not, second.high, -np.inf))
+        return _Range(low, high, np.zeros(len(low), bool))
+    raise TypeError("the two sides of if ... else have different kinds")
+
+
+def _marks(value: _Texts, texts: tuple[str, ...]) -> Booleans:
+    none = np.zeros(value.marks.shape[1], bool)
+    return np.stack([value.marks[value.texts.index(text)] if text in value.texts else none for text in texts])
+
+
+def _compare(symbol: str, left: _Value, right: _Value) -> _Truth:
+    if isinstance(left, _Range) and isinstance(right, _Range):
+        return _compare_ranges(symbol, left, right)
+    if isinstance(left, _Truth) and isinstance(right, _Truth):
+        same = (left.may & right.may) | (left.may_not & right.may_not)
+        differ = (left.may & right.may_not) | (left.may_not & right.may)
+    elif isinstance(left, _Texts) and isinstance(right, _Texts):
+        texts = tuple(dict.fromkeys((*left.texts, *right.texts)))
+        a, b = _marks(left, texts), _marks(right, texts)
+        same = (a & b).any(axis=0)
+        differ = ~same | (a.sum(axis=0) > 1) | (b.sum(axis=0) > 1)
+    else:
+        raise TypeError("a text is compared with a number")
+    return _Truth(same, differ) if symbol == "==" else _Truth(differ, same)
+
+
+def _compare_ranges(symbol: str, left: _Range, right: _Range) -> _Truth:
+    if symbol in (">", ">="):
+        return _compare_ranges({">": "<", ">=": "<="}[symbol], right, left)
+    if symbol == "<":
+        below = left.low < right.high
+        not_below = (left.high > right.low) | ((left.high == right.low) & ~left.open_high)
+        return _Truth(below, not_below)
+    if symbol == "<=":
+        truth = _compare_ranges("<", right, left)
+        return _Truth(truth.may_not, truth.may)
+    apart = (left.high < right.low) | (right.high < left.low)
+    apart |= ((left.high == right.low) & left.open_high) | ((right.high == left.low) & right.open_high)
+    fixed = (left.low == left.high) & (right.low == right.high) & (left.low == right.low)
+    return _Truth(~apart, ~fixed) if symbol == "==" else _Truth(~fixed, ~apart)
+
+
+def _arithmetic(symbol: str, values: list[_Range]) -> _Range:
+    closed = np.zeros(len(values[0].low), bool)
+    if symbol == "neg":
+        return _Range(-values[0].high, -values[0].low, closed)
+    if symbol == "abs":
+        low, high = values[0].low, values[0].high
+        nearest = np.where((low <= 0) & (high >= 0), 0.0, np.minimum(abs(low), abs(high)))
+        return _Range(nearest, np.maximum(abs(low), abs(high)), closed)
+    if symbol in ("min", "max"):
+        choose = np.minimum if symbol == "min" else np.maximum
+        return _Range(choose.reduce([v.low for v in values]), choose.reduce([v.high for v in values]), closed)
+    a, b = values
+    if symbol == "+":
+        return _Range(a.low + b.low, a.high + b.high, a.open_high | b.open_high)
+    if symbol == "-":
+        return _Range(a.low - b.high, a.high - b.low, a.open_high)
+    return _product(a, b) if symbol == "*" else _quotient(a, b)
+
+
+def _product(a: _Range, b: _Range) -> _Range:
+    corners = np.stack([a.low * b.low, a.low * b.high, a.high * b.low, a.high * b.high])
+    return _Range(corners.min(axis=0), corners.max(axis=0), np.zeros(corners.shape[1], bool))
+
+
+def _quotient(a: _Range, b: _Range) -> _Range:
+    around_zero = (b.low <= 0) & (b.high >= 0)
+    safe = _Range(np.where(around_zero, 1.0, b.low), np.where(around_zero, 1.0, b.high), b.open_high)
+    inverse = _product(a, _Range(1 / safe.high, 1 / safe.low, safe.open_high))
+    low, high = np.where(around_zero, -np.inf, inverse.low), np.where(around_zero, np.inf, inverse.high)
+    return _Range(low, high, np.zeros(len(low), bool))

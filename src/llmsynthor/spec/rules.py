@@ -1,0 +1,14 @@
+"""Rules: what no record may be."""
+
+from dataclasses import dataclass
+
+from llmsynthor.spec.expressions import Expression
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """Forbid every record of `unit` for which the expression is true."""
+
+    name: str
+    unit: str
+    forbid: Expression

@@ -1,0 +1,43 @@
+"""The whole of what is wanted, as one frozen object."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from llmsynthor.spec.rules import Rule
+from llmsynthor.spec.schema import Schema
+from llmsynthor.spec.targets import Target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The `synthesis:` section of a spec; None where the spec is silent. The command line wins over it."""
+
+    records: int | None = None
+    seed: int | None = None
+    llm: str | None = None
+    align: Literal["exact", "none"] | None = None
+    max_calls: int | None = None
+    max_seconds: float | None = None
+    iterations: int | None = None
+    proposals: int | None = None
+    temperature: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spec:
+    """Units, targets and rules of one synthesis, with all tables read and checked."""
+
+    name: str
+    context: str
+    schema: Schema
+    targets: tuple[Target, ...]
+    rules: tuple[Rule, ...] = ()
+    scenario: str = ""
+    settings: Settings = field(default_factory=Settings)
+
+    @classmethod
+    def load(cls, source: Any) -> "Spec":
+        """Read a spec from a path to a YAML file or from a mapping; see `llmsynthor.spec.files.load`."""
+        from llmsynthor.spec.files import load  # noqa: PLC0415  (files imports this module)
+
+        return load(source)

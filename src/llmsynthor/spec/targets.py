@@ -1,0 +1,51 @@
+"""Targets: the statistics that the records must meet. Each carries its own query as data."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from llmsynthor.spec.expressions import Expression
+from llmsynthor.spec.levels import Level
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """A contingency table in the long format, cut as its publisher cut it.
+
+    `columns` may name a parent's variable as `household.tenure` or a derived one. `cells[i]` holds one level per column,
+    `values[i]` its count or share (non-negative, finite, not all zero). A combination that is not listed is a zero.
+    """
+
+    name: str
+    unit: str
+    columns: tuple[str, ...]
+    cells: tuple[tuple[Level, ...], ...]
+    values: tuple[float, ...]
+    value: Literal["count", "share"] = "count"
+    source: str = ""
+    universe: Expression | None = None
+    tolerance: float = 0.0
+    margins_of_error: tuple[float, ...] | None = None
+    importance: float = 1.0
+    zeros: Literal["sampling", "structural"] = "sampling"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statistic:
+    """A mean, total or quantile of a numeric variable, overall (`by` empty, one cell `()`) or by groups."""
+
+    name: str
+    unit: str
+    statistic: Literal["mean", "total", "quantile"]
+    variable: str
+    by: tuple[str, ...]
+    cells: tuple[tuple[Level, ...], ...]
+    values: tuple[float, ...]
+    probability: float | None = None
+    source: str = ""
+    universe: Expression | None = None
+    tolerance: float = 0.0
+    margins_of_error: tuple[float, ...] | None = None
+    importance: float = 1.0
+
+
+Target = Table | Statistic

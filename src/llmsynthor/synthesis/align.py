@@ -1,0 +1,227 @@
+"""Alignment: the information projection of a population onto the tables, done on the records themselves.
+
+Two stages. *Fit*: each table has log-weights θ; a Gibbs sweep redraws every variable of every record from its
+conditional, then θ moves by a step times log(target / current): stochastic dual ascent with persistent chains
+(Tieleman 2008; Younes 1999). *Correct*: sweeps with an added, annealed penalty on the squared error of the current
+counts walk them to the targets in whole records.
+"""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llmsynthor.synthesis import kernels
+from llmsynthor.synthesis.goals import Goals
+from llmsynthor.synthesis.program import Compiled, Potential, Program, compile_goals
+
+Codes = NDArray[np.int32]
+Floats = NDArray[np.float64]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effort:
+    """How long the two stages may work. No clock decides: only counts and what is left to gain."""
+
+    chains: int = 20_000
+    fit_sweeps: int = 60
+    correct_sweeps: int = 60
+    chunk: int = 16_384
+    workers: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """Records that are there already, shape (records, variables), and how strongly each holds on to what it is."""
+
+    codes: Codes
+    stay: float = 3.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What alignment did: the tables' TVD at the start, after fitting and in the end, and why it stopped."""
+
+    start: tuple[float, ...]
+    fitted: tuple[float, ...]
+    final: tuple[float, ...]
+    sentence: str
+    moved: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aligned:
+    """`codes` (records, variables); the first rows are those of the start, `unchanged` says which of them stayed."""
+
+    codes: Codes
+    unchanged: NDArray[np.bool_]
+    report: Report
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """What stays the same through an alignment."""
+
+    compiled: Compiled
+    records: int
+    seed: int
+    effort: Effort
+    notify: Callable[[str, int, Floats], None] = field(default=lambda stage, sweep, tvd: None)
+
+
+def align(  # noqa: PLR0913  (the nouns of the stage)
+    goals: Goals,
+    *,
+    records: int,
+    seed: int,
+    potentials: tuple[Potential, ...] = (),
+    start: Start | None = None,
+    effort: Effort | None = None,
+    notify: Callable[[str, int, Floats], None] | None = None,
+) -> Aligned:
+    """Make exactly `records` records that meet the goals, keeping those of `start` as far as the tables allow.
+
+    `potentials` are fixed log-weights on top of the rules' zeros. `notify(stage, sweep, tvd per table)` is told how it goes.
+    """
+    held = start.codes[:records] if start is not None else np.zeros((0, len(goals.grid.axes)), dtype=np.int32)
+    zeros = tuple(
+        Potential(projection=z.projection, values=np.where(z.forbidden, -np.inf, 0.0)) for z in goals.zeros
+    )
+    compiled = compile_goals(goals, (*zeros, *potentials))
+    silent = Task(compiled=compiled, records=records, seed=seed, effort=effort or Effort())
+    task = silent if notify is None else Task(compiled=compiled, records=records, seed=seed, effort=silent.effort, notify=notify)
+    fill, theta, first = fit(goals, task, held)
+    codes = np.concatenate([held, fill[: records - len(held)]])
+    fitted = distances(task, codes)
+    stay = np.zeros(records)
+    stay[: len(held)] = start.stay if start is not None else 0.0
+    codes, sentence, moved = correct(task, codes, theta, stay)
+    unchanged = (codes[: len(held)] == held).all(axis=1)
+    report = Report(start=first, fitted=fitted, final=distances(task, codes), sentence=sentence, moved=moved)
+    return Aligned(codes=codes, unchanged=unchanged, report=report)
+
+
+def fit(goals: Goals, task: Task, held: Codes) -> tuple[Codes, Floats, tuple[float, ...]]:
+    """Fit θ to what the held records leave open; returns chains, θ (cells,) and the tables' distances before the first sweep."""
+    chains = max(task.records - len(held), task.effort.chains)
+    codes = independent(goals, chains, np.random.default_rng([task.seed, 1]))
+    first = distances(task, codes)
+    if task.records == len(held):
+        return codes, task.compiled.fixed.copy(), first
+    goal = _remaining(task, held) * (chains / (task.records - len(held)))
+    theta = np.where(task.compiled.is_target & (goal <= 0), -30.0, task.compiled.fixed)
+    learn = task.compiled.is_target & (goal > 0)
+    overlap = max(1.0, float(np.median(np.diff(task.compiled.program.move_ptr[: len(goals.grid.axes) + 1]))))
+    average, best = theta.copy(), np.inf
+    for sweep in range(task.effort.fit_sweeps):
+        _sweep(task, codes, np.exp(theta), sweep)
+        counts = count(task, codes)
+        step = min(1.0, 2.0 / overlap) / (1.0 + sweep / 10.0)
+        theta[learn] += step * np.log(goal[learn] / np.maximum(counts[learn], 0.5))
+        average += (theta - average) * (1.0 if sweep < 5 else 0.25)
+        task.notify("fit", sweep, _tvd(task, counts, goal))
+        noise = float(np.mean((counts[learn] - goal[learn]) ** 2 / np.maximum(goal[learn], 1.0))) if learn.any() else 0.0
+        if sweep >= 12 and noise > 0.98 * best:
+            break
+        best = min(best, noise)
+    return codes, average, first
+
+
+def correct(task: Task, codes: Codes, theta: Floats, stay: Floats) -> tuple[Codes, str, int]:
+    """Anneal the penalty until every cell is within rounding, or nothing more is gained; returns codes, why, moves made."""
+    codes = np.ascontiguousarray(codes)
+    compiled, program = task.compiled, task.compiled.program
+    goal, counts = compiled.shares * task.records, count(task, codes)
+    moved, stalled, best, kept = 0, 0, np.inf, codes.copy()
+    for sweep in range(task.effort.correct_sweeps):
+        strength = min(4.0, 0.02 * 1.6**sweep)
+        focus = strength >= 4.0
+        n_moves = program.move_size.size if focus and stalled % 3 == 2 else program.sweep_moves
+        order = np.random.default_rng([task.seed, 2, sweep]).permutation(len(codes))
+        order = order[: _affordable(program, n_moves)] if n_moves > program.sweep_moves else order
+        penalty = np.where(compiled.is_target, strength, 0.0)
+        stream = (task.seed, 1_000_000 + sweep)
+        moved += kernels.correct(codes, order, program, n_moves, theta, counts, goal, stay, penalty, focus, *stream)
+        error = np.abs(counts - goal)[compiled.is_target]
+        task.notify("correct", sweep, _tvd(task, counts, goal))
+        if error.size == 0 or error.max() < 1.0 - 1e-9:
+            return codes, "every cell of every table is within one record of its target", moved
+        total = float((error**2).sum())
+        stalled = 0 if total < best - 1e-9 else stalled + focus
+        if total < best:
+            best, kept = total, codes.copy()
+        if stalled >= 12:
+            return kept, "the last sweeps brought no cell nearer to its target", moved
+    return kept, "the sweeps set for correction are used up", moved
+
+
+def _affordable(program: Program, n_moves: int) -> int:
+    """Number of records for which the joint moves cost about as much as a sweep over 100,000 records by single ones."""
+    cost = np.diff(program.move_ptr) * program.move_size
+    return max(100, int(100_000 * cost[: program.sweep_moves].sum() / cost[:n_moves].sum()))
+
+
+def independent(goals: Goals, records: int, rng: np.random.Generator) -> Codes:
+    """Draw records whose variables are independent, each from its one-way shares; shape (records, variables)."""
+    columns = [_stratified(shares, records, rng) for shares in goals.margins()]
+    return np.ascontiguousarray(np.stack(columns, axis=1).astype(np.int32))
+
+
+def _stratified(shares: Floats, records: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    points = (np.arange(records) + rng.random(records)) / records
+    codes = np.minimum(np.searchsorted(np.cumsum(shares), points, side="right"), len(shares) - 1)
+    return rng.permutation(codes)
+
+
+def count(task: Task, codes: Codes) -> NDArray[np.int64]:
+    """Count the records in every cell of every table, shape (cells,)."""
+    program = task.compiled.program
+
+    def part(first: int) -> NDArray[np.int64]:
+        counts = np.zeros(len(task.compiled.fixed), dtype=np.int64)
+        kernels.count_chunk(codes, first, min(first + task.effort.chunk, len(codes)), program, counts)
+        return counts
+
+    total = np.zeros(len(task.compiled.fixed), dtype=np.int64)
+    for counts in _in_chunks(part, len(codes), task.effort):
+        total += counts
+    return total
+
+
+def distances(task: Task, codes: Codes) -> tuple[float, ...]:
+    """Total variation distance of each table from its target."""
+    return tuple(float(x) for x in _tvd(task, count(task, codes), task.compiled.shares * len(codes)))
+
+
+def _tvd(task: Task, counts: NDArray[np.int64], goal: Floats) -> Floats:
+    ends = [*task.compiled.starts[1:], int(np.flatnonzero(task.compiled.is_target)[-1]) + 1] if task.compiled.starts else []
+    pairs = zip(task.compiled.starts, ends, strict=True)
+    return np.array([np.abs(counts[a:b] - goal[a:b]).sum() / (2 * max(goal[a:b].sum(), 1e-300)) for a, b in pairs])
+
+
+def _remaining(task: Task, held: Codes) -> Floats:
+    counts = count(task, np.ascontiguousarray(held))
+    return np.asarray(np.maximum(task.compiled.shares * task.records - counts, 0.0))
+
+
+def _sweep(task: Task, codes: Codes, weights: Floats, sweep: int) -> None:
+    def part(first: int) -> None:
+        last = min(first + task.effort.chunk, len(codes))
+        kernels.sweep_chunk(codes, first, last, task.compiled.program, weights, task.seed, sweep)
+
+    for _ in _in_chunks(part, len(codes), task.effort):
+        pass
+
+
+def _in_chunks(work: Callable[[int], T], records: int, effort: Effort) -> list[T]:
+    firsts = range(0, records, effort.chunk)
+    workers = effort.workers or os.cpu_count() or 1
+    if len(firsts) < 2 or workers < 2:
+        return [work(first) for first in firsts]
+    with ThreadPoolExecutor(workers) as pool:
+        return list(pool.map(work, firsts))

@@ -1,0 +1,114 @@
+"""Values ⇄ codes: every variable is cut at the common refinement of all tables, universes and rules."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llmsynthor.spec.expressions import Expression, Reference, cut_points, references
+from llmsynthor.spec.levels import Interval, Level
+from llmsynthor.spec.schema import Category, Coded, Numeric, Unit
+from llmsynthor.spec.specification import Spec
+from llmsynthor.spec.targets import Table
+
+DEFAULT_CELLS = 8
+"""Equal cells of a numeric variable that no table and no rule cuts: a proposal must have something to choose from."""
+
+UNIT_CELLS = 256
+"""An integer that a rule computes with gets a cell per value, if it has no more values than this: then rules are exact."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Axis:
+    """One variable on the grid: code k stands for `levels[k]`, a category's level or a half-open interval."""
+
+    variable: Coded
+    levels: tuple[Level, ...]
+
+    @property
+    def name(self) -> str:
+        return self.variable.name
+
+    @property
+    def size(self) -> int:
+        return len(self.levels)
+
+    @property
+    def breaks(self) -> NDArray[np.float64]:
+        """Ends of the cells of a numeric axis, shape (size + 1,)."""
+        cells = [level for level in self.levels if isinstance(level, Interval)]
+        return np.array([cells[0].low, *(cell.high for cell in cells)])
+
+    def within(self, level: Level) -> NDArray[np.bool_]:
+        """Say for each code whether its cell lies in `level`, shape (size,)."""
+        if isinstance(level, str):
+            return np.array([own == level for own in self.levels])
+        return np.array([isinstance(own, Interval) and level.low <= own.low and own.high <= level.high for own in self.levels])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grid:
+    """The axes of one unit, in the order of its columns of codes."""
+
+    unit: Unit
+    axes: tuple[Axis, ...]
+
+    def position(self, name: str) -> int:
+        """Column of the codes that holds the variable; raises KeyError."""
+        for position, axis in enumerate(self.axes):
+            if axis.name == name:
+                return position
+        raise KeyError(name)
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        return tuple(axis.size for axis in self.axes)
+
+
+def build_grid(spec: Spec, unit: Unit) -> Grid:
+    """Cut each variable of `unit` wherever a table, a universe or a rule cuts it."""
+    return Grid(unit=unit, axes=tuple(_axis(variable, spec, unit) for variable in unit.coded))
+
+
+def _axis(variable: Coded, spec: Spec, unit: Unit) -> Axis:
+    if isinstance(variable, Category):
+        return Axis(variable=variable, levels=variable.levels)
+    cuts = _cuts(variable, spec, unit)
+    low, high = variable.range.low, variable.range.high
+    inner = sorted(cut for cut in cuts if low < cut < high) or _even_cuts(variable)
+    return Axis(variable=variable, levels=tuple(Interval(a, b) for a, b in pairwise([low, *inner, high])))
+
+
+def _even_cuts(variable: Numeric) -> list[float]:
+    edges = np.linspace(variable.range.low, variable.range.high, DEFAULT_CELLS + 1)[1:-1]
+    return [float(edge) for edge in np.unique(np.ceil(edges) if variable.integer else edges) if edge < variable.range.high]
+
+
+def _cuts(variable: Numeric, spec: Spec, unit: Unit) -> set[float]:
+    cuts = {edge for level in _named_levels(variable.name, spec, unit) for edge in (level.low, level.high)}
+    for expression in _expressions(spec, unit):
+        if Reference(None, variable.name) not in references(expression):
+            continue
+        points, computed = cut_points(expression, variable.name, integer=variable.integer)
+        cuts |= points
+        if computed and variable.integer and variable.range.high - variable.range.low <= UNIT_CELLS:
+            cuts |= {float(value) for value in range(int(variable.range.low), int(variable.range.high))}
+    return cuts
+
+
+def _named_levels(name: str, spec: Spec, unit: Unit) -> Iterable[Interval]:
+    for target in spec.targets:
+        columns = target.columns if isinstance(target, Table) else target.by
+        if target.unit == unit.name and name in columns:
+            column = columns.index(name)
+            for level in {cell[column] for cell in target.cells}:
+                if isinstance(level, Interval):
+                    yield level
+
+
+def _expressions(spec: Spec, unit: Unit) -> Sequence[Expression]:
+    rules = [rule.forbid for rule in spec.rules if rule.unit == unit.name]
+    universes = [t.universe for t in spec.targets if t.unit == unit.name and t.universe is not None]
+    return [*rules, *universes]

@@ -1,0 +1,174 @@
+"""Compiled inner loops of the alignment. Plain arrays in, plain arrays changed in place; no Python objects.
+
+A *program* (see `program.py`) lists the tables and the *moves*: a move redraws one variable, or a few at once, and knows
+which tables that touches. Every record draws from its own stream, seeded by (seed, sweep, record): neither the cut into
+chunks nor the number of workers changes a result.
+"""
+
+import numba
+import numpy as np
+
+jit = numba.njit(nogil=True, cache=True)
+
+
+@jit
+def mix(state):
+    """One step of splitmix64 (Steele, Lea, Flood 2014); returns the new state and 53 random bits as a number in [0, 1)."""
+    state = state + np.uint64(0x9E3779B97F4A7C15)
+    z = state
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    z = z ^ (z >> np.uint64(31))
+    return state, (z >> np.uint64(11)) * (1.0 / 9007199254740992.0)
+
+
+@jit
+def stream(seed, sweep, record):
+    """Start the random stream of one record in one sweep."""
+    state = np.uint64(seed) * np.uint64(0xD1342543DE82EF95) + np.uint64(sweep) * np.uint64(0xA0761D6478BD642F)
+    state, _ = mix(state ^ (np.uint64(record) * np.uint64(0xE7037ED1A0B428DB)))
+    return state
+
+
+@jit
+def pick(weights, size, total, uniform):
+    """Draw a position in proportion to the first `size` weights."""
+    left = uniform * total
+    for level in range(size - 1):
+        left -= weights[level]
+        if left < 0.0:
+            return level
+    last = size - 1
+    while last > 0 and weights[last] <= 0.0:
+        last -= 1
+    return last
+
+
+@jit
+def locate(codes, record, program, index):
+    """Fill `index` with the record's position in the box of every table."""
+    for table in range(program.cell_ptr.size):
+        position = 0
+        for k in range(program.table_ptr[table], program.table_ptr[table + 1]):
+            position += program.offsets[program.table_offset[k] + codes[record, program.table_axis[k]]]
+        index[table] = position
+
+
+@jit
+def joint_code(codes, record, move, program):
+    """Give the present position of a record in a move's list of combinations."""
+    code = 0
+    for k in range(program.move_axis_ptr[move], program.move_axis_ptr[move + 1]):
+        code = code * program.move_axis_size[k] + codes[record, program.move_axis[k]]
+    return code
+
+
+@jit
+def apply_move(codes, record, move, new, program):
+    """Write a combination of a move into the record."""
+    for k in range(program.move_axis_ptr[move + 1] - 1, program.move_axis_ptr[move] - 1, -1):
+        codes[record, program.move_axis[k]] = new % program.move_axis_size[k]
+        new //= program.move_axis_size[k]
+
+
+@jit
+def sweep_chunk(codes, first, last, program, weights, seed, sweep):
+    """Redraw every move of the records [first, last) from its conditional distribution: one Gibbs sweep.
+
+    `weights` holds exp(θ) of every cell; a structural zero has weight 0.
+    """
+    offsets, cells = program.offsets, program.cells
+    index = np.zeros(program.cell_ptr.size, np.int64)
+    work = np.ones(program.move_size.max())
+    for record in range(first, last):
+        state = stream(seed, sweep, record)
+        locate(codes, record, program, index)
+        for move in range(program.sweep_moves):
+            size, old = program.move_size[move], joint_code(codes, record, move, program)
+            work[:size] = 1.0
+            for k in range(program.move_ptr[move], program.move_ptr[move + 1]):
+                table, start = program.move_table[k], program.move_offset[k]
+                base = program.cell_ptr[table] + index[table] - offsets[start + old]
+                for level in range(size):
+                    work[level] *= weights[cells[base + offsets[start + level]]]
+            total = work[:size].sum()
+            state, uniform = mix(state)
+            if not (total > 0.0 and total < np.inf):
+                continue
+            new = pick(work, size, total, uniform)
+            if new != old:
+                apply_move(codes, record, move, new, program)
+                for k in range(program.move_ptr[move], program.move_ptr[move + 1]):
+                    start = program.move_offset[k]
+                    index[program.move_table[k]] += offsets[start + new] - offsets[start + old]
+
+
+@jit
+def count_chunk(codes, first, last, program, counts):
+    """Add the records [first, last) to the counts of every table's cells."""
+    index = np.zeros(program.cell_ptr.size, np.int64)
+    for record in range(first, last):
+        locate(codes, record, program, index)
+        for table in range(program.cell_ptr.size):
+            counts[program.cells[program.cell_ptr[table] + index[table]]] += 1
+
+
+@jit
+def in_surplus(index, program, counts, targets):
+    """Say whether a record lies in a cell that holds at least one record too many."""
+    for table in range(program.cell_ptr.size):
+        cell = program.cells[program.cell_ptr[table] + index[table]]
+        if counts[cell] - targets[cell] >= 0.5 + 1e-9:
+            return True
+    return False
+
+
+@jit
+def correct(codes, order, program, n_moves, theta, counts, targets, stay, penalty, focus, seed, sweep):
+    """Walk the counts to the targets: redraw each move under θ and a penalty on the squared error of the counts.
+
+    `penalty` has an entry per cell (0 where a table is not a target); `stay` one per record, the log-weight of leaving it
+    as it is. The counts are kept current, record after record in the given order. With `focus` only records of cells in
+    surplus are touched. Only the first `n_moves` moves are tried. Returns how many were made.
+    """
+    offsets, cells = program.offsets, program.cells
+    index = np.zeros(program.cell_ptr.size, np.int64)
+    work = np.ones(program.move_size.max())
+    made = 0
+    for record in order:
+        state = stream(seed, sweep, record)
+        locate(codes, record, program, index)
+        if focus and not in_surplus(index, program, counts, targets):
+            continue
+        for move in range(n_moves):
+            size, old = program.move_size[move], joint_code(codes, record, move, program)
+            work[:size] = 0.0
+            for k in range(program.move_ptr[move], program.move_ptr[move + 1]):
+                table, start = program.move_table[k], program.move_offset[k]
+                base = program.cell_ptr[table] + index[table] - offsets[start + old]
+                own = cells[base + offsets[start + old]]
+                counts[own] -= 1
+                for level in range(size):
+                    cell = cells[base + offsets[start + level]]
+                    work[level] += theta[cell] - penalty[cell] * (2.0 * (counts[cell] - targets[cell]) + 1.0)
+                counts[own] += 1
+            work[old] += stay[record]
+            best = work[:size].max()
+            state, uniform = mix(state)
+            if not (best > -np.inf and best < np.inf):
+                continue
+            total = 0.0
+            for level in range(size):
+                work[level] = np.exp(work[level] - best)
+                total += work[level]
+            new = pick(work, size, total, uniform)
+            if new == old:
+                continue
+            made += 1
+            apply_move(codes, record, move, new, program)
+            for k in range(program.move_ptr[move], program.move_ptr[move + 1]):
+                table, start = program.move_table[k], program.move_offset[k]
+                counts[cells[program.cell_ptr[table] + index[table]]] -= 1
+                index[table] += offsets[start + new] - offsets[start + old]
+                counts[cells[program.cell_ptr[table] + index[table]]] += 1
+    return made

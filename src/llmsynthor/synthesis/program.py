@@ -1,0 +1,161 @@
+"""Goals compiled to the flat arrays that the kernels read."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llmsynthor.synthesis.goals import Goals
+from llmsynthor.synthesis.projection import Projection
+
+LARGEST_JOINT_MOVE = 1_024
+"""A redraw of several variables at once is offered where they have no more combinations than this."""
+
+Integers = NDArray[np.int64]
+
+
+class Program(NamedTuple):
+    """Tables and moves as flat arrays; `x_ptr` holds where each table's or move's entries start.
+
+    Cells of all tables are numbered through; cell 0 is nowhere: the place of records outside a table's universe.
+    The first `sweep_moves` moves are those of a Gibbs sweep, the others serve the correction only.
+    """
+
+    table_ptr: Integers
+    table_axis: Integers
+    table_offset: Integers
+    offsets: Integers
+    cell_ptr: Integers
+    cells: Integers
+    move_ptr: Integers
+    move_table: Integers
+    move_offset: Integers
+    move_size: Integers
+    move_axis_ptr: Integers
+    move_axis: Integers
+    move_axis_size: Integers
+    sweep_moves: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Potential:
+    """A fixed log-weight per cell of a projection: a structural zero (-inf), or the shape that a prior asks for."""
+
+    projection: Projection
+    values: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compiled:
+    """A program with the values that go with its cells, shape (cells,): fixed log-weights and target shares.
+
+    `starts[k]` is the first cell of table k of the goals; potentials come behind the tables.
+    """
+
+    program: Program
+    fixed: NDArray[np.float64]
+    shares: NDArray[np.float64]
+    is_target: NDArray[np.bool_]
+    starts: tuple[int, ...]
+
+
+def compile_goals(goals: Goals, potentials: Sequence[Potential]) -> Compiled:
+    """Lay out all tables, then all potentials, then the moves."""
+    projections = [goal.projection for goal in goals.tables] + [potential.projection for potential in potentials]
+    starts = np.cumsum([1, *(projection.size for projection in projections)])
+    fixed, shares = np.zeros(starts[-1]), np.zeros(starts[-1])
+    is_target = np.zeros(starts[-1], dtype=bool)
+    for goal, start in zip(goals.tables, starts, strict=False):
+        shares[start : start + goal.projection.size] = goal.shares
+        is_target[start : start + goal.projection.size] = True
+    for potential, start in zip(potentials, starts[len(goals.tables) :], strict=False):
+        fixed[start : start + potential.projection.size] = potential.values
+    program = _assemble(goals, projections, starts)
+    firsts = tuple(int(start) for start in starts[: len(goals.tables)])
+    return Compiled(program=program, fixed=fixed, shares=shares, is_target=is_target, starts=firsts)
+
+
+class _Offsets:
+    """Grows the one array of offsets, and says where each piece starts."""
+
+    def __init__(self) -> None:
+        self.pieces: list[Integers] = []
+        self.length = 0
+
+    def add(self, piece: Integers) -> int:
+        self.pieces.append(piece)
+        self.length += len(piece)
+        return self.length - len(piece)
+
+
+def _assemble(goals: Goals, projections: Sequence[Projection], starts: Integers) -> Program:
+    sizes, offsets = goals.grid.sizes, _Offsets()
+    table_ptr, table_axis, table_offset, cell_ptr, cells = [0], [], [], [], []
+    n_cells = 0
+    for projection, start in zip(projections, starts, strict=False):
+        table_axis += projection.axes
+        table_offset += [offsets.add(piece) for piece in projection.offsets]
+        table_ptr.append(len(table_axis))
+        cell_ptr.append(n_cells)
+        cells.append(np.where(projection.cells >= 0, projection.cells + start, 0))
+        n_cells += len(projection.cells)
+    moves = _moves(goals, projections)
+    move_ptr, move_table, move_offset = [0], [], []
+    for axes in moves:
+        for table, projection in enumerate(projections):
+            if set(axes) & set(projection.axes):
+                move_table.append(table)
+                move_offset.append(offsets.add(_joint_offsets(axes, projection, sizes)))
+        move_ptr.append(len(move_table))
+    flat = [axis for axes in moves for axis in axes]
+    return Program(
+        table_ptr=_array(table_ptr),
+        table_axis=_array(table_axis),
+        table_offset=_array(table_offset),
+        offsets=np.concatenate(offsets.pieces) if offsets.pieces else _array([]),
+        cell_ptr=_array(cell_ptr),
+        cells=np.concatenate(cells) if cells else _array([]),
+        move_ptr=_array(move_ptr),
+        move_table=_array(move_table),
+        move_offset=_array(move_offset),
+        move_size=_array([int(np.prod([sizes[axis] for axis in axes])) for axes in moves]),
+        move_axis_ptr=_array(np.cumsum([0, *(len(axes) for axes in moves)])),
+        move_axis=_array(flat),
+        move_axis_size=_array([sizes[axis] for axis in flat]),
+        sweep_moves=len(sizes) + len(_rule_moves(goals)),
+    )
+
+
+def _array(values: Sequence[int] | Integers) -> Integers:
+    return np.asarray(values, dtype=np.int64)
+
+
+def _joint_offsets(axes: tuple[int, ...], projection: Projection, sizes: tuple[int, ...]) -> Integers:
+    joint = np.zeros(1, dtype=np.int64)
+    for axis in axes:
+        own = projection.offsets[projection.axes.index(axis)] if axis in projection.axes else np.zeros(sizes[axis], np.int64)
+        joint = (joint[:, None] + own[None, :]).ravel()
+    return joint
+
+
+def _rule_moves(goals: Goals) -> list[tuple[int, ...]]:
+    """Variables that a rule ties together are redrawn together: no single change may lead past a wall of zeros."""
+    return _small({zeros.projection.axes for zeros in goals.zeros if len(zeros.projection.axes) > 1}, goals)
+
+
+def _moves(goals: Goals, projections: Sequence[Projection]) -> list[tuple[int, ...]]:
+    singles = [(axis,) for axis in range(len(goals.grid.sizes))]
+    rules = _rule_moves(goals)
+    pairs = set()
+    for goal in goals.tables:
+        axes = sorted(goal.projection.axes)
+        pairs |= {(a, b) for k, a in enumerate(axes) for b in axes[k + 1 :]}
+    return [*singles, *rules, *(pair for pair in _small(pairs, goals) if pair not in rules)]
+
+
+def _small(groups: set[tuple[int, ...]], goals: Goals) -> list[tuple[int, ...]]:
+    sizes = goals.grid.sizes
+    fitting = (axes for axes in groups if np.prod([sizes[axis] for axis in axes], dtype=float) <= LARGEST_JOINT_MOVE)
+    return sorted(fitting)
