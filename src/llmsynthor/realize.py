@@ -12,6 +12,7 @@ from llmsynthor.spec.rules import Rule
 from llmsynthor.spec.schema import Category, Numeric
 from llmsynthor.synthesis.goals import Goal, Goals
 from llmsynthor.synthesis.grid import Axis
+from llmsynthor.synthesis.moments import shift_means
 
 FEWEST_RECORDS = 30
 """A group with fewer records has no shape of its own worth following; it takes the shape of all records."""
@@ -65,8 +66,12 @@ def _column(goals: Goals, codes: Codes, position: int, rng: np.random.Generator)
     if isinstance(axis.variable, Category):
         names = pl.Series(axis.name, [str(level) for level in axis.levels], dtype=pl.String)
         return names.gather(pl.Series(codes[:, position].astype(np.uint32)))
-    values = _numbers(goals, codes, position, rng)
-    return _typed(axis, values)
+    values = _typed(axis, _numbers(goals, codes, position, rng))
+    moments = [moment for moment in goals.moments if moment.axis == position]
+    if not moments:
+        return values
+    low, high = axis.breaks[codes[:, position]], axis.breaks[codes[:, position] + 1]
+    return _typed(axis, shift_means(moments, values.to_numpy().astype(np.float64), low, high, codes))
 
 
 def _typed(axis: Axis, values: Floats) -> pl.Series:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from llmsynthor.synthesis import kernels
 from llmsynthor.synthesis.goals import Goals
+from llmsynthor.synthesis.moments import tilt
 from llmsynthor.synthesis.program import Compiled, Potential, Program, compile_goals
 
 Codes = NDArray[np.int32]
@@ -92,7 +93,8 @@ def align(  # noqa: PLR0913  (the nouns of the stage)
     zeros = tuple(
         Potential(projection=z.projection, values=np.where(z.forbidden, -np.inf, 0.0)) for z in goals.zeros
     )
-    compiled = compile_goals(goals, (*zeros, *potentials))
+    tilts = tuple(Potential(projection=m.projection, values=np.zeros(m.projection.size)) for m in goals.moments)
+    compiled = compile_goals(goals, (*tilts, *zeros, *potentials))
     silent = Task(compiled=compiled, records=records, seed=seed, effort=effort or Effort())
     task = silent if notify is None else Task(compiled=compiled, records=records, seed=seed, effort=silent.effort, notify=notify)
     fill, theta, first = fit(goals, task, held)
@@ -123,6 +125,7 @@ def fit(goals: Goals, task: Task, held: Codes) -> tuple[Codes, Floats, tuple[flo
         counts = count(task, codes)
         step = min(1.0, 2.0 / overlap) / (1.0 + sweep / 10.0)
         theta[learn] += step * np.log(goal[learn] / np.maximum(counts[learn], 0.5))
+        _tilt_means(goals, task, theta, counts, step)
         average += (theta - average) * (1.0 if sweep < 5 else 0.25)
         task.notify("fit", sweep, _tvd(task, counts, goal))
         noise = float(np.mean((counts[learn] - goal[learn]) ** 2 / np.maximum(goal[learn], 1.0))) if learn.any() else 0.0
@@ -130,6 +133,14 @@ def fit(goals: Goals, task: Task, held: Codes) -> tuple[Codes, Floats, tuple[flo
             break
         best = min(best, noise)
     return codes, average, first
+
+
+def _tilt_means(goals: Goals, task: Task, theta: Floats, counts: NDArray[np.int64], step: float) -> None:
+    first = 1 + sum(goal.projection.size for goal in goals.tables)
+    for moment in goals.moments:
+        cells = slice(first, first + moment.projection.size)
+        theta[cells] = tilt(moment, theta[cells], counts[cells].astype(np.float64), min(1.0, 2 * step))
+        first = cells.stop
 
 
 def correct(task: Task, codes: Codes, theta: Floats, stay: Floats) -> tuple[Codes, str, int]:

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from llmsynthor import prompts
-from llmsynthor.llm.answers import ask
-from llmsynthor.llm.backend import Writer, WriteRequest
+from llmsynthor.llm.answers import ask, validate
+from llmsynthor.llm.backend import WriteRequest
+from llmsynthor.llm.ledger import Recorded
 from llmsynthor.spec.specification import Spec
 from llmsynthor.synthesis.describe import describe
 from llmsynthor.synthesis.goals import Goals
 
-LONGEST_REASON = 160
+LONGEST_REASON = 120
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +32,9 @@ def given_groups(goals: Goals) -> tuple[Group, ...]:
     )
 
 
-def infer_groups(spec: Spec, goals: Goals, writer: Writer, *, groups: int, temperature: float, seed: int) -> tuple[Group, ...]:
+def infer_groups(  # noqa: PLR0913  (the nouns of a question)
+    spec: Spec, goals: Goals, model: Recorded, *, groups: int, temperature: float, seed: int
+) -> tuple[Group, ...]:
     """Ask the LLM for groups; raises AnswerError when no answer was usable.
 
     Needs two variables at least; with fewer there is nothing to ask and no group.
@@ -53,10 +56,11 @@ def infer_groups(spec: Spec, goals: Goals, writer: Writer, *, groups: int, tempe
         prompt=prompt,
         json_schema=_schema(names, groups),
         temperature=temperature,
-        max_tokens=150 * groups,
+        max_tokens=100 + 100 * groups,
         seed=seed,
     )
-    return ask(writer, request, accept=lambda answer: _read(answer["groups"]))
+    accept = lambda answer, _last: _read(validate(answer, request.json_schema)["groups"])  # noqa: E731
+    return ask(model, request, accept=accept).value
 
 
 def _schema(names: Sequence[str], groups: int) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from llmsynthor.spec.rules import Rule
 from llmsynthor.spec.specification import Spec
 from llmsynthor.spec.targets import Table
 from llmsynthor.synthesis.grid import Grid
+from llmsynthor.synthesis.moments import Moment, bring_moments
 from llmsynthor.synthesis.projection import Projection, project_columns, project_condition
 
 
@@ -54,6 +55,7 @@ class Goals:
     grid: Grid
     tables: tuple[Goal, ...]
     zeros: tuple[StructuralZeros, ...]
+    moments: tuple[Moment, ...] = ()
 
     def margins(self) -> tuple[NDArray[np.float64], ...]:
         """One-way shares on the grid, a vector per axis: from the table that cuts the variable finest, spread by width."""
@@ -64,7 +66,12 @@ def bring_to_grid(spec: Spec, grid: Grid) -> Goals:
     """Collect the tables and rules of the grid's unit."""
     tables = [t for t in spec.targets if t.unit == grid.unit.name and isinstance(t, Table)]
     rules = [rule for rule in spec.rules if rule.unit == grid.unit.name]
-    return Goals(grid=grid, tables=tuple(_goal(t, grid) for t in tables), zeros=tuple(_zeros(rule, grid) for rule in rules))
+    return Goals(
+        grid=grid,
+        tables=tuple(_goal(t, grid) for t in tables),
+        zeros=tuple(_zeros(rule, grid) for rule in rules),
+        moments=bring_moments(spec, grid),
+    )
 
 
 def _goal(table: Table, grid: Grid) -> Goal:

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from llmsynthor import prompts
-from llmsynthor.llm.answers import ask
-from llmsynthor.llm.backend import Writer, WriteRequest
+from llmsynthor.llm.answers import Answer, ask
+from llmsynthor.llm.backend import WriteRequest
+from llmsynthor.llm.ledger import Recorded
 from llmsynthor.spec.levels import Level
 from llmsynthor.spec.specification import Spec
 from llmsynthor.synthesis.dependency import LONGEST_REASON, Group
@@ -62,8 +63,11 @@ class Slot:
     guidance: str
 
 
-def plan(situation: Situation, writer: Writer, *, seed: int, rng: np.random.Generator) -> tuple[Draft, ...]:
-    """Ask for a plan; returns a draft per slot. Raises AnswerError when no answer was usable."""
+def plan(situation: Situation, model: Recorded, *, seed: int, rng: np.random.Generator) -> Answer[tuple[Draft, ...]]:
+    """Ask for a plan; returns a draft per slot. Raises AnswerError when no answer was usable.
+
+    A plan with a bad proposal in it is asked for again; of the last attempt the good proposals are kept.
+    """
     per_scale = situation.scale / situation.records
     joint = joint_guidance(situation.discrepancies, situation.groups, most=situation.proposals)
     marginal = marginal_guidance(situation.discrepancies, situation.goals.grid.axes, most=2 * situation.proposals)
@@ -76,7 +80,7 @@ def plan(situation: Situation, writer: Writer, *, seed: int, rng: np.random.Gene
         max_tokens=sum(110 + 40 * len(slot.choices) for slot in slots),
         seed=seed,
     )
-    return ask(writer, request, accept=lambda answer: _read(answer, slots, situation))
+    return ask(model, request, accept=lambda answer, last: _read(answer, slots, situation, last=last))
 
 
 def _prompt(situation: Situation, joint: Sequence[str], marginal: Sequence[str]) -> str:
@@ -140,15 +144,27 @@ def _schema(slots: Sequence[Slot], scale: int) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
 
 
-def _read(answer: Mapping[str, Any], slots: Sequence[Slot], situation: Situation) -> tuple[Draft, ...]:
-    return tuple(_read_one(answer[slot.key], slot, situation) for slot in slots)
+def _read(answer: Any, slots: Sequence[Slot], situation: Situation, *, last: bool) -> tuple[Draft, ...]:
+    drafts = tuple(_read_one(answer.get(slot.key), slot, situation) for slot in slots)
+    problems = [f"{slot.key}: {draft.problem}" for slot, draft in zip(slots, drafts, strict=True) if draft.problem]
+    if problems and (not last or len(problems) == len(drafts)):
+        raise ValueError("; ".join(problems))
+    return drafts
 
 
-def _read_one(entry: Mapping[str, Any], slot: Slot, situation: Situation) -> Draft:
-    asked = round(int(entry["count"]) * situation.records / situation.scale)
-    reason = str(entry["reason"]).strip()
+def _read_one(entry: Any, slot: Slot, situation: Situation) -> Draft:
+    """Read one proposal; a value outside the domain makes it unusable, a count that is too high is bounded later."""
     try:
+        if not isinstance(entry, Mapping):
+            raise ValueError("it is missing or no object")
+        missing = [name for name in (*slot.choices, "count", "reason") if name not in entry]
+        if missing:
+            raise ValueError(f"it lacks {', '.join(missing)}")
         values = read_values(situation.goals.grid, {name: entry[name] for name in slot.choices})
+        count = entry["count"]
+        if isinstance(count, bool) or not isinstance(count, int) or count < 0:
+            raise ValueError(f"count must be a whole number of 0 or more, not {str(count)[:40]}")
     except ValueError as problem:
-        return Draft(values={}, asked=asked, reason=reason, guidance=slot.guidance, problem=str(problem))
-    return Draft(values=values, asked=asked, reason=reason, guidance=slot.guidance)
+        return Draft(values={}, asked=0, reason="", guidance=slot.guidance, problem=str(problem))
+    asked = min(round(count * situation.records / situation.scale), situation.records)
+    return Draft(values=values, asked=asked, reason=str(entry["reason"]).strip()[:500], guidance=slot.guidance)

@@ -1,0 +1,107 @@
+"""From the raw text of a model to a value that can be trusted: parse, validate, bounded repair, then drop and count."""
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Generic, NoReturn, TypeVar
+
+from llmsynthor.errors import AnswerError, Problem
+from llmsynthor.llm.backend import WriteRequest
+from llmsynthor.llm.ledger import Recorded
+
+LONGEST = 200_000
+DEEPEST = 30
+ATTEMPTS = 3
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer(Generic[T]):
+    """An accepted value and the call it came from."""
+
+    value: T
+    call_id: str
+
+
+def ask(model: Recorded, request: WriteRequest, *, accept: Callable[[Any, bool], T], attempts: int = ATTEMPTS) -> Answer[T]:
+    """Ask until an answer parses and is accepted.
+
+    `accept(value, last)` validates the value and raises ValueError with a sentence; it is told when no attempt will follow, so
+    that it may then keep the good part of a bad answer. Each further attempt tells the model what was wrong. After the last one raises AnswerError, and the answer is counted as
+    dropped.
+    """
+    question, why = request, ""
+    for attempt in range(attempts):
+        text = model.write(question).text
+        call = model.last_call
+        try:
+            value = accept(parse(text), attempt == attempts - 1)
+        except ValueError as error:
+            why = str(error)[:300]
+            model.note(call, f"rejected: {why}")
+            repair = f"{request.prompt}\n\nAn earlier answer could not be used: {why}. Answer with JSON that fits the schema."
+            question = replace(request, prompt=repair, seed=request.seed + 7919 * (attempt + 1))
+            continue
+        model.note(call, "repaired" if attempt else "accepted")
+        return Answer(value=value, call_id=call)
+    model.note(model.last_call, f"dropped: {why}")
+    advice = "nothing to do: the proposal is left out; if it happens often, use a larger model"
+    raise AnswerError(
+        Problem(where=f"llm {model.identity.name}", what=f"no usable answer in {attempts} attempts", found=why, advice=advice)
+    )
+
+
+def parse(text: str) -> Any:
+    """Read the first JSON object of a text, whatever stands around it; raises ValueError that says what is wrong."""
+    if len(text) > LONGEST:
+        raise ValueError(f"the answer is longer than {LONGEST:,} characters")
+    start = text.find("{")
+    if start < 0:
+        raise ValueError("the answer holds no JSON object")
+    if _depth(text) > DEEPEST:
+        raise ValueError(f"the answer is nested more than {DEEPEST} levels deep")
+    decoder = json.JSONDecoder(object_pairs_hook=_no_duplicates, parse_constant=_no_constant, parse_int=_bounded_int)
+    try:
+        value, _ = decoder.raw_decode(text, start)
+    except json.JSONDecodeError as cause:
+        raise ValueError(f"the answer is no complete JSON ({cause.msg} at character {cause.pos})") from cause
+    return value
+
+
+def validate(value: Any, schema: Any) -> Any:
+    """Check a value against a JSON schema; raises ValueError that names the place and what is wrong there."""
+    from jsonschema import Draft202012Validator  # noqa: PLC0415  (keeps the import of the package quick)
+
+    error = next(iter(sorted(Draft202012Validator(schema).iter_errors(value), key=lambda e: list(map(str, e.path)))), None)
+    if error is not None:
+        place = ".".join(str(part) for part in error.absolute_path) or "the answer"
+        raise ValueError(f"{place}: {error.message[:200]}")
+    return value
+
+
+def _depth(text: str) -> int:
+    plain = re.sub(r'"(?:[^"\\]|\\.)*"', "", text)
+    depth = deepest = 0
+    for letter in plain:
+        depth += (letter in "{[") - (letter in "}]")
+        deepest = max(deepest, depth)
+    return deepest
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("the answer names a key twice")
+    return found
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"the answer holds {name}, which is no number")
+
+
+def _bounded_int(digits: str) -> int:
+    if len(digits) > 18:
+        raise ValueError("the answer holds a number of more than 18 digits")
+    return int(digits)

@@ -1,0 +1,197 @@
+"""The ledger: every call and its answer, content-addressed. A question that was asked before is not asked again."""
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from llmsynthor.errors import BudgetError, LLMError, Problem
+from llmsynthor.llm.backend import Identity, Scored, Scorer, ScoreRequest, Usage, Writer, Written, WriteRequest
+
+TABLE = """create table if not exists calls (
+    call_id text primary key, kind text not null, model text not null, digest text not null, request text not null,
+    answer text not null, prompt_tokens integer not null, completion_tokens integer not null, seconds real not null,
+    outcome text not null)"""
+
+Request = WriteRequest | ScoreRequest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A recorded call: the raw answer and what it cost."""
+
+    answer: str
+    usage: Usage
+
+
+class Ledger:
+    """A SQLite file of calls. Written after each call, so that a kill loses at most the call under way."""
+
+    def __init__(self, path: Path | None) -> None:
+        """Open or begin a ledger; None keeps it in memory. Raises LLMError when the file is no ledger."""
+        self.path = path
+        try:
+            self._base = sqlite3.connect(":memory:" if path is None else path)
+            if not self._base.execute("select name from sqlite_master where name = 'calls'").fetchone():
+                self._base.execute(TABLE)
+                self._base.commit()
+        except sqlite3.Error as cause:
+            raise _broken(path, cause) from cause
+
+    def find(self, call_id: str) -> Entry | None:
+        query = "select answer, prompt_tokens, completion_tokens, seconds from calls where call_id = ?"
+        try:
+            row = self._base.execute(query, (call_id,)).fetchone()
+        except sqlite3.Error as cause:
+            raise _broken(self.path, cause) from cause
+        if row is None:
+            return None
+        return Entry(answer=row[0], usage=Usage(prompt_tokens=row[1], completion_tokens=row[2], seconds=row[3]))
+
+    def keep(self, call_id: str, identity: Identity, request: Request, entry: Entry) -> None:
+        kind, usage = _kind(request), entry.usage
+        text = json.dumps(asdict(request), sort_keys=True)
+        costs = (usage.prompt_tokens, usage.completion_tokens, usage.seconds)
+        row = (call_id, kind, identity.name, identity.digest, text, entry.answer, *costs, "")
+        self._write("insert or replace into calls values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+
+    def note(self, call_id: str, outcome: str) -> None:
+        """Say what became of an answer; nothing is written when it is said already."""
+        row = self._base.execute("select outcome from calls where call_id = ?", (call_id,)).fetchone()
+        if row is not None and row[0] != outcome:
+            self._write("update calls set outcome = ? where call_id = ?", (outcome, call_id))
+
+    def close(self) -> None:
+        self._base.close()
+
+    def _write(self, statement: str, row: tuple[Any, ...]) -> None:
+        try:
+            self._base.execute(statement, row)
+            self._base.commit()
+        except sqlite3.Error as cause:
+            raise _broken(self.path, cause) from cause
+
+
+def _broken(path: Path | None, cause: sqlite3.Error) -> LLMError:
+    advice = "remove the file to begin a new ledger, or see that the folder can be written and has room"
+    return LLMError(Problem(where=str(path), what=f"the ledger cannot be used ({cause})", advice=advice))
+
+
+def call_id(identity: Identity, request: Request) -> str:
+    """Address of a call: 24 hex digits of SHA-256 over model and request."""
+    content = json.dumps([_kind(request), identity.digest, asdict(request)], sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()[:24]
+
+
+def _kind(request: Request) -> str:
+    return "write" if isinstance(request, WriteRequest) else "score"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """Limits of a run; None where there is none. Recorded calls count like new ones, so that a replay stops where the run did."""
+
+    calls: int | None = None
+    seconds: float | None = None
+
+
+@dataclass(slots=True)
+class Spent:
+    """What a run has used so far."""
+
+    writes: int = 0
+    scores: int = 0
+    new: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    seconds: float = 0.0
+    repaired: int = 0
+    dropped: int = 0
+
+    @property
+    def calls(self) -> int:
+        return self.writes + self.scores
+
+    @property
+    def tokens(self) -> int:
+        return self.prompt_tokens + self.completion_tokens
+
+    def totals(self) -> dict[str, float]:
+        """The part that a replay repeats, for the manifest."""
+        names = ("calls", "writes", "scores", "prompt_tokens", "completion_tokens", "seconds", "repaired", "dropped")
+        return {name: round(getattr(self, name), 3) for name in names}
+
+
+@dataclass(slots=True)
+class Recorded:
+    """A Writer and Scorer that asks the ledger first; the model is opened only when an answer is not there."""
+
+    identity: Identity
+    open_model: Callable[[], Writer]
+    ledger: Ledger
+    budget: Budget = field(default_factory=Budget)
+    spent: Spent = field(default_factory=Spent)
+    last_call: str = ""
+    _model: Writer | None = None
+
+    def write(self, request: WriteRequest) -> Written:
+        entry = self._answer(request, self._ask_writer)
+        self.spent.writes += 1
+        return Written(text=entry.answer, usage=entry.usage)
+
+    def score(self, request: ScoreRequest) -> Scored:
+        entry = self._answer(request, self._ask_scorer)
+        self.spent.scores += 1
+        return Scored(log_probabilities=tuple(json.loads(entry.answer)), usage=entry.usage)
+
+    def note(self, call: str, outcome: str) -> None:
+        """Record what became of an answer: "accepted", "repaired" or "dropped: why"."""
+        self.ledger.note(call, outcome)
+        self.spent.repaired += outcome == "repaired"
+        self.spent.dropped += outcome.startswith("dropped")
+
+    def _answer(self, request: Request, ask: Callable[[Any], Entry]) -> Entry:
+        self._check_budget()
+        address = call_id(self.identity, request)
+        entry = self.ledger.find(address)
+        if entry is None:
+            entry = ask(request)
+            self.ledger.keep(address, self.identity, request, entry)
+            self.spent.new += 1
+        self.last_call = address
+        self.spent.prompt_tokens += entry.usage.prompt_tokens
+        self.spent.completion_tokens += entry.usage.completion_tokens
+        self.spent.seconds += entry.usage.seconds
+        return entry
+
+    def _check_budget(self) -> None:
+        calls, seconds = self.budget.calls, self.budget.seconds
+        if calls is not None and self.spent.calls >= calls:
+            raise BudgetError(_spent("calls", calls, "--max-calls"))
+        if seconds is not None and self.spent.seconds >= seconds:
+            raise BudgetError(_spent("seconds", seconds, "--max-seconds"))
+
+    def _open(self) -> Writer:
+        if self._model is None:
+            self._model = self.open_model()
+        return self._model
+
+    def _ask_writer(self, request: WriteRequest) -> Entry:
+        written = self._open().write(request)
+        return Entry(answer=written.text.encode("utf-8", "replace").decode("utf-8"), usage=written.usage)
+
+    def _ask_scorer(self, request: ScoreRequest) -> Entry:
+        model = self._open()
+        if not isinstance(model, Scorer):
+            advice = "use the embedded model or a llama.cpp server"
+            raise LLMError(Problem(where=f"llm {self.identity.name}", what="this model cannot score choices", advice=advice))
+        scored = model.score(request)
+        return Entry(answer=json.dumps(list(scored.log_probabilities)), usage=scored.usage)
+
+
+def _spent(what: str, limit: float, option: str) -> Problem:
+    advice = f"raise {option} to go on; what was made so far is used"
+    return Problem(where="llm budget", what=f"the budget of {limit:g} {what} is spent", advice=advice)

@@ -1,0 +1,127 @@
+"""The embedded model: llama.cpp in this process, through xllamacpp.
+
+The library opens a loopback port of its own. It is given a random key and no allowed origin, and nothing but this process
+knows the key; only the health check answers without it.
+"""
+
+import json
+import os
+import secrets
+import time
+import urllib.request
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from llmsynthor.errors import LLMError, ModelError, Problem
+from llmsynthor.llm.backend import Identity, Scored, ScoreRequest, Usage, Written, WriteRequest
+from llmsynthor.llm.token_tree import score_tree
+
+CONTEXT_TOKENS = 8_192
+
+
+def threads() -> int:
+    """Threads for the model: one core is left to others where there are more than two; LLMSYNTHOR_THREADS overrides."""
+    given = os.environ.get("LLMSYNTHOR_THREADS", "")
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return int(given) if given.isdigit() and int(given) > 0 else max(1, cores - 1 if cores > 2 else cores)
+
+
+class Local:
+    """Writes and scores with GGUF weights; a Writer and a Scorer."""
+
+    def __init__(self, path: Path, identity: Identity) -> None:
+        self._identity = identity
+        self._key = secrets.token_hex(24)
+        self._server = _start(path, self._key)
+        self._tokens: dict[tuple[str, bool], list[int]] = {}
+
+    @property
+    def identity(self) -> Identity:
+        return self._identity
+
+    def write(self, request: WriteRequest) -> Written:
+        """Write JSON under a grammar; a truncated answer comes back as it is."""
+        schema = {"name": "answer", "schema": request.json_schema, "strict": True}
+        body = {
+            "messages": [{"role": "system", "content": request.system}, {"role": "user", "content": request.prompt}],
+            "response_format": {"type": "json_schema", "json_schema": schema},
+            "temperature": request.temperature,
+            "max_tokens": request.max_tokens,
+            "seed": request.seed % 2**31,
+        }
+        started = time.perf_counter()
+        answer = self._call(self._server.handle_chat_completions, body)
+        text = str(answer["choices"][0]["message"].get("content") or "")
+        return Written(text=text, usage=_usage([answer], time.perf_counter() - started))
+
+    def score(self, request: ScoreRequest) -> Scored:
+        """Score choices by the log-probabilities of their tokens."""
+        answers: list[Mapping[str, Any]] = []
+
+        def next_tokens(tokens: Sequence[int], most: int) -> Mapping[int, float]:
+            body = {"prompt": list(tokens), "n_predict": 1, "n_probs": most, "temperature": 0.0, "cache_prompt": True}
+            answers.append(self._call(self._server.handle_completions, body))
+            listed = answers[-1]["choices"][0]["logprobs"]["content"][0]["top_logprobs"]
+            return {int(entry["id"]): float(entry["logprob"]) for entry in listed}
+
+        started = time.perf_counter()
+        context = self._tokenize(request.context, special=True)
+        choices = [self._tokenize(choice, special=False) for choice in request.choices]
+        scores = score_tree(context, choices, next_tokens)
+        return Scored(log_probabilities=scores, usage=_usage(answers, time.perf_counter() - started))
+
+    def _call(self, handle: Any, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        try:
+            answer: Mapping[str, Any] = handle(body)
+        except (RuntimeError, ValueError) as cause:
+            raise _refused(str(cause)) from cause
+        if "choices" not in answer:
+            raise _refused(json.dumps(answer)[:300])
+        return answer
+
+    def _tokenize(self, text: str, *, special: bool) -> list[int]:
+        if (text, special) not in self._tokens:
+            body = json.dumps({"content": text, "add_special": special}).encode()
+            headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self._key}"}
+            request = urllib.request.Request(f"{self._server.listening_address}/tokenize", body, headers)
+            opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+            with opener.open(request, timeout=60) as answer:
+                self._tokens[text, special] = json.load(answer)["tokens"]
+        return self._tokens[text, special]
+
+
+def _start(path: Path, key: str) -> Any:
+    try:
+        import xllamacpp  # noqa: PLC0415  (an extra, and heavy)
+    except ImportError as cause:
+        advice = "install the extra: pip install 'llmsynthor[local]'"
+        raise ModelError(Problem(where="llm local", what="the embedded engine is not installed", advice=advice)) from cause
+    settings = xllamacpp.CommonParams()
+    settings.model.path = str(path)
+    settings.n_ctx, settings.n_parallel = CONTEXT_TOKENS, 1
+    settings.hostnames, settings.port = ["127.0.0.1"], 0
+    settings.api_keys, settings.cors_origins = [key], ""
+    settings.ui = settings.endpoint_slots = settings.endpoint_props = settings.warmup = False
+    settings.verbosity, settings.cache_ram_mib = -1, 256
+    for cpu in (settings.cpuparams, settings.cpuparams_batch):
+        cpu.n_threads, cpu.poll = threads(), 0
+    try:
+        return xllamacpp.Server(settings)
+    except (RuntimeError, ValueError, OSError) as cause:
+        advice = "use GGUF weights that llama.cpp can load, and see that there is memory for them"
+        raise ModelError(Problem(where=str(path), what=f"the model cannot be loaded ({cause})", advice=advice)) from cause
+
+
+def _refused(said: str) -> LLMError:
+    advice = f"shorten context and descriptions if the question is longer than {CONTEXT_TOKENS} tokens; otherwise report this"
+    return LLMError(Problem(where="llm local", what="the embedded model refused a question", found=said[:300], advice=advice))
+
+
+def _usage(answers: Sequence[Mapping[str, Any]], seconds: float) -> Usage:
+    used = [answer.get("usage", {}) for answer in answers]
+    return Usage(
+        prompt_tokens=sum(int(entry.get("prompt_tokens", 0)) for entry in used),
+        completion_tokens=sum(int(entry.get("completion_tokens", 0)) for entry in used),
+        seconds=round(seconds, 3),
+    )

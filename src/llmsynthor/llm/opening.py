@@ -1,0 +1,67 @@
+"""From the words of `--llm` to a model that is opened only when it is needed."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from llmsynthor.errors import LLMError, Problem
+from llmsynthor.llm import models
+from llmsynthor.llm.backend import Identity, Writer
+from llmsynthor.llm.scripted import read_script
+
+FORMS = "none, local, local:NAME, local:/path/to/model.gguf, openai:MODEL, scripted:FILE"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """A model that was chosen: who it is, and how to open it."""
+
+    identity: Identity
+    open_model: Callable[[], Writer]
+
+
+def choose(text: str, *, base_url: str | None = None) -> Choice | None:
+    """Read the words of `--llm`; None for `none`. Raises LLMError; opens nothing yet, so that a replay needs no model."""
+    kind, _, name = text.partition(":")
+    if text == "none":
+        return None
+    if kind == "local":
+        return _file(name) if name.endswith(".gguf") or "/" in name else _pinned(name or models.DEFAULT)
+    if kind == "openai" and name:
+        return _server(name, base_url)
+    if kind == "scripted" and name:
+        script = read_script(Path(name))
+        return Choice(identity=script.identity, open_model=lambda: script)
+    raise LLMError(Problem(where="--llm", what="this names no language model", found=text, advice=f"use one of: {FORMS}"))
+
+
+def _pinned(name: str) -> Choice:
+    model = models.find(name)
+    identity = Identity(name=f"local:{model.name}", digest=model.sha256)
+
+    def open_model() -> Writer:
+        from llmsynthor.llm.local import Local  # noqa: PLC0415  (an extra, and heavy)
+
+        return Local(models.locate(model), identity)
+
+    return Choice(identity=identity, open_model=open_model)
+
+
+def _file(name: str) -> Choice:
+    path = Path(name).expanduser()
+    if not path.is_file():
+        raise LLMError(Problem(where="--llm", what="there is no such file of weights", found=name, advice="check the path"))
+    identity = Identity(name=f"local:{path.name}", digest=models.file_digest(path))
+
+    def open_model() -> Writer:
+        from llmsynthor.llm.local import Local  # noqa: PLC0415  (an extra, and heavy)
+
+        return Local(path, identity)
+
+    return Choice(identity=identity, open_model=open_model)
+
+
+def _server(model: str, base_url: str | None) -> Choice:
+    from llmsynthor.llm.remote import identify, open_remote  # noqa: PLC0415
+
+    return Choice(identity=identify(model, base_url), open_model=lambda: open_remote(model, base_url))

@@ -1,0 +1,335 @@
+"""The loop: aggregate → discrepancy → propose → draw → merge, and alignment behind it. The only file that sees all stages.
+
+With `align: none` this is the algorithm of the paper (Tang et al., arXiv 2505.14752), nothing added: records are only added,
+until nothing is missing or the iterations are used up. With `align: exact` a few iterations bring in whole-record proposals,
+then alignment fills up and moves the population to the tables.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import numpy as np
+
+from llmsynthor.errors import AnswerError, BudgetError, Problem, SpecError
+from llmsynthor.llm.ledger import Recorded
+from llmsynthor.spec.specification import Spec
+from llmsynthor.spec.targets import Statistic
+from llmsynthor.synthesis.align import Effort, Report, Start, align
+from llmsynthor.synthesis.dependency import Group, given_groups, infer_groups
+from llmsynthor.synthesis.discrepancy import Discrepancy, discrepancies, total_variation
+from llmsynthor.synthesis.goals import Goals, bring_to_grid
+from llmsynthor.synthesis.grid import build_grid
+from llmsynthor.synthesis.planner import Draft, Situation, plan
+from llmsynthor.synthesis.population import NO_PROPOSAL, Population, merge
+from llmsynthor.synthesis.proposal import Proposal, admit, bound_count, draw
+from llmsynthor.synthesis.shape import shape_potentials
+
+GROUPS = 3
+ALIGNED = 0.005
+"""The paper's loop ends when on average less than this share of a table's records is missing."""
+
+MOST_DROPPED = 3
+PROPOSED_SHARE = 0.1
+"""At most this share of an aligned population comes from proposals: they shape what no table says, and are few and alike."""
+
+SCALE = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How a synthesis runs; `iterations` None takes the default of the mode."""
+
+    records: int
+    seed: int = 0
+    align: Literal["exact", "none"] = "exact"
+    iterations: int | None = None
+    proposals: int = 5
+    temperature: float = 0.7
+    workers: int | None = None
+
+    @property
+    def rounds(self) -> int:
+        return self.iterations if self.iterations is not None else 100 if self.align == "none" else 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """What a person wants to see while it works; `expected_calls` is None where it is not known."""
+
+    stage: str
+    iteration: int
+    iterations: int
+    discrepancy: float | None
+    calls: int
+    expected_calls: int
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One line of the history; calls, tokens and seconds are totals so far."""
+
+    iteration: int
+    stage: Literal["proposals", "fit", "correct"]
+    discrepancy: float
+    tvd: float
+    worst_tvd: float
+    records: int
+    calls: int
+    tokens: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What the loop made. `report` is None without alignment; `failures` counts questions without a usable answer."""
+
+    goals: Goals
+    population: Population
+    groups: tuple[Group, ...]
+    proposals: tuple[Proposal, ...]
+    history: tuple[Step, ...]
+    report: Report | None
+    stop_reason: str
+
+
+Notify = Callable[[Progress], None]
+
+
+def expected_calls(spec: Spec, options: Options, *, llm: bool) -> int:
+    """Number of questions a run will put when every answer is usable: it grows with no number of records."""
+    return 1 + options.rounds if llm and len(spec.schema.top.coded) > 1 else options.rounds if llm else 0
+
+
+def unsupported(spec: Spec) -> tuple[Problem, ...]:
+    """Say what the spec asks for that this version reads but does not make yet."""
+    found = []
+    if len(spec.schema.units) > 1:
+        names = ", ".join(unit.name for unit in spec.schema.units[1:])
+        advice = "synthesize the top unit alone for now"
+        found.append(Problem(where="units", what="child units are not filled yet", found=names, advice=advice))
+    if any(unit.derived for unit in spec.schema.units):
+        advice = "leave derived variables and their tables out for now"
+        found.append(Problem(where="units", what="derived variables are not made yet", advice=advice))
+    for number, target in enumerate(spec.targets):
+        if isinstance(target, Statistic) and target.statistic != "mean":
+            where = f'targets[{number}] "{target.name}"'
+            advice = "state it as a table or a mean for now"
+            found.append(Problem(where=where, what=f"a {target.statistic} is not aligned yet", advice=advice))
+    return tuple(found)
+
+
+def synthesize(spec: Spec, options: Options, model: Recorded | None, *, notify: Notify) -> Outcome:
+    """Make records for the top unit of the spec; raises SpecError for what this version does not make."""
+    problems = unsupported(spec)
+    if problems:
+        raise SpecError(*problems)
+    goals = bring_to_grid(spec, build_grid(spec, spec.schema.top))
+    run = _Run(spec=spec, options=options, goals=goals, model=model, notify=notify)
+    run.infer()
+    run.propose()
+    return run.aligned() if options.align == "exact" else run.as_proposed()
+
+
+@dataclass(slots=True)
+class _Run:
+    """The state of one run: what the next step needs."""
+
+    spec: Spec
+    options: Options
+    goals: Goals
+    model: Recorded | None
+    notify: Notify
+    groups: tuple[Group, ...] = ()
+    proposals: list[Proposal] = field(default_factory=list)
+    history: list[Step] = field(default_factory=list)
+    population: Population = field(init=False)
+    stop_reason: str = ""
+
+    def __post_init__(self) -> None:
+        self.population = Population.empty(len(self.goals.grid.axes))
+
+    def infer(self) -> None:
+        """Name the groups of dependent variables: the given joint tables, and what the LLM adds."""
+        given = given_groups(self.goals)
+        self.groups = given
+        if self.model is None:
+            return
+        self.tell("dependency", 0, None)
+        try:
+            asked = infer_groups(
+                self.spec,
+                self.goals,
+                self.model,
+                groups=GROUPS,
+                temperature=self.options.temperature,
+                seed=self.options.seed,
+            )
+        except AnswerError:
+            return
+        except BudgetError as spent:
+            self.stop_reason = str(spent)
+            return
+        known = {frozenset(group.variables) for group in given}
+        self.groups = (*given, *(group for group in asked if frozenset(group.variables) not in known))
+
+    def propose(self) -> None:
+        """Ask, draw and merge, iteration by iteration."""
+        dropped = 0
+        for iteration in range(1, self.options.rounds + 1):
+            found = discrepancies(self.goals.tables, self.population.codes, records=self.options.records)
+            missing = _mean([d.share_missing for d in found])
+            if self.model is None or self.stop_reason or not found:
+                break
+            if missing < ALIGNED or len(self.population) >= self.options.records:
+                self.stop_reason = f"after {iteration - 1} iterations nothing is missing any more ({missing:.1%} of the records)"
+                break
+            self.tell("proposals", iteration, missing)
+            try:
+                self.merge_plan(iteration, found)
+                dropped = 0
+            except AnswerError:
+                dropped += 1
+                if dropped >= MOST_DROPPED:
+                    self.stop_reason = f"{dropped} plans in a row were unusable; a larger model may do better"
+            except BudgetError as spent:
+                self.stop_reason = str(spent)
+            self.record(iteration)
+
+    def merge_plan(self, iteration: int, found: tuple[Discrepancy, ...]) -> None:
+        """Ask for one plan and merge the records drawn from it."""
+        assert self.model is not None
+        rng = np.random.default_rng([self.options.seed, 10, iteration])
+        answer = plan(self.situation(found), self.model, seed=self.options.seed * 1_000 + iteration, rng=rng)
+        for draft in answer.value:
+            number = len(self.proposals)
+            proposal = self.bounded(draft, number, iteration, answer.call_id)
+            drawn = self.drawn(proposal, rng) if proposal.status == "used" else Population.empty(len(self.goals.grid.axes))
+            if proposal.status == "used" and not len(drawn):
+                proposal = replace(proposal, status="dropped: none of its records fits what is still missing")
+            self.proposals.append(proposal)
+            self.population = merge(self.population, drawn)
+
+    def situation(self, found: tuple[Discrepancy, ...]) -> Situation:
+        exact = self.options.align == "exact"
+        return Situation(
+            spec=self.spec,
+            goals=self.goals,
+            groups=self.groups,
+            discrepancies=found,
+            records=self.options.records,
+            scale=SCALE if exact else self.options.records,
+            proposals=self.options.proposals,
+            temperature=self.options.temperature,
+            guided=exact,
+        )
+
+    def bounded(self, draft: Draft, number: int, iteration: int, call_id: str) -> Proposal:
+        """Bound the count by what is missing at this moment, and in an aligned population by its share."""
+        found = discrepancies(self.goals.tables, self.population.codes, records=self.options.records)
+        count = bound_count(draft.asked, draft.values, found) if not draft.problem else 0
+        if self.options.align == "exact" and count:
+            most = PROPOSED_SHARE * self.options.records / (self.options.rounds * self.options.proposals)
+            count = min(count, max(1, int(most)))
+        status = "used" if count else "dropped: nothing is missing where it would add records"
+        return Proposal(
+            number=number,
+            iteration=iteration,
+            values=draft.values,
+            asked=draft.asked,
+            count=count,
+            reason=draft.reason,
+            guidance=draft.guidance,
+            call_id=call_id,
+            status=f"dropped: {draft.problem}" if draft.problem else status,
+        )
+
+    def drawn(self, proposal: Proposal, rng: np.random.Generator) -> Population:
+        """Draw the records; before alignment only those that overshoot no table are let in."""
+        if self.options.align == "none":
+            return draw(proposal, self.goals, proposal.count, evenly=True, rng=rng)
+        found = discrepancies(self.goals.tables, self.population.codes, records=self.options.records)
+        tried = admit(draw(proposal, self.goals, 4 * proposal.count, evenly=False, rng=rng), found)
+        return Population(codes=tried.codes[: proposal.count], proposal=tried.proposal[: proposal.count])
+
+    def aligned(self) -> Outcome:
+        """Fill up to the number of records asked for, and move the population to the tables."""
+        self.tell("fit", 0, None)
+        start = Start(codes=self.population.codes) if len(self.population) else None
+        result = align(
+            self.goals,
+            records=self.options.records,
+            seed=self.options.seed,
+            potentials=shape_potentials(self.goals, self.options.records),
+            start=start,
+            effort=Effort(workers=self.options.workers),
+            notify=self.swept,
+        )
+        proposal = np.full(self.options.records, NO_PROPOSAL, dtype=np.int64)
+        origin = self.population.proposal[: self.options.records]
+        proposal[: len(origin)] = np.where(result.unchanged, origin, NO_PROPOSAL)
+        order = np.random.default_rng([self.options.seed, 20]).permutation(self.options.records)
+        population = Population(codes=result.codes[order], proposal=proposal[order])
+        reason = f"aligned: {result.report.sentence}"
+        return self.outcome(population, result.report, f"{reason}; {self.stop_reason}" if self.stop_reason else reason)
+
+    def as_proposed(self) -> Outcome:
+        reason = self.stop_reason or f"the {self.options.rounds} iterations set for the loop are used up"
+        return self.outcome(self.population, None, reason)
+
+    def outcome(self, population: Population, report: Report | None, reason: str) -> Outcome:
+        return Outcome(
+            goals=self.goals,
+            population=population,
+            groups=self.groups,
+            proposals=tuple(self.proposals),
+            history=tuple(self.history),
+            report=report,
+            stop_reason=reason,
+        )
+
+    def record(self, iteration: int) -> None:
+        found = discrepancies(self.goals.tables, self.population.codes, records=self.options.records)
+        missing = [d.share_missing for d in found]
+        distances = [total_variation(goal, self.population.codes) for goal in self.goals.tables]
+        self.step("proposals", iteration, _mean(missing), distances, len(self.population))
+
+    def swept(self, stage: str, sweep: int, distances: np.ndarray) -> None:
+        kind: Literal["fit", "correct"] = "fit" if stage == "fit" else "correct"
+        self.step(kind, sweep + 1, _mean(distances), list(distances), self.options.records)
+        self.tell(kind, sweep + 1, _mean(distances))
+
+    def step(self, stage: Literal["proposals", "fit", "correct"], iteration: int, missing: float, distances: list[float], records: int) -> None:
+        spent = self.model.spent if self.model is not None else None
+        self.history.append(
+            Step(
+                iteration=iteration,
+                stage=stage,
+                discrepancy=missing,
+                tvd=_mean(distances),
+                worst_tvd=max((float(d) for d in distances), default=0.0),
+                records=records,
+                calls=spent.calls if spent else 0,
+                tokens=spent.tokens if spent else 0,
+                seconds=round(spent.seconds, 3) if spent else 0.0,
+            )
+        )
+
+    def tell(self, stage: str, iteration: int, discrepancy: float | None) -> None:
+        calls = self.model.spent.calls if self.model is not None else 0
+        expected = expected_calls(self.spec, self.options, llm=self.model is not None)
+        self.notify(
+            Progress(
+                stage=stage,
+                iteration=iteration,
+                iterations=self.options.rounds,
+                discrepancy=discrepancy,
+                calls=calls,
+                expected_calls=expected,
+            )
+        )
+
+
+def _mean(values: "np.ndarray | list[float]") -> float:
+    return float(np.mean(values)) if len(values) else 0.0
