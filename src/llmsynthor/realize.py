@@ -140,8 +140,13 @@ def _numeric_names(goals: Goals, rule: Rule) -> set[str]:
     return {axis.name for axis in axes if isinstance(axis.variable, Numeric)}
 
 
-def _redraw(  # noqa: PLR0913  (the nouns of a redraw)
-    goals: Goals, codes: Codes, frame: pl.DataFrame, records: NDArray[np.int64], names: set[str], rng: np.random.Generator
+def _redraw(
+    goals: Goals,
+    codes: Codes,
+    frame: pl.DataFrame,
+    records: NDArray[np.int64],
+    names: set[str],
+    rng: np.random.Generator,
 ) -> pl.DataFrame:
     changed = []
     for name in sorted(names):

@@ -25,7 +25,9 @@ class Answer(Generic[T]):
     call_id: str
 
 
-def ask(model: Recorded, request: WriteRequest, *, accept: Callable[[Any, bool], T], attempts: int = ATTEMPTS) -> Answer[T]:
+def ask(
+    model: Recorded, request: WriteRequest, *, accept: Callable[[Any, bool], T], attempts: int = ATTEMPTS
+) -> Answer[T]:
     """Ask until an answer parses and is accepted.
 
     `accept(value, last)` validates the value and raises ValueError with a sentence; it is told when no attempt will follow, so
@@ -49,7 +51,12 @@ def ask(model: Recorded, request: WriteRequest, *, accept: Callable[[Any, bool],
     model.note(model.last_call, f"dropped: {why}")
     advice = "nothing to do: the proposal is left out; if it happens often, use a larger model"
     raise AnswerError(
-        Problem(where=f"llm {model.identity.name}", what=f"no usable answer in {attempts} attempts", found=why, advice=advice)
+        Problem(
+            where=f"llm {model.identity.name}",
+            what=f"no usable answer in {attempts} attempts",
+            found=why,
+            advice=advice,
+        )
     )
 
 
@@ -74,7 +81,9 @@ def validate(value: Any, schema: Any) -> Any:
     """Check a value against a JSON schema; raises ValueError that names the place and what is wrong there."""
     from jsonschema import Draft202012Validator  # noqa: PLC0415  (keeps the import of the package quick)
 
-    error = next(iter(sorted(Draft202012Validator(schema).iter_errors(value), key=lambda e: list(map(str, e.path)))), None)
+    error = next(
+        iter(sorted(Draft202012Validator(schema).iter_errors(value), key=lambda e: list(map(str, e.path)))), None
+    )
     if error is not None:
         place = ".".join(str(part) for part in error.absolute_path) or "the answer"
         raise ValueError(f"{place}: {error.message[:200]}")

@@ -4,12 +4,13 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from llmsynthor.errors import BudgetError, LLMError, Problem
-from llmsynthor.llm.backend import Identity, Scored, Scorer, ScoreRequest, Usage, Writer, Written, WriteRequest
+from llmsynthor.llm.backend import Identity, Scored, Scorer, ScoreRequest, Usage, Writer, WriteRequest, Written
 
 TABLE = """create table if not exists calls (
     call_id text primary key, kind text not null, model text not null, digest text not null, request text not null,
@@ -63,6 +64,12 @@ class Ledger:
         row = self._base.execute("select outcome from calls where call_id = ?", (call_id,)).fetchone()
         if row is not None and row[0] != outcome:
             self._write("update calls set outcome = ? where call_id = ?", (outcome, call_id))
+
+    def copy_to(self, path: Path) -> None:
+        """Copy all calls into a file, for a run that began without a folder; a ledger that is there is replaced."""
+        path.unlink(missing_ok=True)
+        with closing(sqlite3.connect(path)) as copy:
+            self._base.backup(copy)
 
     def close(self) -> None:
         self._base.close()
@@ -187,7 +194,9 @@ class Recorded:
         model = self._open()
         if not isinstance(model, Scorer):
             advice = "use the embedded model or a llama.cpp server"
-            raise LLMError(Problem(where=f"llm {self.identity.name}", what="this model cannot score choices", advice=advice))
+            raise LLMError(
+                Problem(where=f"llm {self.identity.name}", what="this model cannot score choices", advice=advice)
+            )
         scored = model.score(request)
         return Entry(answer=json.dumps(list(scored.log_probabilities)), usage=scored.usage)
 

@@ -7,14 +7,16 @@ knows the key; only the health check answers without it.
 import json
 import os
 import secrets
+import threading
 import time
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
 from llmsynthor.errors import LLMError, ModelError, Problem
-from llmsynthor.llm.backend import Identity, Scored, ScoreRequest, Usage, Written, WriteRequest
+from llmsynthor.llm.backend import Identity, Scored, ScoreRequest, Usage, WriteRequest, Written
 from llmsynthor.llm.token_tree import score_tree
 
 CONTEXT_TOKENS = 8_192
@@ -73,7 +75,7 @@ class Local:
 
     def _call(self, handle: Any, body: Mapping[str, Any]) -> Mapping[str, Any]:
         try:
-            answer: Mapping[str, Any] = handle(body)
+            answer = _interruptible(handle, body)
         except (RuntimeError, ValueError) as cause:
             raise _refused(str(cause)) from cause
         if "choices" not in answer:
@@ -91,12 +93,34 @@ class Local:
         return self._tokens[text, special]
 
 
+def _interruptible(
+    handle: Callable[[Mapping[str, Any]], Mapping[str, Any]], body: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    """Call in a thread and wait here, so that Ctrl-C does not have to wait for the model."""
+    done: Future[Mapping[str, Any]] = Future()
+
+    def work() -> None:
+        try:
+            done.set_result(handle(body))
+        except (RuntimeError, ValueError, KeyError, TypeError) as error:
+            done.set_exception(error)
+
+    threading.Thread(target=work, daemon=True).start()
+    while True:
+        try:
+            return done.result(timeout=0.2)
+        except TimeoutError:
+            continue
+
+
 def _start(path: Path, key: str) -> Any:
     try:
         import xllamacpp  # noqa: PLC0415  (an extra, and heavy)
     except ImportError as cause:
         advice = "install the extra: pip install 'llmsynthor[local]'"
-        raise ModelError(Problem(where="llm local", what="the embedded engine is not installed", advice=advice)) from cause
+        raise ModelError(
+            Problem(where="llm local", what="the embedded engine is not installed", advice=advice)
+        ) from cause
     settings = xllamacpp.CommonParams()
     settings.model.path = str(path)
     settings.n_ctx, settings.n_parallel = CONTEXT_TOKENS, 1
@@ -110,12 +134,16 @@ def _start(path: Path, key: str) -> Any:
         return xllamacpp.Server(settings)
     except (RuntimeError, ValueError, OSError) as cause:
         advice = "use GGUF weights that llama.cpp can load, and see that there is memory for them"
-        raise ModelError(Problem(where=str(path), what=f"the model cannot be loaded ({cause})", advice=advice)) from cause
+        raise ModelError(
+            Problem(where=str(path), what=f"the model cannot be loaded ({cause})", advice=advice)
+        ) from cause
 
 
 def _refused(said: str) -> LLMError:
     advice = f"shorten context and descriptions if the question is longer than {CONTEXT_TOKENS} tokens; otherwise report this"
-    return LLMError(Problem(where="llm local", what="the embedded model refused a question", found=said[:300], advice=advice))
+    return LLMError(
+        Problem(where="llm local", what="the embedded model refused a question", found=said[:300], advice=advice)
+    )
 
 
 def _usage(answers: Sequence[Mapping[str, Any]], seconds: float) -> Usage:

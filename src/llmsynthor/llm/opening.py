@@ -32,7 +32,9 @@ def choose(text: str, *, base_url: str | None = None) -> Choice | None:
     if kind == "scripted" and name:
         script = read_script(Path(name))
         return Choice(identity=script.identity, open_model=lambda: script)
-    raise LLMError(Problem(where="--llm", what="this names no language model", found=text, advice=f"use one of: {FORMS}"))
+    raise LLMError(
+        Problem(where="--llm", what="this names no language model", found=text, advice=f"use one of: {FORMS}")
+    )
 
 
 def _pinned(name: str) -> Choice:
@@ -50,7 +52,9 @@ def _pinned(name: str) -> Choice:
 def _file(name: str) -> Choice:
     path = Path(name).expanduser()
     if not path.is_file():
-        raise LLMError(Problem(where="--llm", what="there is no such file of weights", found=name, advice="check the path"))
+        raise LLMError(
+            Problem(where="--llm", what="there is no such file of weights", found=name, advice="check the path")
+        )
     identity = Identity(name=f"local:{path.name}", digest=models.file_digest(path))
 
     def open_model() -> Writer:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from llmsynthor.errors import LLMError, Problem, ServerError
-from llmsynthor.llm.backend import Identity, Scored, ScoreRequest, Usage, Written, WriteRequest
+from llmsynthor.llm.backend import Identity, Scored, ScoreRequest, Usage, WriteRequest, Written
 from llmsynthor.llm.token_tree import score_tree
 
 if TYPE_CHECKING:
@@ -60,7 +60,12 @@ class Remote:
         import openai  # noqa: PLC0415  (heavy)
 
         create = self._client.chat.completions.create
-        about = {"model": self._model, "temperature": request.temperature, "max_tokens": request.max_tokens, "seed": request.seed % 2**31}
+        about = {
+            "model": self._model,
+            "temperature": request.temperature,
+            "max_tokens": request.max_tokens,
+            "seed": request.seed % 2**31,
+        }
         while True:
             body = {**about, **self._manners[0](request)}
             try:
@@ -75,7 +80,9 @@ class Remote:
         import stamina  # noqa: PLC0415
 
         try:
-            for attempt in stamina.retry_context(on=_retryable, attempts=ATTEMPTS, wait_initial=self._wait, timeout=None):
+            for attempt in stamina.retry_context(
+                on=_retryable, attempts=ATTEMPTS, wait_initial=self._wait, timeout=None
+            ):
                 with attempt:
                     return call()
         except openai.BadRequestError:
@@ -101,7 +108,10 @@ class ScoringRemote(Remote):
         context = self._tokenize(request.context, special=True)
         scores = score_tree(context, [self._tokenize(c, special=False) for c in request.choices], next_tokens)
         tokens = sum(int(answer.get("tokens_evaluated", 0)) for answer in answers)
-        return Scored(log_probabilities=scores, usage=Usage(prompt_tokens=tokens, completion_tokens=len(answers), seconds=_since(started)))
+        return Scored(
+            log_probabilities=scores,
+            usage=Usage(prompt_tokens=tokens, completion_tokens=len(answers), seconds=_since(started)),
+        )
 
     def _tokenize(self, text: str, *, special: bool) -> list[int]:
         return [int(token) for token in self._post("tokenize", {"content": text, "add_special": special})["tokens"]]

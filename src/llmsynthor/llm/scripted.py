@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from llmsynthor.errors import LLMError, Problem
-from llmsynthor.llm.backend import Identity, Scored, ScoreRequest, Usage, Written, WriteRequest
+from llmsynthor.llm.backend import Identity, Scored, ScoreRequest, Usage, WriteRequest, Written
 
 
 class Scripted:
@@ -41,7 +41,11 @@ class Scripted:
                 return Written(text=_text(entry["answer"]))
         if self._next >= len(self._in_order) and not (self._repeat and self._in_order):
             advice = "add answers to the script, or `repeat: true`"
-            raise LLMError(Problem(where="llm scripted", what="the script has no answer left", found=str(self._next), advice=advice))
+            raise LLMError(
+                Problem(
+                    where="llm scripted", what="the script has no answer left", found=str(self._next), advice=advice
+                )
+            )
         answer = self._in_order[min(self._next, len(self._in_order) - 1)]
         self._next += 1
         return Written(text=_text(answer), usage=Usage(prompt_tokens=len(request.prompt.split())))
@@ -60,7 +64,9 @@ def read_script(path: Path) -> Scripted:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as cause:
-        problem = Problem(where=str(path), what=f"the script cannot be read ({cause})", advice="give a YAML or JSON file")
+        problem = Problem(
+            where=str(path), what=f"the script cannot be read ({cause})", advice="give a YAML or JSON file"
+        )
         raise LLMError(problem) from cause
     script: Any = {"answers": content} if isinstance(content, Sequence) and not isinstance(content, str) else content
     if not isinstance(script, Mapping):

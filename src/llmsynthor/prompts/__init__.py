@@ -16,7 +16,7 @@ def fill(name: str, **values: Any) -> str:
     """Fill a prompt; a name the text uses and the caller does not give is an error."""
     from jinja2 import Environment, StrictUndefined  # noqa: PLC0415  (keeps the import of the package quick)
 
-    environment = Environment(undefined=StrictUndefined, autoescape=False, trim_blocks=True)  # noqa: S701  (no HTML)
+    environment = Environment(undefined=StrictUndefined, autoescape=False, trim_blocks=True)
     return environment.from_string(text(name)).render(**values).strip()
 
 

@@ -126,7 +126,11 @@ def _disagreements(tables: Sequence[tuple[str, Table]]) -> Iterator[Problem]:
     margins = [(where, table, name, _margin(table, name)) for where, table in tables for name in table.columns]
     for k, (where, table, name, own) in enumerate(margins):
         for other_where, other, other_name, theirs in margins[k + 1 :]:
-            if (name, table.unit, table.universe) != (other_name, other.unit, other.universe) or own.keys() != theirs.keys():
+            if (name, table.unit, table.universe) != (
+                other_name,
+                other.unit,
+                other.universe,
+            ) or own.keys() != theirs.keys():
                 continue
             level = max(own, key=lambda level: abs(own[level] - theirs[level]))
             if abs(own[level] - theirs[level]) > ROUNDING:

@@ -206,9 +206,12 @@ class _Reader:
 
 
 def _plain(tree: ast.AST) -> str:
-    return {"Lambda": "a lambda", "Subscript": "an index [ ]", "JoinedStr": "an f-string", "NamedExpr": "an assignment"}.get(
-        type(tree).__name__, f"a {type(tree).__name__.lower()}"
-    )
+    return {
+        "Lambda": "a lambda",
+        "Subscript": "an index [ ]",
+        "JoinedStr": "an f-string",
+        "NamedExpr": "an assignment",
+    }.get(type(tree).__name__, f"a {type(tree).__name__.lower()}")
 
 
 def walk(node: Node, *, aggregates: bool = True) -> Iterator[Reference]:

@@ -34,14 +34,18 @@ def load(source: str | Path | Mapping[str, Any]) -> Spec:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as cause:
-        problem = Problem(where=str(path), what=f"the spec cannot be read ({cause})", advice="give the path of a spec.yaml")
+        problem = Problem(
+            where=str(path), what=f"the spec cannot be read ({cause})", advice="give the path of a spec.yaml"
+        )
         raise SpecError(problem) from cause
     return _build(read_yaml(text, where=str(path)), path.parent, str(path))
 
 
 def _build(raw: Any, folder: Path, where: str) -> Spec:
     if not isinstance(raw, dict):
-        raise SpecError(Problem(where=where, what="a spec is a mapping", found=type(raw).__name__, advice="see docs/spec.md"))
+        raise SpecError(
+            Problem(where=where, what="a spec is a mapping", found=type(raw).__name__, advice="see docs/spec.md")
+        )
     try:
         document = Document.model_validate(raw)
     except ValidationError as cause:
@@ -158,7 +162,11 @@ def _ends(interval: Interval, *, integer: bool) -> list[float]:
 
 
 def _target(number: int, target: Target) -> dict[str, Any]:
-    written: dict[str, Any] = {"name": target.name, "unit": target.unit, "table": f"tables/{_table_file(number, target)}"}
+    written: dict[str, Any] = {
+        "name": target.name,
+        "unit": target.unit,
+        "table": f"tables/{_table_file(number, target)}",
+    }
     written["value"] = _value_column(target)
     if isinstance(target, Statistic):
         written |= {target.statistic: target.variable, "by": list(target.by)}

@@ -58,7 +58,11 @@ def parse_interval(text: str, *, bounds: Interval, integer: bool) -> Interval:
             if not integer:
                 raise ValueError("a closed end `]` is read for integers only; write a half-open interval [low, high)")
             high += 1
-        return Interval(max(low, bounds.low), min(high, bounds.high)) if abs(low) + abs(high) == float("inf") else Interval(low, high)
+        return (
+            Interval(max(low, bounds.low), min(high, bounds.high))
+            if abs(low) + abs(high) == float("inf")
+            else Interval(low, high)
+        )
     if match := AT_LEAST.match(text):
         return Interval(float(match[1]), bounds.high)
     if match := BELOW.match(text):

@@ -25,7 +25,9 @@ def partition_problems(
     for interval in [*intervals, Interval(variable.range.high, variable.range.high + 1)]:
         gap = _gap(covered, interval.low, variable)
         if gap is not None and not _explained(gap, variable, name, universe):
-            advice = f"add the missing interval (a count of 0 if none), or say which records the table is about: universe"
+            advice = (
+                "add the missing interval (a count of 0 if none), or say which records the table is about: universe"
+            )
             yield f"there is a gap between the intervals of {name}", advice, str(gap)
         covered = max(covered, interval.high)
 

@@ -147,7 +147,9 @@ def _either(condition: _Truth, first: _Value, second: _Value) -> _Value:
         return _Texts(texts, (_marks(first, texts) & condition.may) | (_marks(second, texts) & condition.may_not))
     if isinstance(first, _Range) and isinstance(second, _Range):
         low = np.minimum(np.where(condition.may, first.low, np.inf), np.where(condition.may_not, second.low, np.inf))
-        high = np.maximum(np.where(condition.may, first.high, -np.inf), np.where(condition.may_not, second.high, -np.inf))
+        high = np.maximum(
+            np.where(condition.may, first.high, -np.inf), np.where(condition.may_not, second.high, -np.inf)
+        )
         return _Range(low, high, np.zeros(len(low), bool))
     raise TypeError("the two sides of if ... else have different kinds")
 

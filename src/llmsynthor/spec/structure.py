@@ -47,13 +47,19 @@ def _parent_problems(unit: Unit, names: dict[str, Unit]) -> Iterator[Problem]:
         yield Problem(where=where, what="there is no such parent unit", found=unit.parent, advice=advice)
         return
     if _in_circle(unit, names):
-        yield Problem(where=where, what="the units are each other's parents", found=unit.parent, advice="break the circle")
+        yield Problem(
+            where=where, what="the units are each other's parents", found=unit.parent, advice="break the circle"
+        )
     counting = [v for v in names[unit.parent].variables if v.name == unit.count]
     if not counting or not (isinstance(counting[0], Numeric) and counting[0].integer):
         advice = f"name an integer variable of {unit.parent} that says how many {unit.name} records one has"
-        yield Problem(where=where, what="count is no integer variable of the parent", found=str(unit.count), advice=advice)
+        yield Problem(
+            where=where, what="count is no integer variable of the parent", found=str(unit.count), advice=advice
+        )
     elif counting[0].range.low < 0:
-        yield Problem(where=where, what="a count cannot be negative", found=str(counting[0].range), advice="begin at 0 or more")
+        yield Problem(
+            where=where, what="a count cannot be negative", found=str(counting[0].range), advice="begin at 0 or more"
+        )
 
 
 def _in_circle(unit: Unit, names: dict[str, Unit]) -> bool:

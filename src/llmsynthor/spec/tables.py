@@ -35,7 +35,7 @@ class Place:
         self.problems.append(Problem(where=where, what=what, found=found, advice=advice))
 
 
-def read_target(  # noqa: PLR0913  (what a target is read from)
+def read_target(
     part: TargetPart, where: str, schema: Schema, folder: Path, universe: Expression | None, problems: list[Problem]
 ) -> Target | None:
     """Read the table of a target and check it; adds to `problems` and returns None where it cannot be used."""
@@ -90,7 +90,9 @@ def _target(part: TargetPart, columns: Sequence[str], value: str, about: dict[st
     except KeyError:
         variable = None
     if not isinstance(variable, Numeric):
-        place.problem(f"a {statistic} needs a numeric variable of {place.unit}", "name an integer or number variable", name)
+        place.problem(
+            f"a {statistic} needs a numeric variable of {place.unit}", "name an integer or number variable", name
+        )
         return None
     return Statistic(statistic=statistic, variable=name, by=tuple(columns), probability=part.probability, **about)
 
@@ -109,7 +111,12 @@ def _from_cells(cells: Sequence[Mapping[str, Any]], place: Place) -> pl.DataFram
     for number, row in enumerate(cells):
         missing = [name for name in names if name not in row]
         if missing:
-            place.problem("a row lacks columns that others have", "give every row the same columns", ", ".join(missing), row=number)
+            place.problem(
+                "a row lacks columns that others have",
+                "give every row the same columns",
+                ", ".join(missing),
+                row=number,
+            )
             return None
     return pl.DataFrame({name: pl.Series([_as_text(row[name]) for row in cells], dtype=pl.String) for name in names})
 
@@ -138,7 +145,11 @@ def _from_table(table: Any, folder: Path, place: Place) -> pl.DataFrame | None:
             place.problem("the table is empty", "give a header and at least one row", str(path))
         else:
             first = (str(cause).splitlines() or [""])[0][:160]
-            place.problem(f"the table cannot be read ({first})", "correct the path or the file; CSV in UTF-8 or Parquet", str(path))
+            place.problem(
+                f"the table cannot be read ({first})",
+                "correct the path or the file; CSV in UTF-8 or Parquet",
+                str(path),
+            )
         return None
 
 
@@ -166,7 +177,9 @@ def _known_columns(columns: Sequence[str], frame: pl.DataFrame, place: Place) ->
             known = False
             continue
         if isinstance(variable, Text) or name not in frame.columns:
-            place.problem("this column cannot be tabulated", "use a category, an integer or a number that the table has", name)
+            place.problem(
+                "this column cannot be tabulated", "use a category, an integer or a number that the table has", name
+            )
             known = False
     return known
 
@@ -215,7 +228,9 @@ def _level(text: str | None, variable: Any, name: str, row: int, place: Place) -
         place.problem(f"{name}: {error}", "correct the cell", text[:80], row=row)
         return None
     if interval.low < variable.range.low or interval.high > variable.range.high:
-        place.problem(f"{name} reaches outside its range {variable.range}", "correct the cell or the range", text[:80], row=row)
+        place.problem(
+            f"{name} reaches outside its range {variable.range}", "correct the cell or the range", text[:80], row=row
+        )
         return None
     return interval
 

@@ -58,7 +58,9 @@ def _circle_problems(unit: Unit) -> Iterator[Problem]:
             frontier = {other for used in frontier for other in uses.get(used, set())} - reached
         if name in reached:
             where = f"units.{unit.name}.derived.{name}"
-            yield Problem(where=where, what="a derived variable depends on itself", found=name, advice="break the circle")
+            yield Problem(
+                where=where, what="a derived variable depends on itself", found=name, advice="break the circle"
+            )
 
 
 class _Checker:
@@ -84,7 +86,9 @@ class _Checker:
             raise _KindError("there is no such unit", str(reference), f"use one of: {', '.join(known)}")
         names = [v.name for v in (*known[owner].variables, *(d.variable for d in known[owner].derived))]
         if reference.name not in names:
-            raise _KindError(f"unknown name: {owner} has no such variable", str(reference), f"use one of: {', '.join(names)}")
+            raise _KindError(
+                f"unknown name: {owner} has no such variable", str(reference), f"use one of: {', '.join(names)}"
+            )
         variable = known[owner].variable(reference.name)
         if isinstance(variable, Text):
             raise _KindError("a text variable cannot be used in expressions", str(reference), "use another variable")
@@ -165,4 +169,6 @@ def _outer(node: Node) -> Iterator[Reference]:
 
 
 def _shown(node: Node) -> str:
-    return str(node.value) if isinstance(node, Literal) else str(node) if isinstance(node, Reference) else "an expression"
+    return (
+        str(node.value) if isinstance(node, Literal) else str(node) if isinstance(node, Reference) else "an expression"
+    )

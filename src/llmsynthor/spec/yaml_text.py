@@ -30,11 +30,13 @@ _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping
 def read_yaml(text: str, *, where: str) -> Any:
     """Read YAML; raises SpecError that names the line."""
     try:
-        return yaml.load(text, _Loader)  # noqa: S506  (a subclass of SafeLoader)
+        return yaml.load(text, _Loader)
     except yaml.MarkedYAMLError as cause:
         mark = cause.problem_mark
         line = f"{where}, line {mark.line + 1}, column {mark.column + 1}" if mark else where
-        raise SpecError(Problem(where=line, what=str(cause.problem or cause.context), advice="mend the YAML there")) from cause
+        raise SpecError(
+            Problem(where=line, what=str(cause.problem or cause.context), advice="mend the YAML there")
+        ) from cause
     except (yaml.YAMLError, RecursionError, ValueError) as cause:
         raise SpecError(Problem(where=where, what=f"this is no YAML ({cause})", advice="mend the YAML")) from cause
 

@@ -24,6 +24,9 @@ Codes = NDArray[np.int32]
 Floats = NDArray[np.float64]
 T = TypeVar("T")
 
+LET_GO, GIVE_UP = 4, 12
+"""Sweeps without gain after which held records may be changed too, and after which the correction ends."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effort:
@@ -38,10 +41,13 @@ class Effort:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
-    """Records that are there already, shape (records, variables), and how strongly each holds on to what it is."""
+    """Records that are there already, shape (records, variables), and how strongly each holds on to what it is.
+
+    `stay` is a log-weight; it is given up only when the tables cannot be met otherwise.
+    """
 
     codes: Codes
-    stay: float = 3.0
+    stay: float = 100.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +81,7 @@ class Task:
     notify: Callable[[str, int, Floats], None] = field(default=lambda stage, sweep, tvd: None)
 
 
-def align(  # noqa: PLR0913  (the nouns of the stage)
+def align(
     goals: Goals,
     *,
     records: int,
@@ -90,13 +96,15 @@ def align(  # noqa: PLR0913  (the nouns of the stage)
     `potentials` are fixed log-weights on top of the rules' zeros. `notify(stage, sweep, tvd per table)` is told how it goes.
     """
     held = start.codes[:records] if start is not None else np.zeros((0, len(goals.grid.axes)), dtype=np.int32)
-    zeros = tuple(
-        Potential(projection=z.projection, values=np.where(z.forbidden, -np.inf, 0.0)) for z in goals.zeros
-    )
+    zeros = tuple(Potential(projection=z.projection, values=np.where(z.forbidden, -np.inf, 0.0)) for z in goals.zeros)
     tilts = tuple(Potential(projection=m.projection, values=np.zeros(m.projection.size)) for m in goals.moments)
     compiled = compile_goals(goals, (*tilts, *zeros, *potentials))
     silent = Task(compiled=compiled, records=records, seed=seed, effort=effort or Effort())
-    task = silent if notify is None else Task(compiled=compiled, records=records, seed=seed, effort=silent.effort, notify=notify)
+    task = (
+        silent
+        if notify is None
+        else Task(compiled=compiled, records=records, seed=seed, effort=silent.effort, notify=notify)
+    )
     fill, theta, first = fit(goals, task, held)
     codes = np.concatenate([held, fill[: records - len(held)]])
     fitted = distances(task, codes)
@@ -128,7 +136,9 @@ def fit(goals: Goals, task: Task, held: Codes) -> tuple[Codes, Floats, tuple[flo
         _tilt_means(goals, task, theta, counts, step)
         average += (theta - average) * (1.0 if sweep < 5 else 0.25)
         task.notify("fit", sweep, _tvd(task, counts, goal))
-        noise = float(np.mean((counts[learn] - goal[learn]) ** 2 / np.maximum(goal[learn], 1.0))) if learn.any() else 0.0
+        noise = (
+            float(np.mean((counts[learn] - goal[learn]) ** 2 / np.maximum(goal[learn], 1.0))) if learn.any() else 0.0
+        )
         if sweep >= 12 and noise > 0.98 * best:
             break
         best = min(best, noise)
@@ -156,8 +166,9 @@ def correct(task: Task, codes: Codes, theta: Floats, stay: Floats) -> tuple[Code
         order = np.random.default_rng([task.seed, 2, sweep]).permutation(len(codes))
         order = order[: _affordable(program, n_moves)] if n_moves > program.sweep_moves else order
         penalty = np.where(compiled.is_target, strength, 0.0)
+        hold = stay if stalled < LET_GO else np.zeros_like(stay)
         stream = (task.seed, 1_000_000 + sweep)
-        moved += kernels.correct(codes, order, program, n_moves, theta, counts, goal, stay, penalty, focus, *stream)
+        moved += kernels.correct(codes, order, program, n_moves, theta, counts, goal, hold, penalty, focus, *stream)
         error = np.abs(counts - goal)[compiled.is_target]
         task.notify("correct", sweep, _tvd(task, counts, goal))
         if error.size == 0 or error.max() < 1.0 - 1e-9:
@@ -166,7 +177,7 @@ def correct(task: Task, codes: Codes, theta: Floats, stay: Floats) -> tuple[Code
         stalled = 0 if total < best - 1e-9 else stalled + focus
         if total < best:
             best, kept = total, codes.copy()
-        if stalled >= 12:
+        if stalled >= GIVE_UP:
             return kept, "the last sweeps brought no cell nearer to its target", moved
     return kept, "the sweeps set for correction are used up", moved
 
@@ -210,7 +221,11 @@ def distances(task: Task, codes: Codes) -> tuple[float, ...]:
 
 
 def _tvd(task: Task, counts: NDArray[np.int64], goal: Floats) -> Floats:
-    ends = [*task.compiled.starts[1:], int(np.flatnonzero(task.compiled.is_target)[-1]) + 1] if task.compiled.starts else []
+    ends = (
+        [*task.compiled.starts[1:], int(np.flatnonzero(task.compiled.is_target)[-1]) + 1]
+        if task.compiled.starts
+        else []
+    )
     pairs = zip(task.compiled.starts, ends, strict=True)
     return np.array([np.abs(counts[a:b] - goal[a:b]).sum() / (2 * max(goal[a:b].sum(), 1e-300)) for a, b in pairs])
 

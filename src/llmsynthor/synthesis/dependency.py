@@ -12,7 +12,7 @@ from llmsynthor.spec.specification import Spec
 from llmsynthor.synthesis.describe import describe
 from llmsynthor.synthesis.goals import Goals
 
-LONGEST_REASON = 120
+LONGEST_REASON = 110
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,15 +24,26 @@ class Group:
     source: Literal["llm", "given"]
 
 
+def tidy_reason(text: str) -> str:
+    """Strip a reason; where the model was cut off, end it at a word.
+
+    >>> tidy_reason(" Young men buy phones. ")
+    'Young men buy phones.'
+    """
+    text = " ".join(text.split())
+    return text if len(text) < LONGEST_REASON else text[:LONGEST_REASON].rsplit(" ", 1)[0].rstrip(" ,;:'\"") + " …"
+
+
 def given_groups(goals: Goals) -> tuple[Group, ...]:
     """The groups that the joint tables of the spec name themselves."""
     joint = [goal for goal in goals.tables if len(goal.table.columns) > 1]
     return tuple(
-        Group(variables=goal.table.columns, reason=f'joint table "{goal.name}" is given', source="given") for goal in joint
+        Group(variables=goal.table.columns, reason=f'joint table "{goal.name}" is given', source="given")
+        for goal in joint
     )
 
 
-def infer_groups(  # noqa: PLR0913  (the nouns of a question)
+def infer_groups(
     spec: Spec, goals: Goals, model: Recorded, *, groups: int, temperature: float, seed: int
 ) -> tuple[Group, ...]:
     """Ask the LLM for groups; raises AnswerError when no answer was usable.
@@ -67,7 +78,12 @@ def _schema(names: Sequence[str], groups: int) -> dict[str, Any]:
     group = {
         "type": "object",
         "properties": {
-            "variables": {"type": "array", "items": {"enum": list(names)}, "minItems": 2, "maxItems": min(3, len(names))},
+            "variables": {
+                "type": "array",
+                "items": {"enum": list(names)},
+                "minItems": 2,
+                "maxItems": min(3, len(names)),
+            },
             "reason": {"type": "string", "maxLength": LONGEST_REASON},
         },
         "required": ["variables", "reason"],
@@ -87,7 +103,7 @@ def _read(answer: Sequence[Mapping[str, Any]]) -> tuple[Group, ...]:
     for entry in answer:
         variables = tuple(dict.fromkeys(entry["variables"]))
         if len(variables) > 1:
-            group = Group(variables=variables, reason=entry["reason"].strip(), source="llm")
+            group = Group(variables=variables, reason=tidy_reason(entry["reason"]), source="llm")
             found.setdefault(frozenset(variables), group)
     if not found:
         raise ValueError("every group must name at least two different variables")

@@ -45,7 +45,9 @@ class Axis:
         """Say for each code whether its cell lies in `level`, shape (size,)."""
         if isinstance(level, str):
             return np.array([own == level for own in self.levels])
-        return np.array([isinstance(own, Interval) and level.low <= own.low and own.high <= level.high for own in self.levels])
+        return np.array(
+            [isinstance(own, Interval) and level.low <= own.low and own.high <= level.high for own in self.levels]
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +85,9 @@ def _axis(variable: Coded, spec: Spec, unit: Unit) -> Axis:
 
 def _even_cuts(variable: Numeric) -> list[float]:
     edges = np.linspace(variable.range.low, variable.range.high, DEFAULT_CELLS + 1)[1:-1]
-    return [float(edge) for edge in np.unique(np.ceil(edges) if variable.integer else edges) if edge < variable.range.high]
+    return [
+        float(edge) for edge in np.unique(np.ceil(edges) if variable.integer else edges) if edge < variable.range.high
+    ]
 
 
 def _cuts(variable: Numeric, spec: Spec, unit: Unit) -> set[float]:

@@ -183,7 +183,9 @@ class _Run:
             if self.model is None or self.stop_reason or not found:
                 break
             if missing < ALIGNED or len(self.population) >= self.options.records:
-                self.stop_reason = f"after {iteration - 1} iterations nothing is missing any more ({missing:.1%} of the records)"
+                self.stop_reason = (
+                    f"after {iteration - 1} iterations nothing is missing any more ({missing:.1%} of the records)"
+                )
                 break
             self.tell("proposals", iteration, missing)
             try:
@@ -205,7 +207,9 @@ class _Run:
         for draft in answer.value:
             number = len(self.proposals)
             proposal = self.bounded(draft, number, iteration, answer.call_id)
-            drawn = self.drawn(proposal, rng) if proposal.status == "used" else Population.empty(len(self.goals.grid.axes))
+            drawn = (
+                self.drawn(proposal, rng) if proposal.status == "used" else Population.empty(len(self.goals.grid.axes))
+            )
             if proposal.status == "used" and not len(drawn):
                 proposal = replace(proposal, status="dropped: none of its records fits what is still missing")
             self.proposals.append(proposal)
@@ -300,7 +304,14 @@ class _Run:
         self.step(kind, sweep + 1, _mean(distances), list(distances), self.options.records)
         self.tell(kind, sweep + 1, _mean(distances))
 
-    def step(self, stage: Literal["proposals", "fit", "correct"], iteration: int, missing: float, distances: list[float], records: int) -> None:
+    def step(
+        self,
+        stage: Literal["proposals", "fit", "correct"],
+        iteration: int,
+        missing: float,
+        distances: list[float],
+        records: int,
+    ) -> None:
         spent = self.model.spent if self.model is not None else None
         self.history.append(
             Step(

@@ -73,7 +73,9 @@ def tilt(moment: Moment, theta: Floats, counts: Floats, step: float) -> Floats:
     return np.asarray(theta + np.outer(np.clip(change, -limit, limit), centred).ravel())
 
 
-def shift_means(moments: Sequence[Moment], values: Floats, low: Floats, high: Floats, codes: NDArray[np.int32]) -> Floats:
+def shift_means(
+    moments: Sequence[Moment], values: Floats, low: Floats, high: Floats, codes: NDArray[np.int32]
+) -> Floats:
     """Move values inside their cells [low, high) until the means of one variable hold, as far as the cells allow.
 
     All moments are of the same variable; shape of values, low, high (records,).

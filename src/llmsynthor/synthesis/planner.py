@@ -12,7 +12,7 @@ from llmsynthor.llm.backend import WriteRequest
 from llmsynthor.llm.ledger import Recorded
 from llmsynthor.spec.levels import Level
 from llmsynthor.spec.specification import Spec
-from llmsynthor.synthesis.dependency import LONGEST_REASON, Group
+from llmsynthor.synthesis.dependency import LONGEST_REASON, Group, tidy_reason
 from llmsynthor.synthesis.describe import describe
 from llmsynthor.synthesis.discrepancy import Discrepancy
 from llmsynthor.synthesis.goals import Goals
@@ -167,4 +167,4 @@ def _read_one(entry: Any, slot: Slot, situation: Situation) -> Draft:
     except ValueError as problem:
         return Draft(values={}, asked=0, reason="", guidance=slot.guidance, problem=str(problem))
     asked = min(round(count * situation.records / situation.scale), situation.records)
-    return Draft(values=values, asked=asked, reason=str(entry["reason"]).strip()[:500], guidance=slot.guidance)
+    return Draft(values=values, asked=asked, reason=tidy_reason(str(entry["reason"])), guidance=slot.guidance)

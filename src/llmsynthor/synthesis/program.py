@@ -135,7 +135,11 @@ def _array(values: Sequence[int] | Integers) -> Integers:
 def _joint_offsets(axes: tuple[int, ...], projection: Projection, sizes: tuple[int, ...]) -> Integers:
     joint = np.zeros(1, dtype=np.int64)
     for axis in axes:
-        own = projection.offsets[projection.axes.index(axis)] if axis in projection.axes else np.zeros(sizes[axis], np.int64)
+        own = (
+            projection.offsets[projection.axes.index(axis)]
+            if axis in projection.axes
+            else np.zeros(sizes[axis], np.int64)
+        )
         joint = (joint[:, None] + own[None, :]).ravel()
     return joint
 

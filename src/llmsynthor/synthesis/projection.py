@@ -45,10 +45,14 @@ def project_columns(
 ) -> Projection:
     """Project on a table whose column j has the distinct `levels[j]`; cells are numbered in row-major order of the levels."""
     shape = tuple(len(column) for column in levels)
-    members = [_membership(grid.axes[grid.position(name)], column) for name, column in zip(columns, levels, strict=True)]
+    members = [
+        _membership(grid.axes[grid.position(name)], column) for name, column in zip(columns, levels, strict=True)
+    ]
     axes = [grid.position(name) for name in columns]
     inside = np.ones(0, dtype=bool)
-    names = sorted({reference.name for reference in references(universe)} - set(columns)) if universe is not None else []
+    names = (
+        sorted({reference.name for reference in references(universe)} - set(columns)) if universe is not None else []
+    )
     classes = [np.where(member < 0, size, member) for member, size in zip(members, shape, strict=True)]
     cells = np.full(tuple(size + 1 for size in shape), OUTSIDE, dtype=np.int64)
     cells[tuple(slice(0, size) for size in shape)] = np.arange(int(np.prod(shape))).reshape(shape)
@@ -112,9 +116,7 @@ def _box(axis: Axis, codes: NDArray[np.int64]) -> Box:
     return Levels(codes=codes, levels=tuple(str(level) for level in axis.levels))
 
 
-def _pack(
-    axes: Sequence[int], classes: Sequence[NDArray[np.int64]], cells: NDArray[np.int64], size: int
-) -> Projection:
+def _pack(axes: Sequence[int], classes: Sequence[NDArray[np.int64]], cells: NDArray[np.int64], size: int) -> Projection:
     strides = [int(np.prod(cells.shape[k + 1 :])) for k in range(cells.ndim)]
     offsets = tuple((codes * stride).astype(np.int64) for codes, stride in zip(classes, strides, strict=True))
     return Projection(axes=tuple(axes), offsets=offsets, cells=np.ascontiguousarray(cells.ravel()), size=size)

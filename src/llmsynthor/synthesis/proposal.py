@@ -59,7 +59,9 @@ def _read_level(axis: Axis, value: Any) -> Level:
 
 def bound_count(asked: int, values: Mapping[str, Level], discrepancies: Sequence[Discrepancy]) -> int:
     """Reduce a count to what every table that says something about these values still misses."""
-    bounds = [missing_within(values, discrepancy) for discrepancy in discrepancies if discrepancy.goal.table.universe is None]
+    bounds = [
+        missing_within(values, discrepancy) for discrepancy in discrepancies if discrepancy.goal.table.universe is None
+    ]
     return max(0, int(min([float(asked), *bounds])))
 
 
@@ -81,9 +83,7 @@ def _meet(value: Level | None, level: Level) -> bool:
     return value == level
 
 
-def draw(
-    proposal: Proposal, goals: Goals, records: int, *, evenly: bool, rng: np.random.Generator
-) -> Population:
+def draw(proposal: Proposal, goals: Goals, records: int, *, evenly: bool, rng: np.random.Generator) -> Population:
     """Draw records from a proposal, each variable by itself inside its range.
 
     A range is sampled `evenly` (the paper), or in proportion to the tables' one-way shares. Combinations that a rule forbids
@@ -91,7 +91,9 @@ def draw(
     """
     margins = goals.margins()
     columns = [
-        rng.choice(axis.size, size=records, p=_level_weights(axis, proposal.values.get(axis.name), margins[k], evenly=evenly))
+        rng.choice(
+            axis.size, size=records, p=_level_weights(axis, proposal.values.get(axis.name), margins[k], evenly=evenly)
+        )
         for k, axis in enumerate(goals.grid.axes)
     ]
     codes = np.stack(columns, axis=1).astype(np.int32) if records else np.zeros((0, len(columns)), dtype=np.int32)

@@ -73,7 +73,10 @@ def _by_rows(goals: Goals, position: int, goal: Goal, records: int) -> Potential
     rows = _rows(goal, axis.name)
     whole = np.log(_masses(axis, goal, rows.sum(axis=0)))
     enough = rows.sum(axis=1) * records >= FEWEST_RECORDS
-    logs = [np.log(_masses(axis, goal, row)) - whole if ok else np.zeros(axis.size) for row, ok in zip(rows, enough, strict=True)]
+    logs = [
+        np.log(_masses(axis, goal, row)) - whole if ok else np.zeros(axis.size)
+        for row, ok in zip(rows, enough, strict=True)
+    ]
     names = [name for name in goal.table.columns if name != axis.name] + [axis.name]
     levels = [levels for k, levels in enumerate(goal.levels) if k != column] + [axis.levels]
     return _potential(goals, names, levels, np.clip(np.array(logs), -LARGEST_LOG_RATIO, LARGEST_LOG_RATIO))

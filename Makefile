@@ -1,0 +1,34 @@
+# `make demo` and `make test` are all that a fresh machine needs: Python 3.11 or later, and make.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+RECORDS ?= 2000
+
+.PHONY: demo test lint clean
+
+demo: $(VENV)/installed ## the e-commerce example with the embedded default model
+	$(BIN)/llmsynthor models fetch qwen2.5-coder-1.5b
+	$(BIN)/llmsynthor synthesize examples/ecommerce/spec.yaml --records $(RECORDS) --llm local --seed 7 --out demo
+	@echo "Open demo/report.html in a browser."
+
+test: $(VENV)/developer ## every test, with the small embedded model
+	$(BIN)/llmsynthor models fetch smollm2-135m
+	$(BIN)/pytest
+
+lint: $(VENV)/developer ## style and types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+$(VENV)/installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[local]'
+	@touch $@
+
+$(VENV)/developer: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group dev
+	@touch $@
+
+clean: ## remove the virtual environment and the demonstration
+	rm -rf $(VENV) demo

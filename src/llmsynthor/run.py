@@ -1,0 +1,330 @@
+"""One run from spec to records: the Python API's `synthesize`, and the folder that it leaves behind."""
+
+import json
+import platform
+import sqlite3
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from llmsynthor import prompts
+from llmsynthor.errors import LLMError, Problem, RunFolderError, SpecError
+from llmsynthor.evaluation.compare import Comparison, alignment_frame, compare
+from llmsynthor.llm.ledger import Budget, Ledger, Recorded
+from llmsynthor.llm.opening import Choice, choose
+from llmsynthor.realize import broken_records, realize
+from llmsynthor.report.page import write_report
+from llmsynthor.run_folder import LEDGER, RunFolder, claim
+from llmsynthor.spec.checks import forbidden_targets
+from llmsynthor.spec.files import digest, save
+from llmsynthor.spec.specification import Settings, Spec
+from llmsynthor.synthesis.loop import Options, Outcome, Progress, unsupported
+from llmsynthor.synthesis.loop import synthesize as run_loop
+
+Notify = Callable[[Progress], None]
+
+LIBRARIES = ("numpy", "polars", "scipy", "numba")
+HISTORY = {
+    "iteration": pl.Int64,
+    "stage": pl.String,
+    "discrepancy": pl.Float64,
+    "tvd": pl.Float64,
+    "worst_tvd": pl.Float64,
+    "records": pl.Int64,
+    "calls": pl.Int64,
+    "tokens": pl.Int64,
+    "seconds": pl.Float64,
+}
+PROPOSALS = {
+    "proposal_id": pl.Int64,
+    "iteration": pl.Int64,
+    "values": pl.String,
+    "count": pl.Int64,
+    "asked": pl.Int64,
+    "records": pl.Int64,
+    "reason": pl.String,
+    "guidance": pl.String,
+    "call_id": pl.String,
+    "status": pl.String,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Solution:
+    """Records and how they came about.
+
+    `records` maps each unit to a polars frame (`.to_pandas()` works); `alignment`, `proposals` and `history` are the tables of
+    the run folder, `manifest` its run.json. `exit_code` is 0 when every target and rule holds, 1 otherwise.
+    """
+
+    spec: Spec
+    records: dict[str, pl.DataFrame]
+    alignment: pl.DataFrame
+    proposals: pl.DataFrame
+    history: pl.DataFrame
+    manifest: dict[str, Any]
+    ledger: Ledger
+
+    @property
+    def stop_reason(self) -> str:
+        return str(self.manifest["stop_reason"])
+
+    @property
+    def exit_code(self) -> int:
+        return 1 if self.manifest["alignment"]["unmet"] or any(self.manifest["rules_broken"].values()) else 0
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the run folder; raises RunFolderError when the folder holds another run or something else."""
+        taken = claim(Path(folder), self.manifest, resume=False, force=False)
+        _write_all(self, taken)
+        return taken.path
+
+
+def synthesize(  # noqa: PLR0913  (the options of the command line, each a keyword)
+    spec: Spec | str | Path | Mapping[str, Any],
+    *,
+    records: int | None = None,
+    llm: str | Choice | None = None,
+    seed: int | None = None,
+    align: str | None = None,
+    max_calls: int | None = None,
+    max_seconds: float | None = None,
+    iterations: int | None = None,
+    proposals: int | None = None,
+    temperature: float | None = None,
+    base_url: str | None = None,
+    workers: int | None = None,
+    out: str | Path | None = None,
+    resume: bool = False,
+    force: bool = False,
+    progress: Notify | None = None,
+) -> Solution:
+    """Make `records` records of the top unit that meet the spec's targets.
+
+    What is left out is taken from the spec's `synthesis` section, then from the defaults (`llm` "local", `align` "exact",
+    `seed` 0). With `out` the run folder is written while it works, and its ledger answers what was asked before.
+
+    Raises SpecError, RunFolderError, LLMError.
+    """
+    spec = spec if isinstance(spec, Spec) else Spec.load(spec)
+    given = {
+        "records": records,
+        "seed": seed,
+        "llm": llm if isinstance(llm, str) else None,
+        "align": align,
+        "max_calls": max_calls,
+        "max_seconds": max_seconds,
+        "iterations": iterations,
+        "proposals": proposals,
+        "temperature": temperature,
+    }
+    settings = resolve(spec, given)
+    problems = [*forbidden_targets(spec), *unsupported(spec)]
+    if problems:
+        raise SpecError(*problems)
+    choice = llm if isinstance(llm, Choice) else choose(settings.llm or "local", base_url=base_url)
+    manifest = _manifest(spec, settings, choice)
+    folder = claim(Path(out), manifest, resume=resume, force=force) if out is not None else None
+    ledger = Ledger(folder.ledger if folder is not None else None)
+    budget = Budget(calls=settings.max_calls, seconds=settings.max_seconds)
+    model = (
+        Recorded(identity=choice.identity, open_model=choice.open_model, ledger=ledger, budget=budget)
+        if choice
+        else None
+    )
+    work = _Work(spec=spec, settings=settings, model=model, manifest=manifest, folder=folder, workers=workers)
+    return work.run(progress or (lambda _: None), ledger)
+
+
+def resolve(spec: Spec, given: Mapping[str, Any]) -> Settings:
+    """Let what the caller gives win over the spec; raises SpecError for values that make no sense."""
+    chosen = {
+        f.name: given.get(f.name) if given.get(f.name) is not None else getattr(spec.settings, f.name)
+        for f in fields(Settings)
+    }
+    problems = [
+        _bad(name, chosen[name], 1)
+        for name in ("records", "proposals")
+        if chosen[name] is not None and chosen[name] < 1
+    ]
+    small = ("seed", "iterations", "max_calls", "max_seconds", "temperature")
+    problems += [_bad(name, chosen[name], 0) for name in small if chosen[name] is not None and chosen[name] < 0]
+    if chosen["records"] is None:
+        advice = "give --records N, or synthesis: {records: N} in the spec"
+        problems.append(Problem(where="records", what="the number of records is not given", advice=advice))
+    if chosen["align"] not in (None, "exact", "none"):
+        problems.append(
+            Problem(where="align", what="unknown alignment", found=str(chosen["align"]), advice="use exact or none")
+        )
+    if chosen["align"] == "none" and chosen["llm"] == "none":
+        advice = "use --align exact, or name a model with --llm"
+        problems.append(
+            Problem(where="align", what="without alignment and without an LLM nothing makes records", advice=advice)
+        )
+    if problems:
+        raise SpecError(*problems)
+    return Settings(**chosen)
+
+
+def _bad(name: str, value: Any, least: int) -> Problem:
+    return Problem(where=name, what="the number is too small", found=str(value), advice=f"give {least} or more")
+
+
+@dataclass(slots=True)
+class _Work:
+    spec: Spec
+    settings: Settings
+    model: Recorded | None
+    manifest: dict[str, Any]
+    folder: RunFolder | None
+    workers: int | None
+
+    def run(self, progress: Notify, ledger: Ledger) -> Solution:
+        """Work through the stages; whatever ends the run early is written to the manifest before it is passed on."""
+        stage = "start"
+
+        def notify(event: Progress) -> None:
+            nonlocal stage
+            if event.stage != stage:
+                stage = event.stage
+                self.note(stage, "running", f"the run is in its stage {stage}")
+            progress(event)
+
+        try:
+            self.note(stage, "running", "the run has begun")
+            solution = self.finish(run_loop(self.spec, self.options(), self.model, notify=notify), ledger, notify)
+        except KeyboardInterrupt:
+            self.note(stage, "interrupted", f"interrupted in the stage {stage}; the same command with --resume goes on")
+            raise
+        except LLMError as error:
+            self.note(stage, "failed", str(error))
+            raise
+        if self.folder is not None:
+            _write_all(solution, self.folder)
+        return solution
+
+    def note(self, stage: str, status: str, reason: str) -> None:
+        """Keep the manifest on disk at what the run has come to."""
+        usage = self.model.spent.totals() if self.model is not None else {}
+        self.manifest |= {"usage": usage, "stage": stage, "status": status, "stop_reason": reason}
+        if self.folder is not None:
+            self.folder.write_manifest(self.manifest)
+
+    def options(self) -> Options:
+        named = {
+            name: getattr(self.settings, name) for name in ("seed", "align", "iterations", "proposals", "temperature")
+        }
+        set_ones: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
+        return Options(records=self.settings.records or 0, workers=self.workers, **set_ones)
+
+    def finish(self, outcome: Outcome, ledger: Ledger, notify: Notify) -> Solution:
+        rounds = self.options().rounds
+        notify(
+            Progress(stage="realize", iteration=rounds, iterations=rounds, discrepancy=None, calls=0, expected_calls=0)
+        )
+        unit = self.spec.schema.top.name
+        frame = _records_frame(self.spec, outcome, seed=self.options().seed)
+        comparisons = compare(self.spec, {unit: frame})
+        names = [goal.name for goal in outcome.goals.tables]
+        start = dict(zip(names, outcome.report.start, strict=True)) if outcome.report else {}
+        fitted = dict(zip(names, outcome.report.fitted, strict=True)) if outcome.report else {}
+        rules = {rule.name: int(broken_records(frame, [rule]).sum()) for rule in self.spec.rules if rule.unit == unit}
+        self.manifest |= {
+            "dependency": {"groups": [asdict(group) for group in outcome.groups]},
+            "alignment": _summary(comparisons),
+            "rules_broken": rules,
+            "usage": self.model.spent.totals() if self.model is not None else {},
+            "stage": "done",
+            "status": "done",
+            "stop_reason": outcome.stop_reason,
+        }
+        return Solution(
+            spec=self.spec,
+            records={unit: frame},
+            alignment=alignment_frame(comparisons, start=start, fitted=fitted),
+            proposals=_proposals_frame(outcome, frame),
+            history=pl.DataFrame([asdict(step) for step in outcome.history], schema=HISTORY, orient="row"),
+            manifest=dict(self.manifest),
+            ledger=ledger,
+        )
+
+
+def _manifest(spec: Spec, settings: Settings, choice: Choice | None) -> dict[str, Any]:
+    versions = {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}}
+    model = {"name": choice.identity.name, "digest": choice.identity.digest} if choice else None
+    return {
+        "llmsynthor": version("llmsynthor"),
+        "versions": versions,
+        "spec": {"name": spec.name, "digest": digest(spec), "source": "spec/spec.yaml"},
+        "arguments": {**asdict(settings), "llm": choice.identity.name if choice else "none"},
+        "model": model,
+        "prompts": prompts.digests(),
+    }
+
+
+def _summary(comparisons: tuple[Comparison, ...]) -> dict[str, Any]:
+    tables = [c for c in comparisons if not np.isnan(c.tvd)]
+    worst = max(tables, key=lambda c: c.tvd, default=None)
+    return {
+        "targets": len(comparisons),
+        "mean_tvd": round(float(np.mean([c.tvd for c in tables])), 9) if tables else None,
+        "worst_tvd": round(worst.tvd, 9) if worst else None,
+        "worst_table": worst.target.name if worst else None,
+        "unmet": [c.target.name for c in comparisons if c.status == "unmet"],
+    }
+
+
+def _records_frame(spec: Spec, outcome: Outcome, *, seed: int) -> pl.DataFrame:
+    unit = spec.schema.top
+    values = realize(outcome.goals, outcome.population.codes, rng=np.random.default_rng([seed, 30]))
+    texts = [pl.lit(None, dtype=pl.String).alias(text.name) for text in unit.texts]
+    origin = pl.Series("proposal_id", outcome.population.proposal)
+    frame = values.with_columns(texts).select([variable.name for variable in unit.variables])
+    return frame.with_columns(pl.select(pl.when(origin >= 0).then(origin).alias("proposal_id"))["proposal_id"]).select(
+        pl.int_range(1, frame.height + 1, dtype=pl.Int64).alias(f"{unit.name}_id"), pl.all()
+    )
+
+
+def _proposals_frame(outcome: Outcome, frame: pl.DataFrame) -> pl.DataFrame:
+    left = dict(frame["proposal_id"].drop_nulls().value_counts().iter_rows())
+    rows = [
+        {
+            "proposal_id": p.number,
+            "iteration": p.iteration,
+            "values": json.dumps({name: str(level) for name, level in p.values.items()}, ensure_ascii=False),
+            "count": p.count,
+            "asked": p.asked,
+            "records": left.get(p.number, 0),
+            "reason": p.reason,
+            "guidance": p.guidance,
+            "call_id": p.call_id,
+            "status": p.status,
+        }
+        for p in outcome.proposals
+    ]
+    return pl.DataFrame(rows, schema=PROPOSALS, orient="row")
+
+
+def _write_all(solution: Solution, folder: RunFolder) -> None:
+    try:
+        save(solution.spec, folder.path / "spec")
+        (folder.path / "estimated").mkdir(exist_ok=True)
+        if solution.ledger.path is None:
+            solution.ledger.copy_to(folder.path / LEDGER)
+    except (OSError, sqlite3.Error) as cause:
+        advice = "make room or choose a folder that can be written"
+        raise RunFolderError(
+            Problem(where=str(folder.path), what=f"it cannot be written ({cause})", advice=advice)
+        ) from cause
+    for unit, frame in solution.records.items():
+        folder.write_parquet(f"records/{unit}.parquet", frame)
+    folder.write_csv("alignment.csv", solution.alignment)
+    folder.write_parquet("proposals.parquet", solution.proposals)
+    folder.write_parquet("history.parquet", solution.history)
+    folder.write_manifest(solution.manifest)
+    write_report(folder.path)
