@@ -25,7 +25,7 @@ SpecPath = Annotated[Path, typer.Argument(metavar="SPEC", help="A spec.yaml, or 
 RunPath = Annotated[Path, typer.Argument(metavar="DIR", help="A run folder.")]
 
 
-def _version(value: bool) -> None:  # noqa: FBT001  (typer calls it so)
+def _version(value: bool) -> None:
     if value:
         from importlib.metadata import version  # noqa: PLC0415  (keeps --help quick)
 
@@ -67,7 +67,7 @@ def check(spec: SpecPath) -> None:
 
 
 @app.command()
-def synthesize(  # noqa: PLR0913  (an option of the command line each)
+def synthesize(
     spec: SpecPath,
     out: Annotated[Path, typer.Option(help="Folder of the run: new, empty, or of the same run.")],
     records: Annotated[int | None, typer.Option(help="Number of records of the top unit.")] = None,
@@ -83,7 +83,7 @@ def synthesize(  # noqa: PLR0913  (an option of the command line each)
     temperature: Annotated[float | None, typer.Option(help="Temperature of the proposals (0.7).")] = None,
     base_url: Annotated[str | None, typer.Option(help="Address of an OpenAI-compatible server.")] = None,
     workers: Annotated[int | None, typer.Option(help="Threads of the alignment; changes no result.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the interrupted run in the folder.")] = False,  # noqa: FBT002
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the interrupted run in the folder.")] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Replace another run in the folder; its ledger is kept.")
     ] = False,

@@ -83,10 +83,10 @@ def _typed(axis: Axis, values: Floats) -> pl.Series:
 def _numbers(goals: Goals, codes: Codes, position: int, rng: np.random.Generator) -> Floats:
     axis = goals.grid.axes[position]
     cells = codes[:, position].astype(np.int64)
-    overall = np.bincount(cells, minlength=axis.size) + 1e-9
+    overall: Floats = np.bincount(cells, minlength=axis.size) + np.float64(1e-9)
     values = np.empty(len(cells))
     for records in _groups(goals, codes, position):
-        own = np.bincount(cells[records], minlength=axis.size) + 1e-9
+        own: Floats = np.bincount(cells[records], minlength=axis.size) + np.float64(1e-9)
         shares = own if len(records) >= FEWEST_RECORDS else overall
         values[records] = smooth_values(axis.breaks, shares, cells[records], rng)
     return values

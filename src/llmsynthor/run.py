@@ -143,17 +143,24 @@ def synthesize(  # noqa: PLR0913  (the options of the command line, each a keywo
 
 def resolve(spec: Spec, given: Mapping[str, Any]) -> Settings:
     """Let what the caller gives win over the spec; raises SpecError for values that make no sense."""
-    chosen = {
+    chosen: dict[str, Any] = {
         f.name: given.get(f.name) if given.get(f.name) is not None else getattr(spec.settings, f.name)
         for f in fields(Settings)
     }
+    least = {
+        "records": 1,
+        "proposals": 1,
+        "seed": 0,
+        "iterations": 0,
+        "max_calls": 0,
+        "max_seconds": 0,
+        "temperature": 0,
+    }
     problems = [
-        _bad(name, chosen[name], 1)
-        for name in ("records", "proposals")
-        if chosen[name] is not None and chosen[name] < 1
+        Problem(where=name, what="the number is too small", found=str(chosen[name]), advice=f"give {low} or more")
+        for name, low in least.items()
+        if chosen[name] is not None and float(chosen[name]) < low
     ]
-    small = ("seed", "iterations", "max_calls", "max_seconds", "temperature")
-    problems += [_bad(name, chosen[name], 0) for name in small if chosen[name] is not None and chosen[name] < 0]
     if chosen["records"] is None:
         advice = "give --records N, or synthesis: {records: N} in the spec"
         problems.append(Problem(where="records", what="the number of records is not given", advice=advice))
@@ -169,10 +176,6 @@ def resolve(spec: Spec, given: Mapping[str, Any]) -> Settings:
     if problems:
         raise SpecError(*problems)
     return Settings(**chosen)
-
-
-def _bad(name: str, value: Any, least: int) -> Problem:
-    return Problem(where=name, what="the number is too small", found=str(value), advice=f"give {least} or more")
 
 
 @dataclass(slots=True)

@@ -38,7 +38,7 @@ class RunFolder:
         self._write(name, lambda path: frame.write_parquet(path, compression="zstd"))
 
     def write_csv(self, name: str, frame: pl.DataFrame) -> None:
-        self._write(name, lambda path: frame.write_csv(path))
+        self._write(name, frame.write_csv)
 
     def _write(self, name: str, write: Any) -> None:
         """Write beside the place and move there, so that a failure leaves what was there before."""

@@ -112,7 +112,8 @@ def _cuts(name: str, spec: Spec) -> NDArray[np.float64]:
     for target in spec.targets:
         if isinstance(target, Table) and name in target.columns:
             column = target.columns.index(name)
-            found.append(sorted({cell[column].low for cell in target.cells if isinstance(cell[column], Interval)})[1:])  # type: ignore[union-attr]
+            lows = {level.low for cell in target.cells if isinstance(level := cell[column], Interval)}
+            found.append(sorted(lows)[1:])
     return np.array(min((cuts for cuts in found if cuts), key=len, default=[]))
 
 

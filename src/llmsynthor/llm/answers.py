@@ -30,9 +30,9 @@ def ask(
 ) -> Answer[T]:
     """Ask until an answer parses and is accepted.
 
-    `accept(value, last)` validates the value and raises ValueError with a sentence; it is told when no attempt will follow, so
-    that it may then keep the good part of a bad answer. Each further attempt tells the model what was wrong. After the last one raises AnswerError, and the answer is counted as
-    dropped.
+    `accept(value, last)` validates the value and raises ValueError with a sentence; it is told when no attempt will follow,
+    so that it may then keep the good part of a bad answer. Each further attempt tells the model what was wrong. After the
+    last one raises AnswerError, and the answer is counted as dropped.
     """
     question, why = request, ""
     for attempt in range(attempts):

@@ -4,6 +4,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from llmsynthor.errors import LLMError, Problem, ServerError
@@ -67,9 +68,9 @@ class Remote:
             "seed": request.seed % 2**31,
         }
         while True:
-            body = {**about, **self._manners[0](request)}
+            body: dict[str, Any] = {**about, **self._manners[0](request)}
             try:
-                return self._retry(lambda body=body: create(**body))
+                return self._retry(partial(create, **body))
             except openai.BadRequestError as cause:
                 if len(self._manners) == 1:
                     raise _server_error(cause, retryable=False) from cause

@@ -168,7 +168,7 @@ def _compare(symbol: str, left: _Value, right: _Value) -> _Truth:
     elif isinstance(left, _Texts) and isinstance(right, _Texts):
         texts = tuple(dict.fromkeys((*left.texts, *right.texts)))
         a, b = _marks(left, texts), _marks(right, texts)
-        same = (a & b).any(axis=0)
+        same = np.asarray((a & b).any(axis=0))
         differ = ~same | (a.sum(axis=0) > 1) | (b.sum(axis=0) > 1)
     else:
         raise TypeError("a text is compared with a number")

@@ -283,7 +283,6 @@ def _cell_problems(
     for k, name in enumerate(columns):
         _, variable = place.schema.find(place.unit, name)
         if isinstance(variable, Numeric):
-            intervals = sorted({cell[k] for cell in cells if isinstance(cell[k], Interval)})  # type: ignore[type-var]
-            found = partition_problems(intervals, variable, name, universe)  # type: ignore[arg-type]
-            for what, advice, shown in found:
+            intervals = sorted({level for cell in cells if isinstance(level := cell[k], Interval)})
+            for what, advice, shown in partition_problems(intervals, variable, name, universe):
                 place.problem(what, advice, shown)

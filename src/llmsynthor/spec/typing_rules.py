@@ -51,8 +51,8 @@ def _kind_problems(unit: Unit, schema: Schema) -> Iterator[Problem]:
 
 def _circle_problems(unit: Unit) -> Iterator[Problem]:
     uses = {d.name: {r.name for r in references(d.expression) if r.unit in (None, unit.name)} for d in unit.derived}
-    for name in uses:
-        reached, frontier = set[str](), set(uses[name])
+    for name, used_by_it in uses.items():
+        reached, frontier = set[str](), set(used_by_it)
         while frontier:
             reached |= frontier
             frontier = {other for used in frontier for other in uses.get(used, set())} - reached

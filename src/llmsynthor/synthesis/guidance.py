@@ -30,7 +30,7 @@ class Missing:
 
 
 def joint_guidance(found: Sequence[Discrepancy], groups: Sequence[Group], *, most: int) -> tuple[Missing, ...]:
-    """Take the most missing cells of the joint tables that lie within the dependency groups; of all joint tables where none does."""
+    """Take the most missing cells of the joint tables that lie within the groups; of all joint tables where none does."""
     joint = [discrepancy for discrepancy in found if len(discrepancy.goal.table.columns) > 1]
     related = [discrepancy for discrepancy in joint if _related(discrepancy, groups)]
     each = [_largest(discrepancy, most) for discrepancy in related or joint]

@@ -92,7 +92,8 @@ class _Offsets:
 
 def _assemble(goals: Goals, projections: Sequence[Projection], starts: Integers) -> Program:
     sizes, offsets = goals.grid.sizes, _Offsets()
-    table_ptr, table_axis, table_offset, cell_ptr, cells = [0], [], [], [], []
+    table_ptr, table_axis, table_offset, cell_ptr = [0], list[int](), list[int](), list[int]()
+    cells: list[Integers] = []
     n_cells = 0
     for projection, start in zip(projections, starts, strict=False):
         table_axis += projection.axes
@@ -102,7 +103,7 @@ def _assemble(goals: Goals, projections: Sequence[Projection], starts: Integers)
         cells.append(np.where(projection.cells >= 0, projection.cells + start, 0))
         n_cells += len(projection.cells)
     moves = _moves(goals, projections)
-    move_ptr, move_table, move_offset = [0], [], []
+    move_ptr, move_table, move_offset = [0], list[int](), list[int]()
     for axes in moves:
         for table, projection in enumerate(projections):
             if set(axes) & set(projection.axes):
@@ -152,7 +153,7 @@ def _rule_moves(goals: Goals) -> list[tuple[int, ...]]:
 def _moves(goals: Goals, projections: Sequence[Projection]) -> list[tuple[int, ...]]:
     singles = [(axis,) for axis in range(len(goals.grid.sizes))]
     rules = _rule_moves(goals)
-    pairs = set()
+    pairs: set[tuple[int, ...]] = set()
     for goal in goals.tables:
         axes = sorted(goal.projection.axes)
         pairs |= {(a, b) for k, a in enumerate(axes) for b in axes[k + 1 :]}

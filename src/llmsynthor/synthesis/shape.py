@@ -6,12 +6,13 @@ such a prior all categories would share one shape. Cells of different width get 
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
 
-from llmsynthor.spec.levels import Interval
+from llmsynthor.spec.levels import Interval, Level
 from llmsynthor.synthesis.goals import Goal, Goals
 from llmsynthor.synthesis.grid import Axis
 from llmsynthor.synthesis.program import Potential
@@ -52,7 +53,7 @@ def _masses(axis: Axis, goal: Goal, shares: Floats) -> Floats:
     intervals = [level for level in goal.levels[column] if isinstance(level, Interval)]
     edges = np.array([intervals[0].low, *(level.high for level in intervals)])
     widths = np.diff(axis.breaks)
-    contiguous = all(a.high == b.low for a, b in zip(intervals, intervals[1:], strict=False))
+    contiguous = all(a.high == b.low for a, b in pairwise(intervals))
     if not contiguous or shares.sum() <= 0:
         fine = widths
     else:
@@ -82,6 +83,6 @@ def _by_rows(goals: Goals, position: int, goal: Goal, records: int) -> Potential
     return _potential(goals, names, levels, np.clip(np.array(logs), -LARGEST_LOG_RATIO, LARGEST_LOG_RATIO))
 
 
-def _potential(goals: Goals, names: Sequence[str], levels: Sequence[Sequence[object]], values: Floats) -> Potential:
-    projection = project_columns(goals.grid, names, levels, None)  # type: ignore[arg-type]
+def _potential(goals: Goals, names: Sequence[str], levels: Sequence[Sequence[Level]], values: Floats) -> Potential:
+    projection = project_columns(goals.grid, names, levels, None)
     return Potential(projection=projection, values=values.ravel())
