@@ -1,0 +1,190 @@
+"""Pictures as inline SVG, drawn offline: altair describes, vl-convert renders. The same data give the same bytes."""
+
+import json
+import re
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from llmsynthor.evaluation.compare import Comparison
+from llmsynthor.spec.levels import Interval, Level
+from llmsynthor.spec.targets import Table
+
+TARGET, SYNTHETIC = "#8a8f98", "#0b6fb8"
+MOST_LEVELS = 40
+"""Levels of one column that are drawn; of a longer one those with the most records."""
+
+Floats = NDArray[np.float64]
+
+
+def to_svg(chart: Any, name: str) -> str:
+    """Render a chart; `name` makes the identifiers inside unique on the page."""
+    svg = _render(json.dumps(chart.to_dict(), sort_keys=True))
+    svg = re.sub(r'(id="|url\(#|href="#)([A-Za-z_])', rf"\1{name}-\2", svg)
+    return re.sub(r' xmlns:xlink="[^"]*"| xmlns="[^"]*"', "", svg)
+
+
+@cache
+def _render(specification: str) -> str:
+    import vl_convert  # noqa: PLC0415  (heavy)
+
+    return str(vl_convert.vegalite_to_svg(vl_spec=specification))
+
+
+def draw_one_way(comparison: Comparison, name: str) -> str:
+    """Target beside synthetic: bars for categories; for numbers densities, so that bins of different width compare."""
+    levels = [cell[0] for cell in comparison.target.cells]
+    numeric = isinstance(levels[0], Interval)
+    chart = _densities(comparison) if numeric else _bars(comparison, levels)
+    return to_svg(_dressed(chart), name)
+
+
+def _altair() -> Any:
+    import altair  # noqa: PLC0415  (heavy)
+
+    return altair
+
+
+def _dressed(chart: Any) -> Any:
+    return chart.configure(font="system-ui, sans-serif", background="transparent").configure_view(stroke=None)
+
+
+def _bars(comparison: Comparison, levels: Sequence[Level]) -> Any:
+    altair = _altair()
+    order = np.argsort(-comparison.wanted, kind="stable")[:MOST_LEVELS]
+    rows = [
+        {"level": str(levels[k]), "which": which, "records": float(values[k])}
+        for k in order
+        for which, values in (("target", comparison.wanted), ("synthetic", comparison.got))
+    ]
+    shown = [str(levels[k]) for k in order]
+    return (
+        altair.Chart(altair.Data(values=rows))
+        .mark_bar(height={"band": 0.8})
+        .encode(
+            y=altair.Y("level:N", sort=shown, title=None, axis=altair.Axis(labelLimit=150)),
+            x=altair.X("records:Q", title="records", axis=altair.Axis(tickCount=4, format="~s")),
+            yOffset=altair.YOffset("which:N", sort=["target", "synthetic"]),
+            color=_colour(),
+        )
+        .properties(width=210, height=max(60, 22 * len(shown)))
+    )
+
+
+def _colour() -> Any:
+    altair = _altair()
+    scale = altair.Scale(domain=["target", "synthetic"], range=[TARGET, SYNTHETIC])
+    return altair.Color("which:N", scale=scale, legend=None)
+
+
+def _densities(comparison: Comparison) -> Any:
+    altair = _altair()
+    rows = []
+    for k, cell in enumerate(comparison.target.cells):
+        level = cell[0]
+        if isinstance(level, Interval):
+            width = level.high - level.low
+            wanted, got = comparison.wanted[k] / width, comparison.got[k] / width
+            rows.append({"low": level.low, "high": level.high, "target": float(wanted), "synthetic": float(got)})
+    base = altair.Chart(altair.Data(values=sorted(rows, key=lambda row: row["low"])))
+    x = altair.X("low:Q", title=None, scale=altair.Scale(nice=False), axis=altair.Axis(tickCount=5, format="~s"))
+    area = base.mark_rect(color=TARGET, opacity=0.45).encode(
+        x=x, x2="high:Q", y=altair.Y("target:Q", title="records per unit", axis=altair.Axis(tickCount=4)), y2=altair.datum(0)
+    )
+    line = base.mark_rule(color=SYNTHETIC, strokeWidth=2).encode(x=x, x2="high:Q", y="synthetic:Q")
+    return (area + line).properties(width=260, height=130)
+
+
+def draw_two_way(comparison: Comparison, name: str) -> tuple[str, str]:
+    """Heat maps of target, synthetic and difference; returns the picture and a word about what is left out."""
+    rows, columns, wanted, got = _matrix(comparison)
+    keep_rows, keep_columns = _largest(wanted.sum(axis=1)), _largest(wanted.sum(axis=0))
+    left_out = wanted.sum() - wanted[np.ix_(keep_rows, keep_columns)].sum()
+    cells = [
+        {
+            "row": rows[i],
+            "column": columns[j],
+            "target": float(wanted[i, j]),
+            "synthetic": float(got[i, j]),
+            "difference": float(round(got[i, j] - wanted[i, j], 6)),
+        }
+        for i in keep_rows
+        for j in keep_columns
+    ]
+    shown = [rows[i] for i in keep_rows], [columns[j] for j in keep_columns]
+    chart = _heat_maps(cells, *shown)
+    word = f"The largest levels are drawn; {left_out:,.0f} records are in others." if left_out > 0.5 else ""
+    return to_svg(_dressed(chart), name), word
+
+
+def _heat_maps(cells: list[dict[str, Any]], rows: list[str], columns: list[str]) -> Any:
+    altair = _altair()
+    largest = max(1.0, *(abs(cell["difference"]) for cell in cells)) if cells else 1.0
+    top = max([1.0, *(max(cell["target"], cell["synthetic"]) for cell in cells)])
+    blues = altair.Scale(scheme="blues", domain=[0, top])
+    diverging = altair.Scale(scheme="purpleorange", domain=[-largest, largest], reverse=True)
+    parts = []
+    for which, scale in (("target", blues), ("synthetic", blues), ("difference", diverging)):
+        axis = altair.Axis(labelLimit=160) if which == "target" else None
+        parts.append(
+            altair.Chart(altair.Data(values=cells), title=which)
+            .mark_rect(stroke="#ffffff", strokeWidth=0.5)
+            .encode(
+                x=altair.X("column:N", sort=columns, title=None, axis=altair.Axis(labelAngle=-50, labelLimit=110)),
+                y=altair.Y("row:N", sort=rows, title=None, axis=axis),
+                color=altair.Color(f"{which}:Q", scale=scale, legend=altair.Legend(title=None, gradientLength=70)),
+            )
+            .properties(width=min(240, max(60, 30 * len(columns))), height=min(480, max(50, 16 * len(rows))))
+        )
+    return altair.hconcat(*parts, spacing=12).resolve_scale(color="independent")
+
+
+def _matrix(comparison: Comparison) -> tuple[list[str], list[str], Floats, Floats]:
+    """Lay a table out flat: the last column across, the others joined down."""
+    assert isinstance(comparison.target, Table)
+    cells = comparison.target.cells
+    down = {cell[:-1]: None for cell in cells}
+    across = sorted({cell[-1]: None for cell in cells}, key=_order)
+    downs = sorted(down, key=lambda names: tuple(_order(name) for name in names))
+    position = {names: k for k, names in enumerate(downs)}, {name: k for k, name in enumerate(across)}
+    wanted, got = (np.zeros((len(downs), len(across))) for _ in range(2))
+    for k, cell in enumerate(cells):
+        place = position[0][cell[:-1]], position[1][cell[-1]]
+        wanted[place], got[place] = comparison.wanted[k], comparison.got[k]
+    return [" · ".join(str(n) for n in names) for names in downs], [str(name) for name in across], wanted, got
+
+
+def _order(level: Level) -> tuple[float, str]:
+    return (level.low, "") if isinstance(level, Interval) else (0.0, level)
+
+
+def _largest(sums: Floats) -> list[int]:
+    return sorted(int(k) for k in np.argsort(-sums, kind="stable")[:MOST_LEVELS])
+
+
+def draw_history(history: pl.DataFrame, stage: str, name: str) -> str:
+    """Discrepancy (or, while aligning, TVD) by iteration of one stage."""
+    altair = _altair()
+    rows = history.filter(pl.col("stage") == stage).select("iteration", "discrepancy", "tvd", "worst_tvd").to_dicts()
+    long = [
+        {"iteration": row["iteration"], "which": label, "value": row[key]}
+        for row in rows
+        for key, label in (("tvd", "mean TVD"), ("worst_tvd", "worst TVD"), ("discrepancy", "share still missing"))
+        if key != "discrepancy" or stage == "proposals"
+    ]
+    scale = altair.Scale(range=[SYNTHETIC, "#c4572e", TARGET])
+    chart = (
+        altair.Chart(altair.Data(values=long))
+        .mark_line(point=len(rows) < 15)
+        .encode(
+            x=altair.X("iteration:Q", axis=altair.Axis(tickMinStep=1, tickCount=6)),
+            y=altair.Y("value:Q", title=None, scale=altair.Scale(domainMin=0)),
+            color=altair.Color("which:N", sort=None, scale=scale, legend=altair.Legend(title=None, orient="top")),
+        )
+        .properties(width=260, height=140)
+    )
+    return to_svg(_dressed(chart), name)
