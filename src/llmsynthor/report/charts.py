@@ -93,7 +93,10 @@ def _densities(comparison: Comparison) -> Any:
     base = altair.Chart(altair.Data(values=sorted(rows, key=lambda row: row["low"])))
     x = altair.X("low:Q", title=None, scale=altair.Scale(nice=False), axis=altair.Axis(tickCount=5, format="~s"))
     area = base.mark_rect(color=TARGET, opacity=0.45).encode(
-        x=x, x2="high:Q", y=altair.Y("target:Q", title="records per unit", axis=altair.Axis(tickCount=4)), y2=altair.datum(0)
+        x=x,
+        x2="high:Q",
+        y=altair.Y("target:Q", title="records per unit", axis=altair.Axis(tickCount=4)),
+        y2=altair.datum(0),
     )
     line = base.mark_rule(color=SYNTHETIC, strokeWidth=2).encode(x=x, x2="high:Q", y="synthetic:Q")
     return (area + line).properties(width=260, height=130)

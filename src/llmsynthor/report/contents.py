@@ -54,7 +54,9 @@ def gather(folder: Path) -> dict[str, Any]:
         "proposals": _proposals(proposals, records, spec),
         "pairs": _pairs(spec, folder) if spec is not None else {},
         "sample": _sample(records, spec),
-        "rules": [(rule, manifest.get("rules_broken", {}).get(rule.name)) for rule in spec.rules] if spec is not None else [],
+        "rules": [(rule, manifest.get("rules_broken", {}).get(rule.name)) for rule in spec.rules]
+        if spec is not None
+        else [],
         "estimated": sorted(path.name for path in (folder / "estimated").glob("*.csv")),
     }
 
@@ -143,7 +145,9 @@ def _history(history: pl.DataFrame | None) -> list[Picture]:
     if history is None or history.is_empty():
         return []
     stages = [stage for stage in STAGES if stage in history["stage"].unique().to_list()]
-    return [Picture(title=STAGES[stage], svg=draw_history(history, stage, f"history{k}")) for k, stage in enumerate(stages)]
+    return [
+        Picture(title=STAGES[stage], svg=draw_history(history, stage, f"history{k}")) for k, stage in enumerate(stages)
+    ]
 
 
 def _proposals(
@@ -192,7 +196,11 @@ def _pairs(spec: Spec, folder: Path) -> dict[str, Any]:
         for pair in combinations(pl.read_csv(path, n_rows=0).columns, 2)
     }
     label = {
-        frozenset(pair): "given" if frozenset(pair) in given else "estimated" if frozenset(pair) in estimated else "max. entropy"
+        frozenset(pair): "given"
+        if frozenset(pair) in given
+        else "estimated"
+        if frozenset(pair) in estimated
+        else "max. entropy"
         for pair in combinations(names, 2)
     }
     rows = [(a, [label.get(frozenset((a, b)), "") if a != b else "" for b in names]) for a in names]

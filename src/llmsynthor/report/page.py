@@ -27,5 +27,7 @@ def render(contents: dict[str, object]) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415  (keeps the import quick)
 
     loader = PackageLoader("llmsynthor.report")
-    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
     return environment.get_template("report.html.j2").render(**contents)

@@ -1,0 +1,71 @@
+"""Fixtures that several rooms share."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from llmsynthor.spec.specification import Spec
+
+PERSON: dict[str, Any] = {
+    "age": {"kind": "integer", "range": [0, 100], "unit": "years", "label": "Age"},
+    "sex": {"kind": "category", "levels": ["Female", "Male"]},
+    "employment": {"kind": "category", "levels": ["Employed", "Not employed", "Under 16"]},
+}
+
+
+def age_rows(*counts: float) -> list[dict[str, Any]]:
+    """A one-way table of age in three intervals."""
+    return [{"age": age, "count": n} for age, n in zip(("[0, 16)", "[16, 65)", "65+"), counts, strict=True)]
+
+
+@pytest.fixture
+def document() -> dict[str, Any]:
+    """A small spec of persons with one-way and joint tables that agree, and a rule that builds a wall."""
+    return {
+        "llmsynthor": 1,
+        "name": "persons",
+        "context": "Residents of a small town.",
+        "units": {"person": {"variables": {name: dict(part) for name, part in PERSON.items()}}},
+        "targets": [
+            {"name": "age", "unit": "person", "cells": age_rows(200, 600, 200)},
+            {"name": "sex", "unit": "person", "cells": [{"sex": "Male", "share": 0.48}, {"sex": "Female", "share": 0.52}]},
+            {
+                "name": "employment by sex",
+                "unit": "person",
+                "cells": [
+                    {"employment": "Employed", "sex": "Female", "count": 220},
+                    {"employment": "Employed", "sex": "Male", "count": 240},
+                    {"employment": "Not employed", "sex": "Female", "count": 200},
+                    {"employment": "Not employed", "sex": "Male", "count": 140},
+                    {"employment": "Under 16", "sex": "Female", "count": 100},
+                    {"employment": "Under 16", "sex": "Male", "count": 100},
+                ],
+            },
+        ],
+        "rules": [{"name": "child", "unit": "person", "forbid": "(age < 16) != (employment == 'Under 16')"}],
+    }
+
+
+@pytest.fixture
+def spec(document: dict[str, Any]) -> Spec:
+    return Spec.load(document)
+
+
+@pytest.fixture
+def write_table(tmp_path: Path) -> Callable[[str], str]:
+    """Write a CSV table and give its path."""
+
+    def write(text: str) -> str:
+        path = tmp_path / "table.csv"
+        path.write_text(text, encoding="utf-8")
+        return str(path)
+
+    return write
+
+
+def broken(frame: pl.DataFrame) -> int:
+    """Records that break the rule of `document`."""
+    return frame.filter((pl.col("age") < 16) != (pl.col("employment") == "Under 16")).height
