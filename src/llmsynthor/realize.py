@@ -11,13 +11,13 @@ from llmsynthor.spec.expressions import evaluate
 from llmsynthor.spec.rules import Rule
 from llmsynthor.spec.schema import Category, Numeric
 from llmsynthor.synthesis.goals import Goal, Goals
-from llmsynthor.synthesis.grid import Axis
+from llmsynthor.synthesis.grid import Axis, Grid, draw_evenly, whole_or_not
 from llmsynthor.synthesis.moments import shift_means
 
 FEWEST_RECORDS = 30
 """A group with fewer records has no shape of its own worth following; it takes the shape of all records."""
 
-REDRAWS = 400
+REDRAWS = 5_000
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int32]
@@ -75,9 +75,7 @@ def _column(goals: Goals, codes: Codes, position: int, rng: np.random.Generator)
 
 
 def _typed(axis: Axis, values: Floats) -> pl.Series:
-    if isinstance(axis.variable, Numeric) and axis.variable.integer:
-        return pl.Series(axis.name, np.floor(values).astype(np.int64))
-    return pl.Series(axis.name, values)
+    return pl.Series(axis.name, whole_or_not(axis, values))
 
 
 def _numbers(goals: Goals, codes: Codes, position: int, rng: np.random.Generator) -> Floats:
@@ -114,16 +112,22 @@ def finest_table(tables: Sequence[Goal], name: str) -> Goal | None:
 
 
 def _keep_rules(goals: Goals, codes: Codes, frame: pl.DataFrame, rng: np.random.Generator) -> pl.DataFrame:
-    doubtful = [zeros.rule for zeros in goals.zeros if zeros.doubtful.any()]
-    if not doubtful or frame.is_empty():
+    """Draw the numbers of forbidden records again, inside their cells, until every rule holds."""
+    doubtful = [zeros for zeros in goals.zeros if zeros.doubtful.any()]
+    rules = [zeros.rule for zeros in doubtful]
+    first = np.flatnonzero(broken_records(frame, rules)) if doubtful and frame.height else np.zeros(0, dtype=np.int64)
+    if not len(first):
         return frame
-    numeric = {r for rule in doubtful for r in _numeric_names(goals, rule)}
+    positions = sorted({axis for zeros in doubtful for axis in zeros.projection.axes})
+    numeric = [k for k in positions if isinstance(goals.grid.axes[k].variable, Numeric)]
+    part, left = frame[first], np.arange(len(first))
     for _ in range(REDRAWS):
-        broken = np.flatnonzero(broken_records(frame, doubtful))
-        if not len(broken):
+        part = _redraw(goals.grid, codes[first], part, left, numeric, rng)
+        left = left[broken_records(part[left], rules)]
+        if not len(left):
             break
-        frame = _redraw(goals, codes, frame, broken, numeric, rng)
-    return frame
+    mended = [frame[axis.name].scatter(first, part[axis.name]) for axis in (goals.grid.axes[k] for k in numeric)]
+    return frame.with_columns(mended)
 
 
 def broken_records(frame: pl.DataFrame, rules: Sequence[Rule]) -> NDArray[np.bool_]:
@@ -134,28 +138,15 @@ def broken_records(frame: pl.DataFrame, rules: Sequence[Rule]) -> NDArray[np.boo
     return broken
 
 
-def _numeric_names(goals: Goals, rule: Rule) -> set[str]:
-    zeros = next(z for z in goals.zeros if z.rule is rule)
-    axes = [goals.grid.axes[k] for k in zeros.projection.axes]
-    return {axis.name for axis in axes if isinstance(axis.variable, Numeric)}
-
-
-def _redraw(
-    goals: Goals,
+def _redraw(  # noqa: PLR0913  (the nouns of a redraw)
+    grid: Grid,
     codes: Codes,
     frame: pl.DataFrame,
     records: NDArray[np.int64],
-    names: set[str],
+    positions: Sequence[int],
     rng: np.random.Generator,
 ) -> pl.DataFrame:
-    changed = []
-    for name in sorted(names):
-        position = goals.grid.position(name)
-        axis = goals.grid.axes[position]
-        cells = codes[records, position].astype(np.int64)
-        low, high = axis.breaks[cells], axis.breaks[cells + 1]
-        values = frame[name].to_numpy().copy()
-        fresh = _typed(axis, np.minimum(low + (high - low) * rng.random(len(records)), np.nextafter(high, low)))
-        values[records] = fresh.to_numpy()
-        changed.append(pl.Series(name, values))
+    changed = [
+        frame[grid.axes[k].name].scatter(records, draw_evenly(grid.axes[k], codes[records, k], rng)) for k in positions
+    ]
     return frame.with_columns(changed)

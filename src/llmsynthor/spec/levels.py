@@ -38,7 +38,7 @@ Level = str | Interval
 
 def number_text(value: float) -> str:
     """Write a number without a needless fraction or loss: 16, 0.5, 10000000."""
-    return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(float(value))
+    return str(int(value)) if float(value).is_integer() and abs(value) < 1e15 else repr(float(value))
 
 
 def parse_interval(text: str, *, bounds: Interval, integer: bool) -> Interval:
@@ -64,9 +64,9 @@ def parse_interval(text: str, *, bounds: Interval, integer: bool) -> Interval:
             else Interval(low, high)
         )
     if match := AT_LEAST.match(text):
-        return Interval(float(match[1]), bounds.high)
+        return Interval(float(match[1]), float(bounds.high))
     if match := BELOW.match(text):
-        return Interval(bounds.low, float(match[1]))
+        return Interval(float(bounds.low), float(match[1]))
     if integer and (match := FROM_TO.match(text)):
         return Interval(float(match[1]), float(match[2]) + 1)
     if integer and (match := SINGLE.match(text)):

@@ -123,23 +123,26 @@ def fit(goals: Goals, task: Task, held: Codes) -> tuple[Codes, Floats, tuple[flo
     first = distances(task, codes)
     if task.records == len(held):
         return codes, task.compiled.fixed.copy(), first
-    goal = _remaining(task, held) * (chains / (task.records - len(held)))
+    open_goal = _remaining(task, held) * (chains / (task.records - len(held)))
+    goal = open_goal.copy()
     theta = np.where(task.compiled.is_target & (goal <= 0), -30.0, task.compiled.fixed)
     learn = task.compiled.is_target & (goal > 0)
     overlap = max(1.0, float(np.median(np.diff(task.compiled.program.move_ptr[: len(goals.grid.axes) + 1]))))
-    average, best = theta.copy(), np.inf
+    least = 40 if goals.moments else 12
+    average, finite, best = theta.copy(), np.isfinite(theta), np.inf
     for sweep in range(task.effort.fit_sweeps):
         _sweep(task, codes, np.exp(theta), sweep)
         counts = count(task, codes)
+        goal = _scale_universes(task, open_goal, counts)
         step = min(1.0, 2.0 / overlap) / (1.0 + sweep / 10.0)
         theta[learn] += step * np.log(goal[learn] / np.maximum(counts[learn], 0.5))
         _tilt_means(goals, task, theta, counts, step)
-        average += (theta - average) * (1.0 if sweep < 5 else 0.25)
+        average[finite] += (theta[finite] - average[finite]) * (1.0 if sweep < 5 else 0.25)
         task.notify("fit", sweep, _tvd(task, counts, goal))
         noise = (
             float(np.mean((counts[learn] - goal[learn]) ** 2 / np.maximum(goal[learn], 1.0))) if learn.any() else 0.0
         )
-        if sweep >= 12 and noise > 0.98 * best:
+        if sweep >= least and noise > 0.98 * best:
             break
         best = min(best, noise)
     return codes, average, first
@@ -157,7 +160,7 @@ def correct(task: Task, codes: Codes, theta: Floats, stay: Floats) -> tuple[Code
     """Anneal the penalty until every cell is within rounding, or nothing more is gained; returns codes, why, moves made."""
     codes = np.ascontiguousarray(codes)
     compiled, program = task.compiled, task.compiled.program
-    goal, counts = compiled.shares * task.records, count(task, codes)
+    counts = count(task, codes)
     moved, stalled, best, kept = 0, 0, np.inf, codes.copy()
     for sweep in range(task.effort.correct_sweeps):
         strength = min(4.0, 0.02 * 1.6**sweep)
@@ -166,6 +169,7 @@ def correct(task: Task, codes: Codes, theta: Floats, stay: Floats) -> tuple[Code
         order = np.random.default_rng([task.seed, 2, sweep]).permutation(len(codes))
         order = order[: _affordable(program, n_moves)] if n_moves > program.sweep_moves else order
         penalty = np.where(compiled.is_target, strength, 0.0)
+        goal = _scale_universes(task, compiled.shares * task.records, counts)
         hold = stay if stalled < LET_GO else np.zeros_like(stay)
         stream = (task.seed, 1_000_000 + sweep)
         moved += kernels.correct(codes, order, program, n_moves, theta, counts, goal, hold, penalty, focus, *stream)
@@ -217,7 +221,8 @@ def count(task: Task, codes: Codes) -> NDArray[np.int64]:
 
 def distances(task: Task, codes: Codes) -> tuple[float, ...]:
     """Total variation distance of each table from its target."""
-    return tuple(float(x) for x in _tvd(task, count(task, codes), task.compiled.shares * len(codes)))
+    counts = count(task, codes)
+    return tuple(float(x) for x in _tvd(task, counts, _scale_universes(task, task.compiled.shares * len(codes), counts)))
 
 
 def _tvd(task: Task, counts: NDArray[np.int64], goal: Floats) -> Floats:
@@ -228,6 +233,15 @@ def _tvd(task: Task, counts: NDArray[np.int64], goal: Floats) -> Floats:
     )
     pairs = zip(task.compiled.starts, ends, strict=True)
     return np.array([np.abs(counts[a:b] - goal[a:b]).sum() / (2 * max(goal[a:b].sum(), 1e-300)) for a, b in pairs])
+
+
+def _scale_universes(task: Task, goal: Floats, counts: NDArray[np.int64]) -> Floats:
+    """A table about a part of the records wants its shares of as many records as that part holds now."""
+    scaled = goal.copy()
+    for first, last in task.compiled.partial:
+        total = goal[first:last].sum()
+        scaled[first:last] *= counts[first:last].sum() / total if total > 0 else 1.0
+    return scaled
 
 
 def _remaining(task: Task, held: Codes) -> Floats:

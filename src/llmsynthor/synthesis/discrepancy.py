@@ -20,19 +20,20 @@ class Discrepancy:
     goal: Goal
     missing: Floats
 
+    wanted: float
+
     @property
     def share_missing(self) -> float:
         """Records still missing as a share of those wanted."""
         return float(np.maximum(self.missing, 0).sum() / self.wanted)
 
-    wanted: float
-
 
 def discrepancies(goals: Sequence[Goal], codes: NDArray[np.int32], *, records: int) -> tuple[Discrepancy, ...]:
     """Compare the records there are with a population of `records` that meets the tables."""
+    wanted = [records * goal.universe_share for goal in goals]
     return tuple(
-        Discrepancy(goal=goal, missing=goal.shares * records - aggregate(codes, goal), wanted=float(records))
-        for goal in goals
+        Discrepancy(goal=goal, missing=goal.shares * n - aggregate(codes, goal), wanted=n)
+        for goal, n in zip(goals, wanted, strict=True)
     )
 
 

@@ -1,28 +1,38 @@
 """Targets and rules of the spec, brought onto the grid."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
+from llmsynthor.spec.expressions import evaluate
 from llmsynthor.spec.levels import Interval, Level
 from llmsynthor.spec.rules import Rule
+from llmsynthor.spec.schema import Category
 from llmsynthor.spec.specification import Spec
 from llmsynthor.spec.targets import Table
-from llmsynthor.synthesis.grid import Grid
+from llmsynthor.synthesis.grid import Axis, Grid, draw_evenly
 from llmsynthor.synthesis.moments import Moment, bring_moments
 from llmsynthor.synthesis.projection import Projection, project_columns, project_condition
 
 
+TRIED_POINTS = 64
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Goal:
-    """A table on the grid. `shares` has one entry per cell of the product of `levels`, row-major, and sums to 1."""
+    """A table on the grid. `shares` has one entry per cell of the product of `levels`, row-major, and sums to 1.
+
+    `universe_share` is the share of all records that the table is about, as far as one-way shares tell.
+    """
 
     table: Table
     levels: tuple[tuple[Level, ...], ...]
     projection: Projection
     shares: NDArray[np.float64]
+    universe_share: float = 1.0
 
     @property
     def name(self) -> str:
@@ -66,9 +76,11 @@ def bring_to_grid(spec: Spec, grid: Grid) -> Goals:
     """Collect the tables and rules of the grid's unit."""
     tables = [t for t in spec.targets if t.unit == grid.unit.name and isinstance(t, Table)]
     rules = [rule for rule in spec.rules if rule.unit == grid.unit.name]
+    goals = tuple(_goal(t, grid) for t in tables)
+    shares = [_margin(grid, goals, axis) for axis in range(len(grid.axes))]
     return Goals(
         grid=grid,
-        tables=tuple(_goal(t, grid) for t in tables),
+        tables=tuple(replace(goal, universe_share=_universe_share(goal, shares)) for goal in goals),
         zeros=tuple(_zeros(rule, grid) for rule in rules),
         moments=bring_moments(spec, grid),
     )
@@ -85,6 +97,16 @@ def _goal(table: Table, grid: Grid) -> Goal:
     return Goal(table=table, levels=levels, projection=projection, shares=shares.ravel() / shares.sum())
 
 
+def _universe_share(goal: Goal, shares: Sequence[NDArray[np.float64]]) -> float:
+    if goal.table.universe is None:
+        return 1.0
+    index, weight = np.zeros(1, dtype=np.int64), np.ones(1)
+    for axis, offset in zip(goal.projection.axes, goal.projection.offsets, strict=True):
+        index = (index[:, None] + offset[None, :]).ravel()
+        weight = (weight[:, None] * shares[axis][None, :]).ravel()
+    return float(weight[goal.projection.cells[index] >= 0].sum())
+
+
 def _distinct(levels: Sequence[Level]) -> tuple[Level, ...]:
     intervals = sorted({level for level in levels if isinstance(level, Interval)})
     names = dict.fromkeys(level for level in levels if isinstance(level, str))
@@ -93,9 +115,34 @@ def _distinct(levels: Sequence[Level]) -> tuple[Level, ...]:
 
 def _zeros(rule: Rule, grid: Grid) -> StructuralZeros:
     projection, may_break, may_hold = project_condition(grid, rule.forbid)
-    return StructuralZeros(
-        rule=rule, projection=projection, forbidden=may_break & ~may_hold, doubtful=may_break & may_hold
-    )
+    doubtful = may_break & may_hold
+    hopeless = _hopeless(rule, grid, projection, np.flatnonzero(doubtful))
+    doubtful[hopeless] = False
+    return StructuralZeros(rule=rule, projection=projection, forbidden=~may_hold | _marked(hopeless, may_hold.shape), doubtful=doubtful)
+
+
+def _marked(places: NDArray[np.int64], shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    marks = np.zeros(shape, dtype=bool)
+    marks[places] = True
+    return marks
+
+
+def _hopeless(rule: Rule, grid: Grid, projection: Projection, boxes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Of boxes that a rule cuts through, find those where hardly a drawn point is allowed: they are closed as a whole."""
+    shape = [grid.axes[axis].size for axis in projection.axes]
+    codes = np.stack(np.unravel_index(boxes, shape), axis=1)
+    allowed = np.zeros(len(boxes), dtype=np.int64)
+    rng = np.random.default_rng(0)
+    for _ in range(TRIED_POINTS if len(boxes) else 0):
+        columns = {grid.axes[a].name: _point(grid.axes[a], codes[:, k], rng) for k, a in enumerate(projection.axes)}
+        allowed += ~evaluate(rule.forbid, pl.DataFrame(columns)).fill_null(value=False).to_numpy()
+    return boxes[allowed < 2]
+
+
+def _point(axis: Axis, codes: NDArray[np.int64], rng: np.random.Generator) -> pl.Series:
+    if isinstance(axis.variable, Category):
+        return pl.Series([str(level) for level in axis.levels]).gather(pl.Series(codes.astype(np.uint32)))
+    return pl.Series(draw_evenly(axis, codes, rng))
 
 
 def _margin(grid: Grid, tables: Sequence[Goal], axis: int) -> NDArray[np.float64]:

@@ -69,6 +69,20 @@ class Grid:
         return tuple(axis.size for axis in self.axes)
 
 
+def whole_or_not(axis: Axis, values: NDArray[np.float64]) -> NDArray[np.float64] | NDArray[np.int64]:
+    """Give the values of an integer variable as whole numbers."""
+    integer = isinstance(axis.variable, Numeric) and axis.variable.integer
+    return np.floor(values).astype(np.int64) if integer else values
+
+
+def draw_evenly(
+    axis: Axis, codes: NDArray[np.int32] | NDArray[np.int64], rng: np.random.Generator
+) -> NDArray[np.float64] | NDArray[np.int64]:
+    """Draw a number evenly inside the cell of each code of a numeric axis."""
+    low, high = axis.breaks[codes], axis.breaks[codes + 1]
+    return whole_or_not(axis, np.minimum(low + (high - low) * rng.random(len(codes)), np.nextafter(high, low)))
+
+
 def build_grid(spec: Spec, unit: Unit) -> Grid:
     """Cut each variable of `unit` wherever a table, a universe or a rule cuts it."""
     return Grid(unit=unit, axes=tuple(_axis(variable, spec, unit) for variable in unit.coded))

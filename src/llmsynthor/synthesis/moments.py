@@ -68,7 +68,7 @@ def tilt(moment: Moment, theta: Floats, counts: Floats, step: float) -> Floats:
     mean = table @ moment.middles / table.sum(axis=1)
     spread = table @ moment.middles**2 / table.sum(axis=1) - mean**2
     change = step * np.nan_to_num(moment.means - mean) / np.maximum(spread, 1e-12)
-    limit = 2.0 / max(float(np.ptp(moment.middles)), 1e-12)
+    limit = 3.0 / max(float(np.ptp(moment.middles)), 1e-12)
     centred = moment.middles - moment.middles.mean()
     return np.asarray(theta + np.outer(np.clip(change, -limit, limit), centred).ravel())
 

@@ -51,7 +51,8 @@ class Potential:
 class Compiled:
     """A program with the values that go with its cells, shape (cells,): fixed log-weights and target shares.
 
-    `starts[k]` is the first cell of table k of the goals; potentials come behind the tables.
+    `starts[k]` is the first cell of table k of the goals; potentials come behind the tables. `partial` holds the first and last
+    cell (the last not in) of the tables that are about a part of the records.
     """
 
     program: Program
@@ -59,6 +60,7 @@ class Compiled:
     shares: NDArray[np.float64]
     is_target: NDArray[np.bool_]
     starts: tuple[int, ...]
+    partial: tuple[tuple[int, int], ...]
 
 
 def compile_goals(goals: Goals, potentials: Sequence[Potential]) -> Compiled:
@@ -73,8 +75,10 @@ def compile_goals(goals: Goals, potentials: Sequence[Potential]) -> Compiled:
     for potential, start in zip(potentials, starts[len(goals.tables) :], strict=False):
         fixed[start : start + potential.projection.size] = potential.values
     program = _assemble(goals, projections, starts)
+    ends = [int(start) for start in starts[1:]]
+    partial = tuple((int(a), b) for goal, a, b in zip(goals.tables, starts, ends, strict=False) if goal.table.universe is not None)
     firsts = tuple(int(start) for start in starts[: len(goals.tables)])
-    return Compiled(program=program, fixed=fixed, shares=shares, is_target=is_target, starts=firsts)
+    return Compiled(program=program, fixed=fixed, shares=shares, is_target=is_target, starts=firsts, partial=partial)
 
 
 class _Offsets:
