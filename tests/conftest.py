@@ -31,7 +31,11 @@ def document() -> dict[str, Any]:
         "units": {"person": {"variables": {name: dict(part) for name, part in PERSON.items()}}},
         "targets": [
             {"name": "age", "unit": "person", "cells": age_rows(200, 600, 200)},
-            {"name": "sex", "unit": "person", "cells": [{"sex": "Male", "share": 0.48}, {"sex": "Female", "share": 0.52}]},
+            {
+                "name": "sex",
+                "unit": "person",
+                "cells": [{"sex": "Male", "share": 0.48}, {"sex": "Female", "share": 0.52}],
+            },
             {
                 "name": "employment by sex",
                 "unit": "person",

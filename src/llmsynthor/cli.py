@@ -4,6 +4,8 @@ import json
 import os
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -105,7 +107,7 @@ def synthesize(
         "base_url": base_url,
         "workers": workers,
     }
-    with live_progress() as progress:
+    with _ending_on_interrupt(), live_progress() as progress:
         solution = run.synthesize(spec, **given, out=out, resume=resume, force=force, progress=progress)
     _print_solution(solution, out)
     raise typer.Exit(solution.exit_code)
@@ -189,7 +191,20 @@ def models_fetch(name: Annotated[str, typer.Argument(metavar="NAME")]) -> None:
         if sys.stderr.isatty() or done == parts:
             typer.echo(f"part {done} of {parts}", err=True)
 
-    typer.echo(str(models.fetch(name, notify=notify)))
+    with _ending_on_interrupt():
+        typer.echo(str(models.fetch(name, notify=notify)))
+
+
+@contextmanager
+def _ending_on_interrupt() -> Iterator[None]:
+    """End at once on Ctrl-C: a model may still be writing in its thread, and nobody waits for it."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        typer.echo("interrupted; what was done is kept: the same command (a run with --resume) goes on", err=True)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(130)
 
 
 def main() -> None:
@@ -200,12 +215,6 @@ def main() -> None:
         for problem in error.problems:
             typer.echo(f"error: {problem}", err=True)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        typer.echo(
-            "interrupted; run.json in the run folder says where; the same command with --resume goes on", err=True
-        )
-        sys.stdout.flush()
-        os._exit(130)  # a model may still be writing in its thread: nobody waits for it
     except OSError as error:
         typer.echo(f"error: {error}. See that the folder can be written and has room.", err=True)
         sys.exit(2)

@@ -138,7 +138,7 @@ def broken_records(frame: pl.DataFrame, rules: Sequence[Rule]) -> NDArray[np.boo
     return broken
 
 
-def _redraw(  # noqa: PLR0913  (the nouns of a redraw)
+def _redraw(
     grid: Grid,
     codes: Codes,
     frame: pl.DataFrame,

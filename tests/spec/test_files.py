@@ -33,7 +33,9 @@ def test_spec_survives_a_round_trip(spec: Spec, tmp_path: Path) -> None:
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25, deadline=None)
 @given(
-    st.lists(st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1), min_size=1, max_size=5, unique_by=str.strip),
+    st.lists(
+        st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1), min_size=1, max_size=5, unique_by=str.strip
+    ),
     st.data(),
 )
 def test_any_levels_survive_a_round_trip(tmp_path: Path, levels: list[str], data: st.DataObject) -> None:
@@ -109,8 +111,14 @@ def test_missing_file_is_named(document: dict[str, Any]) -> None:
         (lambda d: d["units"]["person"]["variables"]["sex"].update(levels=[True, False]), "quotes"),
         (lambda d: d["units"]["person"]["variables"]["sex"].update(levels=["a", "a"]), "listed twice"),
         (lambda d: d["units"]["person"]["variables"]["age"].update(range=[9, 3]), "low < high"),
-        (lambda d: d["units"]["person"]["variables"].update({"my var": {"kind": "category", "levels": ["a"]}}), "my var"),
-        (lambda d: d["units"]["person"]["variables"].update(person_id={"kind": "category", "levels": ["a"]}), "reserved"),
+        (
+            lambda d: d["units"]["person"]["variables"].update({"my var": {"kind": "category", "levels": ["a"]}}),
+            "my var",
+        ),
+        (
+            lambda d: d["units"]["person"]["variables"].update(person_id={"kind": "category", "levels": ["a"]}),
+            "reserved",
+        ),
         (lambda d: d["targets"][0].update(importance=0), "importance"),
         (lambda d: d["targets"][0].update(tolerance=-1), "tolerance"),
         (lambda d: d["targets"][0].update(table="x.csv"), "one of the two"),
@@ -122,7 +130,10 @@ def test_missing_file_is_named(document: dict[str, Any]) -> None:
         (lambda d: d["rules"][0].update(forbid="__import__('os')"), "no function"),
         (lambda d: d["units"].update(room={"parent": "house", "variables": PART}), "no such parent"),
         (lambda d: d["units"].update(room={"parent": "person", "count": "sex", "variables": PART}), "count"),
-        (lambda d: d["units"].update(a={"parent": "b", "variables": PART}, b={"parent": "a", "variables": PART}), "circle"),
+        (
+            lambda d: d["units"].update(a={"parent": "b", "variables": PART}, b={"parent": "a", "variables": PART}),
+            "circle",
+        ),
         (lambda d: d["units"]["person"].update(derived={"x": {**NUMBER, "expression": "x + 1"}}), "depends on itself"),
     ],
 )
@@ -164,7 +175,9 @@ def test_data_frames_are_tables(document: dict[str, Any]) -> None:
 
 def test_rule_against_a_given_cell_is_found(document: dict[str, Any]) -> None:
     """A rule that forbids a cell with a positive target is named with rule, target, cell and count."""
-    document["rules"].append({"name": "no women at work", "unit": "person", "forbid": "sex == 'Female' and employment == 'Employed'"})
+    document["rules"].append(
+        {"name": "no women at work", "unit": "person", "forbid": "sex == 'Female' and employment == 'Employed'"}
+    )
     (problem,) = forbidden_targets(Spec.load(document))
     for piece in ("no women at work", "employment by sex", "220", "Female"):
         assert piece in str(problem)

@@ -55,5 +55,7 @@ def test_discrepancy_is_directed(spec: Spec) -> None:
 def test_cells_are_named_for_people() -> None:
     """A cell is said as a modeller would say it, in both directions."""
     cell = [Interval(16, 25), "unemployed"]
-    assert say_missing(["age", "employment"], cell, 212) == "age [16, 25) and employment = unemployed: 212 records missing"
+    assert (
+        say_missing(["age", "employment"], cell, 212) == "age [16, 25) and employment = unemployed: 212 records missing"
+    )
     assert say_missing(["age", "employment"], cell, -1).endswith("1 record too many")

@@ -26,7 +26,9 @@ def goals_of(spec: Spec) -> Goals:
     return bring_to_grid(spec, build_grid(spec, spec.schema.top))
 
 
-def solve(spec: Spec, records: int, seed: int = 1, effort: Effort = SMALL, start: Start | None = None) -> tuple[Goals, Aligned]:
+def solve(
+    spec: Spec, records: int, seed: int = 1, effort: Effort = SMALL, start: Start | None = None
+) -> tuple[Goals, Aligned]:
     goals = goals_of(spec)
     potentials = shape_potentials(goals, records)
     return goals, align(goals, records=records, seed=seed, potentials=potentials, start=start, effort=effort)
@@ -160,7 +162,7 @@ def test_fit_has_the_largest_entropy() -> None:
         "units": {"r": {"variables": variables}},
         "targets": [{"unit": "r", "name": "xy", "cells": cells}, {"unit": "r", "name": "z", "cells": other}],
     }
-    goals, aligned = solve(Spec.load(document), 20_000)
+    _goals, aligned = solve(Spec.load(document), 20_000)
     x, z = aligned.codes[:, 0], aligned.codes[:, 2]
     joint = np.histogram2d(x, z, bins=(3, 3))[0] / len(x)
     assert np.abs(joint - np.outer(joint.sum(axis=1), joint.sum(axis=0))).sum() / 2 < 0.015

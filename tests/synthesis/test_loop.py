@@ -16,7 +16,13 @@ GROUPS = {"groups": [{"variables": ["age", "employment"], "reason": "children do
 
 
 def proposal(**changes: Any) -> dict[str, Any]:
-    base = {"age": "[16, 65)", "sex": "Male", "employment": "Employed", "count": 100, "reason": "men of working age work"}
+    base = {
+        "age": "[16, 65)",
+        "sex": "Male",
+        "employment": "Employed",
+        "count": 100,
+        "reason": "men of working age work",
+    }
     return {**base, **changes}
 
 

@@ -14,6 +14,7 @@ from llmsynthor.evaluation.compare import Comparison
 from llmsynthor.spec.levels import Interval, Level
 from llmsynthor.spec.targets import Table
 
+FONT = "Liberation Sans, Arial, Helvetica, sans-serif"  # measured by the renderer, so labels are not cut
 TARGET, SYNTHETIC = "#8a8f98", "#0b6fb8"
 MOST_LEVELS = 40
 """Levels of one column that are drawn; of a longer one those with the most records."""
@@ -50,7 +51,9 @@ def _altair() -> Any:
 
 
 def _dressed(chart: Any) -> Any:
-    return chart.configure(font="system-ui, sans-serif", background="transparent").configure_view(stroke=None)
+    return chart.configure(
+        font=FONT, background="transparent", padding={"left": 14, "right": 8, "top": 6, "bottom": 12}
+    ).configure_view(stroke=None)
 
 
 def _bars(comparison: Comparison, levels: Sequence[Level]) -> Any:
@@ -67,7 +70,7 @@ def _bars(comparison: Comparison, levels: Sequence[Level]) -> Any:
         .mark_bar(height={"band": 0.8})
         .encode(
             y=altair.Y("level:N", sort=shown, title=None, axis=altair.Axis(labelLimit=150)),
-            x=altair.X("records:Q", title="records", axis=altair.Axis(tickCount=4, format="~s")),
+            x=altair.X("records:Q", title="records", axis=altair.Axis(tickCount=4, format=",.0f")),
             yOffset=altair.YOffset("which:N", sort=["target", "synthetic"]),
             color=_colour(),
         )
@@ -91,7 +94,9 @@ def _densities(comparison: Comparison) -> Any:
             wanted, got = comparison.wanted[k] / width, comparison.got[k] / width
             rows.append({"low": level.low, "high": level.high, "target": float(wanted), "synthetic": float(got)})
     base = altair.Chart(altair.Data(values=sorted(rows, key=lambda row: row["low"])))
-    x = altair.X("low:Q", title=None, scale=altair.Scale(nice=False), axis=altair.Axis(tickCount=5, format="~s"))
+    x = altair.X(
+        "low:Q", title=None, scale=altair.Scale(nice=False, zero=False), axis=altair.Axis(tickCount=5, format=",.0f")
+    )
     area = base.mark_rect(color=TARGET, opacity=0.45).encode(
         x=x,
         x2="high:Q",

@@ -222,7 +222,9 @@ def count(task: Task, codes: Codes) -> NDArray[np.int64]:
 def distances(task: Task, codes: Codes) -> tuple[float, ...]:
     """Total variation distance of each table from its target."""
     counts = count(task, codes)
-    return tuple(float(x) for x in _tvd(task, counts, _scale_universes(task, task.compiled.shares * len(codes), counts)))
+    return tuple(
+        float(x) for x in _tvd(task, counts, _scale_universes(task, task.compiled.shares * len(codes), counts))
+    )
 
 
 def _tvd(task: Task, counts: NDArray[np.int64], goal: Floats) -> Floats:

@@ -17,7 +17,6 @@ from llmsynthor.synthesis.grid import Axis, Grid, draw_evenly
 from llmsynthor.synthesis.moments import Moment, bring_moments
 from llmsynthor.synthesis.projection import Projection, project_columns, project_condition
 
-
 TRIED_POINTS = 64
 
 
@@ -118,7 +117,9 @@ def _zeros(rule: Rule, grid: Grid) -> StructuralZeros:
     doubtful = may_break & may_hold
     hopeless = _hopeless(rule, grid, projection, np.flatnonzero(doubtful))
     doubtful[hopeless] = False
-    return StructuralZeros(rule=rule, projection=projection, forbidden=~may_hold | _marked(hopeless, may_hold.shape), doubtful=doubtful)
+    return StructuralZeros(
+        rule=rule, projection=projection, forbidden=~may_hold | _marked(hopeless, may_hold.shape), doubtful=doubtful
+    )
 
 
 def _marked(places: NDArray[np.int64], shape: tuple[int, ...]) -> NDArray[np.bool_]:

@@ -76,7 +76,9 @@ def compile_goals(goals: Goals, potentials: Sequence[Potential]) -> Compiled:
         fixed[start : start + potential.projection.size] = potential.values
     program = _assemble(goals, projections, starts)
     ends = [int(start) for start in starts[1:]]
-    partial = tuple((int(a), b) for goal, a, b in zip(goals.tables, starts, ends, strict=False) if goal.table.universe is not None)
+    partial = tuple(
+        (int(a), b) for goal, a, b in zip(goals.tables, starts, ends, strict=False) if goal.table.universe is not None
+    )
     firsts = tuple(int(start) for start in starts[: len(goals.tables)])
     return Compiled(program=program, fixed=fixed, shares=shares, is_target=is_target, starts=firsts, partial=partial)
 

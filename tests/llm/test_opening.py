@@ -1,0 +1,58 @@
+"""The words of --llm."""
+
+from pathlib import Path
+
+import pytest
+
+from llmsynthor.errors import LLMError
+from llmsynthor.llm import models
+from llmsynthor.llm.opening import choose
+
+
+def test_none_is_no_model() -> None:
+    """`none` chooses nothing."""
+    assert choose("none") is None
+
+
+def test_default_model_is_pinned() -> None:
+    """`local` is the default model, known by its pinned hash before anything is opened."""
+    choice = choose("local")
+    assert choice is not None
+    assert choice.identity.digest == models.find(models.DEFAULT).sha256
+    assert choose("local:smollm2-135m") != choice
+
+
+def test_servers_are_told_apart() -> None:
+    """The same model name on two servers is two models."""
+    one, two = (choose("openai:m", base_url=url) for url in ("http://a/v1", "http://b/v1"))
+    assert one is not None
+    assert two is not None
+    assert one.identity != two.identity
+
+
+def test_script_is_read_at_once(tmp_path: Path) -> None:
+    """A script is known by its content; YAML lists stand for answers."""
+    path = tmp_path / "script.yaml"
+    path.write_text('- {"a": 1}\n', encoding="utf-8")
+    choice = choose(f"scripted:{path}")
+    assert choice is not None
+    assert choice.identity.name == "scripted"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "gpt", "openai", "openai:", "scripted:", "scripted:/nowhere", "local:gpt", "local:/no.gguf"]
+)
+def test_unknown_words_are_refused(text: str) -> None:
+    """What names no model is refused with what may be written."""
+    with pytest.raises(LLMError, match=r"[Uu]se one of|cannot be read|no such file"):
+        choose(text)
+
+
+def test_weights_that_are_none_are_refused(tmp_path: Path) -> None:
+    """A file that is no GGUF is refused when it is opened, not a crash."""
+    path = tmp_path / "fake.gguf"
+    path.write_bytes(b"GGUF" + b"\0" * 100)
+    choice = choose(f"local:{path}")
+    assert choice is not None
+    with pytest.raises(LLMError, match="cannot be loaded"):
+        choice.open_model()

@@ -1,0 +1,52 @@
+"""Scoring by the tree of tokens, against brute force on a toy language model."""
+
+from collections.abc import Mapping, Sequence
+from math import isclose, log
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llmsynthor.errors import LLMError
+from llmsynthor.llm.token_tree import score_tree
+
+VOCABULARY = 6
+
+
+def probability(prefix: Sequence[int], token: int) -> float:
+    weights = [1 + (sum(prefix) * 7 + k * k) % 5 for k in range(VOCABULARY)]
+    return weights[token] / sum(weights)
+
+
+def next_tokens(prefix: Sequence[int], most: int) -> Mapping[int, float]:
+    likely = sorted(range(VOCABULARY), key=lambda t: -probability(prefix, t))[:most]
+    return {token: log(probability(prefix, token)) for token in likely}
+
+
+@given(
+    st.lists(st.integers(0, VOCABULARY - 1), max_size=4),
+    st.lists(st.lists(st.integers(0, VOCABULARY - 1), min_size=1, max_size=4), min_size=1, max_size=6),
+)
+def test_tree_agrees_with_brute_force(context: list[int], choices: list[list[int]]) -> None:
+    """Each choice scores the sum of its tokens' log-probabilities, whatever prefixes the choices share."""
+    for choice, score in zip(choices, score_tree(context, choices, next_tokens), strict=True):
+        brute = sum(log(probability([*context, *choice[:k]], choice[k])) for k in range(len(choice)))
+        assert isclose(score, brute, abs_tol=1e-12)
+
+
+def test_shared_prefixes_are_asked_once() -> None:
+    """Choices that begin alike cost one question for their common part."""
+    asked: list[tuple[int, ...]] = []
+
+    def noting(prefix: Sequence[int], most: int) -> Mapping[int, float]:
+        asked.append(tuple(prefix))
+        return next_tokens(prefix, most)
+
+    score_tree([5], [[1, 2, 3], [1, 2, 4], [1, 0]], noting)
+    assert sorted(asked) == [(5,), (5, 1), (5, 1, 2)]
+
+
+def test_unlisted_token_is_said() -> None:
+    """A model that lists no probability for a token cannot score, and says so."""
+    with pytest.raises(LLMError, match="no probability"):
+        score_tree([], [[3]], lambda prefix, most: {})
