@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from llmsynthor.synthesis import kernels
 from llmsynthor.synthesis.goals import Goals
-from llmsynthor.synthesis.moments import tilt
+from llmsynthor.synthesis.moments import reach, tilt
 from llmsynthor.synthesis.program import Compiled, Potential, Program, compile_goals
 
 Codes = NDArray[np.int32]
@@ -110,7 +110,7 @@ def align(
     fitted = distances(task, codes)
     stay = np.zeros(records)
     stay[: len(held)] = start.stay if start is not None else 0.0
-    codes, sentence, moved = correct(task, codes, theta, stay)
+    codes, sentence, moved = correct(goals, task, codes, theta, stay)
     unchanged = (codes[: len(held)] == held).all(axis=1)
     report = Report(start=first, fitted=fitted, final=distances(task, codes), sentence=sentence, moved=moved)
     return Aligned(codes=codes, unchanged=unchanged, report=report)
@@ -156,29 +156,35 @@ def _tilt_means(goals: Goals, task: Task, theta: Floats, counts: NDArray[np.int6
         first = cells.stop
 
 
-def correct(task: Task, codes: Codes, theta: Floats, stay: Floats) -> tuple[Codes, str, int]:
+def correct(goals: Goals, task: Task, codes: Codes, theta: Floats, stay: Floats) -> tuple[Codes, str, int]:
     """Anneal the penalty until every cell is within rounding, or nothing more is gained; returns codes, why, moves made."""
     codes = np.ascontiguousarray(codes)
     compiled, program = task.compiled, task.compiled.program
     counts = count(task, codes)
+    means = reach(goals.moments, len(goals.tables), 1 + sum(g.projection.size for g in goals.tables), counts)
     moved, stalled, best, kept = 0, 0, np.inf, codes.copy()
+    off = np.ones(1)
     for sweep in range(task.effort.correct_sweeps):
         strength = min(4.0, 0.02 * 1.6**sweep)
-        focus = strength >= 4.0
+        focus = strength >= 4.0 and not off.any()
         n_moves = program.move_size.size if focus and stalled % 3 == 2 else program.sweep_moves
         order = np.random.default_rng([task.seed, 2, sweep]).permutation(len(codes))
         order = order[: _affordable(program, n_moves)] if n_moves > program.sweep_moves else order
         penalty = np.where(compiled.is_target, strength, 0.0)
         goal = _scale_universes(task, compiled.shares * task.records, counts)
+        pulled = means._replace(penalty=strength * means.penalty)
         hold = stay if stalled < LET_GO else np.zeros_like(stay)
         stream = (task.seed, 1_000_000 + sweep)
-        moved += kernels.correct(codes, order, program, n_moves, theta, counts, goal, hold, penalty, focus, *stream)
+        moved += kernels.correct(
+            codes, order, program, n_moves, theta, counts, goal, hold, penalty, pulled, focus, *stream
+        )
         error = np.abs(counts - goal)[compiled.is_target]
         task.notify("correct", sweep, _tvd(task, counts, goal))
-        if error.size == 0 or error.max() < 1.0 - 1e-9:
+        off = means.missing()
+        if (error.size == 0 or error.max() < 1.0 - 1e-9) and not off.any():
             return codes, "every cell of every table is within one record of its target", moved
-        total = float((error**2).sum())
-        stalled = 0 if total < best - 1e-9 else stalled + focus
+        total = float((error**2).sum() + (off**2).sum())
+        stalled = 0 if total < best - 1e-9 else stalled + (strength >= 4.0)
         if total < best:
             best, kept = total, codes.copy()
         if stalled >= GIVE_UP:

@@ -124,12 +124,34 @@ def in_surplus(index, program, counts, targets):
 
 
 @jit
-def correct(codes, order, program, n_moves, theta, counts, targets, stay, penalty, focus, seed, sweep):
+def mean_costs(work, size, base, start, own, program, means):
+    """Take from every level's log-weight how much further out of reach it puts the mean of its group."""
+    move_residual(means, own, -1.0)
+    for level in range(size):
+        cell = program.cells[base + program.offsets[start + level]]
+        group = means.group[cell]
+        before = max(means.lowest[group], 0.0) - min(means.highest[group], 0.0)
+        lowest, highest = means.lowest[group] + means.low[cell], means.highest[group] + means.high[cell]
+        after = max(lowest, 0.0) - min(highest, 0.0)
+        work[level] -= means.penalty[group] * (after - before) * (after + before)
+    move_residual(means, own, 1.0)
+
+
+@jit
+def move_residual(means, cell, sign):
+    """Add a record in a cell to the sums of its group, or take it away."""
+    means.lowest[means.group[cell]] += sign * means.low[cell]
+    means.highest[means.group[cell]] += sign * means.high[cell]
+
+
+@jit
+def correct(codes, order, program, n_moves, theta, counts, targets, stay, penalty, means, focus, seed, sweep):
     """Walk the counts to the targets: redraw each move under θ and a penalty on the squared error of the counts.
 
     `penalty` has an entry per cell (0 where a table is not a target); `stay` one per record, the log-weight of leaving it
     as it is. The counts are kept current, record after record in the given order. With `focus` only records of cells in
-    surplus are touched. Only the first `n_moves` moves are tried. Returns how many were made.
+    surplus are touched. Only the first `n_moves` moves are tried. `means` says which means are out of reach (see
+    `moments.Reach`): that is penalized as well. Returns how many moves were made.
     """
     offsets, cells = program.offsets, program.cells
     index = np.zeros(program.cell_ptr.size, np.int64)
@@ -152,6 +174,8 @@ def correct(codes, order, program, n_moves, theta, counts, targets, stay, penalt
                     cell = cells[base + offsets[start + level]]
                     work[level] += theta[cell] - penalty[cell] * (2.0 * (counts[cell] - targets[cell]) + 1.0)
                 counts[own] += 1
+                if means.first <= table < means.last:
+                    mean_costs(work, size, base, start, own, program, means)
             work[old] += stay[record]
             best = work[:size].max()
             state, uniform = mix(state)
@@ -168,7 +192,12 @@ def correct(codes, order, program, n_moves, theta, counts, targets, stay, penalt
             apply_move(codes, record, move, new, program)
             for k in range(program.move_ptr[move], program.move_ptr[move + 1]):
                 table, start = program.move_table[k], program.move_offset[k]
-                counts[cells[program.cell_ptr[table] + index[table]]] -= 1
+                left = cells[program.cell_ptr[table] + index[table]]
                 index[table] += offsets[start + new] - offsets[start + old]
-                counts[cells[program.cell_ptr[table] + index[table]]] += 1
+                entered = cells[program.cell_ptr[table] + index[table]]
+                counts[left] -= 1
+                counts[entered] += 1
+                if means.first <= table < means.last:
+                    move_residual(means, left, -1.0)
+                    move_residual(means, entered, 1.0)
     return made

@@ -1,11 +1,13 @@
 """Means: a numeric variable's mean, overall or by groups, as a weight that tilts the cells of the variable.
 
 The information projection on a mean is an exponential tilt, weight exp(λ·x); λ is found in the fit beside the tables' θ.
-What is left after the tables are met exactly is made up inside the cells, where it costs no table anything (`shift_means`).
+The correction keeps every mean within reach of values moved inside their cells, and there it is made up (`shift_means`),
+where it costs no table anything.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,28 +18,38 @@ from llmsynthor.spec.targets import Statistic
 from llmsynthor.synthesis.grid import Grid
 from llmsynthor.synthesis.projection import Projection, project_columns
 
+LARGEST_STEP = 3.0
+"""Largest change of a tilt in one sweep, in units of one over the range of the variable."""
+
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
-    """A mean on the grid. Cells are those of groups × the variable's axis, row-major; `means` has an entry per group."""
+    """A mean on the grid. Cells are those of groups × the variable's axis, row-major; `means` has an entry per group.
+
+    `lows` and `highs` are the least and the largest value in each cell of the axis.
+    """
 
     target: Statistic
     axis: int
     projection: Projection
-    middles: Floats
     means: Floats
+    lows: Floats
+    highs: Floats
+
+    @property
+    def middles(self) -> Floats:
+        return np.asarray((self.lows + self.highs) / 2)
+
+    @property
+    def width(self) -> float:
+        """Typical distance of two cells: the unit in which an error of a mean is weighed."""
+        return float(np.median(np.diff(self.middles))) if len(self.lows) > 1 else 1.0
 
     @property
     def groups(self) -> int:
         return len(self.means)
-
-    def current(self, counts: Floats) -> Floats:
-        """Means of the groups when every record lies in the middle of its cell; NaN for an empty group."""
-        table = counts.reshape(self.groups, -1)
-        with np.errstate(invalid="ignore"):
-            return np.asarray(table @ self.middles / table.sum(axis=1))
 
 
 def bring_moments(spec: Spec, grid: Grid) -> tuple[Moment, ...]:
@@ -49,28 +61,82 @@ def bring_moments(spec: Spec, grid: Grid) -> tuple[Moment, ...]:
 def _moment(target: Statistic, grid: Grid) -> Moment:
     axis = grid.position(target.variable)
     levels = [list(dict.fromkeys(cell[k] for cell in target.cells)) for k in range(len(target.by))]
-    shape = [len(column) for column in levels]
-    means = np.full(shape, np.nan) if shape else np.array(target.values[0])
+    means = np.full([len(column) for column in levels], np.nan)
     for cell, value in zip(target.cells, target.values, strict=True):
-        if shape:
-            means[tuple(column.index(level) for column, level in zip(levels, cell, strict=True))] = value
+        means[tuple(column.index(level) for column, level in zip(levels, cell, strict=True))] = value
     own = grid.axes[axis]
-    projection = project_columns(grid, [*target.by, own.name], [*levels, own.levels], target.universe)
-    middles = (own.breaks[:-1] + own.breaks[1:]) / 2
+    lows, highs = own.breaks[:-1], own.breaks[1:]
     if isinstance(own.variable, Numeric) and own.variable.integer:
-        middles = (np.ceil(own.breaks[:-1]) + np.ceil(own.breaks[1:]) - 1) / 2
-    return Moment(target=target, axis=axis, projection=projection, middles=middles, means=np.atleast_1d(means).ravel())
+        lows, highs = np.ceil(lows), np.ceil(highs) - 1
+    projection = project_columns(grid, [*target.by, own.name], [*levels, own.levels], target.universe)
+    return Moment(target=target, axis=axis, projection=projection, means=means.ravel(), lows=lows, highs=highs)
 
 
 def tilt(moment: Moment, theta: Floats, counts: Floats, step: float) -> Floats:
-    """Move the tilt of every group towards its mean by a damped Newton step; `theta` and `counts` per cell of the moment."""
+    """Move the tilt of every group towards its mean by a damped Newton step; `theta` and `counts` per cell of the moment.
+
+    A group keeps its weight as a whole, so that tables of the groups are not disturbed.
+    """
+    middles = moment.middles
     table = counts.reshape(moment.groups, -1) + 1e-3
-    mean = table @ moment.middles / table.sum(axis=1)
-    spread = table @ moment.middles**2 / table.sum(axis=1) - mean**2
+    mean = table @ middles / table.sum(axis=1)
+    spread = table @ middles**2 / table.sum(axis=1) - mean**2
     change = step * np.nan_to_num(moment.means - mean) / np.maximum(spread, 1e-12)
-    limit = 3.0 / max(float(np.ptp(moment.middles)), 1e-12)
-    centred = moment.middles - moment.middles.mean()
-    return np.asarray(theta + np.outer(np.clip(change, -limit, limit), centred).ravel())
+    limit = LARGEST_STEP / max(float(np.ptp(middles)), 1e-12)
+    delta = np.outer(np.clip(change, -limit, limit), middles - middles.mean())
+    mass = (table * np.exp(delta)).sum(axis=1) / table.sum(axis=1)
+    return np.asarray(theta + (delta - np.log(mass)[:, None]).ravel())
+
+
+class Reach(NamedTuple):
+    """Which means the records can take by moving values inside their cells, as flat arrays.
+
+    A record in a cell adds `low[cell]` to `lowest[group[cell]]` and `high[cell]` to `highest`: the ends of the cell less the
+    mean. A mean is within reach while its lowest sum is not above 0 and its highest not below. Group 0 is no group; `first`
+    to `last` (not in) are the tables of the program that are means.
+    """
+
+    first: int
+    last: int
+    group: NDArray[np.int64]
+    low: Floats
+    high: Floats
+    lowest: Floats
+    highest: Floats
+    penalty: Floats
+
+    def missing(self) -> Floats:
+        """How far each sum is out of reach, in widths of a cell; half a width is rounding."""
+        out = np.maximum(self.lowest, 0.0) - np.minimum(self.highest, 0.0)
+        return np.asarray(np.maximum(out * np.sqrt(self.penalty) - 0.5, 0.0))
+
+
+def reach(moments: Sequence[Moment], first_table: int, first_cell: int, counts: NDArray[np.int64]) -> Reach:
+    """Lay out the means behind the tables; `counts` (cells,) are the records as they are now."""
+    group = np.zeros(len(counts), dtype=np.int64)
+    low, high = np.zeros(len(counts)), np.zeros(len(counts))
+    penalty = [0.0]
+    cell = first_cell
+    for moment in moments:
+        size = len(moment.lows)
+        for number, mean in enumerate(moment.means):
+            here = slice(cell + number * size, cell + (number + 1) * size)
+            if np.isfinite(mean):
+                group[here] = len(penalty)
+                low[here], high[here] = moment.lows - mean, moment.highs - mean
+                penalty.append(1.0 / moment.width**2)
+        cell += moment.projection.size
+    lowest, highest = (np.bincount(group, ends * counts, len(penalty)).astype(np.float64) for ends in (low, high))
+    return Reach(
+        first=first_table,
+        last=first_table + len(moments),
+        group=group,
+        low=low,
+        high=high,
+        lowest=lowest,
+        highest=highest,
+        penalty=np.array(penalty),
+    )
 
 
 def shift_means(
@@ -82,7 +148,7 @@ def shift_means(
     """
     for moment in moments:
         cells = moment.projection.of(codes)
-        group = np.where(cells >= 0, cells // len(moment.middles), -1)
+        group = np.where(cells >= 0, cells // len(moment.lows), -1)
         for number, mean in enumerate(moment.means):
             records = np.flatnonzero(group == number)
             if len(records) and np.isfinite(mean):
