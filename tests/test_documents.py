@@ -1,0 +1,65 @@
+"""README, docs and the examples' own pages: what they show runs, and their links lead somewhere."""
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "examples").glob("*/README.md"))]
+
+
+def name_of(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), flags=re.S | re.M)
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """A folder with the examples, as in a clone."""
+    shutil.copytree(ROOT / "examples", tmp_path / "examples")
+    return tmp_path
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if blocks(p, "console")], ids=name_of)
+def test_commands_run(page: Path, clone: Path) -> None:
+    """Every command behind a dollar sign runs and answers 0."""
+    for line in "".join(blocks(page, "console")).splitlines():
+        if line.startswith("$ llmsynthor "):
+            words = [sys.executable, "-m", "llmsynthor", *shlex.split(line.removeprefix("$ llmsynthor "))]
+            result = subprocess.run(words, cwd=clone, capture_output=True, text=True, check=False)
+            assert result.returncode == 0, f"{line}\n{result.stderr}"
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if blocks(p, "python")], ids=name_of)
+def test_python_runs(page: Path, clone: Path) -> None:
+    """Every block of Python runs."""
+    for block in blocks(page, "python"):
+        result = subprocess.run([sys.executable, "-c", block], cwd=clone, capture_output=True, text=True, check=False)
+        assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "CORRECTNESS.md"], ids=name_of)
+def test_links_lead_somewhere(page: Path) -> None:
+    """Every relative link names a file that is there."""
+    for link in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
+        if not link.startswith("http"):
+            assert (page.parent / link).exists(), link
+
+
+def test_spec_page_shows_a_valid_spec(tmp_path: Path) -> None:
+    """The spec that docs/spec.md shows can be read."""
+    from llmsynthor.spec.specification import Spec  # noqa: PLC0415
+
+    text = blocks(ROOT / "docs" / "spec.md", "yaml")[0]
+    (tmp_path / "tables").mkdir()
+    (tmp_path / "tables" / "age_sex.csv").write_text("age,sex,count\n0-99,Female,5\n0-99,Male,4\n")
+    (tmp_path / "spec.yaml").write_text(text, encoding="utf-8")
+    assert len(Spec.load(tmp_path).targets) == 3

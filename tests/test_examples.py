@@ -1,0 +1,57 @@
+"""The examples run from a clone and meet their tables."""
+
+from pathlib import Path
+
+import pytest
+
+import llmsynthor
+from llmsynthor.spec.checks import forbidden_targets, warnings
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+@pytest.mark.parametrize(("name", "records"), [("quickstart", 1_000), ("ecommerce", 2_000), ("persons", 53_733)])
+def test_example_meets_every_target(name: str, records: int) -> None:
+    """Every table of an example is met to the record, every mean holds, every rule is kept."""
+    solution = llmsynthor.synthesize(EXAMPLES / name / "spec.yaml", records=records, llm="none", seed=7)
+    assert set(solution.alignment["status"]) == {"met"}
+    assert solution.exit_code == 0
+
+
+def test_one_way_tables_are_met_to_the_record() -> None:
+    """The persons of South Carolina: 53,733 records, every cell of every one-way table within one record."""
+    solution = llmsynthor.synthesize(EXAMPLES / "persons", records=53_733, llm="none", seed=1)
+    assert solution.alignment["max_abs_error"].max() < 1
+
+
+def test_quickstart_shows_a_model_without_one() -> None:
+    """The written-down answers lead to proposals, and to records that name them."""
+    script = f"scripted:{EXAMPLES / 'quickstart' / 'answers.yaml'}"
+    solution = llmsynthor.synthesize(EXAMPLES / "quickstart", llm=script)
+    assert set(solution.proposals["status"]) == {"used"}
+    assert solution.records["commuter"]["proposal_id"].n_unique() > 5
+    assert set(solution.alignment["status"]) == {"met"}
+
+
+@pytest.mark.parametrize("name", ["quickstart", "ecommerce", "persons"])
+def test_examples_are_clean(name: str) -> None:
+    """No example has a contradiction or anything to warn about."""
+    spec = llmsynthor.Spec.load(EXAMPLES / name)
+    assert forbidden_targets(spec) + warnings(spec) == ()
+
+
+@pytest.mark.model
+def test_quickstart_runs_with_a_real_small_model(tmp_path: Path) -> None:
+    """The embedded small model, whatever it says, leads to a population that meets every target."""
+    from llmsynthor.llm import models  # noqa: PLC0415
+
+    models.fetch("smollm2-135m")
+    solution = llmsynthor.synthesize(
+        EXAMPLES / "quickstart", llm="local:smollm2-135m", seed=3, iterations=1, proposals=2, out=tmp_path / "out"
+    )
+    assert set(solution.alignment["status"]) == {"met"}
+    assert solution.manifest["usage"]["calls"] >= 2
+    again = llmsynthor.synthesize(
+        EXAMPLES / "quickstart", llm="local:smollm2-135m", seed=3, iterations=1, proposals=2, out=tmp_path / "out"
+    )
+    assert again.records["commuter"].equals(solution.records["commuter"])
