@@ -50,6 +50,8 @@ def check(spec: SpecPath) -> None:
     from llmsynthor.errors import SpecError  # noqa: PLC0415  (the imports of each command are its own: --help is quick)
     from llmsynthor.spec.checks import forbidden_targets, warnings  # noqa: PLC0415
     from llmsynthor.spec.specification import Spec  # noqa: PLC0415
+    from llmsynthor.synthesis.goals import bring_to_grid  # noqa: PLC0415
+    from llmsynthor.synthesis.grid import build_grid  # noqa: PLC0415
     from llmsynthor.synthesis.loop import Options, expected_calls, unsupported  # noqa: PLC0415
 
     loaded = Spec.load(spec)
@@ -63,6 +65,8 @@ def check(spec: SpecPath) -> None:
     calls = expected_calls(loaded, options, llm=settings.llm != "none")
     counts = f"{len(loaded.schema.units)} units, {len(loaded.targets)} targets, {len(loaded.rules)} rules"
     typer.echo(f'"{loaded.name}" can be read: {counts}.')
+    if not unsupported(loaded):
+        bring_to_grid(loaded, build_grid(loaded, loaded.schema.top))  # says which expression is too large for the grid
     for problem in unsupported(loaded):
         typer.echo(f"not made by this version: {problem}")
     typer.echo(f"Expected LLM calls: {calls} with a model, 0 with --llm none; the number of records does not matter.")

@@ -74,6 +74,14 @@ def test_zero_stays_zero(document: dict[str, Any]) -> None:
     assert frame.filter((pl.col("employment") == "Employed") & (pl.col("sex") == "Female")).height == 0
 
 
+def test_level_that_no_row_lists_is_a_zero(document: dict[str, Any]) -> None:
+    """A level that a table leaves out never occurs, though another table would leave room for it."""
+    document["units"]["person"]["variables"]["sex"]["levels"].append("Unknown")
+    document["targets"] = document["targets"][:2]
+    goals, aligned = solve(Spec.load(document), 2_000)
+    assert set(frame_of(goals, aligned)["sex"]) == {"Female", "Male"}
+
+
 def test_workers_change_nothing(spec: Spec) -> None:
     """The same seed gives the same codes with 1, 2 and 8 workers; another seed gives others."""
     made = [solve(spec, 3_000, effort=Effort(chains=3_000, chunk=256, workers=n))[1].codes for n in (1, 2, 8)]

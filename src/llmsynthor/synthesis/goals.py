@@ -86,7 +86,8 @@ def bring_to_grid(spec: Spec, grid: Grid) -> Goals:
 
 
 def _goal(table: Table, grid: Grid) -> Goal:
-    levels = tuple(_distinct([cell[k] for cell in table.cells]) for k in range(len(table.columns)))
+    axes = [grid.axes[grid.position(name)] for name in table.columns]
+    levels = tuple(_levels_of(axis, [cell[k] for cell in table.cells]) for k, axis in enumerate(axes))
     index = [{level: position for position, level in enumerate(column)} for column in levels]
     shape = tuple(len(column) for column in levels)
     shares = np.zeros(shape)
@@ -106,10 +107,11 @@ def _universe_share(goal: Goal, shares: Sequence[NDArray[np.float64]]) -> float:
     return float(weight[goal.projection.cells[index] >= 0].sum())
 
 
-def _distinct(levels: Sequence[Level]) -> tuple[Level, ...]:
-    intervals = sorted({level for level in levels if isinstance(level, Interval)})
-    names = dict.fromkeys(level for level in levels if isinstance(level, str))
-    return (*intervals, *names)
+def _levels_of(axis: Axis, listed: Sequence[Level]) -> tuple[Level, ...]:
+    """All levels of a category, since one that a table does not list is a zero; the table's own intervals of a number."""
+    if isinstance(axis.variable, Category):
+        return axis.levels
+    return tuple(sorted({level for level in listed if isinstance(level, Interval)}))
 
 
 def _zeros(rule: Rule, grid: Grid) -> StructuralZeros:

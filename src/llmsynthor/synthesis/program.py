@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from llmsynthor.synthesis.goals import Goals
 from llmsynthor.synthesis.projection import Projection
 
-LARGEST_JOINT_MOVE = 1_024
+LARGEST_JOINT_MOVE, LARGEST_RULE_MOVE = 1_024, 4_096
 """A redraw of several variables at once is offered where they have no more combinations than this."""
 
 Integers = NDArray[np.int64]
@@ -153,7 +154,9 @@ def _joint_offsets(axes: tuple[int, ...], projection: Projection, sizes: tuple[i
 
 def _rule_moves(goals: Goals) -> list[tuple[int, ...]]:
     """Variables that a rule ties together are redrawn together: no single change may lead past a wall of zeros."""
-    return _small({zeros.projection.axes for zeros in goals.zeros if len(zeros.projection.axes) > 1}, goals)
+    tied = [zeros.projection.axes for zeros in goals.zeros if len(zeros.projection.axes) > 1]
+    pairs = {pair for axes in tied for pair in combinations(sorted(axes), 2)}
+    return _small({*tied, *pairs}, goals, LARGEST_RULE_MOVE)
 
 
 def _moves(goals: Goals, projections: Sequence[Projection]) -> list[tuple[int, ...]]:
@@ -161,12 +164,11 @@ def _moves(goals: Goals, projections: Sequence[Projection]) -> list[tuple[int, .
     rules = _rule_moves(goals)
     pairs: set[tuple[int, ...]] = set()
     for goal in goals.tables:
-        axes = sorted(goal.projection.axes)
-        pairs |= {(a, b) for k, a in enumerate(axes) for b in axes[k + 1 :]}
-    return [*singles, *rules, *(pair for pair in _small(pairs, goals) if pair not in rules)]
+        pairs |= set(combinations(sorted(goal.projection.axes), 2))
+    return [*singles, *rules, *(pair for pair in _small(pairs, goals, LARGEST_JOINT_MOVE) if pair not in rules)]
 
 
-def _small(groups: set[tuple[int, ...]], goals: Goals) -> list[tuple[int, ...]]:
+def _small(groups: set[tuple[int, ...]], goals: Goals, most: int) -> list[tuple[int, ...]]:
     sizes = goals.grid.sizes
-    fitting = (axes for axes in groups if np.prod([sizes[axis] for axis in axes], dtype=float) <= LARGEST_JOINT_MOVE)
+    fitting = (axes for axes in groups if np.prod([sizes[axis] for axis in axes], dtype=float) <= most)
     return sorted(fitting)
