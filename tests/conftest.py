@@ -1,5 +1,6 @@
 """Fixtures that several rooms share."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,8 @@ import polars as pl
 import pytest
 
 from llmsynthor.spec.specification import Spec
+
+os.environ.setdefault("LLMSYNTHOR_THREADS", "1")  # threads that spin beside other work make the model ten times slower
 
 PERSON: dict[str, Any] = {
     "age": {"kind": "integer", "range": [0, 100], "unit": "years", "label": "Age"},

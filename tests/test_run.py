@@ -143,9 +143,11 @@ def test_other_run_is_replaced_only_by_force(document: Any, script: str, tmp_pat
         run(document, out, llm=script, seed=4)
     with pytest.raises(RunFolderError, match="cannot be resumed"):
         run(document, out, llm=script, seed=4, resume=True)
+    (out / "estimated" / "old.csv").write_text("a,share\n")
     ledger = (out / "ledger.sqlite").read_bytes()
     run(document, out, llm="none", seed=4, force=True)
     assert (out / "ledger.sqlite").read_bytes() == ledger
+    assert not (out / "estimated" / "old.csv").exists()
 
 
 def test_interrupted_run_says_where_and_goes_on(document: Any, script: str, tmp_path: Path) -> None:
@@ -161,6 +163,7 @@ def test_interrupted_run_says_where_and_goes_on(document: Any, script: str, tmp_
         run(document, out, llm=script, progress=stop)
     manifest = json.loads((out / "run.json").read_text(encoding="utf-8"))
     assert (manifest["status"], manifest["stage"]) == ("interrupted", "fit")
+    assert "interrupted in the stage fit" in (out / "report.html").read_text(encoding="utf-8")
     run(document, out, llm=script, resume=True)
     one, two = hashes(out), hashes(whole)
     one.pop("ledger.sqlite")
@@ -225,3 +228,11 @@ def test_full_disk_is_said(document: Any, tmp_path: Path, monkeypatch: pytest.Mo
     with pytest.raises(RunFolderError, match=r"No space left.*[Mm]ake room"):
         run(document, out, llm="none")
     assert (out / "records" / "person.parquet").read_bytes() == before
+
+
+def test_empty_universe_is_not_met(document: Any) -> None:
+    """A table about records that the rules forbid altogether is unmet, not met by nobody."""
+    cells = [{"sex": "Male", "share": 0.5}, {"sex": "Female", "share": 0.5}]
+    universe = "age < 16 and employment == 'Employed'"
+    document["targets"].append({"name": "child labour", "unit": "person", "universe": universe, "cells": cells})
+    assert "child labour" in run(document, llm="none").manifest["alignment"]["unmet"]

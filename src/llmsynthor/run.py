@@ -4,7 +4,7 @@ import json
 import platform
 import sqlite3
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,13 @@ import numpy as np
 import polars as pl
 
 from llmsynthor import prompts
-from llmsynthor.errors import LLMError, Problem, RunFolderError, SpecError
+from llmsynthor.errors import LLMError, Problem, SpecError
 from llmsynthor.evaluation.compare import Comparison, alignment_frame, compare
 from llmsynthor.llm.ledger import Budget, Ledger, Recorded
 from llmsynthor.llm.opening import Choice, choose
 from llmsynthor.realize import broken_records, realize
 from llmsynthor.report.page import write_report
-from llmsynthor.run_folder import LEDGER, RunFolder, claim
+from llmsynthor.run_folder import LEDGER, RunFolder, claim, unwritable
 from llmsynthor.spec.checks import forbidden_targets
 from llmsynthor.spec.files import digest, save
 from llmsynthor.spec.specification import Settings, Spec
@@ -127,8 +127,10 @@ def synthesize(  # noqa: PLR0913  (the options of the command line, each a keywo
     problems = [*forbidden_targets(spec), *unsupported(spec)]
     if problems:
         raise SpecError(*problems)
+    if not isinstance(llm, Choice):
+        settings = replace(settings, llm=settings.llm or "local")
     choice = llm if isinstance(llm, Choice) else choose(settings.llm or "local", base_url=base_url)
-    manifest = _manifest(spec, settings, choice)
+    manifest = _manifest(spec, settings, choice, base_url)
     folder = claim(Path(out), manifest, resume=resume, force=force) if out is not None else None
     ledger = Ledger(folder.ledger if folder is not None else None)
     budget = Budget(calls=settings.max_calls, seconds=settings.max_seconds)
@@ -200,12 +202,16 @@ class _Work:
 
         try:
             self.note(stage, "running", "the run has begun")
+            if self.folder is not None:
+                _write_spec(self.spec, self.folder)
             solution = self.finish(run_loop(self.spec, self.options(), self.model, notify=notify), ledger, notify)
         except KeyboardInterrupt:
-            self.note(stage, "interrupted", f"interrupted in the stage {stage}; the same command with --resume goes on")
+            self.end_early(
+                stage, "interrupted", f"interrupted in the stage {stage}; the same command with --resume goes on"
+            )
             raise
         except LLMError as error:
-            self.note(stage, "failed", str(error))
+            self.end_early(stage, "failed", str(error))
             raise
         if self.folder is not None:
             _write_all(solution, self.folder)
@@ -217,6 +223,12 @@ class _Work:
         self.manifest |= {"usage": usage, "stage": stage, "status": status, "stop_reason": reason}
         if self.folder is not None:
             self.folder.write_manifest(self.manifest)
+
+    def end_early(self, stage: str, status: str, reason: str) -> None:
+        """Leave a manifest and a report that say where the run ended."""
+        self.note(stage, status, reason)
+        if self.folder is not None:
+            write_report(self.folder.path)
 
     def options(self) -> Options:
         named = {
@@ -257,14 +269,15 @@ class _Work:
         )
 
 
-def _manifest(spec: Spec, settings: Settings, choice: Choice | None) -> dict[str, Any]:
+def _manifest(spec: Spec, settings: Settings, choice: Choice | None, base_url: str | None) -> dict[str, Any]:
     versions = {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}}
+    words = settings.llm or (choice.identity.name if choice else "none")
     model = {"name": choice.identity.name, "digest": choice.identity.digest} if choice else None
     return {
         "llmsynthor": version("llmsynthor"),
         "versions": versions,
         "spec": {"name": spec.name, "digest": digest(spec), "source": "spec/spec.yaml"},
-        "arguments": {**asdict(settings), "llm": choice.identity.name if choice else "none"},
+        "arguments": {**asdict(settings), "llm": words, "base_url": base_url},
         "model": model,
         "prompts": prompts.digests(),
     }
@@ -313,17 +326,21 @@ def _proposals_frame(outcome: Outcome, frame: pl.DataFrame) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=PROPOSALS, orient="row")
 
 
-def _write_all(solution: Solution, folder: RunFolder) -> None:
+def _write_spec(spec: Spec, folder: RunFolder) -> None:
     try:
-        save(solution.spec, folder.path / "spec")
+        save(spec, folder.path / "spec")
         (folder.path / "estimated").mkdir(exist_ok=True)
+    except OSError as cause:
+        raise unwritable(folder.path, cause) from cause
+
+
+def _write_all(solution: Solution, folder: RunFolder) -> None:
+    _write_spec(solution.spec, folder)
+    try:
         if solution.ledger.path is None:
             solution.ledger.copy_to(folder.path / LEDGER)
     except (OSError, sqlite3.Error) as cause:
-        advice = "make room or choose a folder that can be written"
-        raise RunFolderError(
-            Problem(where=str(folder.path), what=f"it cannot be written ({cause})", advice=advice)
-        ) from cause
+        raise unwritable(folder.path, cause) from cause
     for unit, frame in solution.records.items():
         folder.write_parquet(f"records/{unit}.parquet", frame)
     folder.write_csv("alignment.csv", solution.alignment)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,7 +51,7 @@ class RunFolder:
             partial.replace(target)
         except (OSError, pl.exceptions.PolarsError) as cause:
             partial.unlink(missing_ok=True)
-            raise _unwritable(target, cause) from cause
+            raise unwritable(target, cause) from cause
 
 
 def claim(path: Path, manifest: Mapping[str, Any], *, resume: bool, force: bool) -> RunFolder:
@@ -65,13 +66,15 @@ def claim(path: Path, manifest: Mapping[str, Any], *, resume: bool, force: bool)
     )
     if held and held != [LEDGER]:
         _check_held(path, held, manifest, resume=resume, force=force)
+        if different_entries(path, manifest):
+            _clear(path)
     elif resume and not held:
         raise RunFolderError(Problem(where=str(path), what="there is no run to resume", advice="leave out --resume"))
     folder = RunFolder(path=path)
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as cause:
-        raise _unwritable(path, cause) from cause
+        raise unwritable(path, cause) from cause
     return folder
 
 
@@ -81,8 +84,7 @@ def _check_held(path: Path, held: list[str], manifest: Mapping[str, Any], *, res
         raise RunFolderError(
             Problem(where=str(path), what="the folder holds something else", found=", ".join(held[:5]), advice=advice)
         )
-    other = read_manifest(path)
-    different = [name for name in IDENTITY if other.get(name) != manifest.get(name)]
+    different = different_entries(path, manifest)
     if different and resume:
         advice = "repeat the command of the first run, or begin in another folder"
         what = "the run in this folder is another one and cannot be resumed"
@@ -97,6 +99,20 @@ def _check_held(path: Path, held: list[str], manifest: Mapping[str, Any], *, res
         )
 
 
+def different_entries(path: Path, manifest: Mapping[str, Any]) -> list[str]:
+    """Name the entries by which the run in a folder differs from another."""
+    other = read_manifest(path)
+    return [name for name in IDENTITY if other.get(name) != manifest.get(name)]
+
+
+def _clear(path: Path) -> None:
+    """Remove what another run left, so that old and new never stand side by side; the ledger stays."""
+    for name in ("records", "estimated", "spec"):
+        shutil.rmtree(path / name, ignore_errors=True)
+    for name in ("alignment.csv", "proposals.parquet", "history.parquet", "report.html"):
+        (path / name).unlink(missing_ok=True)
+
+
 def read_manifest(path: Path) -> dict[str, Any]:
     """Read run.json; raises RunFolderError when the folder holds none that can be read."""
     try:
@@ -104,13 +120,14 @@ def read_manifest(path: Path) -> dict[str, Any]:
     except (OSError, ValueError) as cause:
         problem = Problem(where=str(path), what=f"this is no run folder ({cause})", advice="name the folder of a run")
         raise RunFolderError(problem) from cause
-    if not isinstance(content, dict):
+    if not isinstance(content, dict) or not all(isinstance(content.get(name), dict) for name in ("spec", "arguments")):
         raise RunFolderError(
             Problem(where=str(path / MANIFEST), what="it is no manifest", advice="name the folder of a run")
         )
     return content
 
 
-def _unwritable(path: Path, cause: Exception) -> RunFolderError:
+def unwritable(path: Path, cause: Exception) -> RunFolderError:
+    """Make the error of a place that cannot be written."""
     advice = "make room or choose a folder that can be written; answers of the LLM so far are in the ledger"
     return RunFolderError(Problem(where=str(path), what=f"it cannot be written ({cause})", advice=advice))

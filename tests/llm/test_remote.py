@@ -82,7 +82,10 @@ def test_failures_become_sentences(connect: Any, handler: Handler, retryable: bo
 def test_passing_failures_are_tried_again(connect: Any) -> None:
     """A server that is busy twice is asked a third time."""
     answers = iter([fail(429), fail(503), lambda _: reply('{"sex": "Male", "count": 2}')])
-    answer_next: Handler = next(answers)
+
+    def answer_next(request: Any) -> Any:
+        return next(answers)(request)
+
     written = connect(answer_next).write(REQUEST)
     assert json.loads(written.text)["count"] == 2
     assert (written.usage.prompt_tokens, written.usage.completion_tokens) == (7, 5)

@@ -17,8 +17,8 @@ from llmsynthor.synthesis.discrepancy import say_cell, say_missing
 Status = Literal["met", "within tolerance", "unmet"]
 Floats = NDArray[np.float64]
 
-MEAN_TOLERANCE = 0.001
-"""A mean counts as met when it is within this share of its target: whole numbers and few records allow no more."""
+NUMERIC_ROUNDING = 1e-6
+"""A mean of real numbers is met when it agrees to six digits; of whole numbers, when no other whole sum is nearer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +26,8 @@ class Comparison:
     """A target beside what the records have, cell by cell.
 
     Of a table `wanted` are records, scaled to the records in its universe, and `got` counts; of a mean both are means.
-    `tvd` is NaN for a mean. "met" says that no cell is a whole record off.
+    `tvd` is NaN for a mean. "met" says that no cell is a whole record off, or that a mean
+    holds to rounding.
     """
 
     target: Target
@@ -80,8 +81,14 @@ def _table(spec: Spec, table: Table, frame: pl.DataFrame) -> Comparison:
     universe = frame.height if table.universe is None else int(got.sum())
     wanted = shares * universe
     stray = universe - got.sum()
-    tvd = float((np.abs(got - wanted).sum() + stray) / (2 * universe)) if universe else 0.0
-    return Comparison(target=table, wanted=wanted, got=got, tvd=tvd, status=_status(table, wanted, got, stray))
+    tvd = float((np.abs(got - wanted).sum() + stray) / (2 * universe)) if universe else 1.0
+    return Comparison(
+        target=table,
+        wanted=wanted,
+        got=got,
+        tvd=tvd,
+        status=_status(table, wanted, got, stray) if universe else "unmet",
+    )
 
 
 def _status(table: Table, wanted: Floats, got: Floats, stray: float) -> Status:
@@ -100,11 +107,12 @@ def _mean(spec: Spec, target: Statistic, frame: pl.DataFrame) -> Comparison:
     with np.errstate(invalid="ignore", divide="ignore"):
         got = sums / counts
     wanted = np.array(target.values)
-    scale = np.maximum(np.abs(wanted), 1e-12)
-    error = np.where(counts > 0, np.abs(np.nan_to_num(got) - wanted) / scale, np.inf)
-    rounding = 1.0 / np.maximum(counts * scale, 1e-12)
-    met = bool((error <= np.maximum(MEAN_TOLERANCE, rounding)).all())
-    status: Status = "met" if met else "within tolerance" if bool((error <= target.tolerance).all()) else "unmet"
+    error = np.where(counts > 0, np.abs(np.nan_to_num(got) - wanted), np.inf)
+    whole = frame[target.variable].dtype.is_integer()
+    rounding = (0.5 + 1e-6) / np.maximum(counts, 1) if whole else NUMERIC_ROUNDING * np.maximum(np.abs(wanted), 1e-12)
+    met = bool((error <= rounding).all())
+    within = bool((error <= target.tolerance * np.abs(wanted)).all())
+    status: Status = "met" if met else "within tolerance" if within else "unmet"
     return Comparison(target=target, wanted=wanted, got=np.asarray(got), tvd=float("nan"), status=status)
 
 

@@ -23,9 +23,12 @@ Floats = NDArray[np.float64]
 
 
 def to_svg(chart: Any, name: str) -> str:
-    """Render a chart; `name` makes the identifiers inside unique on the page."""
+    """Render a chart; `name` makes the identifiers inside unique on the page, and the same in every process."""
     svg = _render(json.dumps(chart.to_dict(), sort_keys=True))
-    svg = re.sub(r'(id="|url\(#|href="#)([A-Za-z_])', rf"\1{name}-\2", svg)
+    element = r"<(?:linearGradient|radialGradient|clipPath) id="
+    for number, old in enumerate(re.findall(element + r'"([^"]+)"', svg)):
+        place = rf'({element}"|="url\(#){re.escape(old)}(?=[")])'
+        svg = re.sub(place, rf"\g<1>{name}-{number}", svg)
     return re.sub(r' xmlns:xlink="[^"]*"| xmlns="[^"]*"', "", svg)
 
 
@@ -36,12 +39,18 @@ def _render(specification: str) -> str:
     return str(vl_convert.vegalite_to_svg(vl_spec=specification))
 
 
-def draw_one_way(comparison: Comparison, name: str) -> str:
-    """Target beside synthetic: bars for categories; for numbers densities, so that bins of different width compare."""
+def draw_one_way(comparison: Comparison, name: str) -> tuple[str, str]:
+    """Target beside synthetic: bars for categories; for numbers densities, so that bins of different width compare.
+
+    Returns the picture and a word about what is left out.
+    """
     levels = [cell[0] for cell in comparison.target.cells]
     numeric = isinstance(levels[0], Interval)
     chart = _densities(comparison) if numeric else _bars(comparison, levels)
-    return to_svg(_dressed(chart), name)
+    many = not numeric and len(levels) > MOST_LEVELS
+    return to_svg(
+        _dressed(chart), name
+    ), f"The {MOST_LEVELS} largest of {len(levels)} levels are drawn." if many else ""
 
 
 def _altair() -> Any:
@@ -95,7 +104,7 @@ def _densities(comparison: Comparison) -> Any:
             rows.append({"low": level.low, "high": level.high, "target": float(wanted), "synthetic": float(got)})
     base = altair.Chart(altair.Data(values=sorted(rows, key=lambda row: row["low"])))
     x = altair.X(
-        "low:Q", title=None, scale=altair.Scale(nice=False, zero=False), axis=altair.Axis(tickCount=5, format=",.0f")
+        "low:Q", title=None, scale=altair.Scale(nice=False, zero=False), axis=altair.Axis(tickCount=5, format="~g")
     )
     area = base.mark_rect(color=TARGET, opacity=0.45).encode(
         x=x,

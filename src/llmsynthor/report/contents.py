@@ -18,7 +18,6 @@ from llmsynthor.spec.specification import Spec
 from llmsynthor.spec.targets import Table
 
 MOST_ONE_WAY, MOST_TWO_WAY = 40, 12
-MOST_CELLS_DRAWN = 12_000
 SAMPLE, MOST_MATRIX = 12, 40
 STAGES = {"proposals": "Proposals of the LLM", "fit": "Fit to the tables", "correct": "Correction to whole records"}
 
@@ -48,6 +47,8 @@ def gather(folder: Path) -> dict[str, Any]:
         "targets": [_target_row(c) for c in comparisons],
         "one_way": _one_way(comparisons),
         "two_way": _two_way(comparisons),
+        "n_one_way": sum(1 for c in comparisons if _columns(c) == 1),
+        "noise": _noise(manifest),
         "n_two_way": sum(1 for c in comparisons if _columns(c) > 1),
         "history": _history(history),
         "groups": manifest.get("dependency", {}).get("groups", []),
@@ -74,6 +75,11 @@ def _records(folder: Path, spec: Spec | None) -> dict[str, pl.DataFrame]:
 
 def _parquet(path: Path) -> pl.DataFrame | None:
     return pl.read_parquet(path) if path.is_file() else None
+
+
+def _noise(manifest: dict[str, Any]) -> float:
+    """TVD to be expected between two random samples of as many records on a table of a hundred even cells."""
+    return float(np.sqrt(100 / (np.pi * max(int(manifest["arguments"].get("records") or 1), 1))))
 
 
 def _columns(comparison: Comparison) -> int:
@@ -103,7 +109,7 @@ def _command(manifest: dict[str, Any]) -> str:
     for name, value in given.items():
         if value is not None:
             words += [f"--{name.replace('_', '-')}", str(value)]
-    return shlex.join([*words, "--out", "DIR"])
+    return shlex.join([*words, "--out", "."])
 
 
 def _target_row(comparison: Comparison) -> dict[str, Any]:
@@ -124,13 +130,16 @@ def _target_row(comparison: Comparison) -> dict[str, Any]:
 
 
 def _one_way(comparisons: Sequence[Comparison]) -> list[Picture]:
-    one_way = [c for c in comparisons if _columns(c) == 1]
-    return [Picture(title=c.target.name, svg=draw_one_way(c, f"one{k}")) for k, c in enumerate(one_way[:MOST_ONE_WAY])]
+    drawn = []
+    for k, comparison in enumerate([c for c in comparisons if _columns(c) == 1][:MOST_ONE_WAY]):
+        svg, note = draw_one_way(comparison, f"one{k}")
+        drawn.append(Picture(title=comparison.target.name, svg=svg, note=note))
+    return drawn
 
 
 def _two_way(comparisons: Sequence[Comparison]) -> list[Picture]:
     """The worst tables first, then in the order of the spec."""
-    several = [c for c in comparisons if _columns(c) > 1 and len(c.target.cells) <= MOST_CELLS_DRAWN]
+    several = [c for c in comparisons if _columns(c) > 1]
     chosen = sorted(several, key=lambda c: -round(c.tvd, 9))[:MOST_TWO_WAY]
     drawn = []
     for k, comparison in enumerate(chosen):
@@ -183,26 +192,20 @@ def _shown(value: Any) -> str:
 
 
 def _pairs(spec: Spec, folder: Path) -> dict[str, Any]:
-    """For any two variables: given in a table, estimated by the LLM, or following from nothing but maximum entropy."""
+    """For any two variables: given in a table, by a mean only, estimated by the LLM, or not given by anything."""
     names = [variable.name for variable in spec.schema.top.coded][:MOST_MATRIX]
-    given = {
-        frozenset(pair)
-        for target in spec.targets
-        for pair in combinations(target.columns if isinstance(target, Table) else (*target.by, target.variable), 2)
-    }
+    given = {frozenset(pair) for t in spec.targets if isinstance(t, Table) for pair in combinations(t.columns, 2)}
+    means = {frozenset((name, t.variable)) for t in spec.targets if not isinstance(t, Table) for name in t.by}
     estimated = {
         frozenset(pair)
         for path in sorted((folder / "estimated").glob("*.csv"))
         for pair in combinations(pl.read_csv(path, n_rows=0).columns, 2)
     }
+    kinds = (("given", given), ("mean only", means), ("estimated", estimated))
     label = {
-        frozenset(pair): "given"
-        if frozenset(pair) in given
-        else "estimated"
-        if frozenset(pair) in estimated
-        else "max. entropy"
-        for pair in combinations(names, 2)
+        pair: next((kind for kind, pairs in kinds if pair in pairs), "max. entropy")
+        for pair in map(frozenset, combinations(names, 2))
     }
     rows = [(a, [label.get(frozenset((a, b)), "") if a != b else "" for b in names]) for a in names]
-    totals = {kind: list(label.values()).count(kind) for kind in ("given", "estimated", "max. entropy")}
+    totals = {kind: list(label.values()).count(kind) for kind in ("given", "mean only", "estimated", "max. entropy")}
     return {"names": names, "rows": rows, "totals": totals, "all": len(spec.schema.top.coded) <= MOST_MATRIX}

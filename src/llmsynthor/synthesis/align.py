@@ -24,6 +24,9 @@ Codes = NDArray[np.int32]
 Floats = NDArray[np.float64]
 T = TypeVar("T")
 
+PATIENCE = 4
+"""Sweeps of the fit without gain after which θ has settled."""
+
 LET_GO, GIVE_UP = 4, 12
 """Sweeps without gain after which held records may be changed too, and after which the correction ends."""
 
@@ -128,23 +131,25 @@ def fit(goals: Goals, task: Task, held: Codes) -> tuple[Codes, Floats, tuple[flo
     theta = np.where(task.compiled.is_target & (goal <= 0), -30.0, task.compiled.fixed)
     learn = task.compiled.is_target & (goal > 0)
     overlap = max(1.0, float(np.median(np.diff(task.compiled.program.move_ptr[: len(goals.grid.axes) + 1]))))
-    least = 40 if goals.moments else 12
+    least, patience = 40 if goals.moments else 12, PATIENCE
     average, finite, best = theta.copy(), np.isfinite(theta), np.inf
     for sweep in range(task.effort.fit_sweeps):
         _sweep(task, codes, np.exp(theta), sweep)
         counts = count(task, codes)
         goal = _scale_universes(task, open_goal, counts)
-        step = min(1.0, 2.0 / overlap) / (1.0 + sweep / 10.0)
-        theta[learn] += step * np.log(goal[learn] / np.maximum(counts[learn], 0.5))
-        _tilt_means(goals, task, theta, counts, step)
+        step = 1.0 / overlap / (1.0 + sweep / 20.0)
+        told = learn & (goal > 0)
+        theta[told] += step * np.log(goal[told] / np.maximum(counts[told], 0.5))
+        _tilt_means(goals, task, theta, counts, 1.0 / (1.0 + sweep / 10.0))
         average[finite] += (theta[finite] - average[finite]) * (1.0 if sweep < 5 else 0.25)
         task.notify("fit", sweep, _tvd(task, counts, goal))
         noise = (
             float(np.mean((counts[learn] - goal[learn]) ** 2 / np.maximum(goal[learn], 1.0))) if learn.any() else 0.0
         )
-        if sweep >= least and noise > 0.98 * best:
-            break
+        patience = PATIENCE if noise < 0.98 * best else patience - 1
         best = min(best, noise)
+        if sweep >= least and patience <= 0:
+            break
     return codes, average, first
 
 
@@ -152,7 +157,7 @@ def _tilt_means(goals: Goals, task: Task, theta: Floats, counts: NDArray[np.int6
     first = 1 + sum(goal.projection.size for goal in goals.tables)
     for moment in goals.moments:
         cells = slice(first, first + moment.projection.size)
-        theta[cells] = tilt(moment, theta[cells], counts[cells].astype(np.float64), min(1.0, 2 * step))
+        theta[cells] = tilt(moment, theta[cells], counts[cells].astype(np.float64), step)
         first = cells.stop
 
 

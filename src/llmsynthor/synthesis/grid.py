@@ -93,7 +93,9 @@ def _axis(variable: Coded, spec: Spec, unit: Unit) -> Axis:
         return Axis(variable=variable, levels=variable.levels)
     cuts = _cuts(variable, spec, unit)
     low, high = variable.range.low, variable.range.high
-    inner = sorted(cut for cut in cuts if low < cut < high) or _even_cuts(variable)
+    if not any(True for _ in _named_levels(variable.name, spec, unit)):
+        cuts |= set(_even_cuts(variable))  # no table cuts it: a proposal must have something to choose from
+    inner = sorted(cut for cut in cuts if low < cut < high)
     return Axis(variable=variable, levels=tuple(Interval(a, b) for a, b in pairwise([low, *inner, high])))
 
 
