@@ -41,9 +41,9 @@ def marginal_guidance(found: Sequence[Discrepancy], axes: Sequence[Axis], *, mos
     """Take the most missing main bins of every variable; of a numeric variable also the sub-bins of the most missing one."""
     each = []
     for axis in axes:
-        discrepancy = next((d for d in found if d.goal.table.columns == (axis.name,)), None)
-        if discrepancy is not None:
-            each.append(_largest_bins(discrepancy, axis))
+        margin = _margin(found, axis.name)
+        if margin is not None:
+            each.append(_largest_bins(margin, axis))
     return tuple(_in_turn(each, most))
 
 
@@ -83,27 +83,44 @@ def _largest(discrepancy: Discrepancy, most: int) -> list[Missing]:
     ]
 
 
-def _largest_bins(discrepancy: Discrepancy, axis: Axis) -> list[Missing]:
-    levels = discrepancy.goal.levels[0]
-    if not isinstance(levels[0], Interval) or len(levels) <= MAIN_BINS:
-        return _largest(discrepancy, 3)
-    bins = merge_bins(levels, discrepancy.goal.shares, MAIN_BINS)
-    coarse = _sum_bins(discrepancy, axis, bins)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Margin:
+    """What one variable misses by its levels, and the shares it should have; each shape (levels,)."""
+
+    levels: tuple[Level, ...]
+    missing: Floats
+    shares: Floats
+
+
+def _margin(found: Sequence[Discrepancy], name: str) -> _Margin | None:
+    """Take the one-way table of a variable, or sum up the first joint table that has it."""
+    having = [d for d in found if name in d.goal.table.columns and d.goal.table.universe is None]
+    if not having:
+        return None
+    chosen = min(having, key=lambda d: len(d.goal.shape))
+    column = chosen.goal.table.columns.index(name)
+    others = tuple(k for k in range(len(chosen.goal.shape)) if k != column)
+    missing, shares = (x.reshape(chosen.goal.shape).sum(axis=others) for x in (chosen.missing, chosen.goal.shares))
+    return _Margin(levels=chosen.goal.levels[column], missing=missing, shares=shares)
+
+
+def _largest_bins(margin: _Margin, axis: Axis) -> list[Missing]:
+    if not isinstance(margin.levels[0], Interval) or len(margin.levels) <= MAIN_BINS:
+        return _sum_bins(margin, axis, margin.levels)[:3]
+    bins = merge_bins(margin.levels, margin.shares, MAIN_BINS)
+    coarse = _sum_bins(margin, axis, bins)
     first = coarse[0].values[axis.name] if coarse else bins[0]
-    inside = [
-        (level, missing)
-        for level, missing in zip(levels, discrepancy.missing, strict=True)
-        if isinstance(level, Interval) and isinstance(first, Interval) and first.low <= level.low < first.high
-    ]
-    sub = merge_bins([level for level, _ in inside], np.array([max(m, 0.0) for _, m in inside]), SUB_BINS)
-    return [*coarse[:2], *_sum_bins(discrepancy, axis, sub)[:1]]
+    inside = np.array([_lies_in(level, first) for level in margin.levels])
+    levels = [level for level, within in zip(margin.levels, inside, strict=True) if within]
+    sub = merge_bins(levels, np.maximum(margin.missing[inside], 0.0), SUB_BINS)
+    return [*coarse[:2], *_sum_bins(margin, axis, sub)[:1]]
 
 
-def _sum_bins(discrepancy: Discrepancy, axis: Axis, bins: Sequence[Level]) -> list[Missing]:
+def _sum_bins(margin: _Margin, axis: Axis, bins: Sequence[Level]) -> list[Missing]:
     sums = []
     for level in bins:
-        inside = [k for k, own in enumerate(discrepancy.goal.levels[0]) if _lies_in(own, level)]
-        sums.append(Missing(values={axis.name: level}, records=float(discrepancy.missing[inside].sum())))
+        inside = np.array([own == level or _lies_in(own, level) for own in margin.levels])
+        sums.append(Missing(values={axis.name: level}, records=float(margin.missing[inside].sum())))
     return sorted((m for m in sums if m.records >= 0.5), key=lambda m: -m.records)
 
 
