@@ -104,7 +104,7 @@ def _densities(comparison: Comparison) -> Any:
             rows.append({"low": level.low, "high": level.high, "target": float(wanted), "synthetic": float(got)})
     base = altair.Chart(altair.Data(values=sorted(rows, key=lambda row: row["low"])))
     x = altair.X(
-        "low:Q", title=None, scale=altair.Scale(nice=False, zero=False), axis=altair.Axis(tickCount=5, format="~g")
+        "low:Q", title=None, scale=altair.Scale(nice=False, zero=False), axis=altair.Axis(tickCount=5, format=",.4~r")
     )
     area = base.mark_rect(color=TARGET, opacity=0.45).encode(
         x=x,
