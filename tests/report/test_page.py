@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from llmsynthor.errors import RunFolderError
 from llmsynthor.report.page import write_report
 from llmsynthor.run import synthesize
 
@@ -94,6 +95,14 @@ def test_partial_folders_become_words(folder: Path, missing: str) -> None:
     """A folder of an interrupted run gives a page that says what is not there."""
     (folder / missing).unlink()
     assert "How to read this" in page_of(folder)
+
+
+def test_damaged_file_is_said(folder: Path) -> None:
+    """A truncated file is an error that names it, not a crash."""
+    path = folder / "records" / "person.parquet"
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(RunFolderError, match=r"person.parquet.*cannot be read"):
+        write_report(folder)
 
 
 def test_large_tables_are_capped(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from llmsynthor.errors import Problem, RunFolderError
 from llmsynthor.evaluation.compare import Comparison, compare
 from llmsynthor.report.charts import draw_history, draw_one_way, draw_two_way
 from llmsynthor.run_folder import read_manifest
@@ -70,11 +71,17 @@ def _spec(folder: Path) -> Spec | None:
 def _records(folder: Path, spec: Spec | None) -> dict[str, pl.DataFrame]:
     units = [unit.name for unit in spec.schema.units] if spec is not None else []
     paths = {unit: folder / "records" / f"{unit}.parquet" for unit in units}
-    return {unit: pl.read_parquet(path) for unit, path in paths.items() if path.is_file()}
+    frames = {unit: _parquet(path) for unit, path in paths.items()}
+    return {unit: frame for unit, frame in frames.items() if frame is not None}
 
 
 def _parquet(path: Path) -> pl.DataFrame | None:
-    return pl.read_parquet(path) if path.is_file() else None
+    try:
+        return pl.read_parquet(path) if path.is_file() else None
+    except (OSError, pl.exceptions.PolarsError) as cause:
+        first = (str(cause).splitlines() or [""])[0][:120]
+        advice = "repeat the run in this folder: its ledger answers without a model"
+        raise RunFolderError(Problem(where=str(path), what=f"it cannot be read ({first})", advice=advice)) from cause
 
 
 def _noise(manifest: dict[str, Any]) -> float:
