@@ -30,7 +30,7 @@ ALIGNED = 0.005
 """The paper's loop ends when on average less than this share of a table's records is missing."""
 
 MOST_DROPPED = 3
-PROPOSED_SHARE = 0.1
+PROPOSED_SHARE = 0.02
 """At most this share of an aligned population comes from proposals: they shape what no table says, and are few and alike."""
 
 SCALE = 1_000
