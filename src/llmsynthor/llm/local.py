@@ -144,12 +144,23 @@ def _start(path: Path, key: str) -> Any:
 
 @contextmanager
 def _own_signals() -> Iterator[None]:
-    """Keep this process's handlers: the library installs handlers of its own, which crash when Ctrl-C is pressed."""
-    kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    yield
-    if threading.current_thread() is threading.main_thread():
-        for number, handler in kept.items():
+    """Keep this process's handlers: the library installs its own while it starts, and they end its loop for good.
+
+    What arrives meanwhile waits until the handlers are back, unless a thread of another library takes it: then the start ends,
+    and a second Ctrl-C ends the process. The threads of this library inherit that they are not asked.
+    """
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    handlers = {number: signal.getsignal(number) for number in numbers}
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
             signal.signal(number, handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 def _refused(said: str) -> LLMError:
