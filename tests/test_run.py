@@ -107,6 +107,12 @@ def test_replay_needs_no_model(document: Any, tmp_path: Path) -> None:
     assert hashes(one) == hashes(two)
 
 
+def test_solution_of_one_folder_can_be_saved_to_another(document: Any, script: str, tmp_path: Path) -> None:
+    """A run that was written to one folder and is saved to another takes its ledger along: the copy can be replayed."""
+    run(document, tmp_path / "one", llm=script).save(tmp_path / "two")
+    assert hashes(tmp_path / "two") == hashes(tmp_path / "one")
+
+
 def test_saved_solution_is_a_run_folder(document: Any, script: str, tmp_path: Path) -> None:
     """What was made in memory and saved is the same as what a run writes, ledger aside."""
     run(document, tmp_path / "run", llm=script)

@@ -337,7 +337,7 @@ def _write_spec(spec: Spec, folder: RunFolder) -> None:
 def _write_all(solution: Solution, folder: RunFolder) -> None:
     _write_spec(solution.spec, folder)
     try:
-        if solution.ledger.path is None:
+        if solution.ledger.path != folder.ledger:
             solution.ledger.copy_to(folder.path / LEDGER)
     except (OSError, sqlite3.Error) as cause:
         raise unwritable(folder.path, cause) from cause

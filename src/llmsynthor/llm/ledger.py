@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -66,7 +67,10 @@ class Ledger:
             self._write("update calls set outcome = ? where call_id = ?", (outcome, call_id))
 
     def copy_to(self, path: Path) -> None:
-        """Copy all calls into a file, for a run that began without a folder; a ledger that is there is replaced."""
+        """Copy all calls into a file, for a run that began elsewhere; a ledger that is there is replaced."""
+        if self.path is not None:
+            shutil.copyfile(self.path, path)
+            return
         path.unlink(missing_ok=True)
         with closing(sqlite3.connect(path)) as copy:
             self._base.backup(copy)
