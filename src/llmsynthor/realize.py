@@ -114,7 +114,7 @@ def finest_table(tables: Sequence[Goal], name: str) -> Goal | None:
 def _keep_rules(goals: Goals, codes: Codes, frame: pl.DataFrame, rng: np.random.Generator) -> pl.DataFrame:
     """Draw the numbers of forbidden records again, inside their cells, until every rule holds."""
     doubtful = [zeros for zeros in goals.zeros if zeros.doubtful.any()]
-    rules = [zeros.rule for zeros in doubtful]
+    rules = [zeros.rule for zeros in doubtful if zeros.rule is not None]
     first = np.flatnonzero(broken_records(frame, rules)) if doubtful and frame.height else np.zeros(0, dtype=np.int64)
     if not len(first):
         return frame

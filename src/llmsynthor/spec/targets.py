@@ -1,6 +1,7 @@
 """Targets: the statistics that the records must meet. Each carries its own query as data."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Literal
 
 from llmsynthor.spec.expressions import Expression
@@ -12,7 +13,8 @@ class Table:
     """A contingency table in the long format, cut as its publisher cut it.
 
     `columns` may name a parent's variable as `household.tenure` or a derived one. `cells[i]` holds one level per column,
-    `values[i]` its count or share (non-negative, finite, not all zero). A combination that is not listed is a zero.
+    `values[i]` its count or share (finite, not all zero; negative only beside a margin of error). A combination that is not
+    listed is a zero. `trust` below 1 makes a soft target: the records lean towards it without being walked to it.
     """
 
     name: str
@@ -27,6 +29,21 @@ class Table:
     margins_of_error: tuple[float, ...] | None = None
     importance: float = 1.0
     zeros: Literal["sampling", "structural"] = "sampling"
+    trust: float = 1.0
+
+    @property
+    def structural(self) -> bool:
+        return self.zeros == "structural"
+
+    @property
+    def last_digit(self) -> float:
+        """The unit of the last digit that the values show: what rounding may hide, in the values' own unit.
+
+        >>> Table(name="", unit="", columns=(), cells=((), ()), values=(0.25, 0.5)).last_digit
+        0.01
+        """
+        exponents = (Decimal(repr(float(value))).normalize().as_tuple().exponent for value in self.values)
+        return float(10.0 ** min(0, *(exponent for exponent in exponents if isinstance(exponent, int))))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,23 +15,40 @@ from llmsynthor.spec.specification import Spec
 from llmsynthor.spec.targets import Table
 from llmsynthor.synthesis.grid import Axis, Grid, draw_evenly
 from llmsynthor.synthesis.moments import Moment, bring_moments
+from llmsynthor.synthesis.quantiles import QuantileGoal, bring_quantiles
 from llmsynthor.synthesis.projection import Projection, project_columns, project_condition
 
 TRIED_POINTS = 64
+
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Goal:
     """A table on the grid. `shares` has one entry per cell of the product of `levels`, row-major, and sums to 1.
 
-    `universe_share` is the share of all records that the table is about, as far as one-way shares tell.
+    `stated` are the shares as the table gives them; `shares` are what the records are led to, and differ from them only where
+    sources contradict each other (see `reconcile`). `universe_share` is the share of all records that the table is about, as
+    far as one-way shares tell. `errors` are margins of error in shares, zero where none are given.
     """
 
     table: Table
     levels: tuple[tuple[Level, ...], ...]
     projection: Projection
-    shares: NDArray[np.float64]
+    shares: Floats
+    stated: Floats
+    errors: Floats
     universe_share: float = 1.0
+
+    @property
+    def trust(self) -> float:
+        return self.table.trust
+
+    @property
+    def weights(self) -> Floats:
+        """How dear an error of a cell is beside others: importance over the squared margin of error, relative to its mean."""
+        scale = self.errors.mean() or 1.0
+        return np.asarray(self.table.importance / (1.0 + (self.errors / scale) ** 2))
 
     @property
     def name(self) -> str:
@@ -49,9 +66,12 @@ class Goal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StructuralZeros:
-    """Cells that no record may fall in. `doubtful` cells may hold forbidden records: their values are drawn under the rule."""
+    """Cells that no record may fall in, because of a rule or a table's own zeros (`rule` None).
 
-    rule: Rule
+    `doubtful` cells may hold forbidden records: their values are drawn under the rule.
+    """
+
+    rule: Rule | None
     projection: Projection
     forbidden: NDArray[np.bool_]
     doubtful: NDArray[np.bool_]
@@ -65,8 +85,9 @@ class Goals:
     tables: tuple[Goal, ...]
     zeros: tuple[StructuralZeros, ...]
     moments: tuple[Moment, ...] = ()
+    quantiles: tuple[QuantileGoal, ...] = ()
 
-    def margins(self) -> tuple[NDArray[np.float64], ...]:
+    def margins(self) -> tuple[Floats, ...]:
         """One-way shares on the grid, a vector per axis: from the table that cuts the variable finest, spread by width."""
         return tuple(_margin(self.grid, self.tables, axis) for axis in range(len(self.grid.axes)))
 
@@ -80,8 +101,22 @@ def bring_to_grid(spec: Spec, grid: Grid) -> Goals:
     return Goals(
         grid=grid,
         tables=tuple(replace(goal, universe_share=_universe_share(goal, shares)) for goal in goals),
-        zeros=tuple(_zeros(rule, grid) for rule in rules),
+        zeros=(*(_zeros(rule, grid) for rule in rules), *(_own_zeros(goal) for goal in goals if goal.table.structural)),
         moments=bring_moments(spec, grid),
+        quantiles=bring_quantiles(spec, grid),
+    )
+
+
+def _own_zeros(goal: Goal) -> StructuralZeros:
+    forbidden = goal.stated <= 0
+    projection = goal.projection
+    outside = projection.cells < 0
+    if outside.any():  # records outside the universe need a cell of their own, which is open
+        cells = np.where(outside, projection.size, projection.cells)
+        projection = replace(projection, cells=cells, size=projection.size + 1)
+        forbidden = np.append(forbidden, False)
+    return StructuralZeros(
+        rule=None, projection=projection, forbidden=forbidden, doubtful=np.zeros(len(forbidden), dtype=bool)
     )
 
 
@@ -90,14 +125,41 @@ def _goal(table: Table, grid: Grid) -> Goal:
     levels = tuple(_levels_of(axis, [cell[k] for cell in table.cells]) for k, axis in enumerate(axes))
     index = [{level: position for position, level in enumerate(column)} for column in levels]
     shape = tuple(len(column) for column in levels)
-    shares = np.zeros(shape)
-    for cell, value in zip(table.cells, table.values, strict=True):
-        shares[tuple(positions[level] for positions, level in zip(index, cell, strict=True))] += value
-    projection = project_columns(grid, table.columns, levels, table.universe)
-    return Goal(table=table, levels=levels, projection=projection, shares=shares.ravel() / shares.sum())
+    places = np.array([[positions[level] for positions, level in zip(index, cell, strict=True)] for cell in table.cells])
+    values, errors = np.zeros(shape), np.zeros(shape)
+    np.add.at(values, tuple(places.T), np.array(table.values))
+    if table.margins_of_error is not None:
+        np.add.at(errors, tuple(places.T), np.array(table.margins_of_error))
+    stated = nearest_shares(values.ravel())
+    return Goal(
+        table=table,
+        levels=levels,
+        projection=project_columns(grid, table.columns, levels, table.universe),
+        shares=stated,
+        stated=stated,
+        errors=errors.ravel() / max(values.sum(), 1e-300),
+    )
 
 
-def _universe_share(goal: Goal, shares: Sequence[NDArray[np.float64]]) -> float:
+def nearest_shares(values: Floats) -> Floats:
+    """Give shares that sum to 1; where noise made values negative, the nearest point without negative ones.
+
+    Euclidean projection on the simplex of the same total (Held, Wolfe, Crowder 1974), so that dropping negative noise does
+    not raise the total.
+
+    >>> nearest_shares(np.array([6.0, 5.0, -1.0]))
+    array([0.55, 0.45, 0.  ])
+    """
+    total = values.sum()
+    if values.min() >= 0:
+        return np.asarray(values / total)
+    ordered = np.sort(values)[::-1]
+    excess = (np.cumsum(ordered) - total) / np.arange(1, len(values) + 1)
+    shift = excess[np.flatnonzero(ordered > excess)[-1]]
+    return np.asarray(np.maximum(values - shift, 0.0) / np.maximum(values - shift, 0.0).sum())
+
+
+def _universe_share(goal: Goal, shares: Sequence[Floats]) -> float:
     if goal.table.universe is None:
         return 1.0
     index, weight = np.zeros(1, dtype=np.int64), np.ones(1)
@@ -148,7 +210,7 @@ def _point(axis: Axis, codes: NDArray[np.int64], rng: np.random.Generator) -> pl
     return pl.Series(draw_evenly(axis, codes, rng))
 
 
-def _margin(grid: Grid, tables: Sequence[Goal], axis: int) -> NDArray[np.float64]:
+def _margin(grid: Grid, tables: Sequence[Goal], axis: int) -> Floats:
     name, size = grid.axes[axis].name, grid.axes[axis].size
     width = np.diff(grid.axes[axis].breaks) if isinstance(grid.axes[axis].levels[0], Interval) else np.ones(size)
     cutting = [goal for goal in tables if name in goal.table.columns and goal.table.universe is None]

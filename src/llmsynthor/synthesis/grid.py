@@ -11,7 +11,7 @@ from llmsynthor.spec.expressions import Expression, Reference, cut_points, refer
 from llmsynthor.spec.levels import Interval, Level
 from llmsynthor.spec.schema import Category, Coded, Numeric, Unit
 from llmsynthor.spec.specification import Spec
-from llmsynthor.spec.targets import Table
+from llmsynthor.spec.targets import Statistic, Table
 
 DEFAULT_CELLS = 8
 """Equal cells of a numeric variable that no table and no rule cuts: a proposal must have something to choose from."""
@@ -106,8 +106,23 @@ def _even_cuts(variable: Numeric) -> list[float]:
     ]
 
 
+def quantile_cuts(value: float, *, integer: bool) -> tuple[float, ...]:
+    """Where a quantile cuts: at its value; an integer that may be the value itself gets a cell of its own.
+
+    >>> quantile_cuts(38.5, integer=True), quantile_cuts(38, integer=True), quantile_cuts(38.5, integer=False)
+    ((39.0,), (38.0, 39.0), (38.5,))
+    """
+    if not integer:
+        return (float(value),)
+    return (float(value), float(value) + 1) if float(value).is_integer() else (float(np.ceil(value)),)
+
+
 def _cuts(variable: Numeric, spec: Spec, unit: Unit) -> set[float]:
     cuts = {edge for level in _named_levels(variable.name, spec, unit) for edge in (level.low, level.high)}
+    for target in spec.targets:
+        if isinstance(target, Statistic) and (target.unit, target.variable) == (unit.name, variable.name):
+            quantiles = target.values if target.statistic == "quantile" else ()
+            cuts |= {cut for value in quantiles for cut in quantile_cuts(value, integer=variable.integer)}
     for expression in _expressions(spec, unit):
         if Reference(None, variable.name) not in references(expression):
             continue

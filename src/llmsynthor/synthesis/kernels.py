@@ -145,11 +145,12 @@ def move_residual(means, cell, sign):
 
 
 @jit
-def correct(codes, order, program, n_moves, theta, counts, targets, stay, penalty, means, focus, seed, sweep):
+def correct(codes, order, program, n_moves, gain, counts, targets, stay, penalty, means, focus, seed, sweep):
     """Walk the counts to the targets: redraw each move under θ and a penalty on the squared error of the counts.
 
-    `penalty` has an entry per cell (0 where a table is not a target); `stay` one per record, the log-weight of leaving it
-    as it is. The counts are kept current, record after record in the given order. With `focus` only records of cells in
+    `gain` holds for every cell what a further record in it adds to the log-weight: θ − penalty · (2 (count − target) + 1); it
+    is kept current with the counts, record after record in the given order. `penalty` has an entry per cell (0 where a table
+    is not a target); `stay` one per record, the log-weight of leaving it as it is. With `focus` only records of cells in
     surplus are touched. Only the first `n_moves` moves are tried. `means` says which means are out of reach (see
     `moments.Reach`): that is penalized as well. Returns how many moves were made.
     """
@@ -168,12 +169,11 @@ def correct(codes, order, program, n_moves, theta, counts, targets, stay, penalt
             for k in range(program.move_ptr[move], program.move_ptr[move + 1]):
                 table, start = program.move_table[k], program.move_offset[k]
                 base = program.cell_ptr[table] + index[table] - offsets[start + old]
-                own = cells[base + offsets[start + old]]
-                counts[own] -= 1
+                own = cells[program.cell_ptr[table] + index[table]]
+                gain[own] += 2.0 * penalty[own]
                 for level in range(size):
-                    cell = cells[base + offsets[start + level]]
-                    work[level] += theta[cell] - penalty[cell] * (2.0 * (counts[cell] - targets[cell]) + 1.0)
-                counts[own] += 1
+                    work[level] += gain[cells[base + offsets[start + level]]]
+                gain[own] -= 2.0 * penalty[own]
                 if means.first <= table < means.last:
                     mean_costs(work, size, base, start, own, program, means)
             work[old] += stay[record]
@@ -183,7 +183,8 @@ def correct(codes, order, program, n_moves, theta, counts, targets, stay, penalt
                 continue
             total = 0.0
             for level in range(size):
-                work[level] = np.exp(work[level] - best)
+                distance = work[level] - best
+                work[level] = np.exp(distance) if distance > -40.0 else 0.0
                 total += work[level]
             new = pick(work, size, total, uniform)
             if new == old:
@@ -197,7 +198,71 @@ def correct(codes, order, program, n_moves, theta, counts, targets, stay, penalt
                 entered = cells[program.cell_ptr[table] + index[table]]
                 counts[left] -= 1
                 counts[entered] += 1
+                gain[left] += 2.0 * penalty[left]
+                gain[entered] -= 2.0 * penalty[entered]
                 if means.first <= table < means.last:
                     move_residual(means, left, -1.0)
                     move_residual(means, entered, 1.0)
+    return made
+
+
+@jit
+def contexts(codes, axis, skipped, program, keys):
+    """Give records the same key where they lie alike in every table of the variable but the skipped one, the variable apart."""
+    index = np.zeros(program.cell_ptr.size, np.int64)
+    for record in range(codes.shape[0]):
+        locate(codes, record, program, index)
+        key = np.uint64(0)
+        for k in range(program.move_ptr[axis], program.move_ptr[axis + 1]):
+            table = program.move_table[k]
+            if table != skipped:
+                own = program.offsets[program.move_offset[k] + codes[record, axis]]
+                key, _ = mix(key ^ (np.uint64(index[table] - own) + np.uint64(table) * np.uint64(0xE7037ED1A0B428DB)))
+                key = key * np.uint64(0xD1342543DE82EF95)
+        keys[record] = key
+
+
+@jit
+def swap_within(codes, axis, table, program, groups, starts, counts, targets, free, most):
+    """Swap a variable between two records of a group where that brings one table nearer to its target; returns the swaps.
+
+    `groups[starts[g]:starts[g + 1]]` are records alike in every other table of the variable (see `contexts`): to those tables
+    a swap changes nothing. Only records marked in `free` are touched; each looks at no more than `most` partners.
+    """
+    offsets, cells = program.offsets, program.cells
+    entry = -1
+    for k in range(program.move_ptr[axis], program.move_ptr[axis + 1]):
+        if program.move_table[k] == table:
+            entry = program.move_offset[k]
+    index = np.zeros(program.cell_ptr.size, np.int64)
+    made = 0
+    for group in range(starts.size - 1):
+        for i in range(starts[group], starts[group + 1]):
+            one = groups[i]
+            locate(codes, one, program, index)
+            rest = program.cell_ptr[table] + index[table] - offsets[entry + codes[one, axis]]
+            left = cells[rest + offsets[entry + codes[one, axis]]]
+            if not free[one] or counts[left] - targets[left] < 0.5 + 1e-9:
+                continue
+            for j in range(starts[group], min(starts[group + 1], starts[group] + most)):
+                other = groups[j]
+                if not free[other] or codes[other, axis] == codes[one, axis]:
+                    continue
+                locate(codes, other, program, index)
+                far = program.cell_ptr[table] + index[table] - offsets[entry + codes[other, axis]]
+                entered = cells[rest + offsets[entry + codes[other, axis]]]
+                leaving = cells[far + offsets[entry + codes[other, axis]]]
+                entering = cells[far + offsets[entry + codes[one, axis]]]
+                if far == rest or entered == left or leaving == left or entering == entered or leaving == entered:
+                    continue
+                change = 2.0 * (counts[entered] - targets[entered] - counts[left] + targets[left]) + 2.0
+                change += 2.0 * (counts[entering] - targets[entering] - counts[leaving] + targets[leaving]) + 2.0
+                if change < -1e-9:
+                    codes[one, axis], codes[other, axis] = codes[other, axis], codes[one, axis]
+                    counts[left] -= 1
+                    counts[leaving] -= 1
+                    counts[entered] += 1
+                    counts[entering] += 1
+                    made += 1
+                    break
     return made

@@ -1,7 +1,7 @@
-"""Means: a numeric variable's mean, overall or by groups, as a weight that tilts the cells of the variable.
+"""Means and totals of a numeric variable, overall or by groups, as a weight that tilts the cells of the variable.
 
 The information projection on a mean is an exponential tilt, weight exp(λ·x); λ is found in the fit beside the tables' θ.
-The correction keeps every mean within reach of values moved inside their cells, and there it is made up (`shift_means`),
+The correction keeps every sum within reach of values moved inside their cells, and there it is made up (`shift_means`),
 where it costs no table anything.
 """
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from llmsynthor.spec.schema import Numeric
 from llmsynthor.spec.specification import Spec
-from llmsynthor.spec.targets import Statistic
+from llmsynthor.spec.targets import Statistic, Table
 from llmsynthor.synthesis.grid import Grid
 from llmsynthor.synthesis.projection import Projection, project_columns
 
@@ -26,17 +26,19 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
-    """A mean on the grid. Cells are those of groups × the variable's axis, row-major; `means` has an entry per group.
+    """A mean or a total on the grid. Cells are those of groups × the variable's axis, row-major; `values` (groups,).
 
-    `lows` and `highs` are the least and the largest value in each cell of the axis.
+    `lows` and `highs` are the least and the largest value in each cell of the axis. A total belongs to a population of
+    `population` records, and is scaled to the records asked for; None says that it is meant for just those.
     """
 
     target: Statistic
     axis: int
     projection: Projection
-    means: Floats
+    values: Floats
     lows: Floats
     highs: Floats
+    population: float | None = None
 
     @property
     def middles(self) -> Floats:
@@ -49,30 +51,61 @@ class Moment:
 
     @property
     def groups(self) -> int:
-        return len(self.means)
+        return len(self.values)
+
+    @property
+    def is_total(self) -> bool:
+        return self.target.statistic == "total"
+
+    def totals(self, records: float) -> Floats:
+        """Wanted sums of the groups, zero for a mean: what the records' values less the mean add up to."""
+        if not self.is_total:
+            return np.zeros(self.groups)
+        return self.values * (records / self.population if self.population else 1.0)
+
+    def means(self, counts: Floats, records: float) -> Floats:
+        """Wanted means of groups with so many records each, shape (groups,)."""
+        return self.totals(records) / np.maximum(counts, 1e-9) if self.is_total else self.values
 
 
 def bring_moments(spec: Spec, grid: Grid) -> tuple[Moment, ...]:
-    """Collect the means of the grid's unit."""
-    means = [t for t in spec.targets if t.unit == grid.unit.name and isinstance(t, Statistic) and t.statistic == "mean"]
-    return tuple(_moment(target, grid) for target in means)
+    """Collect the means and totals of the grid's unit."""
+    return tuple(
+        _moment(target, grid, stated_population(spec, target.unit))
+        for target in spec.targets
+        if isinstance(target, Statistic) and target.unit == grid.unit.name and target.statistic in ("mean", "total")
+    )
 
 
-def _moment(target: Statistic, grid: Grid) -> Moment:
+def stated_population(spec: Spec, unit: str) -> float | None:
+    """The number of records that the tables of counts speak of: the most important one's total, the first among equals."""
+    tables = [t for t in spec.targets if isinstance(t, Table) and (t.unit, t.value, t.universe) == (unit, "count", None)]
+    return sum(max(tables, key=lambda table: table.importance).values) if tables else None
+
+
+def _moment(target: Statistic, grid: Grid, population: float | None) -> Moment:
     axis = grid.position(target.variable)
     levels = [list(dict.fromkeys(cell[k] for cell in target.cells)) for k in range(len(target.by))]
-    means = np.full([len(column) for column in levels], np.nan)
+    values = np.full([len(column) for column in levels], np.nan)
     for cell, value in zip(target.cells, target.values, strict=True):
-        means[tuple(column.index(level) for column, level in zip(levels, cell, strict=True))] = value
+        values[tuple(column.index(level) for column, level in zip(levels, cell, strict=True))] = value
     own = grid.axes[axis]
     lows, highs = own.breaks[:-1], own.breaks[1:]
     if isinstance(own.variable, Numeric) and own.variable.integer:
         lows, highs = np.ceil(lows), np.ceil(highs) - 1
     projection = project_columns(grid, [*target.by, own.name], [*levels, own.levels], target.universe)
-    return Moment(target=target, axis=axis, projection=projection, means=means.ravel(), lows=lows, highs=highs)
+    return Moment(
+        target=target,
+        axis=axis,
+        projection=projection,
+        values=values.ravel(),
+        lows=lows,
+        highs=highs,
+        population=population,
+    )
 
 
-def tilt(moment: Moment, theta: Floats, counts: Floats, step: float) -> Floats:
+def tilt(moment: Moment, theta: Floats, counts: Floats, step: float, records: float) -> Floats:
     """Move the tilt of every group towards its mean by a damped Newton step; `theta` and `counts` per cell of the moment.
 
     A group keeps its weight as a whole, so that tables of the groups are not disturbed.
@@ -81,7 +114,8 @@ def tilt(moment: Moment, theta: Floats, counts: Floats, step: float) -> Floats:
     table = counts.reshape(moment.groups, -1) + 1e-3
     mean = table @ middles / table.sum(axis=1)
     spread = table @ middles**2 / table.sum(axis=1) - mean**2
-    change = step * np.nan_to_num(moment.means - mean) / np.maximum(spread, 1e-12)
+    wanted = moment.means(table.sum(axis=1), records)
+    change = step * np.nan_to_num(wanted - mean) / np.maximum(spread, 1e-12)
     limit = LARGEST_STEP / max(float(np.ptp(middles)), 1e-12)
     delta = np.outer(np.clip(change, -limit, limit), middles - middles.mean())
     mass = (table * np.exp(delta)).sum(axis=1) / table.sum(axis=1)
@@ -92,8 +126,9 @@ class Reach(NamedTuple):
     """Which means the records can take by moving values inside their cells, as flat arrays.
 
     A record in a cell adds `low[cell]` to `lowest[group[cell]]` and `high[cell]` to `highest`: the ends of the cell less the
-    mean. A mean is within reach while its lowest sum is not above 0 and its highest not below. Group 0 is no group; `first`
-    to `last` (not in) are the tables of the program that are means.
+    mean. A mean is within reach while its lowest sum is not above 0 and its highest not below. For a total the ends are those
+    of the cell, and the sums begin at minus the total. Group 0 is no group; `first` to `last` (not in) are the tables of the
+    program that are means.
     """
 
     first: int
@@ -111,22 +146,26 @@ class Reach(NamedTuple):
         return np.asarray(np.maximum(out * np.sqrt(self.penalty) - 0.5, 0.0))
 
 
-def reach(moments: Sequence[Moment], first_table: int, first_cell: int, counts: NDArray[np.int64]) -> Reach:
+def reach(
+    moments: Sequence[Moment], first_table: int, first_cell: int, counts: NDArray[np.int64], records: float
+) -> Reach:
     """Lay out the means behind the tables; `counts` (cells,) are the records as they are now."""
     group = np.zeros(len(counts), dtype=np.int64)
     low, high = np.zeros(len(counts)), np.zeros(len(counts))
-    penalty = [0.0]
+    penalty, start = [0.0], [0.0]
     cell = first_cell
     for moment in moments:
-        size = len(moment.lows)
-        for number, mean in enumerate(moment.means):
+        size, totals = len(moment.lows), moment.totals(records)
+        for number, value in enumerate(moment.values):
             here = slice(cell + number * size, cell + (number + 1) * size)
-            if np.isfinite(mean):
+            if np.isfinite(value):
                 group[here] = len(penalty)
+                mean = 0.0 if moment.is_total else value
                 low[here], high[here] = moment.lows - mean, moment.highs - mean
                 penalty.append(1.0 / moment.width**2)
+                start.append(-totals[number])
         cell += moment.projection.size
-    lowest, highest = (np.bincount(group, ends * counts, len(penalty)).astype(np.float64) for ends in (low, high))
+    lowest, highest = (np.bincount(group, ends * counts, len(penalty)) + np.array(start) for ends in (low, high))
     return Reach(
         first=first_table,
         last=first_table + len(moments),
@@ -142,14 +181,15 @@ def reach(moments: Sequence[Moment], first_table: int, first_cell: int, counts: 
 def shift_means(
     moments: Sequence[Moment], values: Floats, low: Floats, high: Floats, codes: NDArray[np.int32]
 ) -> Floats:
-    """Move values inside their cells [low, high) until the means of one variable hold, as far as the cells allow.
+    """Move values inside their cells [low, high) until the means and totals of one variable hold, as far as cells allow.
 
     All moments are of the same variable; shape of values, low, high (records,).
     """
     for moment in moments:
         cells = moment.projection.of(codes)
         group = np.where(cells >= 0, cells // len(moment.lows), -1)
-        for number, mean in enumerate(moment.means):
+        sizes = np.bincount(group[group >= 0], minlength=moment.groups).astype(np.float64)
+        for number, mean in enumerate(moment.means(sizes, len(codes))):
             records = np.flatnonzero(group == number)
             if len(records) and np.isfinite(mean):
                 integer = bool(np.all(values == np.floor(values)) and np.all(low == np.floor(low)))

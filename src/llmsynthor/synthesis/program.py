@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +15,7 @@ LARGEST_JOINT_MOVE, LARGEST_RULE_MOVE = 1_024, 4_096
 """A redraw of several variables at once is offered where they have no more combinations than this."""
 
 Integers = NDArray[np.int64]
+Floats = NDArray[np.float64]
 
 
 class Program(NamedTuple):
@@ -45,43 +46,86 @@ class Potential:
     """A fixed log-weight per cell of a projection: a structural zero (-inf), or the shape that a prior asks for."""
 
     projection: Projection
-    values: NDArray[np.float64]
+    values: Floats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compiled:
-    """A program with the values that go with its cells, shape (cells,): fixed log-weights and target shares.
+    """A program with the values that go with its cells, shape (cells,).
 
-    `starts[k]` is the first cell of table k of the goals; potentials come behind the tables. `partial` holds the first and last
-    cell (the last not in) of the tables that are about a part of the records.
+    `fixed` log-weights and target `shares`; `is_target` marks cells whose θ is fitted, `is_hard` those that whole records are
+    walked to; `is_slack` those of `between`. `decay` pulls the θ of soft targets back to zero; `weight` says how dear an error is where not all can be met.
+    `tables` holds the first and last cell (the last not in) of every table, `free` those of groups of cells that want their
+    shares of as many records as they hold now, `between` those of quantiles with values on the spot, with their share.
     """
 
     program: Program
-    fixed: NDArray[np.float64]
-    shares: NDArray[np.float64]
+    fixed: Floats
+    shares: Floats
     is_target: NDArray[np.bool_]
-    starts: tuple[int, ...]
-    partial: tuple[tuple[int, int], ...]
+    is_hard: NDArray[np.bool_]
+    is_slack: NDArray[np.bool_]
+    decay: Floats
+    weight: Floats
+    tables: tuple[tuple[int, int], ...]
+    free: tuple[tuple[int, int], ...]
+    between: tuple[tuple[int, float], ...]
+    moments: tuple[int, int]
+
+    def goal(self, counts: Integers, records: float) -> Floats:
+        """Wanted records per cell, given the records there are."""
+        return self.scaled(self.shares * records, counts)
+
+    def scaled(self, goal: Floats, counts: Integers) -> Floats:
+        """Bring groups of cells whose size is free to the size they have now."""
+        goal = goal.copy()
+        for first, last in self.free:
+            total = goal[first:last].sum()
+            goal[first:last] *= counts[first:last].sum() / total if total > 0 else 1.0
+        for first, share in self.between:
+            below, on, above = counts[first : first + 3]
+            total = below + on + above
+            goal[first], goal[first + 2] = min(below, share * total), min(above, (1 - share) * total)
+            goal[first + 1] = total - goal[first] - goal[first + 2]
+        return goal
 
 
 def compile_goals(goals: Goals, potentials: Sequence[Potential]) -> Compiled:
-    """Lay out all tables, then all potentials, then the moves."""
-    projections = [goal.projection for goal in goals.tables] + [potential.projection for potential in potentials]
+    """Lay out all tables, quantiles and means, then the zeros and the potentials, then the moves."""
+    tilts = [Potential(projection=m.projection, values=np.zeros(m.projection.size)) for m in goals.moments]
+    zeros = [Potential(projection=z.projection, values=np.where(z.forbidden, -np.inf, 0.0)) for z in goals.zeros]
+    behind = [*tilts, *zeros, *potentials]
+    targets = [*goals.tables, *goals.quantiles]
+    projections = [part.projection for part in (*targets, *behind)]
     starts = np.cumsum([1, *(projection.size for projection in projections)])
-    fixed, shares = np.zeros(starts[-1]), np.zeros(starts[-1])
+    values = {name: np.zeros(starts[-1]) for name in ("fixed", "shares", "decay", "weight")}
+    for target, start in zip(targets, starts, strict=False):
+        here = slice(start, start + target.projection.size)
+        values["shares"][here] = target.shares
+        values["decay"][here] = (1 - target.trust) / target.trust
+        values["weight"][here] = target.weights
+    for potential, start in zip(behind, starts[len(targets) :], strict=False):
+        values["fixed"][start : start + potential.projection.size] = potential.values
+    n_tables, n_targets = len(goals.tables), len(targets)
+    blocks = [(int(a), int(b)) for a, b in pairwise(starts[: n_targets + 1])]
     is_target = np.zeros(starts[-1], dtype=bool)
-    for goal, start in zip(goals.tables, starts, strict=False):
-        shares[start : start + goal.projection.size] = goal.shares
-        is_target[start : start + goal.projection.size] = True
-    for potential, start in zip(potentials, starts[len(goals.tables) :], strict=False):
-        fixed[start : start + potential.projection.size] = potential.values
-    program = _assemble(goals, projections, starts)
-    ends = [int(start) for start in starts[1:]]
-    partial = tuple(
-        (int(a), b) for goal, a, b in zip(goals.tables, starts, ends, strict=False) if goal.table.universe is not None
+    is_target[1 : starts[n_targets]] = True
+    between = tuple(p for q, b in zip(goals.quantiles, blocks[n_tables:], strict=True) for p in q.between(b[0]))
+    is_slack = np.zeros_like(is_target)
+    for first, _ in between:
+        is_slack[first : first + 3] = True
+    return Compiled(
+        program=_assemble(goals, projections, starts),
+        is_target=is_target,
+        is_hard=is_target & (values["decay"] == 0),
+        tables=tuple(blocks[:n_tables]),
+        free=tuple(b for goal, b in zip(goals.tables, blocks, strict=False) if goal.table.universe is not None)
+        + tuple(part for q, b in zip(goals.quantiles, blocks[n_tables:], strict=True) for part in q.parts(b[0])),
+        between=between,
+        is_slack=is_slack,
+        moments=(n_targets, int(starts[n_targets])),
+        **values,
     )
-    firsts = tuple(int(start) for start in starts[: len(goals.tables)])
-    return Compiled(program=program, fixed=fixed, shares=shares, is_target=is_target, starts=firsts, partial=partial)
 
 
 class _Offsets:
