@@ -17,7 +17,7 @@ import pytest
 from llmsynthor.llm import models
 from llmsynthor.spec.files import save
 from llmsynthor.spec.specification import Spec
-from llmsynthor.synthesis.loop import Progress
+from llmsynthor.synthesis.outcome import Progress
 from llmsynthor.terminal import describe
 
 COMMAND = [sys.executable, "-m", "llmsynthor"]

@@ -47,29 +47,20 @@ def root(
 @app.command()
 def check(spec: SpecPath) -> None:
     """Find every problem of a spec at once, and say how many LLM calls a run will make. Makes no call itself."""
-    from llmsynthor.errors import SpecError  # noqa: PLC0415  (the imports of each command are its own: --help is quick)
-    from llmsynthor.spec.checks import forbidden_targets, warnings  # noqa: PLC0415
+    from llmsynthor.examine import examine  # noqa: PLC0415  (the imports of each command are its own: --help is quick)
     from llmsynthor.spec.specification import Spec  # noqa: PLC0415
-    from llmsynthor.synthesis.goals import bring_to_grid  # noqa: PLC0415
-    from llmsynthor.synthesis.grid import build_grid  # noqa: PLC0415
-    from llmsynthor.synthesis.loop import Options, expected_calls, unsupported  # noqa: PLC0415
 
     loaded = Spec.load(spec)
-    for warning in warnings(loaded):
+    found = examine(loaded)
+    for warning in found.warnings:
         typer.echo(f"warning: {warning}")
-    contradictions = forbidden_targets(loaded)
-    if contradictions:
-        raise SpecError(*contradictions)
-    settings = loaded.settings
-    options = Options(records=settings.records or 1, align=settings.align or "exact", iterations=settings.iterations)
-    calls = expected_calls(loaded, options, llm=settings.llm != "none")
     counts = f"{len(loaded.schema.units)} units, {len(loaded.targets)} targets, {len(loaded.rules)} rules"
     typer.echo(f'"{loaded.name}" can be read: {counts}.')
-    if not unsupported(loaded):
-        bring_to_grid(loaded, build_grid(loaded, loaded.schema.top))  # says which expression is too large for the grid
-    for problem in unsupported(loaded):
+    for problem in found.unsupported:
         typer.echo(f"not made by this version: {problem}")
-    typer.echo(f"Expected LLM calls: {calls} with a model, 0 with --llm none; the number of records does not matter.")
+    typer.echo(
+        f"Expected LLM calls: {found.calls} with a model, 0 with --llm none; the number of records does not matter."
+    )
 
 
 @app.command()
@@ -89,6 +80,9 @@ def synthesize(
     temperature: Annotated[float | None, typer.Option(help="Temperature of the proposals (0.7).")] = None,
     base_url: Annotated[str | None, typer.Option(help="Address of an OpenAI-compatible server.")] = None,
     workers: Annotated[int | None, typer.Option(help="Threads of the alignment; changes no result.")] = None,
+    start: Annotated[
+        Path | None, typer.Option(help="Records to begin with (Parquet, CSV): few are changed, no model is used.")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the interrupted run in the folder.")] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Replace another run in the folder; its ledger is kept.")
@@ -110,6 +104,7 @@ def synthesize(
         "temperature": temperature,
         "base_url": base_url,
         "workers": workers,
+        "start": start,
     }
     with _ending_on_interrupt(), live_progress() as progress:
         solution = run.synthesize(spec, **given, out=out, resume=resume, force=force, progress=progress)
@@ -127,6 +122,17 @@ def _print_solution(solution: Any, out: Path) -> None:
             f"{summary['targets']} targets, TVD mean {summary['mean_tvd']:.5f}, "
             f"worst {summary['worst_tvd']:.5f} ({summary['worst_table']}){unmet}"
         )
+    disagreements = {kind: n for kind, n in summary["disagreements"].items() if n}
+    if disagreements:
+        kinds = ", ".join(
+            f"{n:,} explained by {kind}" if kind != "conflict" else f"{n:,} real" for kind, n in disagreements.items()
+        )
+        typer.echo(f"sources disagree about cells ({kinds}): {out / 'disagreements.csv'}")
+    for contradiction in summary["contradictions"]:
+        typer.echo(contradiction)
+    changes = solution.manifest["start_changes"]
+    if changes:
+        typer.echo(f"{changes['changed']:,} of {changes['records']:,} records of the starting population were changed")
     for rule, broken in solution.manifest["rules_broken"].items():
         if broken:
             typer.echo(f'rule "{rule}" is broken by {broken:,} records')
@@ -144,13 +150,24 @@ def measure(
     spec: SpecPath,
     data: Annotated[list[Path], typer.Argument(metavar="DATA...", help="CSV or Parquet files of records.")],
     out: Annotated[Path, typer.Option(help="Folder for the tables.")],
+    epsilon: Annotated[
+        float | None, typer.Option(help="Add noise for differential privacy of this budget (extra dp).")
+    ] = None,
+    contributions: Annotated[int, typer.Option(help="Most records of one person, with --epsilon.")] = 1,
 ) -> None:
-    """Write the spec's tables as they are in micro-data."""
+    """Write the spec's tables as they are in micro-data, or with noise that makes them safe to give away."""
+    from llmsynthor import release  # noqa: PLC0415
     from llmsynthor.measure import measure as measure_data  # noqa: PLC0415
     from llmsynthor.measure import write_measured  # noqa: PLC0415
     from llmsynthor.spec.specification import Spec  # noqa: PLC0415
 
-    measured = measure_data(Spec.load(spec), data)
+    loaded = Spec.load(spec)
+    if epsilon is None:
+        measured = measure_data(loaded, data)
+    else:
+        measured, spent = release.release(loaded, data, epsilon=epsilon, contributions=contributions)
+        out.mkdir(parents=True, exist_ok=True)
+        typer.echo(str(release.write_accounting(spent, out, epsilon=epsilon, contributions=contributions)))
     for entry, path in zip(measured, write_measured(measured, out), strict=True):
         outside = f" ({entry.outside:,} records in no cell)" if entry.outside else ""
         typer.echo(f"{path}{outside}")

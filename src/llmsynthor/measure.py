@@ -1,8 +1,10 @@
 """Φ on micro-data: from records as values to the tables of a spec."""
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -16,17 +18,21 @@ from llmsynthor.spec.schema import Category, Numeric, Schema
 from llmsynthor.spec.specification import Spec
 from llmsynthor.spec.targets import Statistic, Table, Target
 
-BATCH = 1_000_000
+BATCH, CSV_BYTES = 1_000_000, 1 << 26
 OUTSIDE = -1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """A target with the values that the data have: `values` in the order of its cells; `outside` counts records in no cell."""
+    """A target with the values that the data have: `values` in the order of its cells; `outside` counts records in no cell.
+
+    `margins` (90 %) stand beside values that noise was added to.
+    """
 
     target: Target
     values: NDArray[np.float64]
     outside: int
+    margins: NDArray[np.float64] | None = None
 
 
 def cell_numbers(frame: pl.DataFrame, target: Target, schema: Schema) -> NDArray[np.int64]:
@@ -72,68 +78,140 @@ def tabulate(frame: pl.DataFrame, table: Table, schema: Schema) -> NDArray[np.in
 def measure(spec: Spec, data: Sequence[Path]) -> tuple[Measured, ...]:
     """Compute every target of the spec's top unit on files of records, batch after batch.
 
-    Raises DataError when a column is missing or holds values outside its domain.
+    Memory does not grow with the records, but for quantiles, which keep eight bytes of each. Raises DataError when a column is
+    missing or holds values outside its domain.
     """
-    targets = [target for target in spec.targets if target.unit == spec.schema.top.name]
-    counts = [np.zeros(len(target.cells)) for target in targets]
-    sums = [np.zeros(len(target.cells)) for target in targets]
-    outside = [0] * len(targets)
-    for where, frame in _batches(data):
-        _check_columns(frame, spec, where)
-        for k, target in enumerate(targets):
-            cells = cell_numbers(frame, target, spec.schema)
-            inside = cells >= 0
-            outside[k] += int((~inside).sum())
-            counts[k] += np.bincount(cells[inside], minlength=len(target.cells))
-            if isinstance(target, Statistic):
-                values = frame[target.variable].cast(pl.Float64).to_numpy()
-                sums[k] += np.bincount(cells[inside], weights=values[inside], minlength=len(target.cells))
-    return tuple(
-        Measured(target=target, values=_values(target, counts[k], sums[k]), outside=outside[k])
-        for k, target in enumerate(targets)
-    )
+    tallies = [Tally.of(target) for target in spec.targets if target.unit == spec.schema.top.name]
+    for frame in batches(spec, data):
+        for tally in tallies:
+            tally.add(frame, spec.schema)
+    return tuple(tally.measured() for tally in tallies)
 
 
-def _values(target: Target, counts: NDArray[np.float64], sums: NDArray[np.float64]) -> NDArray[np.float64]:
-    if isinstance(target, Table):
-        return counts / max(counts.sum(), 1.0) if target.value == "share" else counts
-    if target.statistic == "total":
-        return sums
-    if target.statistic == "quantile":
-        advice = "leave it out; means and totals are measured"
-        raise DataError(Problem(where=f'target "{target.name}"', what="quantiles are not measured", advice=advice))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(sums / counts)
+@dataclass(slots=True)
+class Tally:
+    """What the batches so far add up to for one target: counts and sums per cell, and for a quantile the values."""
+
+    target: Target
+    counts: NDArray[np.float64]
+    sums: NDArray[np.float64]
+    values: list[tuple[NDArray[np.int32], NDArray[np.float64]]]
+    outside: int = 0
+
+    @classmethod
+    def of(cls, target: Target) -> "Tally":
+        size = len(target.cells)
+        return cls(target=target, counts=np.zeros(size), sums=np.zeros(size), values=[])
+
+    def add(self, frame: pl.DataFrame, schema: Schema) -> None:
+        """Take in a batch of records."""
+        cells = cell_numbers(frame, self.target, schema)
+        inside = cells >= 0
+        self.outside += int((~inside).sum())
+        self.counts += np.bincount(cells[inside], minlength=len(self.target.cells))
+        if isinstance(self.target, Statistic):
+            values = frame[self.target.variable].cast(pl.Float64).to_numpy()[inside]
+            self.sums += np.bincount(cells[inside], weights=values, minlength=len(self.target.cells))
+            if self.target.statistic == "quantile":
+                self.values.append((cells[inside].astype(np.int32), values))
+
+    def measured(self) -> Measured:
+        return Measured(target=self.target, values=self.result(), outside=self.outside)
+
+    def result(self) -> NDArray[np.float64]:
+        """The target's values; NaN for a mean or quantile of no records."""
+        if isinstance(self.target, Table):
+            return self.counts / max(self.counts.sum(), 1.0) if self.target.value == "share" else self.counts
+        if self.target.statistic == "total":
+            return self.sums
+        if self.target.statistic == "mean":
+            return self.sums / np.where(self.counts > 0, self.counts, np.nan)
+        cells = np.concatenate([own for own, _ in self.values]) if self.values else np.zeros(0, dtype=np.int32)
+        values = np.concatenate([own for _, own in self.values]) if self.values else np.zeros(0)
+        found = np.full(len(self.target.cells), np.nan)
+        for group in np.flatnonzero(self.counts > 0):
+            found[group] = np.quantile(values[cells == group], self.target.probability or 0.0)
+        return found
 
 
 def write_measured(measured: Sequence[Measured], folder: Path) -> list[Path]:
-    """Write a long table per target: NAME.csv."""
+    """Write a long table per target: NAME.csv; released tables with a column `margin_of_error`."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for entry in measured:
-        frame = table_frame(entry.target)
+        frame = table_frame(entry.target).drop("margin_of_error", strict=False)
         value = entry.target.value if isinstance(entry.target, Table) else entry.target.statistic
         path = folder / f"{entry.target.name.replace('/', '-')}.csv"
-        frame.with_columns(pl.Series(value, entry.values)).write_csv(path)
+        columns = [pl.Series(value, entry.values).fill_nan(None)]
+        if entry.margins is not None:
+            columns.append(pl.Series("margin_of_error", entry.margins))
+        frame.with_columns(columns).write_csv(path)
         paths.append(path)
     return paths
 
 
-def _batches(data: Sequence[Path]) -> Iterator[tuple[str, pl.DataFrame]]:
+def read_records(source: Any) -> pl.DataFrame:
+    """Read records from a frame of any kind, or a Parquet or CSV file, or a run folder's; raises DataError."""
+    if isinstance(source, pl.DataFrame):
+        return source
+    if hasattr(source, "__arrow_c_stream__") or hasattr(source, "__dataframe__"):
+        return pl.DataFrame(source)
+    path = Path(source)
+    try:
+        if path.suffix.lower() in (".parquet", ".pq"):
+            return pl.read_parquet(path)
+        return pl.read_csv(path, infer_schema_length=None)
+    except (OSError, pl.exceptions.PolarsError) as cause:
+        first = (str(cause).splitlines() or [""])[0][:120]
+        problem = Problem(where=str(path), what=f"the records cannot be read ({first})", advice="give CSV or Parquet")
+        raise DataError(problem) from cause
+
+
+def records_digest(frame: pl.DataFrame) -> str:
+    """SHA-256 of all values: to know the same records again."""
+    return hashlib.sha256(frame.write_csv().encode()).hexdigest()
+
+
+def batches(spec: Spec, data: Sequence[Path]) -> Iterator[pl.DataFrame]:
+    """Read the columns that the targets need, a batch of records at a time, and check their values; raises DataError."""
+    import pyarrow as pa  # noqa: PLC0415  (heavy)
+
     for path in data:
         try:
-            if path.suffix.lower() in (".parquet", ".pq"):
-                height = pl.scan_parquet(path).select(pl.len()).collect().item()
-                frames = (pl.scan_parquet(path).slice(k, BATCH).collect() for k in range(0, max(height, 1), BATCH))
-            else:
-                frames = (frame for frame in [pl.read_csv(path, infer_schema_length=None)])
-            for frame in frames:
-                yield str(path), frame
-        except (OSError, pl.exceptions.PolarsError) as cause:
+            for batch in _arrow_batches(path, spec):
+                frame = pl.from_arrow(pa.Table.from_batches([batch]))
+                assert isinstance(frame, pl.DataFrame)
+                _check_columns(frame, spec, str(path))
+                yield frame
+        except (OSError, pa.ArrowException, pl.exceptions.PolarsError) as cause:
             problem = Problem(
-                where=str(path), what=f"the data cannot be read ({str(cause)[:120]})", advice="give CSV or Parquet"
+                where=str(path),
+                what=f"the data cannot be read ({(str(cause).splitlines() or [''])[0][:120]})",
+                advice="give CSV with a header, or Parquet",
             )
             raise DataError(problem) from cause
+
+
+def _arrow_batches(path: Path, spec: Spec) -> Iterator[Any]:
+    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow.csv  # noqa: PLC0415
+    import pyarrow.parquet  # noqa: PLC0415
+
+    needed = _needed(spec)
+    if path.suffix.lower() in (".parquet", ".pq"):
+        file = pyarrow.parquet.ParquetFile(path)
+        yield from file.iter_batches(BATCH, columns=[name for name in file.schema_arrow.names if name in needed])
+        return
+    types = {
+        name: pa.float64() if isinstance(spec.schema.top.variable(name), Numeric) else pa.string() for name in needed
+    }
+    with pyarrow.csv.open_csv(
+        path,
+        read_options=pyarrow.csv.ReadOptions(block_size=CSV_BYTES),
+        convert_options=pyarrow.csv.ConvertOptions(column_types=types, strings_can_be_null=True),
+    ) as reader:
+        for batch in reader:
+            yield batch.select([name for name in batch.schema.names if name in needed])
 
 
 def _check_columns(frame: pl.DataFrame, spec: Spec, where: str) -> None:

@@ -1,6 +1,6 @@
 """Realization: codes become values. Inside a cell, numbers follow the smooth density that the neighbouring cells imply."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
@@ -23,13 +23,17 @@ Floats = NDArray[np.float64]
 Codes = NDArray[np.int32]
 
 
-def realize(goals: Goals, codes: Codes, *, rng: np.random.Generator) -> pl.DataFrame:
+def realize(
+    goals: Goals, codes: Codes, *, rng: np.random.Generator, known: Mapping[str, Floats] | None = None
+) -> pl.DataFrame:
     """Draw a value for every code; returns one column per coded variable, in the order of the unit.
 
-    A number never leaves its cell, so no table is spoilt. Where a rule cuts through a cell, values are drawn again until it
-    holds. Source of the interpolation: Fritsch and Carlson (1980), monotone piecewise cubic.
+    `known` holds values that records have already, NaN where they have none. A number never leaves its cell, so no table is
+    spoilt. Where a rule cuts through a cell, values are drawn again until it holds. Source of the interpolation: Fritsch and
+    Carlson (1980), monotone piecewise cubic.
     """
-    columns = {axis.name: _column(goals, codes, k, rng) for k, axis in enumerate(goals.grid.axes)}
+    known = known or {}
+    columns = {axis.name: _column(goals, codes, k, rng, known.get(axis.name)) for k, axis in enumerate(goals.grid.axes)}
     frame = pl.DataFrame(columns)
     return _keep_rules(goals, codes, frame, rng)
 
@@ -61,12 +65,13 @@ def _inverse(cumulative: PchipInterpolator, low: float, high: float, strata: Flo
     return np.asarray(np.clip(values, low, np.nextafter(high, low)))
 
 
-def _column(goals: Goals, codes: Codes, position: int, rng: np.random.Generator) -> pl.Series:
+def _column(goals: Goals, codes: Codes, position: int, rng: np.random.Generator, known: Floats | None) -> pl.Series:
     axis = goals.grid.axes[position]
     if isinstance(axis.variable, Category):
         names = pl.Series(axis.name, [str(level) for level in axis.levels], dtype=pl.String)
         return names.gather(pl.Series(codes[:, position].astype(np.uint32)))
-    values = _typed(axis, _numbers(goals, codes, position, rng))
+    drawn = _numbers(goals, codes, position, rng)
+    values = _typed(axis, drawn if known is None else np.where(np.isnan(known), drawn, known))
     moments = [moment for moment in goals.moments if moment.axis == position]
     if not moments:
         return values

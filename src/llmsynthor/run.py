@@ -1,6 +1,5 @@
 """One run from spec to records: the Python API's `synthesize`, and the folder that it leaves behind."""
 
-import json
 import platform
 import sqlite3
 from collections.abc import Callable, Mapping
@@ -9,57 +8,44 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 
 from llmsynthor import prompts
 from llmsynthor.errors import LLMError, Problem, SpecError
-from llmsynthor.evaluation.compare import Comparison, alignment_frame, compare
+from llmsynthor.evaluation.compare import alignment_frame, compare
+from llmsynthor.frames import (
+    disagreements_frame,
+    history_frame,
+    proposals_frame,
+    records_frame,
+    start_summary,
+    summary,
+    yielded,
+)
 from llmsynthor.llm.ledger import Budget, Ledger, Recorded
 from llmsynthor.llm.opening import Choice, choose
-from llmsynthor.realize import broken_records, realize
+from llmsynthor.measure import read_records, records_digest
+from llmsynthor.realize import broken_records
 from llmsynthor.report.page import write_report
 from llmsynthor.run_folder import LEDGER, RunFolder, claim, unwritable
 from llmsynthor.spec.checks import forbidden_targets
 from llmsynthor.spec.files import digest, save
 from llmsynthor.spec.specification import Settings, Spec
-from llmsynthor.synthesis.loop import Options, Outcome, Progress, unsupported
 from llmsynthor.synthesis.loop import synthesize as run_loop
+from llmsynthor.synthesis.loop import unsupported
+from llmsynthor.synthesis.outcome import Options, Outcome, Progress
 
 Notify = Callable[[Progress], None]
 
 LIBRARIES = ("numpy", "polars", "scipy", "numba")
-HISTORY = {
-    "iteration": pl.Int64,
-    "stage": pl.String,
-    "discrepancy": pl.Float64,
-    "tvd": pl.Float64,
-    "worst_tvd": pl.Float64,
-    "records": pl.Int64,
-    "calls": pl.Int64,
-    "tokens": pl.Int64,
-    "seconds": pl.Float64,
-}
-PROPOSALS = {
-    "proposal_id": pl.Int64,
-    "iteration": pl.Int64,
-    "values": pl.String,
-    "count": pl.Int64,
-    "asked": pl.Int64,
-    "records": pl.Int64,
-    "reason": pl.String,
-    "guidance": pl.String,
-    "call_id": pl.String,
-    "status": pl.String,
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Solution:
     """Records and how they came about.
 
-    `records` maps each unit to a polars frame (`.to_pandas()` works); `alignment`, `proposals` and `history` are the tables of
-    the run folder, `manifest` its run.json. `exit_code` is 0 when every target and rule holds, 1 otherwise.
+    `records` maps each unit to a polars frame (`.to_pandas()` works); `alignment`, `disagreements`, `proposals` and `history` are
+    the tables of the run folder, `manifest` its run.json. `exit_code` is 0 when every target and rule holds, 1 otherwise.
     """
 
     spec: Spec
@@ -67,8 +53,10 @@ class Solution:
     alignment: pl.DataFrame
     proposals: pl.DataFrame
     history: pl.DataFrame
+    disagreements: pl.DataFrame
     manifest: dict[str, Any]
     ledger: Ledger
+    start: pl.DataFrame | None = None
 
     @property
     def stop_reason(self) -> str:
@@ -99,6 +87,7 @@ def synthesize(  # noqa: PLR0913  (the options of the command line, each a keywo
     temperature: float | None = None,
     base_url: str | None = None,
     workers: int | None = None,
+    start: Any = None,
     out: str | Path | None = None,
     resume: bool = False,
     force: bool = False,
@@ -107,9 +96,11 @@ def synthesize(  # noqa: PLR0913  (the options of the command line, each a keywo
     """Make `records` records of the top unit that meet the spec's targets.
 
     What is left out is taken from the spec's `synthesis` section, then from the defaults (`llm` "local", `align` "exact",
-    `seed` 0). With `out` the run folder is written while it works, and its ledger answers what was asked before.
+    `seed` 0). With `start`, records in the spec's variables (a frame, or a Parquet or CSV file: a seed sample, an older
+    synthetic population), those are changed as little as the tables ask, and no model is used. With `out` the run folder is
+    written while it works, and its ledger answers what was asked before.
 
-    Raises SpecError, RunFolderError, LLMError.
+    Raises SpecError, DataError, RunFolderError, LLMError.
     """
     spec = spec if isinstance(spec, Spec) else Spec.load(spec)
     given = {
@@ -127,10 +118,15 @@ def synthesize(  # noqa: PLR0913  (the options of the command line, each a keywo
     problems = [*forbidden_targets(spec), *unsupported(spec)]
     if problems:
         raise SpecError(*problems)
+    begin = read_records(start) if start is not None else None
+    if begin is not None:
+        llm, settings = _without_model(llm, settings)
     if not isinstance(llm, Choice):
         settings = replace(settings, llm=settings.llm or "local")
     choice = llm if isinstance(llm, Choice) else choose(settings.llm or "local", base_url=base_url)
     manifest = _manifest(spec, settings, choice, base_url)
+    if begin is not None:
+        manifest["start"] = {"rows": begin.height, "digest": records_digest(begin)}
     folder = claim(Path(out), manifest, resume=resume, force=force) if out is not None else None
     ledger = Ledger(folder.ledger if folder is not None else None)
     budget = Budget(calls=settings.max_calls, seconds=settings.max_seconds)
@@ -139,7 +135,9 @@ def synthesize(  # noqa: PLR0913  (the options of the command line, each a keywo
         if choice
         else None
     )
-    work = _Work(spec=spec, settings=settings, model=model, manifest=manifest, folder=folder, workers=workers)
+    work = _Work(
+        spec=spec, settings=settings, model=model, manifest=manifest, folder=folder, workers=workers, start=begin
+    )
     return work.run(progress or (lambda _: None), ledger)
 
 
@@ -180,6 +178,16 @@ def resolve(spec: Spec, given: Mapping[str, Any]) -> Settings:
     return Settings(**chosen)
 
 
+def _without_model(llm: str | Choice | None, settings: Settings) -> tuple[str, Settings]:
+    """A starting population says what the model would: refuse to be given both."""
+    if (llm if llm is not None else settings.llm) not in (None, "none") or settings.align == "none":
+        advice = "use --llm none and --align exact with --start"
+        problem = Problem(where="start", what="a starting population takes the place of the model", advice=advice)
+        if llm is not None or settings.align == "none":
+            raise SpecError(problem)
+    return "none", replace(settings, llm="none")
+
+
 @dataclass(slots=True)
 class _Work:
     spec: Spec
@@ -188,6 +196,7 @@ class _Work:
     manifest: dict[str, Any]
     folder: RunFolder | None
     workers: int | None
+    start: pl.DataFrame | None = None
 
     def run(self, progress: Notify, ledger: Ledger) -> Solution:
         """Work through the stages; whatever ends the run early is written to the manifest before it is passed on."""
@@ -204,7 +213,9 @@ class _Work:
             self.note(stage, "running", "the run has begun")
             if self.folder is not None:
                 _write_spec(self.spec, self.folder)
-            solution = self.finish(run_loop(self.spec, self.options(), self.model, notify=notify), ledger, notify)
+            solution = self.finish(
+                run_loop(self.spec, self.options(), self.model, notify=notify, start=self.start), ledger, notify
+            )
         except KeyboardInterrupt:
             self.end_early(
                 stage, "interrupted", f"interrupted in the stage {stage}; the same command with --resume goes on"
@@ -243,7 +254,7 @@ class _Work:
             Progress(stage="realize", iteration=rounds, iterations=rounds, discrepancy=None, calls=0, expected_calls=0)
         )
         unit = self.spec.schema.top.name
-        frame = _records_frame(self.spec, outcome, seed=self.options().seed)
+        frame = records_frame(self.spec, outcome, seed=self.options().seed)
         comparisons = compare(self.spec, {unit: frame})
         names = [goal.name for goal in outcome.goals.tables]
         start = dict(zip(names, outcome.report.start, strict=True)) if outcome.report else {}
@@ -251,8 +262,9 @@ class _Work:
         rules = {rule.name: int(broken_records(frame, [rule]).sum()) for rule in self.spec.rules if rule.unit == unit}
         self.manifest |= {
             "dependency": {"groups": [asdict(group) for group in outcome.groups]},
-            "alignment": _summary(comparisons),
+            "alignment": summary(comparisons, outcome),
             "rules_broken": rules,
+            "start_changes": start_summary(outcome),
             "usage": self.model.spent.totals() if self.model is not None else {},
             "stage": "done",
             "status": "done",
@@ -261,11 +273,13 @@ class _Work:
         return Solution(
             spec=self.spec,
             records={unit: frame},
-            alignment=alignment_frame(comparisons, start=start, fitted=fitted),
-            proposals=_proposals_frame(outcome, frame),
-            history=pl.DataFrame([asdict(step) for step in outcome.history], schema=HISTORY, orient="row"),
+            alignment=alignment_frame(comparisons, start=start, fitted=fitted, yielded=yielded(outcome)),
+            proposals=proposals_frame(outcome, frame),
+            history=history_frame(outcome.history),
+            disagreements=disagreements_frame(outcome),
             manifest=dict(self.manifest),
             ledger=ledger,
+            start=self.start,
         )
 
 
@@ -281,49 +295,6 @@ def _manifest(spec: Spec, settings: Settings, choice: Choice | None, base_url: s
         "model": model,
         "prompts": prompts.digests(),
     }
-
-
-def _summary(comparisons: tuple[Comparison, ...]) -> dict[str, Any]:
-    tables = [c for c in comparisons if not np.isnan(c.tvd)]
-    worst = max(tables, key=lambda c: c.tvd, default=None)
-    return {
-        "targets": len(comparisons),
-        "mean_tvd": round(float(np.mean([c.tvd for c in tables])), 9) if tables else None,
-        "worst_tvd": round(worst.tvd, 9) if worst else None,
-        "worst_table": worst.target.name if worst else None,
-        "unmet": [c.target.name for c in comparisons if c.status == "unmet"],
-    }
-
-
-def _records_frame(spec: Spec, outcome: Outcome, *, seed: int) -> pl.DataFrame:
-    unit = spec.schema.top
-    values = realize(outcome.goals, outcome.population.codes, rng=np.random.default_rng([seed, 30]))
-    texts = [pl.lit(None, dtype=pl.String).alias(text.name) for text in unit.texts]
-    origin = pl.Series("proposal_id", outcome.population.proposal)
-    frame = values.with_columns(texts).select([variable.name for variable in unit.variables])
-    return frame.with_columns(pl.select(pl.when(origin >= 0).then(origin).alias("proposal_id"))["proposal_id"]).select(
-        pl.int_range(1, frame.height + 1, dtype=pl.Int64).alias(f"{unit.name}_id"), pl.all()
-    )
-
-
-def _proposals_frame(outcome: Outcome, frame: pl.DataFrame) -> pl.DataFrame:
-    left = dict(frame["proposal_id"].drop_nulls().value_counts().iter_rows())
-    rows = [
-        {
-            "proposal_id": p.number,
-            "iteration": p.iteration,
-            "values": json.dumps({name: str(level) for name, level in p.values.items()}, ensure_ascii=False),
-            "count": p.count,
-            "asked": p.asked,
-            "records": left.get(p.number, 0),
-            "reason": p.reason,
-            "guidance": p.guidance,
-            "call_id": p.call_id,
-            "status": p.status,
-        }
-        for p in outcome.proposals
-    ]
-    return pl.DataFrame(rows, schema=PROPOSALS, orient="row")
 
 
 def _write_spec(spec: Spec, folder: RunFolder) -> None:
@@ -344,6 +315,9 @@ def _write_all(solution: Solution, folder: RunFolder) -> None:
     for unit, frame in solution.records.items():
         folder.write_parquet(f"records/{unit}.parquet", frame)
     folder.write_csv("alignment.csv", solution.alignment)
+    folder.write_csv("disagreements.csv", solution.disagreements)
+    if solution.start is not None:
+        folder.write_parquet("start.parquet", solution.start)
     folder.write_parquet("proposals.parquet", solution.proposals)
     folder.write_parquet("history.parquet", solution.history)
     folder.write_manifest(solution.manifest)

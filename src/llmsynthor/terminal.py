@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from llmsynthor.synthesis.loop import Progress
+    from llmsynthor.synthesis.outcome import Progress
 
 STAGES = {
     "dependency": "asking which variables depend on each other",

@@ -10,7 +10,8 @@ from llmsynthor.errors import SpecError
 from llmsynthor.llm.ledger import Budget, Ledger, Recorded
 from llmsynthor.llm.scripted import Scripted
 from llmsynthor.spec.specification import Spec
-from llmsynthor.synthesis.loop import Options, Outcome, expected_calls, synthesize
+from llmsynthor.synthesis.loop import synthesize
+from llmsynthor.synthesis.outcome import Options, Outcome, expected_calls
 
 GROUPS = {"groups": [{"variables": ["age", "employment"], "reason": "children do not work"}]}
 

@@ -13,8 +13,9 @@ from llmsynthor.spec.levels import Level
 from llmsynthor.spec.specification import Spec
 from llmsynthor.spec.targets import Statistic, Table, Target
 from llmsynthor.synthesis.discrepancy import say_cell, say_missing
+from llmsynthor.synthesis.moments import stated_population
 
-Status = Literal["met", "within tolerance", "unmet"]
+Status = Literal["met", "within tolerance", "within margin of error", "unmet"]
 Floats = NDArray[np.float64]
 
 NUMERIC_ROUNDING = 1e-6
@@ -25,9 +26,9 @@ NUMERIC_ROUNDING = 1e-6
 class Comparison:
     """A target beside what the records have, cell by cell.
 
-    Of a table `wanted` are records, scaled to the records in its universe, and `got` counts; of a mean both are means.
-    `tvd` is NaN for a mean. "met" says that no cell is a whole record off, or that a mean
-    holds to rounding.
+    Of a table `wanted` are records, scaled to the records in its universe, and `got` counts; of a mean, total or quantile both
+    are in its own unit. `tvd` is NaN for those. "met" says that no cell is a whole record off, or that a statistic holds to
+    rounding.
     """
 
     target: Target
@@ -39,7 +40,7 @@ class Comparison:
     @property
     def largest_error(self) -> float:
         errors = np.abs(self.got - self.wanted)
-        return float(np.nanmax(errors)) if errors.size else 0.0
+        return float(np.nanmax(errors)) if errors.size and not np.isnan(errors).all() else 0.0
 
     @property
     def records(self) -> float:
@@ -47,6 +48,8 @@ class Comparison:
 
     def worst(self, most: int) -> tuple[str, ...]:
         """Name the cells that are furthest off, a record or more."""
+        if self.status == "met":
+            return ()
         order = np.argsort(-np.abs(np.nan_to_num(self.got - self.wanted)), kind="stable")[:most]
         return tuple(self._say(int(k)) for k in order if abs(self.got[k] - self.wanted[k]) >= self._least())
 
@@ -64,13 +67,13 @@ class Comparison:
 
 
 def compare(spec: Spec, records: Mapping[str, pl.DataFrame]) -> tuple[Comparison, ...]:
-    """Compare every target whose unit was made; quantiles and totals are left out."""
+    """Compare every target whose unit was made."""
     return tuple(
         _table(spec, target, records[target.unit])
         if isinstance(target, Table)
-        else _mean(spec, target, records[target.unit])
+        else compare_statistic(spec, target, records[target.unit])
         for target in spec.targets
-        if target.unit in records and (isinstance(target, Table) or target.statistic == "mean")
+        if target.unit in records
     )
 
 
@@ -95,31 +98,87 @@ def _status(table: Table, wanted: Floats, got: Floats, stray: float) -> Status:
     error = np.abs(got - wanted)
     if stray < 1 and bool((error < 1.0 - 1e-6).all() | (error < 1e-6).all()):
         return "met"
-    allowed = np.maximum(1.0, table.tolerance * wanted)
-    return "within tolerance" if stray < 1 and bool((error <= allowed).all()) else "unmet"
+    allowed = np.maximum(1.0, table.tolerance * np.abs(wanted))
+    if stray < 1 and bool((error <= allowed).all()):
+        return "within tolerance"
+    if table.margins_of_error is not None and stray < 1:
+        scale = wanted.sum() / sum(table.values)
+        if bool((error <= np.maximum(allowed, np.array(table.margins_of_error) * scale)).all()):
+            return "within margin of error"
+    return "unmet"
 
 
-def _mean(spec: Spec, target: Statistic, frame: pl.DataFrame) -> Comparison:
+def compare_statistic(spec: Spec, target: Statistic, frame: pl.DataFrame) -> Comparison:
+    """Compare a mean, total or quantile, group by group."""
     cells = cell_numbers(frame, target, spec.schema)
-    values = frame[target.variable].cast(pl.Float64).to_numpy()
-    counts = np.bincount(cells[cells >= 0], minlength=len(target.cells))
-    sums = np.bincount(cells[cells >= 0], weights=values[cells >= 0], minlength=len(target.cells))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        got = sums / counts
+    inside = cells >= 0
+    values = frame[target.variable].cast(pl.Float64).to_numpy()[inside]
+    cells = cells[inside]
+    counts = np.bincount(cells, minlength=len(target.cells)).astype(np.float64)
     wanted = np.array(target.values)
-    error = np.where(counts > 0, np.abs(np.nan_to_num(got) - wanted), np.inf)
-    whole = frame[target.variable].dtype.is_integer()
-    rounding = (0.5 + 1e-6) / np.maximum(counts, 1) if whole else NUMERIC_ROUNDING * np.maximum(np.abs(wanted), 1e-12)
-    met = bool((error <= rounding).all())
-    within = bool((error <= target.tolerance * np.abs(wanted)).all())
-    status: Status = "met" if met else "within tolerance" if within else "unmet"
-    return Comparison(target=target, wanted=wanted, got=np.asarray(got), tvd=float("nan"), status=status)
+    if target.statistic == "quantile":
+        got, rounding = _quantiles(target, values, cells, counts)
+    else:
+        got, rounding = _sums(target, values, cells, counts)
+        if target.statistic == "total":
+            population = stated_population(spec, target.unit)
+            wanted = wanted * (frame.height / population if population else 1.0)
+        if not frame[target.variable].dtype.is_integer():
+            rounding = NUMERIC_ROUNDING * np.maximum(np.abs(wanted), 1e-12)
+    error = np.where(np.isnan(got), np.inf, np.abs(np.nan_to_num(got) - wanted))
+    return Comparison(
+        target=target,
+        wanted=wanted,
+        got=got,
+        tvd=float("nan"),
+        status=_statistic_status(target, wanted, error, rounding),
+    )
+
+
+def _statistic_status(target: Statistic, wanted: Floats, error: Floats, rounding: Floats) -> Status:
+    if bool((error <= rounding).all()):
+        return "met"
+    allowed = np.maximum(rounding, target.tolerance * np.abs(wanted))
+    if bool((error <= allowed).all()):
+        return "within tolerance"
+    if target.margins_of_error is not None and bool((error <= np.maximum(allowed, target.margins_of_error)).all()):
+        return "within margin of error"
+    return "unmet"
+
+
+def _sums(target: Statistic, values: Floats, cells: NDArray[np.int64], counts: Floats) -> tuple[Floats, Floats]:
+    """The total or mean of each group, and how far that of whole numbers may be off with no other whole sum nearer."""
+    sums = np.bincount(cells, weights=values, minlength=len(counts)).astype(np.float64)
+    if target.statistic == "total":
+        return sums, np.full(len(counts), 0.5 + 1e-6)
+    return sums / np.where(counts > 0, counts, np.nan), (0.5 + 1e-6) / np.maximum(counts, 1)
+
+
+def _quantiles(target: Statistic, values: Floats, cells: NDArray[np.int64], counts: Floats) -> tuple[Floats, Floats]:
+    """The quantile of each group, and how far it may be off without a whole record lying on the wrong side."""
+    share = target.probability or 0.0
+    got, rounding = np.full(len(counts), np.nan), np.zeros(len(counts))
+    for group in np.flatnonzero(counts > 0):
+        own = np.sort(values[cells == group])
+        got[group] = np.quantile(own, share)
+        below, upto = (np.searchsorted(own, target.values[group], side=side) for side in ("left", "right"))
+        if below <= share * len(own) + 1 and upto >= share * len(own) - 1:
+            rounding[group] = np.inf
+    return got, rounding
 
 
 def alignment_frame(
-    comparisons: Sequence[Comparison], *, start: Mapping[str, float], fitted: Mapping[str, float]
+    comparisons: Sequence[Comparison],
+    *,
+    start: Mapping[str, float],
+    fitted: Mapping[str, float],
+    yielded: Mapping[str, tuple[float, str]],
 ) -> pl.DataFrame:
-    """Lay out `alignment.csv`: a row per target; what the tables' distances were at the start and after fitting behind."""
+    """Lay out `alignment.csv`: a row per target.
+
+    Behind the fixed columns: the tables' distances at the start and after fitting, and by how many records a table yielded to
+    which others where sources disagree.
+    """
     rows = [
         {
             "name": c.target.name,
@@ -133,6 +192,8 @@ def alignment_frame(
             "start_tvd": _rounded(start.get(c.target.name)),
             "fitted_tvd": _rounded(fitted.get(c.target.name)),
             "worst_cell": "; ".join(c.worst(1)),
+            "yielded": round(yielded[c.target.name][0], 3) if c.target.name in yielded else 0.0,
+            "yielded_to": yielded[c.target.name][1] if c.target.name in yielded else "",
         }
         for c in comparisons
     ]
@@ -151,6 +212,8 @@ ALIGNMENT = {
     "start_tvd": pl.Float64,
     "fitted_tvd": pl.Float64,
     "worst_cell": pl.String,
+    "yielded": pl.Float64,
+    "yielded_to": pl.String,
 }
 
 

@@ -19,7 +19,7 @@ from llmsynthor.spec.specification import Spec
 from llmsynthor.spec.targets import Table
 
 MOST_ONE_WAY, MOST_TWO_WAY = 40, 12
-SAMPLE, MOST_MATRIX = 12, 40
+SAMPLE, MOST_MATRIX, MOST_CONFLICTS = 12, 40, 20
 STAGES = {"proposals": "Proposals of the LLM", "fit": "Fit to the tables", "correct": "Correction to whole records"}
 
 
@@ -59,6 +59,8 @@ def gather(folder: Path) -> dict[str, Any]:
         "rules": [(rule, manifest.get("rules_broken", {}).get(rule.name)) for rule in spec.rules]
         if spec is not None
         else [],
+        "conflicts": _conflicts(_csv(folder / "disagreements.csv")),
+        "stages": _by_name(_csv(folder / "alignment.csv")),
         "estimated": sorted(path.name for path in (folder / "estimated").glob("*.csv")),
     }
 
@@ -82,6 +84,24 @@ def _parquet(path: Path) -> pl.DataFrame | None:
         first = (str(cause).splitlines() or [""])[0][:120]
         advice = "repeat the run in this folder: its ledger answers without a model"
         raise RunFolderError(Problem(where=str(path), what=f"it cannot be read ({first})", advice=advice)) from cause
+
+
+def _csv(path: Path) -> pl.DataFrame | None:
+    return pl.read_csv(path, infer_schema_length=None) if path.is_file() else None
+
+
+def _conflicts(disagreements: pl.DataFrame | None) -> dict[str, Any]:
+    """The cells on which sources disagree beyond rounding, those that were moved most first, and how many there are."""
+    if disagreements is None or disagreements.is_empty():
+        return {"rows": [], "kinds": {}}
+    kinds = dict(disagreements["kind"].value_counts(sort=True).iter_rows())
+    beyond = disagreements.filter(pl.col("kind") != "rounding")
+    order = beyond["yielded"].abs().arg_sort(descending=True)
+    return {"rows": beyond[order].head(MOST_CONFLICTS).to_dicts(), "kinds": kinds, "beyond": beyond.height}
+
+
+def _by_name(alignment: pl.DataFrame | None) -> dict[str, dict[str, Any]]:
+    return {row["name"]: row for row in alignment.to_dicts()} if alignment is not None else {}
 
 
 def _noise(manifest: dict[str, Any]) -> float:
@@ -121,7 +141,7 @@ def _command(manifest: dict[str, Any]) -> str:
 
 def _target_row(comparison: Comparison) -> dict[str, Any]:
     target = comparison.target
-    about = " × ".join(target.columns) if isinstance(target, Table) else f"mean of {target.variable}"
+    about = " × ".join(target.columns) if isinstance(target, Table) else f"{target.statistic} of {target.variable}"
     if not isinstance(target, Table) and target.by:
         about += f" by {', '.join(target.by)}"
     return {

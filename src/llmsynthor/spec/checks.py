@@ -14,8 +14,6 @@ from llmsynthor.spec.specification import Spec
 from llmsynthor.spec.targets import Table
 
 MOST_CELLS = 5
-ROUNDING = 0.005
-"""Shares of two sources that differ by less are taken for rounding and not reported."""
 
 
 def forbidden_targets(spec: Spec) -> tuple[Problem, ...]:
@@ -84,9 +82,9 @@ def _completions(names: Sequence[str], unit: Unit, rows: int) -> Iterator[dict[s
 def warnings(spec: Spec) -> tuple[Problem, ...]:
     """Collect what is allowed but worth a look."""
     tables = [(f'targets[{k}] "{t.name}"', t) for k, t in enumerate(spec.targets) if isinstance(t, Table)]
-    found = [*_untabulated(spec), *_disagreements(tables)]
+    found = [*_untabulated(spec), *_totals(tables)]
     for where, table in tables:
-        found += [*_silent_levels(where, table, spec), *_odd_shares(where, table)]
+        found += [*_silent_levels(where, table, spec), *_odd_shares(where, table), *_negatives(where, table)]
     return tuple(found)
 
 
@@ -121,27 +119,23 @@ def _odd_shares(where: str, table: Table) -> Iterator[Problem]:
         yield _warning(where, "the shares do not add up to 1 (or 100)", f"{total:g}", advice)
 
 
-def _disagreements(tables: Sequence[tuple[str, Table]]) -> Iterator[Problem]:
-    """Compare what two tables say about the same categories of one variable."""
-    margins = [(where, table, name, _margin(table, name)) for where, table in tables for name in table.columns]
-    for k, (where, table, name, own) in enumerate(margins):
-        for other_where, other, other_name, theirs in margins[k + 1 :]:
-            if (name, table.unit, table.universe) != (
-                other_name,
-                other.unit,
-                other.universe,
-            ) or own.keys() != theirs.keys():
-                continue
-            level = max(own, key=lambda level: abs(own[level] - theirs[level]))
-            if abs(own[level] - theirs[level]) > ROUNDING:
-                shown = f"{name} {level}: {own[level]:.3f} against {theirs[level]:.3f}"
-                advice = "both are kept, and the population comes as near to both as it can; correct one or remove it"
-                yield _warning(f"{where} and {other_where}", f"the two tables disagree about {name}", shown, advice)
+def _totals(tables: Sequence[tuple[str, Table]]) -> Iterator[Problem]:
+    """Name tables of counts about the same records that add up to different totals."""
+    totals: dict[tuple[str, str], tuple[str, float]] = {}
+    for where, table in tables:
+        if table.value != "count":
+            continue
+        key, total = (table.unit, str(table.universe or "")), sum(table.values)
+        first = totals.setdefault(key, (where, total))
+        if abs(total - first[1]) > 0.5 * table.last_digit * len(table.values):
+            advice = (
+                "only the distributions count, each is brought to the number of records; see that they mean the same"
+            )
+            yield _warning(f"{first[0]} and {where}", "the totals differ", f"{first[1]:,g} and {total:,g}", advice)
 
 
-def _margin(table: Table, name: str) -> dict[Level, float]:
-    shares: dict[Level, float] = {}
-    column, total = table.columns.index(name), sum(table.values)
-    for cell, value in zip(table.cells, table.values, strict=True):
-        shares[cell[column]] = shares.get(cell[column], 0.0) + value / total
-    return shares
+def _negatives(where: str, table: Table) -> Iterator[Problem]:
+    negative = sum(value < 0 for value in table.values)
+    if negative:
+        advice = "they are noise: the nearest table without negative cells and of the same total is used"
+        yield _warning(where, "cells are negative", f"{negative:,} of {len(table.values):,}", advice)

@@ -76,6 +76,7 @@ class TargetPart(Part):
     margin_of_error: str | None = None
     importance: float = Field(default=1.0, gt=0)
     zeros: Literal["sampling", "structural"] = "sampling"
+    trust: float = Field(default=1.0, gt=0, le=1)
 
     @model_validator(mode="after")
     def one_origin(self) -> "TargetPart":
@@ -85,6 +86,8 @@ class TargetPart(Part):
             raise ValueError("a target is one of mean, total and quantile")
         if self.quantile is not None and self.probability is None:
             raise ValueError("a quantile needs `probability`, for instance 0.5 for the median")
+        if self.trust < 1 and (self.mean or self.total or self.quantile):
+            raise ValueError("`trust` is for tables; means, totals and quantiles are met or left out")
         return self
 
 

@@ -172,7 +172,7 @@ def _target(number: int, target: Target) -> dict[str, Any]:
         written |= {target.statistic: target.variable, "by": list(target.by)}
         written |= {"probability": target.probability} if target.probability is not None else {}
     else:
-        written["zeros"] = target.zeros
+        written |= {"zeros": target.zeros, "trust": target.trust}
     written |= {"source": target.source, "tolerance": target.tolerance, "importance": target.importance}
     written |= {"universe": target.universe.text} if target.universe is not None else {}
     written |= {"margin_of_error": "margin_of_error"} if target.margins_of_error is not None else {}

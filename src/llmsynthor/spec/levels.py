@@ -29,6 +29,10 @@ class Interval:
     def __str__(self) -> str:
         return f"[{number_text(self.low)}, {number_text(self.high)})"
 
+    def holds(self, other: "Interval") -> bool:
+        """Say whether the other interval lies inside this one."""
+        return self.low <= other.low and other.high <= self.high
+
     def __contains__(self, value: float) -> bool:
         return self.low <= value < self.high
 

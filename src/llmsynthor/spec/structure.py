@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from llmsynthor.errors import Problem
 from llmsynthor.spec.schema import Numeric, Unit
 
-RESERVED = ("proposal_id",)
+RESERVED = ("proposal_id", "start_row", "start_changed")
 
 
 def structure_problems(units: Sequence[Unit]) -> Iterator[Problem]:

@@ -52,8 +52,8 @@ def read_target(
     if not _known_columns(columns, frame, place):
         return None
     cells = _cells(frame, columns, place)
-    values = _values(frame[value_column], place, negative=_is_statistic(part))
     margins = _margins(part, frame, place)
+    values = _values(frame[value_column], place, negative=_is_statistic(part) or margins is not None)
     if cells is None or values is None or len(problems) > before:
         return None
     _cell_problems(cells, columns, place, universe=universe)
@@ -82,7 +82,7 @@ def _is_statistic(part: TargetPart) -> bool:
 def _target(part: TargetPart, columns: Sequence[str], value: str, about: dict[str, Any], place: Place) -> Target | None:
     if not _is_statistic(part):
         kind: Any = "share" if "share" in (part.value, value) else "count"
-        return Table(columns=tuple(columns), value=kind, zeros=part.zeros, **about)
+        return Table(columns=tuple(columns), value=kind, zeros=part.zeros, trust=part.trust, **about)
     statistic: Any = "mean" if part.mean is not None else "total" if part.total is not None else "quantile"
     name = part.mean or part.total or part.quantile or ""
     try:
@@ -243,7 +243,8 @@ def _values(column: pl.Series, place: Place, *, negative: bool) -> list[float] |
         if value is None:
             place.problem("the value is missing or no number", "give a finite number", str(text)[:80], row=row)
         elif value < 0 and not negative:
-            place.problem("the value is negative", "a count or share is zero or more", str(text)[:80], row=row)
+            advice = "a count or share is zero or more; of noisy tables name the column of their margin_of_error"
+            place.problem("the value is negative", advice, str(text)[:80], row=row)
         else:
             values.append(value)
         if len(place.problems) - before >= MOST_PROBLEMS:

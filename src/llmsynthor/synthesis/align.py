@@ -27,6 +27,7 @@ class Start:
 
     codes: Codes
     stay: float = 100.0
+    for_good: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +50,7 @@ class Aligned:
     report: Report
 
 
-def align(  # noqa: PLR0913  (the question, and how it is worked on)
+def align(
     goals: Goals,
     *,
     records: int,
@@ -71,6 +72,7 @@ def align(  # noqa: PLR0913  (the question, and how it is worked on)
         seed=seed,
         effort=effort or Effort(),
         shaped=any(np.ptp(potential.values) > 1e-12 for potential in potentials),
+        keep=start is not None and start.for_good,
         **({"notify": notify} if notify is not None else {}),
     )
     fitted = fit(task, held)

@@ -14,6 +14,9 @@ from llmsynthor.synthesis.task import Codes, Counts, Floats, Task, count, in_par
 FIRST_STRENGTH, FULL_STRENGTH, GROWTH = 0.1, 4.0, 1.6
 """Penalty of a squared error of one record: it grows from sweep to sweep until a single record too many weighs heavily."""
 
+KEEPING_STRENGTH = 32.0
+"""Where records hold on to what they are, a single record too many must weigh more than that."""
+
 LET_GO, GIVE_UP = 4, 12
 """Sweeps without gain after which held records may be changed too, and after which the correction ends."""
 
@@ -56,9 +59,11 @@ def correct(task: Task, codes: Codes, theta: Floats, stay: Floats) -> Corrected:
     they cannot all be met, importance and margins of error decide.
     """
     state = _state(task, np.ascontiguousarray(codes))
+    if _worst(task, state) < task.effort.rounding - 1e-9 and not state.means.missing().any():
+        return Corrected(codes=state.codes, sentence=DONE, moved=0)
     weight = np.where(task.compiled.is_hard, 1.0, 0.0)
     sentence = _anneal(task, state, theta, stay, weight, first_sweep=0)
-    if _swap_rounds(task, state, stay == 0):
+    if _swap_rounds(task, state, (stay == 0) | task.keep):
         sentence = DONE
     dearer = task.compiled.weight[task.compiled.is_hard]
     if dearer.size and np.ptp(dearer) > 0 and _worst(task, state) >= DEAR:
@@ -97,15 +102,18 @@ def _anneal(task: Task, state: _State, theta: Floats, stay: Floats, weight: Floa
     hard, program, effort = task.compiled.is_hard, task.compiled.program, task.effort
     again = first_sweep > 0
     lightest = float(weight[hard].min()) if hard.any() else 1.0
-    final = FULL_STRENGTH / lightest if again else FULL_STRENGTH
+    full = KEEPING_STRENGTH if task.keep else FULL_STRENGTH
+    final = full / lightest if again else full
     cheap = _cost(program, len(state.codes), program.sweep_moves) < CHEAP
     stalled, best, kept = 0, np.inf, state.codes.copy()
     reason = "the sweeps set for correction are used up"
     for sweep in range(effort.correct_sweeps):
-        strength = min(final, (FULL_STRENGTH if again else FIRST_STRENGTH) * GROWTH**sweep)
+        strength = min(final, (full if again else FIRST_STRENGTH) * GROWTH**sweep)
         strong = strength >= final
-        hold = stay if stalled < LET_GO else np.zeros_like(stay)
-        _step(task, state, theta, hold, strength * weight, _Way(sweep=first_sweep + sweep, strong=strong, stalled=stalled))
+        hold = stay if task.keep or stalled < LET_GO else np.zeros_like(stay)
+        _step(
+            task, state, theta, hold, strength * weight, _Way(sweep=first_sweep + sweep, strong=strong, stalled=stalled)
+        )
         goal = task.goal(state.counts)
         error, off = (state.counts - goal)[hard], state.means.missing()
         task.told("correct", sweep, state.counts, goal)
@@ -166,9 +174,7 @@ def _step(task: Task, state: _State, theta: Floats, stay: Floats, penalty: Float
     return None
 
 
-def _in_blocks(
-    task: Task, state: _State, theta: Floats, stay: Floats, penalty: Floats, way: _Way, blocks: int
-) -> None:
+def _in_blocks(task: Task, state: _State, theta: Floats, stay: Floats, penalty: Floats, way: _Way, blocks: int) -> None:
     """Let each block of records make up its part of what is missing; their number, not that of workers, is fixed."""
     program, goal = task.compiled.program, task.goal(state.counts)
     ends = np.linspace(0, len(state.codes), blocks + 1).astype(np.int64)
@@ -185,9 +191,9 @@ def _in_blocks(
         order = np.arange(ends[block], ends[block + 1])
         wanted = counts + missing
         gain = theta - penalty * (2.0 * (counts - wanted) + 1.0)
-        seed = (task.seed, 1_000_000 + way.sweep)
+        end = (False, task.seed, 1_000_000 + way.sweep)
         made = kernels.correct(
-            state.codes, order, program, program.sweep_moves, gain, counts, wanted, stay, penalty, share, False, *seed
+            state.codes, order, program, program.sweep_moves, gain, counts, wanted, stay, penalty, share, *end
         )
         return counts, share, made
 
@@ -209,5 +215,3 @@ def _cost(program: Program, records: int, n_moves: int) -> float:
 def _affordable(program: Program, n_moves: int) -> int:
     """Number of records for which the joint moves cost about as much as a sweep over 100,000 records by single ones."""
     return max(100, int(_cost(program, 100_000, program.sweep_moves) / _cost(program, 1, n_moves)))
-
-

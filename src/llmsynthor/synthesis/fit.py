@@ -80,7 +80,8 @@ def _learn(task: Task, codes: Codes, theta: Floats, open_goal: Floats) -> Floats
         goal = compiled.scaled(open_goal, counts)
         told = learn & (goal > 0)
         step = 1.0 / overlap / (1.0 + sweep / 20.0)
-        theta[told] += step * (np.log(goal[told] / np.maximum(counts[told], 0.5)) - compiled.decay[told] * theta[told])
+        moved = theta[told] + step * np.log(goal[told] / np.maximum(counts[told], 0.5))
+        theta[told] = moved / (1.0 + step * compiled.decay[told])  # an implicit step: stable however strong the decay
         _tilt_means(task, theta, counts, 1.0 / (1.0 + sweep / 10.0), len(codes))
         average[finite] += (theta[finite] - average[finite]) * (1.0 if sweep < 5 else 0.25)
         task.told("fit", sweep, counts, goal)

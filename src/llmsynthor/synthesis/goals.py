@@ -15,8 +15,8 @@ from llmsynthor.spec.specification import Spec
 from llmsynthor.spec.targets import Table
 from llmsynthor.synthesis.grid import Axis, Grid, draw_evenly
 from llmsynthor.synthesis.moments import Moment, bring_moments
-from llmsynthor.synthesis.quantiles import QuantileGoal, bring_quantiles
 from llmsynthor.synthesis.projection import Projection, project_columns, project_condition
+from llmsynthor.synthesis.quantiles import QuantileGoal, bring_quantiles
 
 TRIED_POINTS = 64
 
@@ -125,7 +125,9 @@ def _goal(table: Table, grid: Grid) -> Goal:
     levels = tuple(_levels_of(axis, [cell[k] for cell in table.cells]) for k, axis in enumerate(axes))
     index = [{level: position for position, level in enumerate(column)} for column in levels]
     shape = tuple(len(column) for column in levels)
-    places = np.array([[positions[level] for positions, level in zip(index, cell, strict=True)] for cell in table.cells])
+    places = np.array(
+        [[positions[level] for positions, level in zip(index, cell, strict=True)] for cell in table.cells]
+    )
     values, errors = np.zeros(shape), np.zeros(shape)
     np.add.at(values, tuple(places.T), np.array(table.values))
     if table.margins_of_error is not None:

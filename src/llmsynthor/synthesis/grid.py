@@ -45,9 +45,7 @@ class Axis:
         """Say for each code whether its cell lies in `level`, shape (size,)."""
         if isinstance(level, str):
             return np.array([own == level for own in self.levels])
-        return np.array(
-            [isinstance(own, Interval) and level.low <= own.low and own.high <= level.high for own in self.levels]
-        )
+        return np.array([isinstance(own, Interval) and level.holds(own) for own in self.levels])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

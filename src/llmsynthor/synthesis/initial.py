@@ -78,9 +78,7 @@ def _entropy(shares: Floats) -> float:
     return float(-(positive * np.log(positive)).sum())
 
 
-def draw_initial(
-    goals: Goals, chain: tuple[Link, ...], records: int, rng: np.random.Generator
-) -> NDArray[np.int32]:
+def draw_initial(goals: Goals, chain: tuple[Link, ...], records: int, rng: np.random.Generator) -> NDArray[np.int32]:
     """Draw records, shape (records, variables): every cell of a linked table gets its expected count, rounded.
 
     Variables of no link are independent, each stratified over its one-way shares.

@@ -84,6 +84,10 @@ def sweep_chunk(codes, first, last, program, weights, seed, sweep):
         state = stream(seed, sweep, record)
         locate(codes, record, program, index)
         for move in range(program.sweep_moves):
+            if program.move_chance[move] < 1.0:
+                state, uniform = mix(state)
+                if uniform >= program.move_chance[move]:
+                    continue
             size, old = program.move_size[move], joint_code(codes, record, move, program)
             work[:size] = 1.0
             for k in range(program.move_ptr[move], program.move_ptr[move + 1]):
@@ -164,6 +168,10 @@ def correct(codes, order, program, n_moves, gain, counts, targets, stay, penalty
         if focus and not in_surplus(index, program, counts, targets):
             continue
         for move in range(n_moves):
+            if program.move_chance[move] < 1.0 and not focus:
+                state, uniform = mix(state)
+                if uniform >= program.move_chance[move]:
+                    continue
             size, old = program.move_size[move], joint_code(codes, record, move, program)
             work[:size] = 0.0
             for k in range(program.move_ptr[move], program.move_ptr[move + 1]):
@@ -253,7 +261,7 @@ def swap_within(codes, axis, table, program, groups, starts, counts, targets, fr
                 entered = cells[rest + offsets[entry + codes[other, axis]]]
                 leaving = cells[far + offsets[entry + codes[other, axis]]]
                 entering = cells[far + offsets[entry + codes[one, axis]]]
-                if far == rest or entered == left or leaving == left or entering == entered or leaving == entered:
+                if far == rest or left in (entered, leaving) or entered in (entering, leaving):
                     continue
                 change = 2.0 * (counts[entered] - targets[entered] - counts[left] + targets[left]) + 2.0
                 change += 2.0 * (counts[entering] - targets[entering] - counts[leaving] + targets[leaving]) + 2.0

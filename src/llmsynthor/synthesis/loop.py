@@ -5,25 +5,30 @@ until nothing is missing or the iterations are used up. With `align: exact` a fe
 then alignment fills up and moves the population to the tables.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
+import polars as pl
 
 from llmsynthor.errors import AnswerError, BudgetError, Problem, SpecError
 from llmsynthor.llm.ledger import Recorded
 from llmsynthor.spec.specification import Spec
-from llmsynthor.spec.targets import Statistic
-from llmsynthor.synthesis.align import Effort, Report, Start, align
+from llmsynthor.synthesis.aggregate import aggregate
+from llmsynthor.synthesis.align import Aligned, Effort, Report, Start, align
 from llmsynthor.synthesis.dependency import Group, given_groups, infer_groups
 from llmsynthor.synthesis.discrepancy import Discrepancy, discrepancies, total_variation
+from llmsynthor.synthesis.feasibility import find_contradictions
 from llmsynthor.synthesis.goals import Goals, bring_to_grid
 from llmsynthor.synthesis.grid import build_grid
+from llmsynthor.synthesis.outcome import Notify, Options, Outcome, Progress, Step, expected_calls
 from llmsynthor.synthesis.planner import Draft, Situation, plan
 from llmsynthor.synthesis.population import NO_PROPOSAL, Population, merge
+from llmsynthor.synthesis.program import Potential
 from llmsynthor.synthesis.proposal import Proposal, admit, bound_count, draw
+from llmsynthor.synthesis.reconcile import Disagreement, reconcile
 from llmsynthor.synthesis.shape import shape_potentials
+from llmsynthor.synthesis.starting import STAY, Starting, begin_with, dependence_tree
 
 GROUPS = 3
 ALIGNED = 0.005
@@ -35,71 +40,8 @@ PROPOSED_SHARE = 0.02
 
 SCALE = 1_000
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """How a synthesis runs; `iterations` None takes the default of the mode."""
-
-    records: int
-    seed: int = 0
-    align: Literal["exact", "none"] = "exact"
-    iterations: int | None = None
-    proposals: int = 5
-    temperature: float = 0.7
-    workers: int | None = None
-
-    @property
-    def rounds(self) -> int:
-        return self.iterations if self.iterations is not None else 100 if self.align == "none" else 2
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
-    """What a person wants to see while it works; `expected_calls` is None where it is not known."""
-
-    stage: str
-    iteration: int
-    iterations: int
-    discrepancy: float | None
-    calls: int
-    expected_calls: int
-    message: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """One line of the history; calls, tokens and seconds are totals so far."""
-
-    iteration: int
-    stage: Literal["proposals", "fit", "correct"]
-    discrepancy: float
-    tvd: float
-    worst_tvd: float
-    records: int
-    calls: int
-    tokens: int
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """What the loop made. `report` is None without alignment; `failures` counts questions without a usable answer."""
-
-    goals: Goals
-    population: Population
-    groups: tuple[Group, ...]
-    proposals: tuple[Proposal, ...]
-    history: tuple[Step, ...]
-    report: Report | None
-    stop_reason: str
-
-
-Notify = Callable[[Progress], None]
-
-
-def expected_calls(spec: Spec, options: Options, *, llm: bool) -> int:
-    """Number of questions a run will put when every answer is usable: it grows with no number of records."""
-    return 1 + options.rounds if llm and len(spec.schema.top.coded) > 1 else options.rounds if llm else 0
+OFF_TARGET = 3.0
+"""A cell that is so many records off is not off by rounding: contradictions are looked for."""
 
 
 def unsupported(spec: Spec) -> tuple[Problem, ...]:
@@ -112,21 +54,24 @@ def unsupported(spec: Spec) -> tuple[Problem, ...]:
     if any(unit.derived for unit in spec.schema.units):
         advice = "leave derived variables and their tables out for now"
         found.append(Problem(where="units", what="derived variables are not made yet", advice=advice))
-    for number, target in enumerate(spec.targets):
-        if isinstance(target, Statistic) and target.statistic != "mean":
-            where = f'targets[{number}] "{target.name}"'
-            advice = "state it as a table or a mean for now"
-            found.append(Problem(where=where, what=f"a {target.statistic} is not aligned yet", advice=advice))
     return tuple(found)
 
 
-def synthesize(spec: Spec, options: Options, model: Recorded | None, *, notify: Notify) -> Outcome:
-    """Make records for the top unit of the spec; raises SpecError for what this version does not make."""
+def synthesize(
+    spec: Spec, options: Options, model: Recorded | None, *, notify: Notify, start: pl.DataFrame | None = None
+) -> Outcome:
+    """Make records for the top unit of the spec; raises SpecError for what this version does not make.
+
+    With `start`, records in the spec's variables, those are changed as little as the tables ask, and no model is called.
+    """
     problems = unsupported(spec)
     if problems:
         raise SpecError(*problems)
-    goals = bring_to_grid(spec, build_grid(spec, spec.schema.top))
-    run = _Run(spec=spec, options=options, goals=goals, model=model, notify=notify)
+    goals, disagreements = reconcile(bring_to_grid(spec, build_grid(spec, spec.schema.top)))
+    run = _Run(spec=spec, options=options, goals=goals, model=model, notify=notify, disagreements=disagreements)
+    if start is not None:
+        rng = np.random.default_rng([options.seed, 40])
+        return run.changed(begin_with(start, goals.grid, options.records, rng=rng))
     run.infer()
     run.propose()
     return run.aligned() if options.align == "exact" else run.as_proposed()
@@ -141,6 +86,7 @@ class _Run:
     goals: Goals
     model: Recorded | None
     notify: Notify
+    disagreements: tuple[Disagreement, ...] = ()
     groups: tuple[Group, ...] = ()
     proposals: list[Proposal] = field(default_factory=list)
     history: list[Step] = field(default_factory=list)
@@ -261,29 +207,47 @@ class _Run:
         """Fill up to the number of records asked for, and move the population to the tables."""
         self.tell("fit", 0, None)
         start = Start(codes=self.population.codes) if len(self.population) else None
-        result = align(
-            self.goals,
-            records=self.options.records,
-            seed=self.options.seed,
-            potentials=shape_potentials(self.goals, self.options.records),
-            start=start,
-            effort=Effort(workers=self.options.workers),
-            notify=self.swept,
-        )
+        result = self.align(shape_potentials(self.goals, self.options.records), start)
         proposal = np.full(self.options.records, NO_PROPOSAL, dtype=np.int64)
         origin = self.population.proposal[: self.options.records]
         proposal[: len(origin)] = np.where(result.unchanged, origin, NO_PROPOSAL)
         order = np.random.default_rng([self.options.seed, 20]).permutation(self.options.records)
         population = Population(codes=result.codes[order], proposal=proposal[order])
         reason = f"aligned: {result.report.sentence}"
-        return self.outcome(population, result.report, f"{reason}; {self.stop_reason}" if self.stop_reason else reason)
+        reason = f"{reason}; {self.stop_reason}" if self.stop_reason else reason
+        return self.outcome(population, result.report, reason)
+
+    def changed(self, starting: Starting) -> Outcome:
+        """Move a starting population to the tables, changing few of its records."""
+        self.tell("fit", 0, None)
+        start = Start(codes=starting.codes, stay=STAY, for_good=True)
+        result = self.align(dependence_tree(self.goals, starting.codes), start)
+        population = Population(codes=result.codes, proposal=np.full(self.options.records, NO_PROPOSAL, dtype=np.int64))
+        same = int(result.unchanged.sum())
+        reason = f"aligned: {result.report.sentence}; {same:,} of {self.options.records:,} records are as they were"
+        outcome = self.outcome(population, result.report, reason)
+        return replace(outcome, starting=starting)
+
+    def align(self, potentials: tuple[Potential, ...], start: Start | None) -> Aligned:
+        return align(
+            self.goals,
+            records=self.options.records,
+            seed=self.options.seed,
+            potentials=potentials,
+            start=start,
+            effort=Effort(workers=self.options.workers),
+            notify=self.swept,
+        )
 
     def as_proposed(self) -> Outcome:
         reason = self.stop_reason or f"the {self.options.rounds} iterations set for the loop are used up"
         return self.outcome(self.population, None, reason)
 
     def outcome(self, population: Population, report: Report | None, reason: str) -> Outcome:
+        unmet = off_target(self.goals, population.codes) if report is not None else ()
         return Outcome(
+            disagreements=self.disagreements,
+            contradictions=find_contradictions(self.goals, unmet),
             goals=self.goals,
             population=population,
             groups=self.groups,
@@ -340,6 +304,16 @@ class _Run:
                 expected_calls=expected,
             )
         )
+
+
+def off_target(goals: Goals, codes: np.ndarray) -> tuple[str, ...]:
+    """Name the tables of which a cell is further off than rounding explains, the worst first."""
+    errors = {}
+    for goal in goals.tables:
+        counts = aggregate(codes, goal)
+        wanted = goal.shares * (len(codes) if goal.table.universe is None else counts.sum())
+        errors[goal.name] = float(np.abs(counts - wanted).max())
+    return tuple(name for name in sorted(errors, key=lambda name: -errors[name]) if errors[name] >= OFF_TARGET)
 
 
 def _mean(values: "np.ndarray | list[float]") -> float:

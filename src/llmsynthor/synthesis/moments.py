@@ -79,7 +79,9 @@ def bring_moments(spec: Spec, grid: Grid) -> tuple[Moment, ...]:
 
 def stated_population(spec: Spec, unit: str) -> float | None:
     """The number of records that the tables of counts speak of: the most important one's total, the first among equals."""
-    tables = [t for t in spec.targets if isinstance(t, Table) and (t.unit, t.value, t.universe) == (unit, "count", None)]
+    tables = [
+        t for t in spec.targets if isinstance(t, Table) and (t.unit, t.value, t.universe) == (unit, "count", None)
+    ]
     return sum(max(tables, key=lambda table: table.importance).values) if tables else None
 
 

@@ -8,11 +8,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from llmsynthor.synthesis.goals import Goals
+from llmsynthor.synthesis.goals import Goal, Goals
 from llmsynthor.synthesis.projection import Projection
+from llmsynthor.synthesis.quantiles import QuantileGoal
 
 LARGEST_JOINT_MOVE, LARGEST_RULE_MOVE = 1_024, 4_096
 """A redraw of several variables at once is offered where they have no more combinations than this."""
+
+JOINT_SHARE = 0.5
+"""Cost of trying one joint move on the records of a sweep, beside that of all moves of single variables."""
 
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -22,7 +26,8 @@ class Program(NamedTuple):
     """Tables and moves as flat arrays; `x_ptr` holds where each table's or move's entries start.
 
     Cells of all tables are numbered through; cell 0 is nowhere: the place of records outside a table's universe.
-    The first `sweep_moves` moves are those of a Gibbs sweep, the others serve the correction only.
+    The first `sweep_moves` moves are those of a Gibbs sweep, the others serve the correction only. `move_chance` is the
+    probability with which a sweep tries a move on a record: large moves are tried on few.
     """
 
     table_ptr: Integers
@@ -38,6 +43,7 @@ class Program(NamedTuple):
     move_axis_ptr: Integers
     move_axis: Integers
     move_axis_size: Integers
+    move_chance: Floats
     sweep_moves: int
 
 
@@ -54,9 +60,10 @@ class Compiled:
     """A program with the values that go with its cells, shape (cells,).
 
     `fixed` log-weights and target `shares`; `is_target` marks cells whose θ is fitted, `is_hard` those that whole records are
-    walked to; `is_slack` those of `between`. `decay` pulls the θ of soft targets back to zero; `weight` says how dear an error is where not all can be met.
-    `tables` holds the first and last cell (the last not in) of every table, `free` those of groups of cells that want their
-    shares of as many records as they hold now, `between` those of quantiles with values on the spot, with their share.
+    walked to, `is_slack` those of `between`. `decay` pulls the θ of soft targets back to zero; `weight` says how dear an error
+    is where not all can be met. `tables` holds the first and last cell (the last not in) of every table, `free` those of groups
+    of cells that want their shares of as many records as they hold now, `between` the first cell of every quantile with values
+    on the spot, with its share. `moments` are the number of the first mean among the tables, and its first cell.
     """
 
     program: Program
@@ -95,8 +102,8 @@ def compile_goals(goals: Goals, potentials: Sequence[Potential]) -> Compiled:
     tilts = [Potential(projection=m.projection, values=np.zeros(m.projection.size)) for m in goals.moments]
     zeros = [Potential(projection=z.projection, values=np.where(z.forbidden, -np.inf, 0.0)) for z in goals.zeros]
     behind = [*tilts, *zeros, *potentials]
-    targets = [*goals.tables, *goals.quantiles]
-    projections = [part.projection for part in (*targets, *behind)]
+    targets: list[Goal | QuantileGoal] = [*goals.tables, *goals.quantiles]
+    projections = [*(t.projection for t in targets), *(potential.projection for potential in behind)]
     starts = np.cumsum([1, *(projection.size for projection in projections)])
     values = {name: np.zeros(starts[-1]) for name in ("fixed", "shares", "decay", "weight")}
     for target, start in zip(targets, starts, strict=False):
@@ -176,8 +183,16 @@ def _assemble(goals: Goals, projections: Sequence[Projection], starts: Integers)
         move_axis_ptr=_array(np.cumsum([0, *(len(axes) for axes in moves)])),
         move_axis=_array(flat),
         move_axis_size=_array([sizes[axis] for axis in flat]),
+        move_chance=_chances(moves, sizes, move_ptr),
         sweep_moves=len(sizes) + len(_rule_moves(goals)),
     )
+
+
+def _chances(moves: Sequence[tuple[int, ...]], sizes: tuple[int, ...], move_ptr: Sequence[int]) -> Floats:
+    """Let all joint moves together cost about as much as those of single variables."""
+    cost = np.array([np.prod([sizes[axis] for axis in axes]) for axes in moves]) * np.maximum(np.diff(move_ptr), 1)
+    singles, joint = cost[: len(sizes)].sum(), cost[len(sizes) :]
+    return np.concatenate([np.ones(len(sizes)), np.minimum(1.0, singles / np.maximum(joint, 1) * JOINT_SHARE)])
 
 
 def _array(values: Sequence[int] | Integers) -> Integers:
@@ -198,9 +213,18 @@ def _joint_offsets(axes: tuple[int, ...], projection: Projection, sizes: tuple[i
 
 def _rule_moves(goals: Goals) -> list[tuple[int, ...]]:
     """Variables that a rule ties together are redrawn together: no single change may lead past a wall of zeros."""
-    tied = [zeros.projection.axes for zeros in goals.zeros if len(zeros.projection.axes) > 1]
-    pairs = {pair for axes in tied for pair in combinations(sorted(axes), 2)}
-    return _small({*tied, *pairs}, goals, LARGEST_RULE_MOVE)
+    tied = [tuple(sorted(zeros.projection.axes)) for zeros in goals.zeros if len(zeros.projection.axes) > 1]
+    pairs = {pair for axes in tied for pair in combinations(axes, 2)}
+    return _small({*tied, *pairs, *_clusters(tied)}, goals, LARGEST_RULE_MOVE)
+
+
+def _clusters(tied: Sequence[tuple[int, ...]]) -> set[tuple[int, ...]]:
+    """Variables that rules tie together by way of others: who lives behind two walls needs a door through both."""
+    found: list[set[int]] = []
+    for axes in tied:
+        touching = [cluster for cluster in found if cluster & set(axes)]
+        found = [cluster for cluster in found if cluster not in touching] + [set(axes).union(*touching)]
+    return {tuple(sorted(cluster)) for cluster in found}
 
 
 def _moves(goals: Goals, projections: Sequence[Projection]) -> list[tuple[int, ...]]:

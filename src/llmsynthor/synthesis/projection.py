@@ -78,6 +78,23 @@ def project_condition(grid: Grid, condition: Expression) -> tuple[Projection, ND
     return _pack(axes, [np.arange(size) for size in sizes], cells, len(true)), true, false
 
 
+def possible_in_cells(
+    grid: Grid, condition: Expression, columns: Sequence[str], levels: Sequence[Sequence[Level]]
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Say for each cell of a table, row-major, whether a condition on its columns may be true, and may be false."""
+    place = np.indices([len(column) for column in levels]).reshape(len(levels), -1)
+    boxes: dict[str, Box] = {}
+    for name, column, codes in zip(columns, levels, place, strict=True):
+        intervals = [level for level in column if isinstance(level, Interval)]
+        if intervals:
+            low, high = np.array([level.low for level in intervals]), np.array([level.high for level in intervals])
+            integer = getattr(grid.axes[grid.position(name)].variable, "integer", False)
+            boxes[name] = Span(low=low[codes], high=high[codes], integer=integer)
+        else:
+            boxes[name] = Levels(codes=codes, levels=tuple(str(level) for level in column))
+    return possible(condition, boxes)
+
+
 def _membership(axis: Axis, levels: Sequence[Level]) -> NDArray[np.int64]:
     member = np.full(axis.size, OUTSIDE, dtype=np.int64)
     if isinstance(levels[0], str):

@@ -41,7 +41,7 @@ def _contexts(task: Task, axis: int, table: int) -> float:
     return float(np.prod([task.goals.grid.sizes[other] for other in joined]))
 
 
-def _swap_axis(  # noqa: PLR0913, PLR0917  (what a kernel reads)
+def _swap_axis(
     task: Task, codes: Codes, counts: Counts, goal: Floats, free: NDArray[np.bool_], axis: int, table: int
 ) -> int:
     program = task.compiled.program
@@ -50,6 +50,4 @@ def _swap_axis(  # noqa: PLR0913, PLR0917  (what a kernel reads)
     order = np.argsort(keys, kind="stable")
     edges = np.flatnonzero(np.diff(keys[order])) + 1
     starts = np.concatenate([[0], edges, [len(codes)]])
-    return int(
-        kernels.swap_within(codes, axis, table, program, order, starts, counts, goal, free, MOST_PARTNERS)
-    )
+    return int(kernels.swap_within(codes, axis, table, program, order, starts, counts, goal, free, MOST_PARTNERS))

@@ -44,7 +44,7 @@ class Effort:
 class Task:
     """The goals as the kernels read them, how many records, from which seed, with how much effort.
 
-    `shaped` says that something besides the goals gives the records a shape.
+    `shaped` says that something besides the goals gives the records a shape, `keep` that records held are never let go.
     """
 
     goals: Goals
@@ -53,6 +53,7 @@ class Task:
     seed: int
     effort: Effort
     shaped: bool = False
+    keep: bool = False
     notify: Notify = field(default=lambda stage, sweep, tvd: None)
 
     def goal(self, counts: Counts, records: int | None = None) -> Floats:

@@ -1,0 +1,72 @@
+"""All that `llmsynthor check` finds before any call: contradictions, disagreements of sources, and what a run will ask."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from llmsynthor.errors import Problem, SpecError
+from llmsynthor.spec.checks import forbidden_targets, warnings
+from llmsynthor.spec.specification import Spec
+from llmsynthor.synthesis.discrepancy import say_cell
+from llmsynthor.synthesis.feasibility import find_contradictions
+from llmsynthor.synthesis.goals import bring_to_grid
+from llmsynthor.synthesis.grid import build_grid
+from llmsynthor.synthesis.loop import unsupported
+from llmsynthor.synthesis.outcome import Options, expected_calls
+from llmsynthor.synthesis.reconcile import Disagreement, reconcile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examined:
+    """What is allowed but worth a look, what this version does not make, and the calls that a run will make."""
+
+    warnings: tuple[Problem, ...]
+    unsupported: tuple[Problem, ...]
+    calls: int
+
+
+def examine(spec: Spec) -> Examined:
+    """Look through a spec; raises SpecError for what cannot be."""
+    contradictions = forbidden_targets(spec)
+    if contradictions:
+        raise SpecError(*contradictions)
+    missing = unsupported(spec)
+    found = list(warnings(spec))
+    if not missing:
+        goals, disagreements = reconcile(bring_to_grid(spec, build_grid(spec, spec.schema.top)))
+        found += _disagreements(disagreements)
+        found += [
+            Problem(
+                where="targets and rules",
+                what=str(contradiction),
+                advice="correct one of them; a run comes as near to all as it can and ends with exit code 1",
+                severity="warning",
+            )
+            for contradiction in find_contradictions(goals, [goal.name for goal in goals.tables])
+        ]
+    settings = spec.settings
+    options = Options(records=settings.records or 1, align=settings.align or "exact", iterations=settings.iterations)
+    calls = expected_calls(spec, options, llm=settings.llm != "none")
+    return Examined(warnings=tuple(found), unsupported=missing, calls=calls)
+
+
+def _disagreements(disagreements: Sequence[Disagreement]) -> Iterator[Problem]:
+    """Say for each pair of tables where they are furthest apart."""
+    worst: dict[tuple[str, ...], Disagreement] = {}
+    for entry in disagreements:
+        key = (*sorted((entry.table, entry.others[0])), *entry.columns)
+        if entry.kind != "rounding" and _apart(entry) > _apart(worst.get(key)):
+            worst[key] = entry
+    for entry in worst.values():
+        explained = " (their margins of error explain it)" if entry.kind == "margin of error" else ""
+        yield Problem(
+            where=f'targets "{entry.table}" and "{entry.others[0]}"',
+            what=f"they disagree about {', '.join(entry.columns)}{explained}",
+            found=f"{say_cell(entry.columns, entry.cell)}: {entry.stated:.4f} against {entry.others_stated[0]:.4f}, "
+            f"{entry.used:.4f} is used",
+            advice="importance and margin_of_error decide who yields; correct one, or leave it so",
+            severity="warning",
+        )
+
+
+def _apart(entry: Disagreement | None) -> float:
+    return max(abs(entry.stated - other) for other in entry.others_stated) if entry is not None else -1.0

@@ -1,0 +1,162 @@
+"""The tables of a run: records, proposals, history and disagreements as frames, and the figures of its manifest."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from llmsynthor.evaluation.compare import Comparison
+from llmsynthor.realize import realize
+from llmsynthor.spec.levels import Interval
+from llmsynthor.spec.specification import Spec
+from llmsynthor.synthesis.discrepancy import say_cell
+from llmsynthor.synthesis.outcome import Outcome, Step
+
+HISTORY = {
+    "iteration": pl.Int64,
+    "stage": pl.String,
+    "discrepancy": pl.Float64,
+    "tvd": pl.Float64,
+    "worst_tvd": pl.Float64,
+    "records": pl.Int64,
+    "calls": pl.Int64,
+    "tokens": pl.Int64,
+    "seconds": pl.Float64,
+}
+PROPOSALS = {
+    "proposal_id": pl.Int64,
+    "iteration": pl.Int64,
+    "values": pl.String,
+    "count": pl.Int64,
+    "asked": pl.Int64,
+    "records": pl.Int64,
+    "reason": pl.String,
+    "guidance": pl.String,
+    "call_id": pl.String,
+    "status": pl.String,
+}
+
+
+DISAGREEMENTS = {
+    "target": pl.String,
+    "others": pl.String,
+    "universe": pl.String,
+    "cell": pl.String,
+    "stated": pl.Float64,
+    "others_stated": pl.String,
+    "used": pl.Float64,
+    "yielded": pl.Float64,
+    "kind": pl.String,
+}
+
+
+def records_frame(spec: Spec, outcome: Outcome, *, seed: int) -> pl.DataFrame:
+    """Give the records their values; those of a starting population that stayed in their cells keep theirs."""
+    unit, starting = spec.schema.top, outcome.starting
+    codes = outcome.population.codes
+    known = {}
+    if starting is not None:
+        for position, axis in enumerate(outcome.goals.grid.axes):
+            if isinstance(axis.levels[0], Interval):
+                before = starting.frame[axis.name].cast(pl.Float64).to_numpy()[starting.rows]
+                known[axis.name] = np.where(starting.codes[:, position] == codes[:, position], before, np.nan)
+    values = realize(outcome.goals, codes, rng=np.random.default_rng([seed, 30]), known=known)
+    texts = [pl.lit(None, dtype=pl.String).alias(text.name) for text in unit.texts]
+    origin = pl.Series("proposal_id", outcome.population.proposal)
+    frame = values.with_columns(texts).select([variable.name for variable in unit.variables])
+    frame = frame.with_columns(pl.select(pl.when(origin >= 0).then(origin).alias("proposal_id"))["proposal_id"])
+    if starting is not None:
+        changed = (starting.codes != codes).any(axis=1)
+        frame = frame.with_columns(pl.Series("start_row", starting.rows + 1), pl.Series("start_changed", changed))
+    return frame.select(pl.int_range(1, frame.height + 1, dtype=pl.Int64).alias(f"{unit.name}_id"), pl.all())
+
+
+def proposals_frame(outcome: Outcome, frame: pl.DataFrame) -> pl.DataFrame:
+    """One row per proposal, with the records that are left of it."""
+    left = dict(frame["proposal_id"].drop_nulls().value_counts().iter_rows())
+    rows = [
+        {
+            "proposal_id": p.number,
+            "iteration": p.iteration,
+            "values": json.dumps({name: str(level) for name, level in p.values.items()}, ensure_ascii=False),
+            "count": p.count,
+            "asked": p.asked,
+            "records": left.get(p.number, 0),
+            "reason": p.reason,
+            "guidance": p.guidance,
+            "call_id": p.call_id,
+            "status": p.status,
+        }
+        for p in outcome.proposals
+    ]
+    return pl.DataFrame(rows, schema=PROPOSALS, orient="row")
+
+
+def history_frame(history: Sequence[Step]) -> pl.DataFrame:
+    """One row per iteration or sweep."""
+    return pl.DataFrame([asdict(step) for step in history], schema=HISTORY, orient="row")
+
+
+def disagreements_frame(outcome: Outcome) -> pl.DataFrame:
+    """One row per table and cell on which sources disagree; `yielded` in records, positive where the cell was raised."""
+    shares = {goal.name: goal.universe_share * len(outcome.population) for goal in outcome.goals.tables}
+    rows = [
+        {
+            "target": entry.table,
+            "others": "; ".join(entry.others),
+            "universe": entry.universe,
+            "cell": say_cell(entry.columns, entry.cell),
+            "stated": round(entry.stated, 9),
+            "others_stated": "; ".join(f"{share:.9g}" for share in entry.others_stated),
+            "used": round(entry.used, 9),
+            "yielded": round((entry.used - entry.stated) * shares[entry.table], 3),
+            "kind": entry.kind,
+        }
+        for entry in outcome.disagreements
+    ]
+    return pl.DataFrame(rows, schema=DISAGREEMENTS, orient="row")
+
+
+def yielded(outcome: Outcome) -> dict[str, tuple[float, str]]:
+    """By how many records each table's cells were moved at most, and to agree with which others."""
+    found = {}
+    for goal in outcome.goals.tables:
+        most = float(np.abs(goal.shares - goal.stated).max()) * goal.universe_share * len(outcome.population)
+        others = {o for entry in outcome.disagreements if entry.table == goal.name for o in entry.others}
+        if others:
+            found[goal.name] = (most, "; ".join(sorted(others)))
+    return found
+
+
+def start_summary(outcome: Outcome) -> dict[str, int] | None:
+    """How much of a starting population is left."""
+    if outcome.starting is None:
+        return None
+    changed = (outcome.starting.codes != outcome.population.codes).any(axis=1)
+    return {
+        "rows": outcome.starting.frame.height,
+        "records": len(changed),
+        "changed": int(changed.sum()),
+        "values_changed": int((outcome.starting.codes != outcome.population.codes).sum()),
+    }
+
+
+def summary(comparisons: Sequence[Comparison], outcome: Outcome) -> dict[str, Any]:
+    """The figures of the manifest: how the targets were met, and what cannot be."""
+    tables = [c for c in comparisons if not np.isnan(c.tvd)]
+    worst = max(tables, key=lambda c: c.tvd, default=None)
+    return {
+        "targets": len(comparisons),
+        "mean_tvd": round(float(np.mean([c.tvd for c in tables])), 9) if tables else None,
+        "worst_tvd": round(worst.tvd, 9) if worst else None,
+        "worst_table": worst.target.name if worst else None,
+        "disagreements": {
+            kind: sum(entry.kind == kind for entry in outcome.disagreements)
+            for kind in ("rounding", "margin of error", "conflict")
+        },
+        "contradictions": [str(contradiction) for contradiction in outcome.contradictions],
+        "unmet": [c.target.name for c in comparisons if c.status == "unmet"],
+    }

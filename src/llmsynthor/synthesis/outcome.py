@@ -1,0 +1,84 @@
+"""What a synthesis is asked for, tells while it works, and gives back."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from llmsynthor.spec.specification import Spec
+from llmsynthor.synthesis.align import Report
+from llmsynthor.synthesis.dependency import Group
+from llmsynthor.synthesis.feasibility import Contradiction
+from llmsynthor.synthesis.goals import Goals
+from llmsynthor.synthesis.population import Population
+from llmsynthor.synthesis.proposal import Proposal
+from llmsynthor.synthesis.reconcile import Disagreement
+from llmsynthor.synthesis.starting import Starting
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How a synthesis runs; `iterations` None takes the default of the mode."""
+
+    records: int
+    seed: int = 0
+    align: Literal["exact", "none"] = "exact"
+    iterations: int | None = None
+    proposals: int = 5
+    temperature: float = 0.7
+    workers: int | None = None
+
+    @property
+    def rounds(self) -> int:
+        return self.iterations if self.iterations is not None else 100 if self.align == "none" else 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """What a person wants to see while it works; `expected_calls` is None where it is not known."""
+
+    stage: str
+    iteration: int
+    iterations: int
+    discrepancy: float | None
+    calls: int
+    expected_calls: int
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One line of the history; calls, tokens and seconds are totals so far."""
+
+    iteration: int
+    stage: Literal["proposals", "fit", "correct"]
+    discrepancy: float
+    tvd: float
+    worst_tvd: float
+    records: int
+    calls: int
+    tokens: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What the loop made. `report` is None without alignment, `starting` without a starting population."""
+
+    goals: Goals
+    population: Population
+    groups: tuple[Group, ...]
+    proposals: tuple[Proposal, ...]
+    history: tuple[Step, ...]
+    report: Report | None
+    stop_reason: str
+    disagreements: tuple[Disagreement, ...] = ()
+    contradictions: tuple[Contradiction, ...] = ()
+    starting: Starting | None = None
+
+
+Notify = Callable[[Progress], None]
+
+
+def expected_calls(spec: Spec, options: Options, *, llm: bool) -> int:
+    """Number of questions a run will put when every answer is usable: it grows with no number of records."""
+    return 1 + options.rounds if llm and len(spec.schema.top.coded) > 1 else options.rounds if llm else 0
