@@ -2,7 +2,7 @@
 
     python benchmarks/alignment.py --records 100000 --pairs 30 100
     python benchmarks/alignment.py --records 100000 --pairs 30 --parents 1 --edges
-    python benchmarks/alignment.py --records 10000 100000 1000000 --pairs 30 --picture cost.svg
+    python benchmarks/alignment.py --variables 10 --records 10000 100000 1000000 10000000 --pairs 15 --picture cost.svg
 
 Prints mean and worst TVD of the tables, that of the pairs without a table beside a second real sample's, CPU seconds, seconds,
 peak memory, and how many records are distinct. `--parents 1 --edges` draws a tree and gives its edges: then the tables say all.
@@ -23,14 +23,14 @@ from llmsynthor.synthesis.align import align
 from llmsynthor.synthesis.goals import bring_to_grid
 from llmsynthor.synthesis.grid import build_grid
 
-VARIABLES, LEVELS = 20, 10
+LEVELS = 10
 NAMES = tuple(str(k) for k in range(LEVELS))
 
 
-def make_network(parents: int, rng: np.random.Generator) -> list[tuple[np.ndarray, np.ndarray]]:
+def make_network(variables: int, parents: int, rng: np.random.Generator) -> list[tuple[np.ndarray, np.ndarray]]:
     """Give each variable up to `parents` earlier ones, and a cumulative distribution for each of their combinations."""
     network = []
-    for variable in range(VARIABLES):
+    for variable in range(variables):
         chosen = (
             rng.choice(variable, size=min(variable, parents), replace=False) if variable else np.zeros(0, dtype=int)
         )
@@ -40,7 +40,7 @@ def make_network(parents: int, rng: np.random.Generator) -> list[tuple[np.ndarra
 
 def draw_network(network: list[tuple[np.ndarray, np.ndarray]], records: int, rng: np.random.Generator) -> np.ndarray:
     """Draw records, shape (records, variables)."""
-    codes = np.zeros((records, VARIABLES), dtype=np.int8)
+    codes = np.zeros((records, len(network)), dtype=np.int8)
     for variable, (parents, table) in enumerate(network):
         row = np.zeros(records, dtype=np.int64)
         for parent in parents:
@@ -62,7 +62,7 @@ def mean_distance(one: np.ndarray, other: np.ndarray, pairs: list[tuple[int, int
 
 
 def make_spec(codes: np.ndarray, pairs: list[tuple[int, int]]) -> Spec:
-    variables = tuple(Category(name=f"v{k}", levels=NAMES) for k in range(VARIABLES))
+    variables = tuple(Category(name=f"v{k}", levels=NAMES) for k in range(codes.shape[1]))
     cells = tuple(itertools.product(NAMES, NAMES))
     tables = []
     for a, b in pairs:
@@ -71,9 +71,11 @@ def make_spec(codes: np.ndarray, pairs: list[tuple[int, int]]) -> Spec:
     return Spec(name="", context="", schema=Schema(units=(Unit(name="r", variables=variables),)), targets=tuple(tables))
 
 
-def choose_pairs(number: int, edges: list[tuple[int, int]]) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+def choose_pairs(
+    variables: int, number: int, edges: list[tuple[int, int]]
+) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
     """Pairs with a table, the given edges first and the others at random, and the pairs without."""
-    every = list(itertools.combinations(range(VARIABLES), 2))
+    every = list(itertools.combinations(range(variables), 2))
     others = [pair for pair in every if pair not in edges]
     drawn = np.random.default_rng(1).choice(len(others), number - len(edges), replace=False)
     chosen = [*edges, *(others[k] for k in drawn)]
@@ -84,17 +86,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--records", type=int, nargs="+", default=[100_000])
     parser.add_argument("--pairs", type=int, nargs="+", default=[30, 100])
+    parser.add_argument("--variables", type=int, default=20)
     parser.add_argument("--parents", type=int, default=2)
     parser.add_argument("--edges", action="store_true", help="give the network's own edges among the tables")
     parser.add_argument("--export", help="write the bed of the first run for benchmarks/peers.py and end")
     parser.add_argument("--picture", help="draw seconds and memory against records")
     arguments = parser.parse_args()
-    network = make_network(arguments.parents, np.random.default_rng(0))
+    network = make_network(arguments.variables, arguments.parents, np.random.default_rng(0))
     edges = [(int(p), v) for v, (parents, _) in enumerate(network) for p in parents] if arguments.edges else []
     rows = []
     for records, number in itertools.product(arguments.records, arguments.pairs):
         codes = draw_network(network, records, np.random.default_rng(2))
-        chosen, untold = choose_pairs(number, edges)
+        chosen, untold = choose_pairs(arguments.variables, number, edges)
         if arguments.export:
             np.savez_compressed(arguments.export, codes=codes.astype(np.int64), pairs=np.array(chosen))
             return

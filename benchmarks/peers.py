@@ -12,7 +12,7 @@ import time
 
 import jax
 
-jax.config.update("jax_enable_x64", True)
+jax.config.update("jax_enable_x64", True)  # noqa: FBT003  (how jax is told)
 
 import mbi  # noqa: E402  (after the precision is set)
 import numpy as np  # noqa: E402

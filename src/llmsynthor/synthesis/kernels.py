@@ -30,6 +30,19 @@ def stream(seed, sweep, record):
     return state
 
 
+POWERS = 2.0 ** np.arange(-64.0, 1.0)
+
+
+@jit
+def exp_below(distance):
+    """Compute exp of a number in (-40, 0] to six digits: 2^f by its Taylor series, times a power of two from a table."""
+    power = distance * 1.4426950408889634
+    whole = int(np.floor(power))
+    f = (power - whole - 0.5) * 0.6931471805599453
+    series = 1.0 + f * (1.0 + f * (0.5 + f * (0.16666666666666666 + f * (0.041666666666666664 + f * 0.008333333333333333))))
+    return 1.4142135623730951 * series * POWERS[whole + 64]
+
+
 @jit
 def pick(weights, size, total, uniform):
     """Draw a position in proportion to the first `size` weights."""
@@ -192,7 +205,7 @@ def correct(codes, order, program, n_moves, gain, counts, targets, stay, penalty
             total = 0.0
             for level in range(size):
                 distance = work[level] - best
-                work[level] = np.exp(distance) if distance > -40.0 else 0.0
+                work[level] = exp_below(distance) if distance > -40.0 else 0.0
                 total += work[level]
             new = pick(work, size, total, uniform)
             if new == old:
