@@ -25,7 +25,9 @@ def population(seed: int) -> dict[str, np.ndarray]:
     return columns
 
 
-def document(columns: dict[str, np.ndarray], tables: list[str], names: dict[str, list[str]] | None = None) -> dict[str, Any]:
+def document(
+    columns: dict[str, np.ndarray], tables: list[str], names: dict[str, list[str]] | None = None
+) -> dict[str, Any]:
     """A spec with the tables that the population has; `names` relabels the levels."""
     levels = {name: (names or {}).get(name, [f"{name}{k}" for k in range(size)]) for name, size in SIZES.items()}
     targets = []

@@ -15,7 +15,7 @@ from llmsynthor.spec.targets import Statistic, Table, Target
 from llmsynthor.synthesis.discrepancy import say_cell, say_missing
 from llmsynthor.synthesis.moments import stated_population
 
-Status = Literal["met", "within tolerance", "within margin of error", "unmet"]
+Status = Literal["met", "within tolerance", "within rounding", "within margin of error", "unmet"]
 Floats = NDArray[np.float64]
 
 NUMERIC_ROUNDING = 1e-6
@@ -101,10 +101,12 @@ def _status(table: Table, wanted: Floats, got: Floats, stray: float) -> Status:
     allowed = np.maximum(1.0, table.tolerance * np.abs(wanted))
     if stray < 1 and bool((error <= allowed).all()):
         return "within tolerance"
-    if table.margins_of_error is not None and stray < 1:
-        scale = wanted.sum() / sum(table.values)
-        if bool((error <= np.maximum(allowed, np.array(table.margins_of_error) * scale)).all()):
-            return "within margin of error"
+    scale = wanted.sum() / sum(table.values)
+    if stray < 1 and bool((error <= np.maximum(allowed, 0.5 * table.last_digit * scale + 1)).all()):
+        return "within rounding"
+    margins = np.array(table.margins_of_error) if table.margins_of_error is not None else np.zeros(len(wanted))
+    if stray < 1 and bool((error <= np.maximum(allowed, margins * scale)).all()):
+        return "within margin of error"
     return "unmet"
 
 

@@ -11,8 +11,10 @@ from llmsynthor.synthesis.program import Program
 from llmsynthor.synthesis.swap import swap
 from llmsynthor.synthesis.task import Codes, Counts, Floats, Task, count, in_parallel
 
-FIRST_STRENGTH, FULL_STRENGTH, GROWTH = 0.1, 4.0, 1.6
-"""Penalty of a squared error of one record: it grows from sweep to sweep until a single record too many weighs heavily."""
+FULL_STRENGTH = 4.0
+PATIENT, BRISK = (0.1, 1.6), (0.3, 2.0)
+"""The penalty of a squared error of one record begins with the first and grows by the second from sweep to sweep, until a single
+record too many weighs heavily; brisk where sweeps are dear."""
 
 KEEPING_STRENGTH = 32.0
 """Where records hold on to what they are, a single record too many must weigh more than that."""
@@ -20,14 +22,16 @@ KEEPING_STRENGTH = 32.0
 LET_GO, GIVE_UP = 4, 12
 """Sweeps without gain after which held records may be changed too, and after which the correction ends."""
 
-WORTHWHILE = 0.98
-"""A sweep counts as a gain on a large problem when the squared error falls below this part of the best so far."""
-
 CHEAP = 50_000_000
-"""Sweeps that weigh fewer combinations of record and cell than this go on for the smallest gain."""
+"""Sweeps that look up fewer cells than this are cheap: they go on for the smallest gain."""
+
+WORTHWHILE, SETTLED = 0.9, 2
+"""Where sweeps are dear, one is a gain when the squared error falls below this part of the best so far; after so many without
+the correction ends."""
 
 SWAP_ROUNDS = 10
 DONE = "every cell of every table is within one record of its target"
+
 LEAST_WEIGHT = 1e-4
 DEAR = 2.0
 """Errors of so many records in a cell are no rounding: from there on importance decides who yields."""
@@ -105,10 +109,11 @@ def _anneal(task: Task, state: _State, theta: Floats, stay: Floats, weight: Floa
     full = KEEPING_STRENGTH if task.keep else FULL_STRENGTH
     final = full / lightest if again else full
     cheap = _cost(program, len(state.codes), program.sweep_moves) < CHEAP
+    weak, growth = PATIENT if cheap else BRISK
     stalled, best, kept = 0, np.inf, state.codes.copy()
     reason = "the sweeps set for correction are used up"
     for sweep in range(effort.correct_sweeps):
-        strength = min(final, (full if again else FIRST_STRENGTH) * GROWTH**sweep)
+        strength = min(final, (full if again else weak) * growth**sweep)
         strong = strength >= final
         hold = stay if task.keep or stalled < LET_GO else np.zeros_like(stay)
         _step(
@@ -125,7 +130,7 @@ def _anneal(task: Task, state: _State, theta: Floats, stay: Floats, weight: Floa
         if total < best:
             best = total
             kept[:] = state.codes
-        if stalled >= (GIVE_UP if cheap else LET_GO):
+        if stalled >= (GIVE_UP if cheap else SETTLED):
             reason = "the last sweeps brought no cell nearer to its target"
             break
     state.codes = kept

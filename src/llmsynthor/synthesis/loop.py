@@ -245,6 +245,8 @@ class _Run:
 
     def outcome(self, population: Population, report: Report | None, reason: str) -> Outcome:
         unmet = off_target(self.goals, population.codes) if report is not None else ()
+        if report is not None and any(entry.kind != "rounding" for entry in self.disagreements):
+            reason += "; where sources disagree the target is what was made of them (disagreements.csv)"
         return Outcome(
             disagreements=self.disagreements,
             contradictions=find_contradictions(self.goals, unmet),
