@@ -34,6 +34,11 @@ def solve(
     return goals, align(goals, records=records, seed=seed, potentials=potentials, start=start, effort=effort)
 
 
+def in_blocks(workers: int) -> Effort:
+    """Small pieces, so that many workers have something to do."""
+    return Effort(chains=3_000, chunk=256, block_records=500, workers=workers)
+
+
 def frame_of(goals: Goals, aligned: Aligned) -> pl.DataFrame:
     return realize(goals, aligned.codes, rng=np.random.default_rng(0))
 
@@ -84,10 +89,10 @@ def test_level_that_no_row_lists_is_a_zero(document: dict[str, Any]) -> None:
 
 def test_workers_change_nothing(spec: Spec) -> None:
     """The same seed gives the same codes with 1, 2 and 8 workers; another seed gives others."""
-    made = [solve(spec, 3_000, effort=Effort(chains=3_000, chunk=256, workers=n))[1].codes for n in (1, 2, 8)]
+    made = [solve(spec, 3_000, effort=in_blocks(n))[1].codes for n in (1, 2, 8)]
     assert np.array_equal(made[0], made[1])
     assert np.array_equal(made[0], made[2])
-    other = solve(spec, 3_000, seed=2, effort=Effort(chains=3_000, chunk=256, workers=2))[1].codes
+    other = solve(spec, 3_000, seed=2, effort=in_blocks(2))[1].codes
     assert not np.array_equal(made[0], other)
 
 
