@@ -75,3 +75,7 @@ class BudgetError(LLMError):
 
 class AnswerError(LLMError):
     """An answer stayed unusable after the bounded repair; the caller drops and counts it."""
+
+
+class CannotScoreError(LLMError):
+    """The model gives no log-probabilities; it may be asked to write shares instead."""

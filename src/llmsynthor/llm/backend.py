@@ -22,10 +22,15 @@ class WriteRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreRequest:
-    """Ask for log p(choice | context) of every choice, as a continuation of plain text; `choices` hold their own leading space."""
+    """Ask for log p(choice | context) of every choice, as a continuation of plain text; `choices` hold their own leading space.
+
+    Not `whole`, each choice is scored up to the token that tells it from all others: that is cheaper, and what follows is
+    spelling.
+    """
 
     context: str
     choices: tuple[str, ...]
+    whole: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

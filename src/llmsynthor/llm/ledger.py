@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from llmsynthor.errors import BudgetError, LLMError, Problem
+from llmsynthor.errors import BudgetError, CannotScoreError, LLMError, Problem
 from llmsynthor.llm.backend import Identity, Scored, Scorer, ScoreRequest, Usage, Writer, WriteRequest, Written
 
 TABLE = """create table if not exists calls (
@@ -19,6 +19,9 @@ TABLE = """create table if not exists calls (
     outcome text not null)"""
 
 Request = WriteRequest | ScoreRequest
+
+CANNOT = "null"
+"""Answer to a question for scores by a model that gives none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +158,11 @@ class Recorded:
 
     def score(self, request: ScoreRequest) -> Scored:
         entry = self._answer(request, self._ask_scorer)
+        if entry.answer == CANNOT:
+            advice = "use the embedded model or a llama.cpp server"
+            raise CannotScoreError(
+                Problem(where=f"llm {self.identity.name}", what="this model cannot score choices", advice=advice)
+            )
         self.spent.scores += 1
         return Scored(log_probabilities=tuple(json.loads(entry.answer)), usage=entry.usage)
 
@@ -197,10 +205,7 @@ class Recorded:
     def _ask_scorer(self, request: ScoreRequest) -> Entry:
         model = self._open()
         if not isinstance(model, Scorer):
-            advice = "use the embedded model or a llama.cpp server"
-            raise LLMError(
-                Problem(where=f"llm {self.identity.name}", what="this model cannot score choices", advice=advice)
-            )
+            return Entry(answer=CANNOT, usage=Usage())  # kept, so that a replay without a model knows it too
         scored = model.score(request)
         return Entry(answer=json.dumps(list(scored.log_probabilities)), usage=scored.usage)
 

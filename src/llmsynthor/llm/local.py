@@ -72,7 +72,7 @@ class Local:
         started = time.perf_counter()
         context = self._tokenize(request.context, special=True)
         choices = [self._tokenize(choice, special=False) for choice in request.choices]
-        scores = score_tree(context, choices, next_tokens)
+        scores = score_tree(context, choices, next_tokens, whole=request.whole)
         return Scored(log_probabilities=scores, usage=_usage(answers, time.perf_counter() - started))
 
     def _call(self, handle: Any, body: Mapping[str, Any]) -> Mapping[str, Any]:

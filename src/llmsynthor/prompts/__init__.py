@@ -4,7 +4,7 @@ import hashlib
 from importlib.resources import files
 from typing import Any
 
-NAMES = ("system", "dependency", "plan")
+NAMES = ("system", "dependency", "plan", "score-record", "score-interview", "shares", "rule")
 
 
 def text(name: str) -> str:
@@ -17,7 +17,17 @@ def fill(name: str, **values: Any) -> str:
     from jinja2 import Environment, StrictUndefined  # noqa: PLC0415  (keeps the import of the package quick)
 
     environment = Environment(undefined=StrictUndefined, autoescape=False, trim_blocks=True)
+    environment.filters["lower_first"] = lower_first
     return environment.from_string(text(name)).render(**values).strip()
+
+
+def lower_first(words: str) -> str:
+    """Begin with a small letter, as within a sentence; an abbreviation stays.
+
+    >>> lower_first("Annual income"), lower_first("GDP of the region")
+    ('annual income', 'GDP of the region')
+    """
+    return words if words[:2].isupper() else words[:1].lower() + words[1:]
 
 
 def digests() -> dict[str, str]:
