@@ -26,8 +26,21 @@ ROOMS = {
     "frames": {"spec", "synthesis", "realize", "evaluation"},
     "run": {"errors", "spec", "llm", "prompts", "synthesis", "realize", "measure", "evaluation", "report", "run_folder"}
     | {"frames"},
+    "advise": {"errors", "spec", "llm", "synthesis", "run_folder"},
     "terminal": {"synthesis"},
-    "cli": {"errors", "spec", "llm", "examine", "measure", "release", "evaluation", "report", "run", "terminal"},
+    "cli": {
+        "errors",
+        "spec",
+        "llm",
+        "advise",
+        "examine",
+        "measure",
+        "release",
+        "evaluation",
+        "report",
+        "run",
+        "terminal",
+    },
     "__init__": {"errors", "run", "spec"},
     "__main__": {"cli"},
 }
@@ -47,6 +60,11 @@ NOUNS = {
 }
 STAGES = {
     "dependency": set(),
+    "coarse": set(),
+    "elicit": {"coarse"},
+    "copula": {"coarse", "elicit"},
+    "estimation": {"coarse", "copula", "dependency", "elicit"},
+    "suggest": {"coarse", "copula", "elicit"},
     "proposal": set(),
     "guidance": {"dependency"},
     "planner": {"dependency", "guidance", "proposal"},

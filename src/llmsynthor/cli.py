@@ -78,6 +78,9 @@ def synthesize(
     iterations: Annotated[int | None, typer.Option(help="Iterations of proposals (exact: 2, none: 100).")] = None,
     proposals: Annotated[int | None, typer.Option(help="Proposals per iteration (5).")] = None,
     temperature: Annotated[float | None, typer.Option(help="Temperature of the proposals (0.7).")] = None,
+    estimate: Annotated[
+        bool | None, typer.Option(help="Let the LLM estimate the joint tables that are missing (default: yes).")
+    ] = None,
     base_url: Annotated[str | None, typer.Option(help="Address of an OpenAI-compatible server.")] = None,
     workers: Annotated[int | None, typer.Option(help="Threads of the alignment; changes no result.")] = None,
     start: Annotated[
@@ -102,6 +105,7 @@ def synthesize(
         "iterations": iterations,
         "proposals": proposals,
         "temperature": temperature,
+        "estimate": estimate,
         "base_url": base_url,
         "workers": workers,
         "start": start,
@@ -190,6 +194,30 @@ def report(run_folder: RunPath) -> None:
     from llmsynthor.report.page import write_report  # noqa: PLC0415
 
     typer.echo(str(write_report(run_folder)))
+
+
+@app.command("suggest-rules")
+def suggest_rules(
+    spec: SpecPath,
+    llm: Annotated[str, typer.Option(help="The model that is asked, as in synthesize.")] = "local",
+    seed: Annotated[int, typer.Option(help="Seed of the written answers.")] = 0,
+    max_calls: Annotated[int | None, typer.Option(help="Most LLM calls.")] = None,
+    max_seconds: Annotated[float | None, typer.Option(help="Most seconds spent in LLM calls.")] = None,
+    base_url: Annotated[str | None, typer.Option(help="Address of an OpenAI-compatible server.")] = None,
+    run: Annotated[
+        Path | None, typer.Option(help="A folder whose ledger answers what was asked before, and keeps what is asked.")
+    ] = None,
+) -> None:
+    """Print rules that a model would suggest, with its reasons, for you to accept. Changes nothing."""
+    from llmsynthor import advise  # noqa: PLC0415
+    from llmsynthor.spec.specification import Spec  # noqa: PLC0415
+
+    loaded = Spec.load(spec)
+    with _ending_on_interrupt():
+        found = advise.suggest_rules(
+            loaded, llm=llm, seed=seed, max_calls=max_calls, max_seconds=max_seconds, base_url=base_url, run=run
+        )
+    typer.echo(advise.write_rules(found, loaded.schema.top.name), nl=False)
 
 
 @models_app.command("list")

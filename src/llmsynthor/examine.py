@@ -7,6 +7,7 @@ from llmsynthor.errors import Problem, SpecError
 from llmsynthor.spec.checks import forbidden_targets, warnings
 from llmsynthor.spec.specification import Spec
 from llmsynthor.synthesis.discrepancy import say_cell
+from llmsynthor.synthesis.estimation import planned_questions
 from llmsynthor.synthesis.feasibility import find_contradictions
 from llmsynthor.synthesis.goals import bring_to_grid
 from llmsynthor.synthesis.grid import build_grid
@@ -31,6 +32,7 @@ def examine(spec: Spec) -> Examined:
         raise SpecError(*contradictions)
     missing = unsupported(spec)
     found = list(warnings(spec))
+    goals = None
     if not missing:
         goals, disagreements = reconcile(bring_to_grid(spec, build_grid(spec, spec.schema.top)))
         found += _disagreements(disagreements)
@@ -44,8 +46,14 @@ def examine(spec: Spec) -> Examined:
             for contradiction in find_contradictions(goals, [goal.name for goal in goals.tables])
         ]
     settings = spec.settings
-    options = Options(records=settings.records or 1, align=settings.align or "exact", iterations=settings.iterations)
-    calls = expected_calls(spec, options, llm=settings.llm != "none")
+    options = Options(
+        records=settings.records or 1,
+        align=settings.align or "exact",
+        iterations=settings.iterations,
+        estimate=settings.estimate is not False,
+    )
+    questions = planned_questions(goals, spec) if goals is not None and options.estimates else 0
+    calls = expected_calls(spec, options, llm=settings.llm != "none", questions=questions)
     return Examined(warnings=tuple(found), unsupported=missing, calls=calls)
 
 

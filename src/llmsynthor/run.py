@@ -14,7 +14,9 @@ from llmsynthor import prompts
 from llmsynthor.errors import LLMError, Problem, SpecError
 from llmsynthor.evaluation.compare import alignment_frame, compare
 from llmsynthor.frames import (
+    dependencies_frame,
     disagreements_frame,
+    estimated_frames,
     history_frame,
     proposals_frame,
     records_frame,
@@ -44,8 +46,9 @@ LIBRARIES = ("numpy", "polars", "scipy", "numba")
 class Solution:
     """Records and how they came about.
 
-    `records` maps each unit to a polars frame (`.to_pandas()` works); `alignment`, `disagreements`, `proposals` and `history` are
-    the tables of the run folder, `manifest` its run.json. `exit_code` is 0 when every target and rule holds, 1 otherwise.
+    `records` maps each unit to a polars frame (`.to_pandas()` works); `alignment`, `disagreements`, `dependencies`, `proposals`
+    and `history` are the tables of the run folder, `estimated` those that the LLM estimated by their file names, `manifest` its
+    run.json. `exit_code` is 0 when every target and rule holds, 1 otherwise.
     """
 
     spec: Spec
@@ -54,6 +57,8 @@ class Solution:
     proposals: pl.DataFrame
     history: pl.DataFrame
     disagreements: pl.DataFrame
+    dependencies: pl.DataFrame
+    estimated: dict[str, pl.DataFrame]
     manifest: dict[str, Any]
     ledger: Ledger
     start: pl.DataFrame | None = None
@@ -85,6 +90,7 @@ def synthesize(  # noqa: PLR0913  (the options of the command line, each a keywo
     iterations: int | None = None,
     proposals: int | None = None,
     temperature: float | None = None,
+    estimate: bool | None = None,
     base_url: str | None = None,
     workers: int | None = None,
     start: Any = None,
@@ -113,6 +119,7 @@ def synthesize(  # noqa: PLR0913  (the options of the command line, each a keywo
         "iterations": iterations,
         "proposals": proposals,
         "temperature": temperature,
+        "estimate": estimate,
     }
     settings = resolve(spec, given)
     problems = [*forbidden_targets(spec), *unsupported(spec)]
@@ -243,7 +250,8 @@ class _Work:
 
     def options(self) -> Options:
         named = {
-            name: getattr(self.settings, name) for name in ("seed", "align", "iterations", "proposals", "temperature")
+            name: getattr(self.settings, name)
+            for name in ("seed", "align", "iterations", "proposals", "temperature", "estimate")
         }
         set_ones: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
         return Options(records=self.settings.records or 0, workers=self.workers, **set_ones)
@@ -256,12 +264,17 @@ class _Work:
         unit = self.spec.schema.top.name
         frame = records_frame(self.spec, outcome, seed=self.options().seed)
         comparisons = compare(self.spec, {unit: frame})
+        estimates = compare(replace(self.spec, targets=outcome.estimation.tables), {unit: frame})
         names = [goal.name for goal in outcome.goals.tables]
         start = dict(zip(names, outcome.report.start, strict=True)) if outcome.report else {}
         fitted = dict(zip(names, outcome.report.fitted, strict=True)) if outcome.report else {}
         rules = {rule.name: int(broken_records(frame, [rule]).sum()) for rule in self.spec.rules if rule.unit == unit}
         self.manifest |= {
-            "dependency": {"groups": [asdict(group) for group in outcome.groups]},
+            "dependency": {
+                "groups": [asdict(group) for group in outcome.groups],
+                "estimation": outcome.estimation.sentence,
+                "trust": asdict(outcome.estimation.trust) if outcome.estimation.trust else None,
+            },
             "alignment": summary(comparisons, outcome),
             "rules_broken": rules,
             "start_changes": start_summary(outcome),
@@ -273,7 +286,9 @@ class _Work:
         return Solution(
             spec=self.spec,
             records={unit: frame},
-            alignment=alignment_frame(comparisons, start=start, fitted=fitted, yielded=yielded(outcome)),
+            alignment=alignment_frame([*comparisons, *estimates], start=start, fitted=fitted, yielded=yielded(outcome)),
+            dependencies=dependencies_frame(outcome.estimation, self.spec),
+            estimated=estimated_frames(outcome.estimation),
             proposals=proposals_frame(outcome, frame),
             history=history_frame(outcome.history),
             disagreements=disagreements_frame(outcome),
@@ -316,6 +331,9 @@ def _write_all(solution: Solution, folder: RunFolder) -> None:
         folder.write_parquet(f"records/{unit}.parquet", frame)
     folder.write_csv("alignment.csv", solution.alignment)
     folder.write_csv("disagreements.csv", solution.disagreements)
+    folder.write_csv("dependencies.csv", solution.dependencies)
+    for name, table in solution.estimated.items():
+        folder.write_csv(f"estimated/{name}", table)
     if solution.start is not None:
         folder.write_parquet("start.parquet", solution.start)
     folder.write_parquet("proposals.parquet", solution.proposals)

@@ -109,7 +109,7 @@ def _clear(path: Path) -> None:
     """Remove what another run left, so that old and new never stand side by side; the ledger stays."""
     for name in ("records", "estimated", "spec"):
         shutil.rmtree(path / name, ignore_errors=True)
-    for name in ("alignment.csv", "proposals.parquet", "history.parquet", "report.html"):
+    for name in ("alignment.csv", "dependencies.csv", "proposals.parquet", "history.parquet", "report.html"):
         (path / name).unlink(missing_ok=True)
 
 

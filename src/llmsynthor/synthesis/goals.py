@@ -87,9 +87,14 @@ class Goals:
     moments: tuple[Moment, ...] = ()
     quantiles: tuple[QuantileGoal, ...] = ()
 
+    @property
+    def given(self) -> tuple[Goal, ...]:
+        """The tables that whole records are walked to; soft ones, such as estimates, left out."""
+        return tuple(goal for goal in self.tables if goal.trust >= 1)
+
     def margins(self) -> tuple[Floats, ...]:
         """One-way shares on the grid, a vector per axis: from the table that cuts the variable finest, spread by width."""
-        return tuple(_margin(self.grid, self.tables, axis) for axis in range(len(self.grid.axes)))
+        return tuple(_margin(self.grid, self.given, axis) for axis in range(len(self.grid.axes)))
 
 
 def bring_to_grid(spec: Spec, grid: Grid) -> Goals:
@@ -105,6 +110,11 @@ def bring_to_grid(spec: Spec, grid: Grid) -> Goals:
         moments=bring_moments(spec, grid),
         quantiles=bring_quantiles(spec, grid),
     )
+
+
+def with_tables(goals: Goals, tables: Sequence[Table]) -> Goals:
+    """Add tables behind those that there are; they must cut no variable finer than the grid."""
+    return replace(goals, tables=(*goals.tables, *(_goal(table, goals.grid) for table in tables)))
 
 
 def _own_zeros(goal: Goal) -> StructuralZeros:
