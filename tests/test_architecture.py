@@ -19,7 +19,7 @@ ROOMS = {
     "realize": {"errors", "spec", "synthesis"},
     "measure": {"errors", "spec", "synthesis"},
     "release": {"errors", "spec", "measure"},
-    "examine": {"errors", "spec", "synthesis"},
+    "examine": {"errors", "spec", "llm", "synthesis"},
     "run_folder": {"errors"},
     "evaluation": {"errors", "spec", "synthesis", "realize", "measure", "run_folder"},
     "report": {"errors", "spec", "evaluation", "run_folder"},

@@ -45,21 +45,28 @@ def root(
 
 
 @app.command()
-def check(spec: SpecPath) -> None:
+def check(
+    spec: SpecPath,
+    llm: Annotated[str | None, typer.Option(help="The model whose calls are counted, as in synthesize.")] = None,
+) -> None:
     """Find every problem of a spec at once, and say how many LLM calls a run will make. Makes no call itself."""
     from llmsynthor.examine import examine  # noqa: PLC0415  (the imports of each command are its own: --help is quick)
     from llmsynthor.spec.specification import Spec  # noqa: PLC0415
 
     loaded = Spec.load(spec)
-    found = examine(loaded)
+    found = examine(loaded, llm)
     for warning in found.warnings:
         typer.echo(f"warning: {warning}")
     counts = f"{len(loaded.schema.units)} units, {len(loaded.targets)} targets, {len(loaded.rules)} rules"
     typer.echo(f'"{loaded.name}" can be read: {counts}.')
     for problem in found.unsupported:
         typer.echo(f"not made by this version: {problem}")
+    took = (
+        "not measured on this machine yet" if found.seconds is None else f"about {found.seconds / 60:.1f} minutes here"
+    )
     typer.echo(
-        f"Expected LLM calls: {found.calls} with a model, 0 with --llm none; the number of records does not matter."
+        f"Expected LLM calls: at most {found.calls} with {found.model} ({found.questions} short ones that score choices; "
+        f"{took}), 0 with --llm none; the number of records does not matter."
     )
 
 

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from llmsynthor.errors import Problem, SpecError
+from llmsynthor.llm.models import DEFAULT
+from llmsynthor.llm.speed import expected_seconds
 from llmsynthor.spec.checks import forbidden_targets, warnings
 from llmsynthor.spec.specification import Spec
 from llmsynthor.synthesis.discrepancy import say_cell
@@ -18,14 +20,21 @@ from llmsynthor.synthesis.reconcile import Disagreement, reconcile
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Examined:
-    """What is allowed but worth a look, what this version does not make, and the calls that a run will make."""
+    """What is allowed but worth a look, what this version does not make, and the calls that a run will make.
+
+    `questions` of the `calls` score choices; `seconds` are what the model takes for all of them on this machine, as measured in
+    earlier runs, None before the first.
+    """
 
     warnings: tuple[Problem, ...]
     unsupported: tuple[Problem, ...]
     calls: int
+    questions: int
+    model: str
+    seconds: float | None
 
 
-def examine(spec: Spec) -> Examined:
+def examine(spec: Spec, llm: str | None = None) -> Examined:
     """Look through a spec; raises SpecError for what cannot be."""
     contradictions = forbidden_targets(spec)
     if contradictions:
@@ -45,7 +54,7 @@ def examine(spec: Spec) -> Examined:
             )
             for contradiction in find_contradictions(goals, [goal.name for goal in goals.tables])
         ]
-    settings = spec.settings
+    settings, words = spec.settings, llm or spec.settings.llm or "local"
     options = Options(
         records=settings.records or 1,
         align=settings.align or "exact",
@@ -53,8 +62,17 @@ def examine(spec: Spec) -> Examined:
         estimate=settings.estimate is not False,
     )
     questions = planned_questions(goals, spec) if goals is not None and options.estimates else 0
-    calls = expected_calls(spec, options, llm=settings.llm != "none", questions=questions)
-    return Examined(warnings=tuple(found), unsupported=missing, calls=calls)
+    calls = expected_calls(spec, options, llm=words != "none", questions=questions)
+    model = f"local:{DEFAULT}" if words == "local" else words
+    seconds = expected_seconds(model, writes=calls - questions, scores=questions) if calls else 0.0
+    return Examined(
+        warnings=tuple(found),
+        unsupported=missing,
+        calls=calls,
+        questions=questions if calls else 0,
+        model=model,
+        seconds=seconds,
+    )
 
 
 def _disagreements(disagreements: Sequence[Disagreement]) -> Iterator[Problem]:

@@ -24,6 +24,7 @@ from llmsynthor.frames import (
     summary,
     yielded,
 )
+from llmsynthor.llm import speed
 from llmsynthor.llm.ledger import Budget, Ledger, Recorded
 from llmsynthor.llm.opening import Choice, choose
 from llmsynthor.measure import read_records, records_digest
@@ -233,6 +234,8 @@ class _Work:
             raise
         if self.folder is not None:
             _write_all(solution, self.folder)
+        if self.model is not None and self.model.spent.new:
+            speed.remember(self.model.identity, ledger.mean_seconds(self.model.identity))
         return solution
 
     def note(self, stage: str, status: str, reason: str) -> None:
