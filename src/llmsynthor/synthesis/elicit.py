@@ -31,9 +31,36 @@ Of two strangers nothing that is true of one depends on the other: what a model 
 of words, and is taken off. Texts: prompts/score-*.md.
 """
 
-PEOPLE = tuple(
-    "person people individual resident citizen inhabitant member adult child user customer client patient worker employee "
-    "commuter traveller traveler driver passenger student pupil respondent householder voter tourist visitor".split()
+PEOPLE = frozenset(
+    {
+        "person",
+        "people",
+        "individual",
+        "resident",
+        "citizen",
+        "inhabitant",
+        "member",
+        "adult",
+        "child",
+        "user",
+        "customer",
+        "client",
+        "patient",
+        "worker",
+        "employee",
+        "commuter",
+        "traveller",
+        "traveler",
+        "driver",
+        "passenger",
+        "student",
+        "pupil",
+        "respondent",
+        "householder",
+        "voter",
+        "tourist",
+        "visitor",
+    }
 )
 """Units that can be interviewed; of all others somebody is asked about them."""
 
