@@ -144,6 +144,9 @@ class _Run:
             notify=lambda: self.tell("copula", 0, None),
         )
         self.goals = with_tables(self.goals, self.estimation.tables)
+        known = {frozenset(group.variables) for group in self.groups}
+        shown = self.estimation.strongest(GROUPS)
+        self.groups = (*self.groups, *(group for group in shown if frozenset(group.variables) not in known))
 
     def propose(self) -> None:
         """Ask, draw and merge, iteration by iteration."""
