@@ -125,6 +125,8 @@ def test_missing_file_is_named(document: dict[str, Any]) -> None:
         (lambda d: d["targets"][0].update(table="x.csv"), "one of the two"),
         (lambda d: d["targets"][1].update(name="age"), "given to two targets"),
         (lambda d: d["targets"][0].update(universe="age + 1"), "no condition"),
+        (lambda d: d["targets"][0].update(universe="1 == 1"), "the same for every record"),
+        (lambda d: d["rules"][0].update(forbid="1 > 2"), "the same for every record"),
         (lambda d: d["rules"][0].update(forbid="sex > 3"), "number"),
         (lambda d: d["rules"][0].update(forbid="sex == 'Femal'"), "Female"),
         (lambda d: d["rules"][0].update(forbid="count(age > 3) > 1"), "child records"),
