@@ -3,6 +3,7 @@
 import platform
 import sqlite3
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import polars as pl
 
 from llmsynthor import prompts
-from llmsynthor.errors import LLMError, Problem, SpecError
+from llmsynthor.errors import LLMError, Problem, RunFolderError, SpecError
 from llmsynthor.evaluation.compare import alignment_frame, compare
 from llmsynthor.frames import (
     disagreements_frame,
@@ -216,6 +217,8 @@ class _Work:
             solution = self.finish(
                 run_loop(self.spec, self.options(), self.model, notify=notify, start=self.start), ledger, notify
             )
+            if self.folder is not None:
+                _write_all(solution, self.folder)
         except KeyboardInterrupt:
             self.end_early(
                 stage, "interrupted", f"interrupted in the stage {stage}; the same command with --resume goes on"
@@ -224,8 +227,10 @@ class _Work:
         except LLMError as error:
             self.end_early(stage, "failed", str(error))
             raise
-        if self.folder is not None:
-            _write_all(solution, self.folder)
+        except RunFolderError as error:
+            with suppress(RunFolderError):  # there may be room for a line that says so
+                self.note(stage, "failed", str(error))
+            raise
         return solution
 
     def note(self, stage: str, status: str, reason: str) -> None:
