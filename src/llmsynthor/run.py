@@ -32,8 +32,9 @@ from llmsynthor.run_folder import LEDGER, RunFolder, claim, unwritable
 from llmsynthor.spec.checks import forbidden_targets
 from llmsynthor.spec.files import digest, save
 from llmsynthor.spec.specification import Settings, Spec
+from llmsynthor.spec.targets import Statistic
+from llmsynthor.synthesis.loop import explained, unsupported
 from llmsynthor.synthesis.loop import synthesize as run_loop
-from llmsynthor.synthesis.loop import unsupported
 from llmsynthor.synthesis.outcome import Options, Outcome, Progress
 
 Notify = Callable[[Progress], None]
@@ -261,6 +262,9 @@ class _Work:
         unit = self.spec.schema.top.name
         frame = records_frame(self.spec, outcome, seed=self.options().seed)
         comparisons = compare(self.spec, {unit: frame})
+        if outcome.report is not None:
+            numeric = [c for c in comparisons if isinstance(c.target, Statistic)]
+            outcome = explained(outcome, [c.target.name for c in numeric if c.status == "unmet"])
         names = [goal.name for goal in outcome.goals.tables]
         start = dict(zip(names, outcome.report.start, strict=True)) if outcome.report else {}
         fitted = dict(zip(names, outcome.report.fitted, strict=True)) if outcome.report else {}

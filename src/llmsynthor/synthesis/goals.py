@@ -87,6 +87,12 @@ class Goals:
     moments: tuple[Moment, ...] = ()
     quantiles: tuple[QuantileGoal, ...] = ()
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of all targets: tables, means and totals, quantiles."""
+        numeric = (*(m.target.name for m in self.moments), *(q.target.name for q in self.quantiles))
+        return (*(goal.name for goal in self.tables), *numeric)
+
     def margins(self) -> tuple[Floats, ...]:
         """One-way shares on the grid, a vector per axis: from the table that cuts the variable finest, spread by width."""
         return tuple(_margin(self.grid, self.tables, axis) for axis in range(len(self.grid.axes)))

@@ -5,6 +5,7 @@ until nothing is missing or the iterations are used up. With `align: exact` a fe
 then alignment fills up and moves the population to the tables.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -26,7 +27,8 @@ from llmsynthor.synthesis.planner import Draft, Situation, plan
 from llmsynthor.synthesis.population import NO_PROPOSAL, Population, merge
 from llmsynthor.synthesis.program import Potential
 from llmsynthor.synthesis.proposal import Proposal, admit, bound_count, draw
-from llmsynthor.synthesis.reconcile import Disagreement, reconcile
+from llmsynthor.synthesis.reconcile import Disagreement
+from llmsynthor.synthesis.reconcile_moments import reconcile_sources
 from llmsynthor.synthesis.shape import shape_potentials
 from llmsynthor.synthesis.starting import STAY, Starting, begin_with, dependence_tree
 
@@ -67,7 +69,7 @@ def synthesize(
     problems = unsupported(spec)
     if problems:
         raise SpecError(*problems)
-    goals, disagreements = reconcile(bring_to_grid(spec, build_grid(spec, spec.schema.top)))
+    goals, disagreements = reconcile_sources(bring_to_grid(spec, build_grid(spec, spec.schema.top)))
     run = _Run(spec=spec, options=options, goals=goals, model=model, notify=notify, disagreements=disagreements)
     if start is not None:
         rng = np.random.default_rng([options.seed, 40])
@@ -306,6 +308,13 @@ class _Run:
                 expected_calls=expected,
             )
         )
+
+
+def explained(outcome: Outcome, unmet: Iterable[str]) -> Outcome:
+    """Look for contradictions around targets that the finished records do not meet: means show only in the values."""
+    known = {name for contradiction in outcome.contradictions for name in contradiction.targets}
+    found = find_contradictions(outcome.goals, [name for name in unmet if name not in known])
+    return replace(outcome, contradictions=tuple(dict.fromkeys((*outcome.contradictions, *found))))
 
 
 def off_target(goals: Goals, codes: np.ndarray) -> tuple[str, ...]:
