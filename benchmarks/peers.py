@@ -44,7 +44,8 @@ def main() -> None:
     levels = int(codes.max()) + 1
     domain = mbi.Domain([f"v{k}" for k in range(codes.shape[1])], [levels] * codes.shape[1])
     tables = {
-        (int(pair[0]), int(pair[1])): np.bincount(codes[:, pair[0]] * levels + codes[:, pair[1]], minlength=levels**2) for pair in pairs
+        (int(pair[0]), int(pair[1])): np.bincount(codes[:, pair[0]] * levels + codes[:, pair[1]], minlength=levels**2)
+        for pair in pairs
     }
     measurements = [
         mbi.LinearMeasurement(table.astype(float), (f"v{a}", f"v{b}"), stddev=1.0) for (a, b), table in tables.items()

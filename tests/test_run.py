@@ -199,6 +199,15 @@ def test_unmet_target_is_exit_code_one(document: Any) -> None:
     assert solution.records["person"].height == 400
 
 
+def test_totals_that_differ_are_not_passed_over(document: Any, tmp_path: Path) -> None:
+    """What `check` warns of stands in the manifest and in the report of the run as well."""
+    cells = [{"sex": "Male", "count": 960}, {"sex": "Female", "count": 1_040}]
+    document["targets"].append({"name": "of more records", "unit": "person", "cells": cells})
+    solution = run(document, tmp_path / "out", llm="none")
+    assert ["the totals differ" in warning for warning in solution.manifest["warnings"]] == [True]
+    assert "the totals differ" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+
+
 def test_contradiction_stops_before_the_first_call(document: Any, script: str) -> None:
     """A rule against a given cell is an error before anything is asked."""
     document["rules"].append({"name": "nobody works", "unit": "person", "forbid": "employment == 'Employed'"})

@@ -29,7 +29,7 @@ from llmsynthor.measure import read_records, records_digest
 from llmsynthor.realize import broken_records
 from llmsynthor.report.page import write_report
 from llmsynthor.run_folder import LEDGER, RunFolder, claim, unwritable
-from llmsynthor.spec.checks import forbidden_targets
+from llmsynthor.spec.checks import forbidden_targets, warnings
 from llmsynthor.spec.files import digest, save
 from llmsynthor.spec.specification import Settings, Spec
 from llmsynthor.spec.targets import Statistic
@@ -272,6 +272,7 @@ class _Work:
         self.manifest |= {
             "dependency": {"groups": [asdict(group) for group in outcome.groups]},
             "alignment": summary(comparisons, outcome),
+            "warnings": [str(problem) for problem in warnings(self.spec)],
             "rules_broken": rules,
             "start_changes": start_summary(outcome),
             "usage": self.model.spent.totals() if self.model is not None else {},
