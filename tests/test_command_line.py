@@ -57,7 +57,7 @@ def test_whole_tour(spec_file: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     checked = call("check", spec_file)
     assert checked.returncode == 0
-    assert "Expected LLM calls: 3" in checked.stdout
+    assert "Expected LLM calls: at most" in checked.stdout
     made = call("synthesize", spec_file, "--records", 300, "--out", out, "--llm", "none")
     assert (made.returncode, made.stderr) == (0, "")
     assert "3 targets" in made.stdout

@@ -56,7 +56,7 @@ def test_run_folder_is_complete(document: Any, script: str, tmp_path: Path) -> N
     solution = run(document, out, llm=script)
     names = {path.split("/")[0] for path in hashes(out)}
     assert names == {
-        "alignment.csv",
+        "alignment.csv", "dependencies.csv",
         "disagreements.csv", "history.parquet", "ledger.sqlite", "proposals.parquet", "records", "report.html", "run.json", "spec",
     }  # fmt: skip
     assert (out / "estimated").is_dir()

@@ -46,21 +46,28 @@ def root(
 
 
 @app.command()
-def check(spec: SpecPath) -> None:
+def check(
+    spec: SpecPath,
+    llm: Annotated[str | None, typer.Option(help="The model whose calls are counted, as in synthesize.")] = None,
+) -> None:
     """Find every problem of a spec at once, and say how many LLM calls a run will make. Makes no call itself."""
     from llmsynthor.examine import examine  # noqa: PLC0415  (the imports of each command are its own: --help is quick)
     from llmsynthor.spec.specification import Spec  # noqa: PLC0415
 
     loaded = Spec.load(spec)
-    found = examine(loaded)
+    found = examine(loaded, llm)
     for warning in found.warnings:
         typer.echo(f"warning: {warning}")
     counts = f"{len(loaded.schema.units)} units, {len(loaded.targets)} targets, {len(loaded.rules)} rules"
     typer.echo(f'"{loaded.name}" can be read: {counts}.')
     for problem in found.unsupported:
         typer.echo(f"not made by this version: {problem}")
+    took = (
+        "not measured on this machine yet" if found.seconds is None else f"about {found.seconds / 60:.1f} minutes here"
+    )
     typer.echo(
-        f"Expected LLM calls: {found.calls} with a model, 0 with --llm none; the number of records does not matter."
+        f"Expected LLM calls: at most {found.calls} with {found.model} ({found.questions} short ones that score choices; "
+        f"{took}), 0 with --llm none; the number of records does not matter."
     )
 
 
@@ -79,6 +86,9 @@ def synthesize(
     iterations: Annotated[int | None, typer.Option(help="Iterations of proposals (exact: 2, none: 100).")] = None,
     proposals: Annotated[int | None, typer.Option(help="Proposals per iteration (5).")] = None,
     temperature: Annotated[float | None, typer.Option(help="Temperature of the proposals (0.7).")] = None,
+    estimate: Annotated[
+        bool | None, typer.Option(help="Let the LLM estimate the joint tables that are missing (default: yes).")
+    ] = None,
     base_url: Annotated[str | None, typer.Option(help="Address of an OpenAI-compatible server.")] = None,
     workers: Annotated[int | None, typer.Option(help="Threads of the alignment; changes no result.")] = None,
     start: Annotated[
@@ -103,6 +113,7 @@ def synthesize(
         "iterations": iterations,
         "proposals": proposals,
         "temperature": temperature,
+        "estimate": estimate,
         "base_url": base_url,
         "workers": workers,
         "start": start,
@@ -196,6 +207,30 @@ def report(run_folder: RunPath) -> None:
     from llmsynthor.report.page import write_report  # noqa: PLC0415
 
     typer.echo(str(write_report(run_folder)))
+
+
+@app.command("suggest-rules")
+def suggest_rules(
+    spec: SpecPath,
+    llm: Annotated[str, typer.Option(help="The model that is asked, as in synthesize.")] = "local",
+    seed: Annotated[int, typer.Option(help="Seed of the written answers.")] = 0,
+    max_calls: Annotated[int | None, typer.Option(help="Most LLM calls.")] = None,
+    max_seconds: Annotated[float | None, typer.Option(help="Most seconds spent in LLM calls.")] = None,
+    base_url: Annotated[str | None, typer.Option(help="Address of an OpenAI-compatible server.")] = None,
+    run: Annotated[
+        Path | None, typer.Option(help="A folder whose ledger answers what was asked before, and keeps what is asked.")
+    ] = None,
+) -> None:
+    """Print rules that a model would suggest, with its reasons, for you to accept. Changes nothing."""
+    from llmsynthor import advise  # noqa: PLC0415
+    from llmsynthor.spec.specification import Spec  # noqa: PLC0415
+
+    loaded = Spec.load(spec)
+    with _ending_on_interrupt():
+        found = advise.suggest_rules(
+            loaded, llm=llm, seed=seed, max_calls=max_calls, max_seconds=max_seconds, base_url=base_url, run=run
+        )
+    typer.echo(advise.write_rules(found, loaded.schema.top.name), nl=False)
 
 
 @models_app.command("list")

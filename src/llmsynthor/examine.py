@@ -4,8 +4,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from llmsynthor.errors import Problem, SpecError
+from llmsynthor.llm.models import DEFAULT
+from llmsynthor.llm.speed import expected_seconds
 from llmsynthor.spec.checks import forbidden_targets, warnings
 from llmsynthor.spec.specification import Spec
+from llmsynthor.synthesis.estimation import planned_questions
 from llmsynthor.synthesis.feasibility import find_contradictions
 from llmsynthor.synthesis.goals import bring_to_grid
 from llmsynthor.synthesis.grid import build_grid
@@ -17,20 +20,28 @@ from llmsynthor.synthesis.reconcile_moments import reconcile_sources
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Examined:
-    """What is allowed but worth a look, what this version does not make, and the calls that a run will make."""
+    """What is allowed but worth a look, what this version does not make, and the calls that a run will make.
+
+    `questions` of the `calls` score choices; `seconds` are what the model takes for all of them on this machine, as measured in
+    earlier runs, None before the first.
+    """
 
     warnings: tuple[Problem, ...]
     unsupported: tuple[Problem, ...]
     calls: int
+    questions: int
+    model: str
+    seconds: float | None
 
 
-def examine(spec: Spec) -> Examined:
+def examine(spec: Spec, llm: str | None = None) -> Examined:
     """Look through a spec; raises SpecError for what cannot be."""
     contradictions = forbidden_targets(spec)
     if contradictions:
         raise SpecError(*contradictions)
     missing = unsupported(spec)
     found = list(warnings(spec))
+    goals = None
     if not missing:
         goals, disagreements = reconcile_sources(bring_to_grid(spec, build_grid(spec, spec.schema.top)))
         found += _disagreements(disagreements)
@@ -43,10 +54,25 @@ def examine(spec: Spec) -> Examined:
             )
             for contradiction in find_contradictions(goals, goals.names)
         ]
-    settings = spec.settings
-    options = Options(records=settings.records or 1, align=settings.align or "exact", iterations=settings.iterations)
-    calls = expected_calls(spec, options, llm=settings.llm != "none")
-    return Examined(warnings=tuple(found), unsupported=missing, calls=calls)
+    settings, words = spec.settings, llm or spec.settings.llm or "local"
+    options = Options(
+        records=settings.records or 1,
+        align=settings.align or "exact",
+        iterations=settings.iterations,
+        estimate=settings.estimate is not False,
+    )
+    questions = planned_questions(goals, spec) if goals is not None and options.estimates else 0
+    calls = expected_calls(spec, options, llm=words != "none", questions=questions)
+    model = f"local:{DEFAULT}" if words == "local" else words
+    seconds = expected_seconds(model, writes=calls - questions, scores=questions) if calls else 0.0
+    return Examined(
+        warnings=tuple(found),
+        unsupported=missing,
+        calls=calls,
+        questions=questions if calls else 0,
+        model=model,
+        seconds=seconds,
+    )
 
 
 def _disagreements(disagreements: Sequence[Disagreement]) -> Iterator[Problem]:

@@ -10,8 +10,11 @@ import polars as pl
 
 from llmsynthor.evaluation.compare import Comparison
 from llmsynthor.realize import realize
+from llmsynthor.spec.files import table_frame
 from llmsynthor.spec.levels import Interval
 from llmsynthor.spec.specification import Spec
+from llmsynthor.synthesis.copula import in_words
+from llmsynthor.synthesis.estimation import Estimation
 from llmsynthor.synthesis.outcome import Outcome, Step
 from llmsynthor.synthesis.reconcile import say_entry
 
@@ -51,6 +54,56 @@ DISAGREEMENTS = {
     "yielded": pl.Float64,
     "kind": pl.String,
 }
+
+
+DEPENDENCIES = {
+    "one": pl.String,
+    "other": pl.String,
+    "source": pl.String,
+    "strength": pl.Float64,
+    "agreement": pl.Float64,
+    "trust": pl.Float64,
+    "model_strength": pl.Float64,
+    "table": pl.String,
+    "in_words": pl.String,
+}
+
+
+def dependencies_frame(estimation: Estimation, spec: Spec) -> pl.DataFrame:
+    """One row per pair of variables: whether its dependence is given, estimated or that of maximum entropy, and how strong.
+
+    `strength` is the mutual information of the table used, in nats, `model_strength` that of the LLM's own answers, `trust` the
+    factor on them; what was not asked or is not known is empty.
+    """
+    rows = [
+        {
+            "one": d.pair[0],
+            "other": d.pair[1],
+            "source": d.source,
+            "strength": round(d.strength, 6),
+            "agreement": _rounded(d.agreement),
+            "trust": _rounded(d.trust),
+            "model_strength": _rounded(d.raw_strength),
+            "table": f"estimated/{estimate_file(d.pair)}" if d.table is not None else None,
+            "in_words": in_words(d, estimation.variables),
+        }
+        for d in sorted(estimation.dependences, key=lambda d: -d.strength)
+    ]
+    return pl.DataFrame(rows, schema=DEPENDENCIES, orient="row")
+
+
+def estimated_frames(estimation: Estimation) -> dict[str, pl.DataFrame]:
+    """The estimated tables in the long format, by file name: edit one and name it in the spec to pin it."""
+    return {estimate_file(table.columns): table_frame(table) for table in estimation.tables}
+
+
+def estimate_file(pair: Sequence[str]) -> str:
+    """Name the file of an estimated table."""
+    return f"{'-by-'.join(pair)}.csv"
+
+
+def _rounded(value: float) -> float | None:
+    return None if np.isnan(value) else round(float(value), 6)
 
 
 def records_frame(spec: Spec, outcome: Outcome, *, seed: int) -> pl.DataFrame:

@@ -97,7 +97,7 @@ def _numbers(goals: Goals, codes: Codes, position: int, rng: np.random.Generator
 
 def _groups(goals: Goals, codes: Codes, position: int) -> list[NDArray[np.int64]]:
     """Split the records by the other columns of the table that says most about the variable's shape."""
-    goal = finest_table(goals.tables, goals.grid.axes[position].name)
+    goal = finest_table(goals.given, goals.grid.axes[position].name)
     if goal is None or len(goal.shape) == 1:
         return [np.arange(len(codes))]
     column = goal.table.columns.index(goals.grid.axes[position].name)

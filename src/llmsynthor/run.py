@@ -15,7 +15,9 @@ from llmsynthor import prompts
 from llmsynthor.errors import LLMError, Problem, RunFolderError, SpecError
 from llmsynthor.evaluation.compare import alignment_frame, compare
 from llmsynthor.frames import (
+    dependencies_frame,
     disagreements_frame,
+    estimated_frames,
     history_frame,
     proposals_frame,
     records_frame,
@@ -23,6 +25,7 @@ from llmsynthor.frames import (
     summary,
     yielded,
 )
+from llmsynthor.llm import speed
 from llmsynthor.llm.ledger import Budget, Ledger, Recorded
 from llmsynthor.llm.opening import Choice, choose
 from llmsynthor.measure import read_records, records_digest
@@ -32,10 +35,9 @@ from llmsynthor.run_folder import LEDGER, RunFolder, claim, unwritable
 from llmsynthor.spec.checks import forbidden_targets, warnings
 from llmsynthor.spec.files import digest, save
 from llmsynthor.spec.specification import Settings, Spec
-from llmsynthor.spec.targets import Statistic
-from llmsynthor.synthesis.loop import explained, unsupported
 from llmsynthor.synthesis.loop import synthesize as run_loop
-from llmsynthor.synthesis.outcome import Options, Outcome, Progress
+from llmsynthor.synthesis.loop import unsupported
+from llmsynthor.synthesis.outcome import Options, Outcome, Progress, explained
 
 Notify = Callable[[Progress], None]
 
@@ -46,8 +48,9 @@ LIBRARIES = ("numpy", "polars", "scipy", "numba")
 class Solution:
     """Records and how they came about.
 
-    `records` maps each unit to a polars frame (`.to_pandas()` works); `alignment`, `disagreements`, `proposals` and `history` are
-    the tables of the run folder, `manifest` its run.json. `exit_code` is 0 when every target and rule holds, 1 otherwise.
+    `records` maps each unit to a polars frame (`.to_pandas()` works); `alignment`, `disagreements`, `dependencies`, `proposals`
+    and `history` are the tables of the run folder, `estimated` those that the LLM estimated by their file names, `manifest` its
+    run.json. `exit_code` is 0 when every target and rule holds, 1 otherwise.
     """
 
     spec: Spec
@@ -56,6 +59,8 @@ class Solution:
     proposals: pl.DataFrame
     history: pl.DataFrame
     disagreements: pl.DataFrame
+    dependencies: pl.DataFrame
+    estimated: dict[str, pl.DataFrame]
     manifest: dict[str, Any]
     ledger: Ledger
     start: pl.DataFrame | None = None
@@ -87,6 +92,7 @@ def synthesize(  # noqa: PLR0913  (the options of the command line, each a keywo
     iterations: int | None = None,
     proposals: int | None = None,
     temperature: float | None = None,
+    estimate: bool | None = None,
     base_url: str | None = None,
     workers: int | None = None,
     start: Any = None,
@@ -115,6 +121,7 @@ def synthesize(  # noqa: PLR0913  (the options of the command line, each a keywo
         "iterations": iterations,
         "proposals": proposals,
         "temperature": temperature,
+        "estimate": estimate,
     }
     settings = resolve(spec, given)
     problems = [*forbidden_targets(spec), *unsupported(spec)]
@@ -225,13 +232,12 @@ class _Work:
                 stage, "interrupted", f"interrupted in the stage {stage}; the same command with --resume goes on"
             )
             raise
-        except LLMError as error:
-            self.end_early(stage, "failed", str(error))
+        except (LLMError, RunFolderError) as error:
+            with suppress(RunFolderError):  # on a full disk there may be room for the line that says so
+                self.end_early(stage, "failed", str(error))
             raise
-        except RunFolderError as error:
-            with suppress(RunFolderError):  # there may be room for a line that says so
-                self.note(stage, "failed", str(error))
-            raise
+        if self.model is not None and self.model.spent.new:
+            speed.remember(self.model.identity, ledger.mean_seconds(self.model.identity))
         return solution
 
     def note(self, stage: str, status: str, reason: str) -> None:
@@ -249,7 +255,8 @@ class _Work:
 
     def options(self) -> Options:
         named = {
-            name: getattr(self.settings, name) for name in ("seed", "align", "iterations", "proposals", "temperature")
+            name: getattr(self.settings, name)
+            for name in ("seed", "align", "iterations", "proposals", "temperature", "estimate")
         }
         set_ones: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
         return Options(records=self.settings.records or 0, workers=self.workers, **set_ones)
@@ -262,15 +269,18 @@ class _Work:
         unit = self.spec.schema.top.name
         frame = records_frame(self.spec, outcome, seed=self.options().seed)
         comparisons = compare(self.spec, {unit: frame})
-        if outcome.report is not None:
-            numeric = [c for c in comparisons if isinstance(c.target, Statistic)]
-            outcome = explained(outcome, [c.target.name for c in numeric if c.status == "unmet"])
+        outcome = explained(outcome, {c.target.name for c in comparisons if c.status == "unmet"})
+        estimates = compare(replace(self.spec, targets=outcome.estimation.tables), {unit: frame})
         names = [goal.name for goal in outcome.goals.tables]
         start = dict(zip(names, outcome.report.start, strict=True)) if outcome.report else {}
         fitted = dict(zip(names, outcome.report.fitted, strict=True)) if outcome.report else {}
         rules = {rule.name: int(broken_records(frame, [rule]).sum()) for rule in self.spec.rules if rule.unit == unit}
         self.manifest |= {
-            "dependency": {"groups": [asdict(group) for group in outcome.groups]},
+            "dependency": {
+                "groups": [asdict(group) for group in outcome.groups],
+                "estimation": outcome.estimation.sentence,
+                "trust": asdict(outcome.estimation.trust) if outcome.estimation.trust else None,
+            },
             "alignment": summary(comparisons, outcome),
             "warnings": [str(problem) for problem in warnings(self.spec)],
             "rules_broken": rules,
@@ -283,7 +293,9 @@ class _Work:
         return Solution(
             spec=self.spec,
             records={unit: frame},
-            alignment=alignment_frame(comparisons, start=start, fitted=fitted, yielded=yielded(outcome)),
+            alignment=alignment_frame([*comparisons, *estimates], start=start, fitted=fitted, yielded=yielded(outcome)),
+            dependencies=dependencies_frame(outcome.estimation, self.spec),
+            estimated=estimated_frames(outcome.estimation),
             proposals=proposals_frame(outcome, frame),
             history=history_frame(outcome.history),
             disagreements=disagreements_frame(outcome),
@@ -326,6 +338,9 @@ def _write_all(solution: Solution, folder: RunFolder) -> None:
         folder.write_parquet(f"records/{unit}.parquet", frame)
     folder.write_csv("alignment.csv", solution.alignment)
     folder.write_csv("disagreements.csv", solution.disagreements)
+    folder.write_csv("dependencies.csv", solution.dependencies)
+    for name, table in solution.estimated.items():
+        folder.write_csv(f"estimated/{name}", table)
     if solution.start is not None:
         folder.write_parquet("start.parquet", solution.start)
     folder.write_parquet("proposals.parquet", solution.proposals)

@@ -18,6 +18,7 @@ WRITTEN = (
     "alignment.csv",
     "disagreements.csv",
     "start.parquet",
+    "dependencies.csv",
     "proposals.parquet",
     "history.parquet",
     "report.html",

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 STAGES = {
     "dependency": "asking which variables depend on each other",
+    "copula": "asking how variables depend on each other",
     "proposals": "asking for proposals",
     "fit": "fitting to the tables",
     "correct": "correcting to whole records",

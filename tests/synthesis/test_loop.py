@@ -36,7 +36,7 @@ def run(spec: Spec, answers: list[Any], *, budget: Budget | None = None, **optio
     model = Recorded(
         identity=script.identity, open_model=lambda: script, ledger=Ledger(None), budget=budget or Budget()
     )
-    settings = Options(**{"records": 1_000, "seed": 1, "proposals": 1, "workers": 1, **options})
+    settings = Options(**{"records": 1_000, "seed": 1, "proposals": 1, "workers": 1, "estimate": False, **options})
     outcome = synthesize(spec, settings, model, notify=lambda _: None)
     model.ledger.close()
     return outcome, model
@@ -124,7 +124,7 @@ def test_calls_do_not_grow_with_records(spec: Spec) -> None:
     """A hundred times as many records take the same questions."""
     answers = [GROUPS, *VARIED]
     few, many = (run(spec, answers, records=records, iterations=2)[1].spent.calls for records in (1_000, 100_000))
-    assert few == many == expected_calls(spec, Options(records=1, iterations=2), llm=True)
+    assert few == many == expected_calls(spec, Options(records=1, iterations=2), llm=True, questions=0)
 
 
 def test_spent_budget_is_a_stop_reason(spec: Spec) -> None:

@@ -15,8 +15,11 @@ from llmsynthor.spec.targets import Statistic, Table, Target, last_digit
 from llmsynthor.synthesis.discrepancy import say_cell, say_missing
 from llmsynthor.synthesis.moments import stated_population
 
-Status = Literal["met", "within tolerance", "within rounding", "within margin of error", "unmet"]
+Status = Literal["met", "within tolerance", "within rounding", "within margin of error", "leaned towards", "unmet"]
 Floats = NDArray[np.float64]
+
+LLM = "llm "
+"""How the source of a table begins that the LLM has estimated in this run."""
 
 NUMERIC_ROUNDING = 1e-6
 """A mean of real numbers is met when it agrees to six digits; of whole numbers, when no other whole sum is nearer."""
@@ -108,7 +111,7 @@ def _status(table: Table, wanted: Floats, got: Floats, stray: float) -> Status:
     margins = np.array(table.margins_of_error) if table.margins_of_error is not None else np.zeros(len(wanted))
     if stray < 1 and bool((error <= np.maximum(allowed, margins * scale)).all()):
         return "within margin of error"
-    return "unmet"
+    return "unmet" if table.trust >= 1 else "leaned towards"
 
 
 def compare_statistic(spec: Spec, target: Statistic, frame: pl.DataFrame) -> Comparison:
@@ -191,7 +194,7 @@ def alignment_frame(
         {
             "name": c.target.name,
             "unit": c.target.unit,
-            "source": "given",
+            "source": "llm" if c.target.source.startswith(LLM) else "given",
             "cells": len(c.target.cells),
             "records": None if np.isnan(c.records) else round(c.records, 3),
             "tvd": None if np.isnan(c.tvd) else round(c.tvd, 9),

@@ -69,6 +69,11 @@ class Ledger:
         if row is not None and row[0] != outcome:
             self._write("update calls set outcome = ? where call_id = ?", (outcome, call_id))
 
+    def mean_seconds(self, identity: Identity) -> dict[str, float]:
+        """Mean seconds of a call of this model, by kind; kinds that never took time are left out."""
+        query = "select kind, avg(seconds) from calls where digest = ? and seconds > 0 group by kind"
+        return {str(kind): float(seconds) for kind, seconds in self._base.execute(query, (identity.digest,))}
+
     def copy_to(self, path: Path) -> None:
         """Copy all calls into a file, for a run that began elsewhere; a ledger that is there is replaced."""
         if self.path is not None:

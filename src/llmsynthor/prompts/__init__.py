@@ -1,10 +1,21 @@
 """Prompt texts as data: one Markdown file each, filled by jinja2, hashed into the manifest."""
 
 import hashlib
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
-NAMES = ("system", "dependency", "plan", "score-record", "score-interview", "shares", "rule")
+NAMES = (
+    "system",
+    "dependency",
+    "plan",
+    "score-record",
+    "score-table",
+    "score-interview",
+    "score-strangers",
+    "shares",
+    "rule",
+)
 
 
 def text(name: str) -> str:
@@ -14,11 +25,17 @@ def text(name: str) -> str:
 
 def fill(name: str, **values: Any) -> str:
     """Fill a prompt; a name the text uses and the caller does not give is an error."""
+    return str(_template(name).render(**values)).strip()
+
+
+@cache
+def _template(name: str) -> Any:
+    """Compile a prompt once: elicitation fills the same one thousands of times."""
     from jinja2 import Environment, StrictUndefined  # noqa: PLC0415  (keeps the import of the package quick)
 
     environment = Environment(undefined=StrictUndefined, autoescape=False, trim_blocks=True)
     environment.filters["lower_first"] = lower_first
-    return environment.from_string(text(name)).render(**values).strip()
+    return environment.from_string(text(name))
 
 
 def lower_first(words: str) -> str:

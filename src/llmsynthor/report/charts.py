@@ -160,6 +160,46 @@ def _heat_maps(cells: list[dict[str, Any]], rows: list[str], columns: list[str])
     return altair.hconcat(*parts, spacing=12).resolve_scale(color="independent")
 
 
+def draw_lifts(comparison: Comparison, name: str) -> str:
+    """How often levels go together beside chance, as assumed and in the records: heat maps of the ratio, on a log scale."""
+    altair = _altair()
+    rows, columns, wanted, got = _matrix(comparison)
+    keep_rows, keep_columns = _largest(wanted.sum(axis=1)), _largest(wanted.sum(axis=0))
+    lifts = {"assumed": _lift(wanted), "in the records": _lift(got)}
+    cells = [
+        {"row": rows[i], "column": columns[j], **{which: float(lift[i, j]) for which, lift in lifts.items()}}
+        for i in keep_rows
+        for j in keep_columns
+    ]
+    scale = altair.Scale(scheme="purpleorange", domain=[-MOST_DOUBLINGS, MOST_DOUBLINGS], reverse=True, clamp=True)
+    legend = altair.Legend(title="times", gradientLength=70, labelExpr="format(pow(2, datum.value), '.2~r')")
+    parts = [
+        altair.Chart(altair.Data(values=cells), title=which)
+        .mark_rect(stroke="#ffffff", strokeWidth=0.5)
+        .encode(
+            x=altair.X("column:N", sort=None, title=None, axis=altair.Axis(labelAngle=-50, labelLimit=110)),
+            y=altair.Y(
+                "row:N", sort=None, title=None, axis=altair.Axis(labelLimit=160) if which == "assumed" else None
+            ),
+            color=altair.Color(f"{which}:Q", scale=scale, legend=legend),
+        )
+        .properties(width=min(240, max(60, 30 * len(columns))), height=min(300, max(50, 16 * len(rows))))
+        for which in lifts
+    ]
+    return to_svg(_dressed(altair.hconcat(*parts, spacing=12)), name)
+
+
+MOST_DOUBLINGS = 4
+"""Where the colours of a lift end: 16 times as often as by chance, or a sixteenth."""
+
+
+def _lift(table: Floats) -> Floats:
+    """Binary logarithm of a table over what its margins alone would make of it, within twice MOST_DOUBLINGS."""
+    chance = np.outer(table.sum(axis=1), table.sum(axis=0)) / max(table.sum(), 1e-12)
+    lift = np.log2(np.maximum(table, 1e-9) / np.maximum(chance, 1e-9))
+    return np.asarray(np.where(chance > 0, np.clip(lift, -2 * MOST_DOUBLINGS, 2 * MOST_DOUBLINGS), 0.0).round(4))
+
+
 def _matrix(comparison: Comparison) -> tuple[list[str], list[str], Floats, Floats]:
     """Lay a table out flat: the last column across, the others joined down."""
     assert isinstance(comparison.target, Table)

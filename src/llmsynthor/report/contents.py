@@ -13,6 +13,7 @@ import polars as pl
 
 from llmsynthor.errors import Problem, RunFolderError
 from llmsynthor.evaluation.compare import Comparison, compare
+from llmsynthor.report.assumptions import assumptions
 from llmsynthor.report.charts import draw_history, draw_one_way, draw_two_way
 from llmsynthor.run_folder import read_manifest
 from llmsynthor.spec.specification import Spec
@@ -61,7 +62,7 @@ def gather(folder: Path) -> dict[str, Any]:
         else [],
         "conflicts": _conflicts(_csv(folder / "disagreements.csv")),
         "stages": _by_name(_csv(folder / "alignment.csv")),
-        "estimated": sorted(path.name for path in (folder / "estimated").glob("*.csv")),
+        "assumptions": assumptions(folder, records),
     }
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from llmsynthor.errors import Problem
+from llmsynthor.spec.dependencies import read_dependencies
 from llmsynthor.spec.document import (
     CategoryPart,
     DerivedPart,
@@ -54,6 +55,7 @@ class Builder:
             targets=targets,
             rules=rules,
             scenario=document.scenario,
+            dependencies=read_dependencies(document.dependencies, schema, self.problems),
             settings=settings,
         )
 

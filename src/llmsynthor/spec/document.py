@@ -107,6 +107,15 @@ class SettingsPart(Part):
     iterations: int | None = Field(default=None, ge=0)
     proposals: int | None = Field(default=None, ge=1, le=20)
     temperature: float | None = Field(default=None, ge=0, le=2)
+    estimate: bool | None = None
+
+
+class DependenciesPart(Part):
+    """A pair is written as a list of two names, or in one text, "age, income"; in `skip` a single name means all its pairs."""
+
+    ask: list[list[str] | str] = Field(default_factory=list)
+    skip: list[list[str] | str] = Field(default_factory=list)
+    trust: dict[str, float] = Field(default_factory=dict)
 
 
 class Document(Part):
@@ -117,4 +126,5 @@ class Document(Part):
     targets: list[TargetPart] = Field(default_factory=list)
     rules: list[RulePart] = Field(default_factory=list)
     scenario: str = ""
+    dependencies: DependenciesPart = Field(default_factory=DependenciesPart)
     synthesis: SettingsPart = Field(default_factory=SettingsPart)

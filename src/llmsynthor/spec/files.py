@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from llmsynthor.errors import Problem, SpecError
 from llmsynthor.spec.builder import Builder
+from llmsynthor.spec.dependencies import write_dependencies
 from llmsynthor.spec.document import Document
 from llmsynthor.spec.levels import Interval, Level
 from llmsynthor.spec.schema import Category, Derived, Numeric, Text, Unit, Variable
@@ -121,6 +122,7 @@ def _table_file(number: int, target: Target) -> str:
 
 def _document(spec: Spec) -> dict[str, Any]:
     settings = {name: getattr(spec.settings, name) for name in SETTINGS if getattr(spec.settings, name) is not None}
+    dependencies = write_dependencies(spec.dependencies)
     return {
         "llmsynthor": 1,
         "name": spec.name,
@@ -129,6 +131,7 @@ def _document(spec: Spec) -> dict[str, Any]:
         "targets": [_target(number, target) for number, target in enumerate(spec.targets)],
         "rules": [{"name": rule.name, "unit": rule.unit, "forbid": rule.forbid.text} for rule in spec.rules],
         "scenario": spec.scenario,
+        **({"dependencies": dependencies} if dependencies else {}),
         "synthesis": settings,
     }
 

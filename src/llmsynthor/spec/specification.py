@@ -1,5 +1,6 @@
 """The whole of what is wanted, as one frozen object."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -21,6 +22,24 @@ class Settings:
     iterations: int | None = None
     proposals: int | None = None
     temperature: float | None = None
+    estimate: bool | None = None
+
+
+Pair = frozenset[str]
+"""Two variables, in no order."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dependencies:
+    """The `dependencies:` section: what the LLM is asked about dependence, and how far it is believed.
+
+    `ask` pairs are asked first and in every wording; of `skip` pairs nothing is asked or assumed; `trust` replaces the factor
+    on the LLM's interaction of a pair that would be estimated from what can be known without the truth.
+    """
+
+    ask: tuple[Pair, ...] = ()
+    skip: tuple[Pair, ...] = ()
+    trust: Mapping[Pair, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +52,7 @@ class Spec:
     targets: tuple[Target, ...]
     rules: tuple[Rule, ...] = ()
     scenario: str = ""
+    dependencies: Dependencies = field(default_factory=Dependencies)
     settings: Settings = field(default_factory=Settings)
 
     @classmethod

@@ -7,29 +7,53 @@ target, so that a dependence which others explain already is not counted twice.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from llmsynthor.spec.levels import Interval, Level
 from llmsynthor.spec.targets import Table
 from llmsynthor.synthesis.coarse import Coarse, fit_margins, interaction, mutual_information
-from llmsynthor.synthesis.elicit import Conditional, Pair
+from llmsynthor.synthesis.elicit import FRAMES, Conditional, Pair
 from llmsynthor.synthesis.goals import Goal, Goals
 
 CLIP = 6.0
 """Largest log-ratio that one estimate may claim."""
 
-FULL_TRUST, HALF_TRUST = 1.3, 0.01
-"""Trust is the first where the model shows much dependence, and half of it where it shows the second, in nats."""
-
-SOFTNESS = 0.95
+SOFTNESS = 0.98
 """Trust of an estimated table as a target, once it is shrunk: it yields to given tables, and to other estimates a little."""
+
+SCALES = tuple(float(x) for x in np.geomspace(0.1, 4.0, 24))
+HALVES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.4)
+PRIOR_PAIRS = 2.0
+"""How many given tables the default trust is worth, in its calibration."""
 
 Floats = NDArray[np.float64]
 Source = Literal["given", "estimated", "maximum entropy"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trust:
+    """A rule of trust: λ = full · strength / (strength + half), strength in nats as the model's own answers imply it.
+
+    A model overstates weak dependence, which is mostly noise and stereotype, and understates strong dependence, since it
+    hedges: λ is small for the first and above 1 for the second. `tables` given ones calibrated it (0: the default).
+    """
+
+    full: float = 2.0
+    half: float = 0.1
+    tables: int = 0
+
+    def of(self, strength: float) -> float:
+        """λ of a pair of this strength.
+
+        >>> round(Trust(full=2.0, half=0.1).of(0.1), 3)
+        1.0
+        """
+        return self.full * strength / (strength + self.half)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +74,8 @@ class Estimate:
 class Dependence:
     """How two variables hang together in a run, and who says so.
 
-    `strength` is in nats; `trust` the factor on the model's interaction; `table` the estimated shares, where there are any.
+    `strength` is in nats, that of the table used; `raw_strength` that of the model's answers, where it was asked; `trust` the
+    factor on its interaction; `table` the estimated shares, where there are any.
     """
 
     pair: Pair
@@ -63,7 +88,7 @@ class Dependence:
 
 
 def combine(variables: Sequence[Coarse], conditionals: Sequence[Conditional]) -> tuple[Estimate, ...]:
-    """Average everything that was asked about a pair; pairs in the order of the variables."""
+    """Average everything that was asked about a pair, frames by their weights; pairs in the order of the variables."""
     by_pair: dict[frozenset[str], list[Conditional]] = {}
     for conditional in conditionals:
         by_pair.setdefault(frozenset((conditional.given, conditional.asked)), []).append(conditional)
@@ -75,17 +100,20 @@ def combine(variables: Sequence[Coarse], conditionals: Sequence[Conditional]) ->
 
 
 def _estimate(one: Coarse, other: Coarse, conditionals: Sequence[Conditional]) -> Estimate:
-    centred = []
+    own: dict[str, list[Floats]] = {}
     for conditional in conditionals:
         scores = conditional.scores if conditional.given == one.name else conditional.scores.T
-        centred.append(np.clip(interaction(scores, one.shares, other.shares), -CLIP, CLIP))
-    mean = interaction(np.mean(centred, axis=0), one.shares, other.shares)
-    table = fit_margins(mean, one.shares, other.shares)
+        centred = np.clip(interaction(scores, one.shares, other.shares), -CLIP, CLIP)
+        own.setdefault(conditional.frame, []).append(centred)
+    weights = {frame: FRAMES.get(frame, 1.0) for frame in own}
+    whole = sum(weight for weight in weights.values() if weight > 0)
+    mean = sum((weights[f] / whole * np.mean(own[f], axis=0) for f in own), np.zeros((one.size, other.size)))
+    mean = interaction(mean, one.shares, other.shares)
     return Estimate(
         pair=(one.name, other.name),
         interaction=mean,
-        strength=mutual_information(table),
-        agreement=_agreement(centred, np.outer(one.shares, other.shares)),
+        strength=mutual_information(fit_margins(mean, one.shares, other.shares)),
+        agreement=_agreement([c for f in own if weights[f] > 0 for c in own[f]], np.outer(one.shares, other.shares)),
     )
 
 
@@ -98,9 +126,37 @@ def _agreement(centred: Sequence[Floats], weight: Floats) -> float:
     return float(np.mean(found)) if found else float("nan")
 
 
-def default_trust(estimate: Estimate) -> float:
-    """Trust from what is known without the truth: much where the model shows much, little where it shows little."""
-    return FULL_TRUST * estimate.strength / (estimate.strength + HALF_TRUST)
+def calibrate(
+    variables: Sequence[Coarse], estimates: Sequence[Estimate], truth: Mapping[Pair, Floats], default: Trust
+) -> Trust:
+    """Choose the rule of trust under which the estimates come nearest to the given tables, in Kullback-Leibler divergence.
+
+    The default counts like PRIOR_PAIRS given tables of middling strength that it fits best, so that few tables move it little.
+    """
+    by_name = {variable.name: variable for variable in variables}
+    known = [e for e in estimates if e.pair in truth]
+    if not known:
+        return default
+
+    def loss(trust: Trust) -> float:
+        apart = [
+            e.strength * np.log(trust.of(e.strength) / default.of(e.strength)) ** 2 for e in known if e.strength > 0
+        ]
+        fits = (_divergence(truth[e.pair], _table(e, trust.of(e.strength), by_name)) for e in known)
+        return PRIOR_PAIRS * float(sum(apart)) / len(known) + sum(fits)
+
+    rules = [Trust(full=full, half=half, tables=len(known)) for full in SCALES for half in HALVES]
+    return min([*rules, replace(default, tables=len(known))], key=loss)
+
+
+def _table(estimate: Estimate, trust: float, by_name: Mapping[str, Coarse]) -> Floats:
+    one, other = (by_name[name] for name in estimate.pair)
+    return fit_margins(trust * estimate.interaction, one.shares, other.shares)
+
+
+def _divergence(truth: Floats, table: Floats) -> float:
+    inside = truth > 0
+    return float((truth[inside] * np.log(truth[inside] / np.maximum(table[inside], 1e-12))).sum())
 
 
 def dependences(
@@ -108,37 +164,37 @@ def dependences(
     variables: Sequence[Coarse],
     estimates: Sequence[Estimate],
     *,
-    trust: Mapping[frozenset[str], float],
-    scale: float = 1.0,
+    wish: Mapping[frozenset[str], float],
+    trust: Trust,
 ) -> tuple[Dependence, ...]:
-    """Say for every pair where its dependence comes from; `trust` overrides, `scale` multiplies the default."""
+    """Say for every pair where its dependence comes from; the user's `wish` replaces the rule's trust."""
     by_name = {variable.name: variable for variable in variables}
     estimated = {frozenset(estimate.pair): estimate for estimate in estimates}
-    names = [axis.name for axis in goals.grid.axes]
     found = []
-    for one, other in combinations(names, 2):
-        key = frozenset((one, other))
-        given = given_strength(goals, one, other)
+    for pair in combinations([axis.name for axis in goals.grid.axes], 2):
+        estimate = estimated.get(frozenset(pair))
+        given = given_strength(goals, *pair)
+        own = wish.get(frozenset(pair), trust.of(estimate.strength)) if estimate is not None else 0.0
+        raw = estimate.strength if estimate is not None else float("nan")
+        agreement = estimate.agreement if estimate is not None else float("nan")
         if given is not None:
-            found.append(Dependence(pair=(one, other), source="given", strength=given))
-        elif key in estimated and (own := trust.get(key, scale * default_trust(estimated[key]))) > 0:
-            found.append(_shrunk(estimated[key], own, by_name[one], by_name[other]))
+            found.append(Dependence(pair=pair, source="given", strength=given, raw_strength=raw, agreement=agreement))
+        elif estimate is not None and own > 0:
+            table = _table(estimate, own, by_name)
+            found.append(
+                Dependence(
+                    pair=pair,
+                    source="estimated",
+                    strength=mutual_information(table),
+                    agreement=agreement,
+                    trust=own,
+                    raw_strength=raw,
+                    table=table,
+                )
+            )
         else:
-            found.append(Dependence(pair=(one, other), source="maximum entropy", strength=0.0))
+            found.append(Dependence(pair=pair, source="maximum entropy", strength=0.0, raw_strength=raw))
     return tuple(found)
-
-
-def _shrunk(estimate: Estimate, trust: float, one: Coarse, other: Coarse) -> Dependence:
-    table = fit_margins(trust * estimate.interaction, one.shares, other.shares)
-    return Dependence(
-        pair=estimate.pair,
-        source="estimated",
-        strength=mutual_information(table),
-        agreement=estimate.agreement,
-        trust=trust,
-        raw_strength=estimate.strength,
-        table=table,
-    )
 
 
 def given_strength(goals: Goals, one: str, other: str) -> float | None:
@@ -148,6 +204,33 @@ def given_strength(goals: Goals, one: str, other: str) -> float | None:
         return None
     goal = max(having, key=lambda g: (g.table.universe is None, g.projection.size))
     return mutual_information(pair_shares(goal, one, other))
+
+
+def given_shares(goals: Goals, variables: Sequence[Coarse], pair: Pair) -> Floats | None:
+    """Shares of a pair in the variables' coarse levels, from the finest given table about all records; None without one."""
+    by_name = {variable.name: variable for variable in variables}
+    having = [
+        g for g in goals.tables if set(pair) <= set(g.table.columns) and g.table.universe is None and g.trust >= 1
+    ]
+    if not having:
+        return None
+    goal = max(having, key=lambda g: g.projection.size)
+    shares = pair_shares(goal, *pair)
+    for axis, name in enumerate(pair):
+        levels = goal.levels[goal.table.columns.index(name)]
+        shares = np.moveaxis(np.tensordot(_joined(levels, by_name[name].levels), shares, axes=(1, axis)), 0, axis)
+    return np.asarray(shares / shares.sum()) if shares.sum() > 0 else None
+
+
+def _joined(levels: Sequence[Level], coarse: Sequence[Level]) -> Floats:
+    """Which levels of a table make up each coarse level, shape (coarse, levels); an interval counts where its middle lies."""
+    return np.array([[float(_within(level, whole)) for level in levels] for whole in coarse])
+
+
+def _within(level: Level, whole: Level) -> bool:
+    if isinstance(level, Interval) and isinstance(whole, Interval):
+        return (level.low + level.high) / 2 in whole
+    return level == whole
 
 
 def pair_shares(goal: Goal, one: str, other: str) -> Floats:
@@ -173,3 +256,20 @@ def as_table(dependence: Dependence, variables: Sequence[Coarse], *, unit: str, 
         source=source,
         trust=SOFTNESS,
     )
+
+
+def in_words(dependence: Dependence, variables: Sequence[Coarse], *, most: int = 2) -> str:
+    """Say the cells of an estimate that move most records, as often as by chance or how many times so; "" without a table."""
+    if dependence.table is None:
+        return ""
+    one, other = (next(v for v in variables if v.name == name) for name in dependence.pair)
+    chance = np.outer(one.shares, other.shares)
+    order = np.argsort(-np.abs(dependence.table - chance), axis=None, kind="stable")[:most]
+    said = []
+    for cell in order:
+        x, y = np.unravel_index(int(cell), chance.shape)
+        times = dependence.table[x, y] / max(chance[x, y], 1e-12)
+        said.append(
+            f"{one.name} {one.words[int(x)]} goes with {other.name} {other.words[int(y)]} {times:.2g} times as often as by chance"
+        )
+    return "; ".join(said)

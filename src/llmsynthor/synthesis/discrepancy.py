@@ -8,9 +8,12 @@ from numpy.typing import NDArray
 
 from llmsynthor.spec.levels import Interval, Level
 from llmsynthor.synthesis.aggregate import aggregate
-from llmsynthor.synthesis.goals import Goal
+from llmsynthor.synthesis.goals import Goal, Goals
 
 Floats = NDArray[np.float64]
+
+OFF_TARGET = 3.0
+"""A cell that is so many records off is not off by rounding: contradictions are looked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,3 +68,13 @@ def say_missing(columns: Sequence[str], levels: Sequence[Level], missing: float)
     """
     amount = f"{abs(missing):,.0f} {'record' if round(abs(missing)) == 1 else 'records'}"
     return f"{say_cell(columns, levels)}: {amount} {'missing' if missing >= 0 else 'too many'}"
+
+
+def off_target(goals: Goals, codes: np.ndarray) -> tuple[str, ...]:
+    """Name the tables of which a cell is further off than rounding explains, the worst first."""
+    errors = {}
+    for goal in goals.given:
+        counts = aggregate(codes, goal)
+        wanted = goal.shares * (len(codes) if goal.table.universe is None else counts.sum())
+        errors[goal.name] = float(np.abs(counts - wanted).max())
+    return tuple(name for name in sorted(errors, key=lambda name: -errors[name]) if errors[name] >= OFF_TARGET)

@@ -4,7 +4,7 @@ Every question is short, and neighbours share their beginning: all variables are
 next value. Models that only chat are asked for shares in JSON instead.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,9 +21,18 @@ from llmsynthor.synthesis.coarse import Coarse
 
 Floats = NDArray[np.float64]
 Pair = tuple[str, str]
+Direction = tuple[str, str]
+"""A variable that is given, and one that is asked for."""
 
-FRAMES = ("interview", "record")
-"""Wordings of the questions, the better one first; they err differently, and are averaged. Texts: prompts/score-*.md."""
+FRAMES: Mapping[str, float] = {"record": 1.0, "table": 1.0, "interview": 1.0, "strangers": -1.5}
+"""Wordings of the questions and their weights, in the order in which they are asked. They err differently, and are averaged.
+
+Of two strangers nothing that is true of one depends on the other: what a model says there all the same is echo and association
+of words, and is taken off. Texts: prompts/score-*.md.
+"""
+
+CLOSED_UP = ("table",)
+"""Frames after which a choice follows without a space."""
 
 CHAT_SAMPLES = 2
 LEAST_SHARE = 0.3
@@ -50,8 +59,8 @@ class Asking:
     seed: int
     temperature: float
 
-    def context(self, frame: str, given: Coarse, value: str, asked: Coarse) -> str:
-        return prompts.fill(
+    def request(self, frame: str, given: Coarse, value: str, asked: Coarse) -> ScoreRequest:
+        context = prompts.fill(
             f"score-{frame}",
             context=self.spec.context,
             scenario=self.spec.scenario,
@@ -60,31 +69,34 @@ class Asking:
             value=value,
             asked=asked.label,
         )
+        before = "" if frame in CLOSED_UP else " "
+        return ScoreRequest(context=context, choices=tuple(before + word for word in asked.words), whole=False)
 
 
-def count_questions(variables: Sequence[Coarse], pairs: Iterable[Pair]) -> int:
-    """Number of scoring calls for one frame, both directions."""
+def count_questions(variables: Sequence[Coarse], directions: Iterable[Direction]) -> int:
+    """Number of scoring calls for one frame: one for every level of the given variable."""
     size = {variable.name: variable.size for variable in variables}
-    return sum(size[a] + size[b] for a, b in pairs)
+    return sum(size[given] for given, _ in directions)
 
 
-def elicit(asking: Asking, frame: str, pairs: Sequence[Pair]) -> tuple[list[Conditional], BudgetError | None]:
-    """Score both directions of every pair; returns what is complete, and the error if the budget ended it.
+def elicit(
+    asking: Asking, frame: str, directions: Sequence[Direction], *, notify: Callable[[], None] = lambda: None
+) -> tuple[list[Conditional], BudgetError | None]:
+    """Score the asked variable of every direction after each level of the given one.
 
-    Raises CannotScoreError where the model gives no log-probabilities.
+    Returns what is complete, and the error if the budget ended it. Raises CannotScoreError where the model gives no
+    log-probabilities.
     """
-    wanted = {frozenset(pair) for pair in pairs}
     found: list[Conditional] = []
     for given in asking.variables:
-        asked = [v for v in asking.variables if frozenset((given.name, v.name)) in wanted]
+        asked = [v for v in asking.variables if (given.name, v.name) in directions]
         rows: dict[str, list[tuple[float, ...]]] = {v.name: [] for v in asked}
         try:
             for value in given.words:
                 for variable in asked:
-                    context = asking.context(frame, given, value, variable)
-                    choices = tuple(f" {word}" for word in variable.words)
-                    request = ScoreRequest(context=context, choices=choices, whole=False)
+                    request = asking.request(frame, given, value, variable)
                     rows[variable.name].append(asking.model.score(request).log_probabilities)
+                    notify()
         except BudgetError as spent:
             return found, spent
         found += [

@@ -89,13 +89,22 @@ class Goals:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names of all targets: tables, means and totals, quantiles."""
-        numeric = (*(m.target.name for m in self.moments), *(q.target.name for q in self.quantiles))
-        return (*(goal.name for goal in self.tables), *numeric)
+        """Names of all targets that are to be met: tables, means and totals, quantiles."""
+        return (*(goal.name for goal in self.given), *self.numeric)
+
+    @property
+    def numeric(self) -> tuple[str, ...]:
+        """Names of the means, totals and quantiles."""
+        return (*(m.target.name for m in self.moments), *(q.target.name for q in self.quantiles))
+
+    @property
+    def given(self) -> tuple[Goal, ...]:
+        """The tables that whole records are walked to; soft ones, such as estimates, left out."""
+        return tuple(goal for goal in self.tables if goal.trust >= 1)
 
     def margins(self) -> tuple[Floats, ...]:
         """One-way shares on the grid, a vector per axis: from the table that cuts the variable finest, spread by width."""
-        return tuple(_margin(self.grid, self.tables, axis) for axis in range(len(self.grid.axes)))
+        return tuple(_margin(self.grid, self.given, axis) for axis in range(len(self.grid.axes)))
 
 
 def bring_to_grid(spec: Spec, grid: Grid) -> Goals:
@@ -111,6 +120,11 @@ def bring_to_grid(spec: Spec, grid: Grid) -> Goals:
         moments=bring_moments(spec, grid),
         quantiles=bring_quantiles(spec, grid),
     )
+
+
+def with_tables(goals: Goals, tables: Sequence[Table]) -> Goals:
+    """Add tables behind those that there are; they must cut no variable finer than the grid."""
+    return replace(goals, tables=(*goals.tables, *(_goal(table, goals.grid) for table in tables)))
 
 
 def _own_zeros(goal: Goal) -> StructuralZeros:

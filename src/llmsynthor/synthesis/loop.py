@@ -5,7 +5,6 @@ until nothing is missing or the iterations are used up. With `align: exact` a fe
 then alignment fills up and moves the population to the tables.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -15,12 +14,14 @@ import polars as pl
 from llmsynthor.errors import AnswerError, BudgetError, Problem, SpecError
 from llmsynthor.llm.ledger import Recorded
 from llmsynthor.spec.specification import Spec
-from llmsynthor.synthesis.aggregate import aggregate
 from llmsynthor.synthesis.align import Aligned, Effort, Report, Start, align
+from llmsynthor.synthesis.coarse import coarsen
 from llmsynthor.synthesis.dependency import Group, given_groups, infer_groups
-from llmsynthor.synthesis.discrepancy import Discrepancy, discrepancies, total_variation
+from llmsynthor.synthesis.discrepancy import Discrepancy, discrepancies, off_target, total_variation
+from llmsynthor.synthesis.elicit import Asking
+from llmsynthor.synthesis.estimation import Estimation, estimate, planned_questions
 from llmsynthor.synthesis.feasibility import find_contradictions
-from llmsynthor.synthesis.goals import Goals, bring_to_grid
+from llmsynthor.synthesis.goals import Goals, bring_to_grid, with_tables
 from llmsynthor.synthesis.grid import build_grid
 from llmsynthor.synthesis.outcome import Notify, Options, Outcome, Progress, Step, expected_calls
 from llmsynthor.synthesis.planner import Draft, Situation, plan
@@ -41,9 +42,6 @@ PROPOSED_SHARE = 0.02
 """At most this share of an aligned population comes from proposals: they shape what no table says, and are few and alike."""
 
 SCALE = 1_000
-
-OFF_TARGET = 3.0
-"""A cell that is so many records off is not off by rounding: contradictions are looked for."""
 
 
 def unsupported(spec: Spec) -> tuple[Problem, ...]:
@@ -75,6 +73,7 @@ def synthesize(
         rng = np.random.default_rng([options.seed, 40])
         return run.changed(begin_with(start, goals.grid, options.records, rng=rng))
     run.infer()
+    run.estimate()
     run.propose()
     return run.aligned() if options.align == "exact" else run.as_proposed()
 
@@ -92,10 +91,14 @@ class _Run:
     groups: tuple[Group, ...] = ()
     proposals: list[Proposal] = field(default_factory=list)
     history: list[Step] = field(default_factory=list)
+    estimation: Estimation = field(default_factory=Estimation)
+    expected: int = 0
     population: Population = field(init=False)
     stop_reason: str = ""
 
     def __post_init__(self) -> None:
+        questions = planned_questions(self.goals, self.spec) if self.options.estimates else 0
+        self.expected = expected_calls(self.spec, self.options, llm=self.model is not None, questions=questions)
         self.population = Population.empty(len(self.goals.grid.axes))
 
     def infer(self) -> None:
@@ -121,6 +124,27 @@ class _Run:
             return
         known = {frozenset(group.variables) for group in given}
         self.groups = (*given, *(group for group in asked if frozenset(group.variables) not in known))
+
+    def estimate(self) -> None:
+        """Let the LLM estimate the joint tables that are missing, and add them as soft targets."""
+        if self.model is None or self.stop_reason or not self.options.estimates:
+            return
+        asking = Asking(
+            spec=self.spec,
+            variables=coarsen(self.goals),
+            model=self.model,
+            seed=self.options.seed,
+            temperature=self.options.temperature,
+        )
+        self.tell("copula", 0, None)
+        self.estimation = estimate(
+            self.goals,
+            asking,
+            self.groups,
+            spare=self.options.rounds,
+            notify=lambda: self.tell("copula", 0, None),
+        )
+        self.goals = with_tables(self.goals, self.estimation.tables)
 
     def propose(self) -> None:
         """Ask, draw and merge, iteration by iteration."""
@@ -250,6 +274,7 @@ class _Run:
         if report is not None and any(entry.kind != "rounding" for entry in self.disagreements):
             reason += "; where sources disagree the target is what was made of them (disagreements.csv)"
         return Outcome(
+            estimation=self.estimation,
             disagreements=self.disagreements,
             contradictions=find_contradictions(self.goals, unmet),
             goals=self.goals,
@@ -264,11 +289,12 @@ class _Run:
     def record(self, iteration: int) -> None:
         found = discrepancies(self.goals.tables, self.population.codes, records=self.options.records)
         missing = [d.share_missing for d in found]
-        distances = [total_variation(goal, self.population.codes) for goal in self.goals.tables]
+        distances = [total_variation(goal, self.population.codes) for goal in self.goals.given]
         self.step("proposals", iteration, _mean(missing), distances, len(self.population))
 
     def swept(self, stage: str, sweep: int, distances: np.ndarray) -> None:
         kind: Literal["fit", "correct"] = "fit" if stage == "fit" else "correct"
+        distances = distances[[goal.trust >= 1 for goal in self.goals.tables]]
         self.step(kind, sweep + 1, _mean(distances), list(distances), self.options.records)
         self.tell(kind, sweep + 1, _mean(distances))
 
@@ -297,7 +323,6 @@ class _Run:
 
     def tell(self, stage: str, iteration: int, discrepancy: float | None) -> None:
         calls = self.model.spent.calls if self.model is not None else 0
-        expected = expected_calls(self.spec, self.options, llm=self.model is not None)
         self.notify(
             Progress(
                 stage=stage,
@@ -305,26 +330,9 @@ class _Run:
                 iterations=self.options.rounds,
                 discrepancy=discrepancy,
                 calls=calls,
-                expected_calls=expected,
+                expected_calls=self.expected,
             )
         )
-
-
-def explained(outcome: Outcome, unmet: Iterable[str]) -> Outcome:
-    """Look for contradictions around targets that the finished records do not meet: means show only in the values."""
-    known = {name for contradiction in outcome.contradictions for name in contradiction.targets}
-    found = find_contradictions(outcome.goals, [name for name in unmet if name not in known])
-    return replace(outcome, contradictions=tuple(dict.fromkeys((*outcome.contradictions, *found))))
-
-
-def off_target(goals: Goals, codes: np.ndarray) -> tuple[str, ...]:
-    """Name the tables of which a cell is further off than rounding explains, the worst first."""
-    errors = {}
-    for goal in goals.tables:
-        counts = aggregate(codes, goal)
-        wanted = goal.shares * (len(codes) if goal.table.universe is None else counts.sum())
-        errors[goal.name] = float(np.abs(counts - wanted).max())
-    return tuple(name for name in sorted(errors, key=lambda name: -errors[name]) if errors[name] >= OFF_TARGET)
 
 
 def _mean(values: "np.ndarray | list[float]") -> float:

@@ -1,13 +1,14 @@
 """What a synthesis is asked for, tells while it works, and gives back."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Set
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from llmsynthor.spec.specification import Spec
 from llmsynthor.synthesis.align import Report
 from llmsynthor.synthesis.dependency import Group
-from llmsynthor.synthesis.feasibility import Contradiction
+from llmsynthor.synthesis.estimation import Estimation
+from llmsynthor.synthesis.feasibility import Contradiction, find_contradictions
 from llmsynthor.synthesis.goals import Goals
 from llmsynthor.synthesis.population import Population
 from llmsynthor.synthesis.proposal import Proposal
@@ -26,10 +27,16 @@ class Options:
     proposals: int = 5
     temperature: float = 0.7
     workers: int | None = None
+    estimate: bool = True
 
     @property
     def rounds(self) -> int:
         return self.iterations if self.iterations is not None else 100 if self.align == "none" else 2
+
+    @property
+    def estimates(self) -> bool:
+        """Whether a model estimates missing tables: the loop of the paper alone does not."""
+        return self.estimate and self.align == "exact"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,11 +81,26 @@ class Outcome:
     disagreements: tuple[Disagreement, ...] = ()
     contradictions: tuple[Contradiction, ...] = ()
     starting: Starting | None = None
+    estimation: Estimation = field(default_factory=Estimation)
 
 
 Notify = Callable[[Progress], None]
 
 
-def expected_calls(spec: Spec, options: Options, *, llm: bool) -> int:
-    """Number of questions a run will put when every answer is usable: it grows with no number of records."""
-    return 1 + options.rounds if llm and len(spec.schema.top.coded) > 1 else options.rounds if llm else 0
+def explained(outcome: Outcome, unmet: Set[str]) -> Outcome:
+    """Look for contradictions around unmet means, totals and quantiles: whether they hold shows only in the values."""
+    if outcome.report is None:
+        return outcome
+    known = {name for contradiction in outcome.contradictions for name in contradiction.targets}
+    found = find_contradictions(outcome.goals, [name for name in outcome.goals.numeric if name in unmet - known])
+    return replace(outcome, contradictions=tuple(dict.fromkeys((*outcome.contradictions, *found))))
+
+
+def expected_calls(spec: Spec, options: Options, *, llm: bool, questions: int) -> int:
+    """Number of calls of a run when every answer is usable: `questions` for scores, one for groups, one for each plan.
+
+    It grows with no number of records.
+    """
+    if not llm:
+        return 0
+    return questions + options.rounds + (len(spec.schema.top.coded) > 1)

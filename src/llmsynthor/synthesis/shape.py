@@ -30,7 +30,7 @@ def shape_potentials(goals: Goals, records: int) -> tuple[Potential, ...]:
     for position, axis in enumerate(goals.grid.axes):
         if not isinstance(axis.levels[0], Interval):
             continue
-        having = [goal for goal in goals.tables if axis.name in goal.table.columns]
+        having = [goal for goal in goals.given if axis.name in goal.table.columns]
         if not having:
             continue
         finest = max(having, key=lambda goal: goal.shape[goal.table.columns.index(axis.name)])

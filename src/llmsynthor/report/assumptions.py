@@ -1,0 +1,51 @@
+"""What the language model assumed about dependence: the strongest estimates, in words and pictures."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from llmsynthor.evaluation.compare import Comparison, compare
+from llmsynthor.report.charts import draw_lifts
+from llmsynthor.spec.specification import Spec
+from llmsynthor.spec.yaml_text import read_yaml
+
+MOST_DRAWN = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assumption:
+    """One estimated dependence: its row of dependencies.csv, and a picture where it is among the strongest."""
+
+    row: dict[str, Any]
+    svg: str = ""
+
+
+def assumptions(folder: Path, records: dict[str, pl.DataFrame]) -> list[Assumption]:
+    """The estimated dependences of a run folder, the strongest first."""
+    path = folder / "dependencies.csv"
+    if not path.is_file():
+        return []
+    rows = pl.read_csv(path, infer_schema_length=None).filter(pl.col("source") == "estimated").to_dicts()
+    drawn = {c.target.name: c for c in _compared(folder, [row["table"] for row in rows[:MOST_DRAWN]], records)}
+    return [_assumption(row, drawn.get(row["table"]), f"lift{k}") for k, row in enumerate(rows)]
+
+
+def _assumption(row: dict[str, Any], comparison: Comparison | None, name: str) -> Assumption:
+    return Assumption(row=row, svg=draw_lifts(comparison, name) if comparison is not None else "")
+
+
+def _compared(folder: Path, tables: Sequence[str], records: dict[str, pl.DataFrame]) -> tuple[Comparison, ...]:
+    """Read estimated tables as targets of the run's spec, and compare them with the records."""
+    kept = [table for table in tables if (folder / table).is_file()]
+    if not records or not kept:
+        return ()
+    raw = read_yaml((folder / "spec" / "spec.yaml").read_text(encoding="utf-8"), where=str(folder))
+    unit = next(name for name, part in raw["units"].items() if not part.get("parent"))
+    raw["targets"] = [
+        {"name": table, "unit": unit, "table": str((folder / table).resolve()), "value": "share"} for table in kept
+    ]
+    raw["rules"] = []
+    return compare(Spec.load(raw), records)
