@@ -43,7 +43,7 @@ class Trust:
     hedges: λ is small for the first and above 1 for the second. `tables` given ones calibrated it (0: the default).
     """
 
-    full: float = 2.0
+    full: float = 5.0
     half: float = 0.1
     tables: int = 0
 

@@ -24,12 +24,45 @@ Pair = tuple[str, str]
 Direction = tuple[str, str]
 """A variable that is given, and one that is asked for."""
 
-FRAMES: Mapping[str, float] = {"record": 1.0, "table": 1.0, "interview": 1.0, "strangers": -1.5}
+FRAMES: Mapping[str, float] = {"record": 1.0, "table": 0.5, "interview": 1.5, "strangers": -1.5}
 """Wordings of the questions and their weights, in the order in which they are asked. They err differently, and are averaged.
 
 Of two strangers nothing that is true of one depends on the other: what a model says there all the same is echo and association
 of words, and is taken off. Texts: prompts/score-*.md.
 """
+
+PEOPLE = frozenset(
+    {
+        "person",
+        "people",
+        "individual",
+        "resident",
+        "citizen",
+        "inhabitant",
+        "member",
+        "adult",
+        "child",
+        "user",
+        "customer",
+        "client",
+        "patient",
+        "worker",
+        "employee",
+        "commuter",
+        "traveller",
+        "traveler",
+        "driver",
+        "passenger",
+        "student",
+        "pupil",
+        "respondent",
+        "householder",
+        "voter",
+        "tourist",
+        "visitor",
+    }
+)
+"""Units that can be interviewed; of all others somebody is asked about them."""
 
 CLOSED_UP = ("table",)
 """Frames after which a choice follows without a space."""
@@ -64,7 +97,8 @@ class Asking:
             f"score-{frame}",
             context=self.spec.context,
             scenario=self.spec.scenario,
-            unit=self.spec.schema.top.name,
+            unit=self.spec.schema.top.name.replace("_", " "),
+            person=self.spec.schema.top.name.lower().removesuffix("s") in PEOPLE,
             given=given.label,
             value=value,
             asked=asked.label,
