@@ -27,14 +27,21 @@ LEVELS = 10
 NAMES = tuple(str(k) for k in range(LEVELS))
 
 
-def make_network(variables: int, parents: int, rng: np.random.Generator) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Give each variable up to `parents` earlier ones, and a cumulative distribution for each of their combinations."""
+def make_network(
+    variables: int, parents: int, concentration: float, rng: np.random.Generator
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Give each variable up to `parents` earlier ones, and a cumulative distribution for each of their combinations.
+
+    The distributions are Dirichlet's: the smaller the concentration, the stronger the dependence.
+    """
     network = []
     for variable in range(variables):
         chosen = (
             rng.choice(variable, size=min(variable, parents), replace=False) if variable else np.zeros(0, dtype=int)
         )
-        network.append((chosen, rng.dirichlet(np.full(LEVELS, 0.5), size=LEVELS ** len(chosen)).cumsum(axis=1)))
+        network.append(
+            (chosen, rng.dirichlet(np.full(LEVELS, concentration), size=LEVELS ** len(chosen)).cumsum(axis=1))
+        )
     return network
 
 
@@ -88,11 +95,12 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, nargs="+", default=[30, 100])
     parser.add_argument("--variables", type=int, default=20)
     parser.add_argument("--parents", type=int, default=2)
+    parser.add_argument("--concentration", type=float, default=0.5, help="of the network's Dirichlet distributions")
     parser.add_argument("--edges", action="store_true", help="give the network's own edges among the tables")
     parser.add_argument("--export", help="write the bed of the first run for benchmarks/peers.py and end")
     parser.add_argument("--picture", help="draw seconds and memory against records")
     arguments = parser.parse_args()
-    network = make_network(arguments.variables, arguments.parents, np.random.default_rng(0))
+    network = make_network(arguments.variables, arguments.parents, arguments.concentration, np.random.default_rng(0))
     edges = [(int(p), v) for v, (parents, _) in enumerate(network) for p in parents] if arguments.edges else []
     rows = []
     for records, number in itertools.product(arguments.records, arguments.pairs):

@@ -71,6 +71,8 @@ STAGES = {
     "planner": {"dependency", "guidance", "proposal"},
     "shape": set(),
     "reconcile": set(),
+    "reconcile_moments": {"reconcile"},
+    "shift": set(),
     "feasibility": set(),
     "starting": set(),
     "task": {"kernels"},

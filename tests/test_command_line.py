@@ -103,10 +103,10 @@ def test_missing_weights_are_exit_code_three(spec_file: Path, tmp_path: Path) ->
 
 
 def test_models_are_listed() -> None:
-    """models list names the pinned models; an unknown name is refused with 3."""
+    """models list names the pinned models; an unknown name is wrong input."""
     listed = call("models", "list")
     assert all(model.name in listed.stdout for model in models.MODELS)
-    assert call("models", "fetch", "gpt").returncode == 3
+    assert call("models", "fetch", "gpt").returncode == 2
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")

@@ -56,7 +56,7 @@ def test_run_folder_is_complete(document: Any, script: str, tmp_path: Path) -> N
     solution = run(document, out, llm=script)
     names = {path.split("/")[0] for path in hashes(out)}
     assert names == {
-        "alignment.csv",
+        "alignment.csv", "dependencies.csv",
         "disagreements.csv", "history.parquet", "ledger.sqlite", "proposals.parquet", "records", "report.html", "run.json", "spec",
     }  # fmt: skip
     assert (out / "estimated").is_dir()
@@ -150,11 +150,13 @@ def test_other_run_is_replaced_only_by_force(document: Any, script: str, tmp_pat
         run(document, out, llm=script, seed=4)
     with pytest.raises(RunFolderError, match="cannot be resumed"):
         run(document, out, llm=script, seed=4, resume=True)
-    (out / "estimated" / "old.csv").write_text("a,share\n")
+    for old in ("estimated/old.csv", "start.parquet"):
+        (out / old).write_text("of the first run\n")
     ledger = (out / "ledger.sqlite").read_bytes()
     run(document, out, llm="none", seed=4, force=True)
     assert (out / "ledger.sqlite").read_bytes() == ledger
     assert not (out / "estimated" / "old.csv").exists()
+    assert not (out / "start.parquet").exists()
 
 
 def test_interrupted_run_says_where_and_goes_on(document: Any, script: str, tmp_path: Path) -> None:
@@ -197,6 +199,15 @@ def test_unmet_target_is_exit_code_one(document: Any) -> None:
     assert solution.records["person"].height == 400
 
 
+def test_totals_that_differ_are_not_passed_over(document: Any, tmp_path: Path) -> None:
+    """What `check` warns of stands in the manifest and in the report of the run as well."""
+    cells = [{"sex": "Male", "count": 960}, {"sex": "Female", "count": 1_040}]
+    document["targets"].append({"name": "of more records", "unit": "person", "cells": cells})
+    solution = run(document, tmp_path / "out", llm="none")
+    assert ["the totals differ" in warning for warning in solution.manifest["warnings"]] == [True]
+    assert "the totals differ" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+
+
 def test_contradiction_stops_before_the_first_call(document: Any, script: str) -> None:
     """A rule against a given cell is an error before anything is asked."""
     document["rules"].append({"name": "nobody works", "unit": "person", "forbid": "employment == 'Employed'"})
@@ -222,7 +233,7 @@ def test_senseless_arguments_are_refused(document: Any, given: dict[str, Any], w
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
 def test_full_disk_is_said(document: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A disk without room is a clear error, and what was there before is kept."""
+    """A disk without room is a clear error, what was there before is kept, and run.json says that the run failed."""
     out = tmp_path / "out"
     run(document, out, llm="none")
     before = (out / "records" / "person.parquet").read_bytes()
@@ -235,6 +246,8 @@ def test_full_disk_is_said(document: Any, tmp_path: Path, monkeypatch: pytest.Mo
     with pytest.raises(RunFolderError, match=r"No space left.*[Mm]ake room"):
         run(document, out, llm="none")
     assert (out / "records" / "person.parquet").read_bytes() == before
+    manifest = json.loads((out / "run.json").read_text(encoding="utf-8"))
+    assert (manifest["status"], manifest["stage"]) == ("failed", "realize")
 
 
 def test_empty_universe_is_not_met(document: Any) -> None:

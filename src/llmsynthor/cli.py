@@ -20,6 +20,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Macro-statistics in, micro-records out: realistic records whose aggregates match your tables.",
 )
+MOST_WARNINGS = 5
 models_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Embedded models: list them, fetch one.")
 app.add_typer(models_app, name="models")
 
@@ -141,6 +142,11 @@ def _print_solution(solution: Any, out: Path) -> None:
         typer.echo(f"sources disagree about cells ({kinds}): {out / 'disagreements.csv'}")
     for contradiction in summary["contradictions"]:
         typer.echo(contradiction)
+    warnings = solution.manifest["warnings"]
+    for warning in warnings[:MOST_WARNINGS]:
+        typer.echo(f"warning: {warning}")
+    if len(warnings) > MOST_WARNINGS:
+        typer.echo(f"{len(warnings) - MOST_WARNINGS} more warnings are in {out / 'run.json'}")
     changes = solution.manifest["start_changes"]
     if changes:
         typer.echo(f"{changes['changed']:,} of {changes['records']:,} records of the starting population were changed")

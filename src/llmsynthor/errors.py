@@ -57,6 +57,12 @@ class LLMError(LLMSynthorError):
     retryable = False
 
 
+class ChoiceError(LLMError):
+    """The words of `--llm` name no language model: the input is wrong, no model has failed."""
+
+    exit_code = 2
+
+
 class ModelError(LLMError):
     """Weights of an embedded model are missing, damaged, or cannot be loaded."""
 

@@ -8,14 +8,14 @@ from llmsynthor.llm.models import DEFAULT
 from llmsynthor.llm.speed import expected_seconds
 from llmsynthor.spec.checks import forbidden_targets, warnings
 from llmsynthor.spec.specification import Spec
-from llmsynthor.synthesis.discrepancy import say_cell
 from llmsynthor.synthesis.estimation import planned_questions
 from llmsynthor.synthesis.feasibility import find_contradictions
 from llmsynthor.synthesis.goals import bring_to_grid
 from llmsynthor.synthesis.grid import build_grid
 from llmsynthor.synthesis.loop import unsupported
 from llmsynthor.synthesis.outcome import Options, expected_calls
-from llmsynthor.synthesis.reconcile import Disagreement, reconcile
+from llmsynthor.synthesis.reconcile import Disagreement, say_entry
+from llmsynthor.synthesis.reconcile_moments import reconcile_sources
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +43,7 @@ def examine(spec: Spec, llm: str | None = None) -> Examined:
     found = list(warnings(spec))
     goals = None
     if not missing:
-        goals, disagreements = reconcile(bring_to_grid(spec, build_grid(spec, spec.schema.top)))
+        goals, disagreements = reconcile_sources(bring_to_grid(spec, build_grid(spec, spec.schema.top)))
         found += _disagreements(disagreements)
         found += [
             Problem(
@@ -52,7 +52,7 @@ def examine(spec: Spec, llm: str | None = None) -> Examined:
                 advice="correct one of them; a run comes as near to all as it can and ends with exit code 1",
                 severity="warning",
             )
-            for contradiction in find_contradictions(goals, [goal.name for goal in goals.tables])
+            for contradiction in find_contradictions(goals, goals.names)
         ]
     settings, words = spec.settings, llm or spec.settings.llm or "local"
     options = Options(
@@ -79,16 +79,15 @@ def _disagreements(disagreements: Sequence[Disagreement]) -> Iterator[Problem]:
     """Say for each pair of tables where they are furthest apart."""
     worst: dict[tuple[str, ...], Disagreement] = {}
     for entry in disagreements:
-        key = (*sorted((entry.table, entry.others[0])), *entry.columns)
+        key = (*sorted((entry.table, entry.others[0])), entry.statistic, *entry.columns)
         if entry.kind != "rounding" and _apart(entry) > _apart(worst.get(key)):
             worst[key] = entry
     for entry in worst.values():
         explained = " (their margins of error explain it)" if entry.kind == "margin of error" else ""
         yield Problem(
             where=f'targets "{entry.table}" and "{entry.others[0]}"',
-            what=f"they disagree about {', '.join(entry.columns)}{explained}",
-            found=f"{say_cell(entry.columns, entry.cell)}: {entry.stated:.4f} against {entry.others_stated[0]:.4f}, "
-            f"{entry.used:.4f} is used",
+            what=f"they disagree about {entry.statistic or ', '.join(entry.columns)}{explained}",
+            found=f"{say_entry(entry)}: {entry.stated:.6g} against {entry.others_stated[0]:.6g}, {entry.used:.6g} is used",
             advice="importance and margin_of_error decide who yields; correct one, or leave it so",
             severity="warning",
         )

@@ -14,9 +14,9 @@ from llmsynthor.spec.files import table_frame
 from llmsynthor.spec.levels import Interval
 from llmsynthor.spec.specification import Spec
 from llmsynthor.synthesis.copula import in_words
-from llmsynthor.synthesis.discrepancy import say_cell
 from llmsynthor.synthesis.estimation import Estimation
 from llmsynthor.synthesis.outcome import Outcome, Step
+from llmsynthor.synthesis.reconcile import say_entry
 
 HISTORY = {
     "iteration": pl.Int64,
@@ -154,18 +154,21 @@ def history_frame(history: Sequence[Step]) -> pl.DataFrame:
 
 
 def disagreements_frame(outcome: Outcome) -> pl.DataFrame:
-    """One row per table and cell on which sources disagree; `yielded` in records, positive where the cell was raised."""
+    """One row per target and cell on which sources disagree; `yielded` in records, positive where the cell was raised.
+
+    Of a mean or total all is in its own unit.
+    """
     shares = {goal.name: goal.universe_share * len(outcome.population) for goal in outcome.goals.tables}
     rows = [
         {
             "target": entry.table,
             "others": "; ".join(entry.others),
             "universe": entry.universe,
-            "cell": say_cell(entry.columns, entry.cell),
+            "cell": say_entry(entry),
             "stated": round(entry.stated, 9),
             "others_stated": "; ".join(f"{share:.9g}" for share in entry.others_stated),
             "used": round(entry.used, 9),
-            "yielded": round((entry.used - entry.stated) * shares[entry.table], 3),
+            "yielded": round((entry.used - entry.stated) * (1.0 if entry.statistic else shares[entry.table]), 3),
             "kind": entry.kind,
         }
         for entry in outcome.disagreements
@@ -174,8 +177,12 @@ def disagreements_frame(outcome: Outcome) -> pl.DataFrame:
 
 
 def yielded(outcome: Outcome) -> dict[str, tuple[float, str]]:
-    """By how many records each table's cells were moved at most, and to agree with which others."""
-    found = {}
+    """By how many records each table's cells were moved at most (means and totals: in their unit), and to agree with whom."""
+    found: dict[str, tuple[float, str]] = {}
+    for name in {entry.table for entry in outcome.disagreements if entry.statistic}:
+        own = [entry for entry in outcome.disagreements if entry.table == name]
+        most = max(abs(entry.used - entry.stated) for entry in own)
+        found[name] = (most, "; ".join(sorted({other for entry in own for other in entry.others})))
     for goal in outcome.goals.tables:
         most = float(np.abs(goal.shares - goal.stated).max()) * goal.universe_share * len(outcome.population)
         others = {o for entry in outcome.disagreements if entry.table == goal.name for o in entry.others}

@@ -12,7 +12,7 @@ from llmsynthor.spec.rules import Rule
 from llmsynthor.spec.schema import Category, Numeric
 from llmsynthor.synthesis.goals import Goal, Goals
 from llmsynthor.synthesis.grid import Axis, Grid, draw_evenly, whole_or_not
-from llmsynthor.synthesis.moments import shift_means
+from llmsynthor.synthesis.shift import shift_means
 
 FEWEST_RECORDS = 30
 """A group with fewer records has no shape of its own worth following; it takes the shape of all records."""

@@ -3,6 +3,7 @@
 import platform
 import sqlite3
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import polars as pl
 
 from llmsynthor import prompts
-from llmsynthor.errors import LLMError, Problem, SpecError
+from llmsynthor.errors import LLMError, Problem, RunFolderError, SpecError
 from llmsynthor.evaluation.compare import alignment_frame, compare
 from llmsynthor.frames import (
     dependencies_frame,
@@ -31,12 +32,12 @@ from llmsynthor.measure import read_records, records_digest
 from llmsynthor.realize import broken_records
 from llmsynthor.report.page import write_report
 from llmsynthor.run_folder import LEDGER, RunFolder, claim, unwritable
-from llmsynthor.spec.checks import forbidden_targets
+from llmsynthor.spec.checks import forbidden_targets, warnings
 from llmsynthor.spec.files import digest, save
 from llmsynthor.spec.specification import Settings, Spec
 from llmsynthor.synthesis.loop import synthesize as run_loop
 from llmsynthor.synthesis.loop import unsupported
-from llmsynthor.synthesis.outcome import Options, Outcome, Progress
+from llmsynthor.synthesis.outcome import Options, Outcome, Progress, explained
 
 Notify = Callable[[Progress], None]
 
@@ -224,16 +225,17 @@ class _Work:
             solution = self.finish(
                 run_loop(self.spec, self.options(), self.model, notify=notify, start=self.start), ledger, notify
             )
+            if self.folder is not None:
+                _write_all(solution, self.folder)
         except KeyboardInterrupt:
             self.end_early(
                 stage, "interrupted", f"interrupted in the stage {stage}; the same command with --resume goes on"
             )
             raise
-        except LLMError as error:
-            self.end_early(stage, "failed", str(error))
+        except (LLMError, RunFolderError) as error:
+            with suppress(RunFolderError):  # on a full disk there may be room for the line that says so
+                self.end_early(stage, "failed", str(error))
             raise
-        if self.folder is not None:
-            _write_all(solution, self.folder)
         if self.model is not None and self.model.spent.new:
             speed.remember(self.model.identity, ledger.mean_seconds(self.model.identity))
         return solution
@@ -267,6 +269,7 @@ class _Work:
         unit = self.spec.schema.top.name
         frame = records_frame(self.spec, outcome, seed=self.options().seed)
         comparisons = compare(self.spec, {unit: frame})
+        outcome = explained(outcome, {c.target.name for c in comparisons if c.status == "unmet"})
         estimates = compare(replace(self.spec, targets=outcome.estimation.tables), {unit: frame})
         names = [goal.name for goal in outcome.goals.tables]
         start = dict(zip(names, outcome.report.start, strict=True)) if outcome.report else {}
@@ -279,6 +282,7 @@ class _Work:
                 "trust": asdict(outcome.estimation.trust) if outcome.estimation.trust else None,
             },
             "alignment": summary(comparisons, outcome),
+            "warnings": [str(problem) for problem in warnings(self.spec)],
             "rules_broken": rules,
             "start_changes": start_summary(outcome),
             "usage": self.model.spent.totals() if self.model is not None else {},

@@ -14,6 +14,15 @@ from llmsynthor.errors import Problem, RunFolderError
 
 MANIFEST = "run.json"
 LEDGER = "ledger.sqlite"
+WRITTEN = (
+    "alignment.csv",
+    "disagreements.csv",
+    "start.parquet",
+    "dependencies.csv",
+    "proposals.parquet",
+    "history.parquet",
+    "report.html",
+)
 IDENTITY = ("spec", "arguments", "model", "prompts", "llmsynthor")
 """Entries of the manifest that say which run it is: an equal run may be repeated in its own folder."""
 
@@ -109,7 +118,7 @@ def _clear(path: Path) -> None:
     """Remove what another run left, so that old and new never stand side by side; the ledger stays."""
     for name in ("records", "estimated", "spec"):
         shutil.rmtree(path / name, ignore_errors=True)
-    for name in ("alignment.csv", "dependencies.csv", "proposals.parquet", "history.parquet", "report.html"):
+    for name in WRITTEN:
         (path / name).unlink(missing_ok=True)
 
 

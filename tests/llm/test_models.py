@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from llmsynthor.errors import ModelError
+from llmsynthor.errors import ChoiceError, ModelError
 from llmsynthor.llm import models
 from llmsynthor.llm.models import Model, Part
 
@@ -106,7 +106,7 @@ def test_missing_and_unknown_models(model: Model) -> None:
     """Weights that are not there and names that do not exist are told apart, with what to do."""
     with pytest.raises(ModelError, match=r"models fetch toy"):
         models.locate(model)
-    with pytest.raises(ModelError, match=r"use one of: toy|Use one of: toy"):
+    with pytest.raises(ChoiceError, match=r"Use one of: toy"):
         models.find("gpt")
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from llmsynthor.errors import LLMError
+from llmsynthor.errors import ChoiceError, LLMError
 from llmsynthor.llm import models
 from llmsynthor.llm.opening import choose
 
@@ -43,9 +43,10 @@ def test_script_is_read_at_once(tmp_path: Path) -> None:
     "text", ["", "gpt", "openai", "openai:", "scripted:", "scripted:/nowhere", "local:gpt", "local:/no.gguf"]
 )
 def test_unknown_words_are_refused(text: str) -> None:
-    """What names no model is refused with what may be written."""
-    with pytest.raises(LLMError, match=r"[Uu]se one of|cannot be read|no such file"):
+    """What names no model is wrong input, and is refused with what may be written."""
+    with pytest.raises(ChoiceError, match=r"[Uu]se one of|cannot be read|no such file") as caught:
         choose(text)
+    assert caught.value.exit_code == 2
 
 
 def test_weights_that_are_none_are_refused(tmp_path: Path) -> None:

@@ -85,6 +85,7 @@ EXPRESSIONS = [
     "age / (income + 1) > 2",
     "16 <= age <= 30",
     "min(age, 20) * income == 0",
+    "age in (3, 20, 41) or job in ('full', 'part')",
 ]
 JOBS = ("full", "part", "none")
 
@@ -127,3 +128,6 @@ def test_evaluation_agrees_with_python() -> None:
     frame = pl.DataFrame({"age": [10, 20, 70], "job": ["none", "full", "part"]})
     assert evaluate(parse("age >= 65 or job == 'none'"), frame).to_list() == [True, False, True]
     assert evaluate(parse("5 if age < 16 else age"), frame).to_list() == [5, 20, 70]
+    assert evaluate(parse("age in (10, 70)"), frame).to_list() == [True, False, True]
+    assert evaluate(parse("age / 2 not in [10, 35.5]"), frame).to_list() == [True, False, True]
+    assert evaluate(parse("job in ('none', 'full')"), frame).to_list() == [True, True, False]

@@ -66,6 +66,33 @@ def test_all_problems_come_at_once(document: dict[str, Any]) -> None:
     assert said.count("\n") == 3
 
 
+def test_problems_of_shape_hide_no_others(document: dict[str, Any]) -> None:
+    """A misspelt key in one target keeps back neither the gap in another nor the unknown name of a rule."""
+    document["targets"].insert(0, {"unit": "person", "table": "x.csv", "weight": 3})
+    document["targets"][1]["cells"] = document["targets"][1]["cells"][:2]
+    document["rules"].append({"unit": "person", "forbid": "shoe_size > 50"})
+    document["rules"].append({"unit": "person", "forbids": "age > 50"})
+    said = problems_of(document)
+    for piece in (
+        "targets[0].weight",
+        'targets[1] "age": there is a gap',
+        "rules[1]: unknown name",
+        "rules[2].forbids",
+    ):
+        assert piece in said
+    assert said.count("\n") == 4
+
+
+def test_parquet_tables_are_read_like_csv(document: dict[str, Any], tmp_path: Path) -> None:
+    """A Parquet file with typed columns gives the same target as the rows typed into the spec."""
+    typed = Spec.load(document)
+    rows = pl.DataFrame(document["targets"][1]["cells"], schema_overrides={"sex": pl.Categorical})
+    rows.write_parquet(tmp_path / "sex.parquet")
+    del document["targets"][1]["cells"]
+    document["targets"][1]["table"] = str(tmp_path / "sex.parquet")
+    assert Spec.load(document).targets == typed.targets
+
+
 BAD_TABLES = {
     "a gap": ("age,count\n[0-16),1\n", "expected"),
     "gap": ('age,count\n"[0, 16)",5\n"[20, 100)",5\n', "gap"),
@@ -125,6 +152,8 @@ def test_missing_file_is_named(document: dict[str, Any]) -> None:
         (lambda d: d["targets"][0].update(table="x.csv"), "one of the two"),
         (lambda d: d["targets"][1].update(name="age"), "given to two targets"),
         (lambda d: d["targets"][0].update(universe="age + 1"), "no condition"),
+        (lambda d: d["targets"][0].update(universe="1 == 1"), "the same for every record"),
+        (lambda d: d["rules"][0].update(forbid="1 > 2"), "the same for every record"),
         (lambda d: d["rules"][0].update(forbid="sex > 3"), "number"),
         (lambda d: d["rules"][0].update(forbid="sex == 'Femal'"), "Female"),
         (lambda d: d["rules"][0].update(forbid="count(age > 3) > 1"), "child records"),

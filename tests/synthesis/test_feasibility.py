@@ -88,3 +88,23 @@ def test_check_warns_before_any_call() -> None:
         ).warnings
     ]
     assert any("cannot hold together" in sentence for sentence in said)
+
+
+def ages(**statistic: Any) -> dict[str, Any]:
+    cells = [{"age": "0-19", "count": 50}, {"age": "20-39", "count": 50}]
+    return {
+        "llmsynthor": 1,
+        "units": {"r": {"variables": {"age": {"kind": "integer", "range": [0, 40]}}}},
+        "targets": [{"name": "ages", "unit": "r", "cells": cells}, {"name": "number", "unit": "r", **statistic}],
+    }
+
+
+def test_numbers_that_tables_leave_no_room_for() -> None:
+    """A mean, total or quantile is named with the table that excludes it; at the very edge of the cells none is."""
+    named = (Contradiction(targets=("ages", "number"), rules=()),)
+    for value, expected in ((30, named), (29, ()), (10, ()), (9, named)):
+        assert contradictions(ages(mean="age", cells=[{"mean": value}])) == expected
+        assert contradictions(ages(total="age", cells=[{"total": 100 * value}])) == expected
+    for value, expected in ((25, ()), (20, ()), (15, named)):
+        assert contradictions(ages(quantile="age", probability=0.8, cells=[{"quantile": value}])) == expected
+    assert contradictions(ages(mean="age", cells=[{"mean": 99}])) == (Contradiction(targets=("number",), rules=()),)

@@ -161,3 +161,39 @@ def test_noisy_tables_with_negative_cells_are_aligned_to() -> None:
     solution = llmsynthor.synthesize(document(noisy, joint), records=1_000, llm="none")
     assert set(solution.alignment["status"]) <= {"met", "within margin of error"}
     assert solution.records["person"].filter(pl.col("job") == "child").height == 0
+
+
+def mean_age(name: str, *values: float, **about: Any) -> dict[str, Any]:
+    cells = [{"sex": sex, "mean": value} for sex, value in zip("fm", values, strict=True)]
+    return {"name": name, "mean": "age", "cells": cells, **about}
+
+
+@pytest.mark.parametrize(("important", "used"), [(1.0, 45.0), (4.0, 42.0)])
+def test_means_stated_twice_are_averaged_openly(important: float, used: float) -> None:
+    """Of two statements of one mean the important one moves less; both are written down, with whom they yielded to."""
+    solution = llmsynthor.synthesize(
+        document(sexes("sex", 500, 500), mean_age("one", 40, 30, importance=important), mean_age("other", 50, 30)),
+        records=1_000,
+        llm="none",
+    )
+    women = solution.records["person"].filter(pl.col("sex") == "f")
+    assert women["age"].mean() == pytest.approx(used, abs=0.01)
+    rows = {row["target"]: row for row in solution.disagreements.to_dicts()}
+    assert rows["one"]["cell"] == "mean of age, sex = f"
+    assert (rows["one"]["stated"], rows["one"]["used"], rows["one"]["kind"]) == (40, pytest.approx(used), "conflict")
+    alignment = {row["name"]: row for row in solution.alignment.to_dicts()}
+    assert alignment["other"]["yielded"] == pytest.approx(50 - used)
+    assert alignment["other"]["yielded_to"] == "one"
+    assert solution.exit_code == 1
+
+
+def test_rounded_mean_takes_the_digits_of_the_other() -> None:
+    """40 and 40.3 are one fact: the second is met, the first within its rounding."""
+    solution = llmsynthor.synthesize(
+        document(sexes("sex", 500, 500), mean_age("coarse", 40, 30), mean_age("fine", 40.3, 30)),
+        records=1_000,
+        llm="none",
+    )
+    assert {row["kind"] for row in solution.disagreements.to_dicts()} == {"rounding"}
+    assert set(solution.alignment["status"]) <= {"met", "within rounding"}
+    assert solution.exit_code == 0

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from llmsynthor.measure import cell_numbers
 from llmsynthor.spec.levels import Level
 from llmsynthor.spec.specification import Spec
-from llmsynthor.spec.targets import Statistic, Table, Target
+from llmsynthor.spec.targets import Statistic, Table, Target, last_digit
 from llmsynthor.synthesis.discrepancy import say_cell, say_missing
 from llmsynthor.synthesis.moments import stated_population
 
@@ -63,7 +63,8 @@ class Comparison:
         if isinstance(self.target, Table):
             return say_missing(self.target.columns, self._levels(cell), self.wanted[cell] - self.got[cell])
         where = say_cell(self.target.by, self._levels(cell)) or "all records"
-        return f"{where}: {self.target.variable} {self.got[cell]:,.4g} instead of {self.wanted[cell]:,.4g}"
+        got, wanted = (f"{x:,.0f}" if abs(x) >= 10_000 else f"{x:,.4g}" for x in (self.got[cell], self.wanted[cell]))
+        return f"{where}: {self.target.variable} {got} instead of {wanted}"
 
     def _levels(self, cell: int) -> tuple[Level, ...]:
         return self.target.cells[cell]
@@ -146,7 +147,12 @@ def _statistic_status(target: Statistic, wanted: Floats, error: Floats, rounding
     allowed = np.maximum(rounding, target.tolerance * np.abs(wanted))
     if bool((error <= allowed).all()):
         return "within tolerance"
-    if target.margins_of_error is not None and bool((error <= np.maximum(allowed, target.margins_of_error)).all()):
+    scale = np.abs(wanted) / np.maximum(np.abs(target.values), 1e-300)
+    if bool((error <= np.maximum(allowed, 0.5 * last_digit(target.values) * np.where(scale > 0, scale, 1.0))).all()):
+        return "within rounding"
+    if target.margins_of_error is not None and bool(
+        (error <= np.maximum(allowed, target.margins_of_error * scale)).all()
+    ):
         return "within margin of error"
     return "unmet"
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from llmsynthor.errors import ModelError, Problem
+from llmsynthor.errors import ChoiceError, ModelError, Problem
 
 DEFAULT = "qwen2.5-coder-1.5b"
 
@@ -75,12 +75,12 @@ def cache_folder() -> Path:
 
 
 def find(name: str) -> Model:
-    """Find a pinned model; raises ModelError that lists the names there are."""
+    """Find a pinned model; raises ChoiceError that lists the names there are."""
     for model in MODELS:
         if model.name == name:
             return model
     names = ", ".join(model.name for model in MODELS)
-    raise ModelError(
+    raise ChoiceError(
         Problem(
             where="model", what="there is no embedded model of this name", found=name, advice=f"use one of: {names}"
         )

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from llmsynthor.errors import LLMError, Problem
+from llmsynthor.errors import ChoiceError, Problem
 from llmsynthor.llm import models
 from llmsynthor.llm.backend import Identity, Writer
 from llmsynthor.llm.scripted import read_script
@@ -21,7 +21,7 @@ class Choice:
 
 
 def choose(text: str, *, base_url: str | None = None) -> Choice | None:
-    """Read the words of `--llm`; None for `none`. Raises LLMError; opens nothing yet, so that a replay needs no model."""
+    """Read the words of `--llm`; None for `none`. Raises ChoiceError; opens nothing yet, so that a replay needs no model."""
     kind, _, name = text.partition(":")
     if text == "none":
         return None
@@ -32,7 +32,7 @@ def choose(text: str, *, base_url: str | None = None) -> Choice | None:
     if kind == "scripted" and name:
         script = read_script(Path(name))
         return Choice(identity=script.identity, open_model=lambda: script)
-    raise LLMError(
+    raise ChoiceError(
         Problem(where="--llm", what="this names no language model", found=text, advice=f"use one of: {FORMS}")
     )
 
@@ -52,7 +52,7 @@ def _pinned(name: str) -> Choice:
 def _file(name: str) -> Choice:
     path = Path(name).expanduser()
     if not path.is_file():
-        raise LLMError(
+        raise ChoiceError(
             Problem(where="--llm", what="there is no such file of weights", found=name, advice="check the path")
         )
     identity = Identity(name=f"local:{path.name}", digest=models.file_digest(path))

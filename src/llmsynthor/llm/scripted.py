@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from llmsynthor.errors import LLMError, Problem
+from llmsynthor.errors import ChoiceError, LLMError, Problem
 from llmsynthor.llm.backend import Identity, Scored, ScoreRequest, Usage, WriteRequest, Written
 
 
@@ -60,15 +60,15 @@ def _text(answer: Any) -> str:
 
 
 def read_script(path: Path) -> Scripted:
-    """Read a script from YAML or JSON; a list stands for its `answers`. Raises LLMError when it cannot be read."""
+    """Read a script from YAML or JSON; a list stands for its `answers`. Raises ChoiceError when it cannot be read."""
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as cause:
         problem = Problem(
             where=str(path), what=f"the script cannot be read ({cause})", advice="give a YAML or JSON file"
         )
-        raise LLMError(problem) from cause
+        raise ChoiceError(problem) from cause
     script: Any = {"answers": content} if isinstance(content, Sequence) and not isinstance(content, str) else content
     if not isinstance(script, Mapping):
-        raise LLMError(Problem(where=str(path), what="a script is a mapping or a list", advice="see docs/llm.md"))
+        raise ChoiceError(Problem(where=str(path), what="a script is a mapping or a list", advice="see docs/llm.md"))
     return Scripted(script)

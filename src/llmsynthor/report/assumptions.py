@@ -39,11 +39,13 @@ def _assumption(row: dict[str, Any], comparison: Comparison | None, name: str) -
 
 def _compared(folder: Path, tables: Sequence[str], records: dict[str, pl.DataFrame]) -> tuple[Comparison, ...]:
     """Read estimated tables as targets of the run's spec, and compare them with the records."""
+    kept = [table for table in tables if (folder / table).is_file()]
+    if not records or not kept:
+        return ()
     raw = read_yaml((folder / "spec" / "spec.yaml").read_text(encoding="utf-8"), where=str(folder))
     unit = next(name for name, part in raw["units"].items() if not part.get("parent"))
-    kept = [table for table in tables if (folder / table).is_file()]
     raw["targets"] = [
         {"name": table, "unit": unit, "table": str((folder / table).resolve()), "value": "share"} for table in kept
     ]
     raw["rules"] = []
-    return compare(Spec.load(raw), records) if records and kept else ()
+    return compare(Spec.load(raw), records)

@@ -148,7 +148,7 @@ def _heat_maps(cells: list[dict[str, Any]], rows: list[str], columns: list[str])
     for which, scale in (("target", blues), ("synthetic", blues), ("difference", diverging)):
         axis = altair.Axis(labelLimit=160) if which == "target" else None
         parts.append(
-            altair.Chart(altair.Data(values=cells), title=which)
+            altair.Chart(altair.Data(values=cells), title="synthetic − target" if which == "difference" else which)
             .mark_rect(stroke="#ffffff", strokeWidth=0.5)
             .encode(
                 x=altair.X("column:N", sort=columns, title=None, axis=altair.Axis(labelAngle=-50, labelLimit=110)),

@@ -19,7 +19,7 @@ from llmsynthor.run_folder import read_manifest
 from llmsynthor.spec.specification import Spec
 from llmsynthor.spec.targets import Table
 
-MOST_ONE_WAY, MOST_TWO_WAY = 40, 12
+MOST_ONE_WAY, MOST_TWO_WAY = 400, 12
 SAMPLE, MOST_MATRIX, MOST_CONFLICTS = 12, 40, 20
 STAGES = {"proposals": "Proposals of the LLM", "fit": "Fit to the tables", "correct": "Correction to whole records"}
 

@@ -1,7 +1,7 @@
 """Expressions of rules, universes and derived variables: read from the syntax tree with an allow-list, never evaluated as code."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -262,7 +262,7 @@ def _translate(node: Node, whole: Expression) -> pl.Expr:
 def _operate(node: Operation, whole: Expression) -> pl.Expr:
     if node.symbol in ("in", "not in"):
         left, choices = _translate(node.operands[0], whole), node.operands[1]
-        found = left.is_in(list(choices.values) if isinstance(choices, Choices) else [])
+        found = _is_in(left, choices.values if isinstance(choices, Choices) else ())
         return found if node.symbol == "in" else ~found
     parts = [_translate(operand, whole) for operand in node.operands]
     if node.symbol == "if":
@@ -288,6 +288,11 @@ def _operate(node: Operation, whole: Expression) -> pl.Expr:
     }
     result: pl.Expr = simple[node.symbol]()
     return result
+
+
+def _is_in(left: pl.Expr, values: Sequence[float | str]) -> pl.Expr:
+    """Compare with value after value: a list would have to be of the column's own kind of number."""
+    return pl.any_horizontal([pl.lit(value=False), *(left == value for value in values)])
 
 
 def cut_points(expression: Expression, name: str, *, integer: bool) -> tuple[frozenset[float], bool]:

@@ -2,7 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from llmsynthor.spec.specification import Settings, Spec
 from llmsynthor.spec.targets import Statistic, Table, Target
 from llmsynthor.spec.yaml_text import read_yaml, write_yaml
 
+LISTS = ("targets", "rules")
 SETTINGS = tuple(Settings.__dataclass_fields__)
 
 
@@ -50,12 +53,38 @@ def _build(raw: Any, folder: Path, where: str) -> Spec:
     try:
         document = Document.model_validate(raw)
     except ValidationError as cause:
-        raise SpecError(*(_problem(error) for error in cause.errors(include_url=False))) from cause
+        errors = cause.errors(include_url=False)
+        raise SpecError(*(_problem(error) for error in errors), *_elsewhere(raw, errors, folder)) from cause
     builder = Builder(folder=folder)
     spec = builder.spec(document)
     if spec is None or builder.problems:
         raise SpecError(*builder.problems)
     return spec
+
+
+def _elsewhere(raw: dict[str, Any], errors: Sequence[Any], folder: Path) -> Iterator[Problem]:
+    """Find what is wrong with targets and rules other than those of a wrong shape, under their own numbers."""
+    left = dict(raw)
+    numbers: dict[str, list[int]] = {}
+    for name in {str(error["loc"][0]) for error in errors if error["loc"]}:
+        bad = {error["loc"][1] for error in errors if len(error["loc"]) > 1 and error["loc"][0] == name}
+        if name in LISTS and isinstance(raw.get(name), list):
+            numbers[name] = [number for number in range(len(raw[name])) if number not in bad]
+            left[name] = [raw[name][number] for number in numbers[name]]
+        else:
+            left.pop(name, None)
+    try:
+        document = Document.model_validate(left)
+    except ValidationError:  # the units themselves: what is said of them stands for all that hangs on them
+        return
+    builder = Builder(folder=folder)
+    builder.spec(document)
+    for problem in builder.problems:
+        match = re.match(r"(\w+)\[(\d+)\]", problem.where)
+        if match and match[1] in numbers:
+            place = f"{match[1]}[{numbers[match[1]][int(match[2])]}]"
+            problem = replace(problem, where=place + problem.where[match.end() :])  # noqa: PLW2901  (the same, renumbered)
+        yield problem
 
 
 def _problem(error: Any) -> Problem:

@@ -1,11 +1,18 @@
 """Targets: the statistics that the records must meet. Each carries its own query as data."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
 from llmsynthor.spec.expressions import Expression
 from llmsynthor.spec.levels import Level
+
+
+def last_digit(values: Iterable[float]) -> float:
+    """Give the unit of the last digit that values show, 1 at most."""
+    exponents = (Decimal(repr(float(value))).normalize().as_tuple().exponent for value in values)
+    return float(10.0 ** min(0, *(exponent for exponent in exponents if isinstance(exponent, int))))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,8 +49,7 @@ class Table:
         >>> Table(name="", unit="", columns=(), cells=((), ()), values=(0.25, 0.5)).last_digit
         0.01
         """
-        exponents = (Decimal(repr(float(value))).normalize().as_tuple().exponent for value in self.values)
-        return float(10.0 ** min(0, *(exponent for exponent in exponents if isinstance(exponent, int))))
+        return last_digit(self.values)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

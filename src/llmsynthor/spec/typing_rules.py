@@ -26,6 +26,9 @@ def condition_problems(where: str, expression: Expression, unit: Unit, schema: S
         kind = _Checker(unit, schema).kind(expression.tree)
         if kind != "condition":
             raise _KindError("this is no condition", str(expression), "write something that is true or false")
+        if not references(expression):
+            advice = f"name a variable of {unit.name}, or leave it out"
+            raise _KindError("this is the same for every record", str(expression), advice)
     except _KindError as error:
         return [Problem(where=where, what=error.what, found=error.found, advice=error.advice)]
     return []

@@ -31,6 +31,7 @@ the correction ends."""
 
 SWAP_ROUNDS = 10
 DONE = "every cell of every table is within one record of its target"
+YIELDED = "means, totals or quantiles that the tables leave no room for yielded to them"
 
 LEAST_WEIGHT = 1e-4
 DEAR = 2.0
@@ -48,12 +49,13 @@ class Corrected:
 
 @dataclass(slots=True)
 class _State:
-    """The population as it is, with its counts and sums of means kept current."""
+    """The population as it is, with its counts and sums of means kept current; `pull` 0 says that means are given up."""
 
     codes: Codes
     counts: Counts
     means: Reach
     moved: int = 0
+    pull: float = 1.0
 
 
 def correct(task: Task, codes: Codes, theta: Floats, stay: Floats) -> Corrected:
@@ -69,6 +71,8 @@ def correct(task: Task, codes: Codes, theta: Floats, stay: Floats) -> Corrected:
     sentence = _anneal(task, state, theta, stay, weight, first_sweep=0)
     if _swap_rounds(task, state, (stay == 0) | task.keep):
         sentence = DONE
+    elif _spare_tables(task, state, theta, stay):
+        return Corrected(codes=state.codes, sentence=f"{DONE}; {YIELDED}", moved=state.moved)
     dearer = task.compiled.weight[task.compiled.is_hard]
     if dearer.size and np.ptp(dearer) > 0 and _worst(task, state) >= DEAR:
         weight = weight * np.clip(task.compiled.weight / dearer.max(), LEAST_WEIGHT, 1.0)
@@ -77,14 +81,30 @@ def correct(task: Task, codes: Codes, theta: Floats, stay: Floats) -> Corrected:
     return Corrected(codes=state.codes, sentence=sentence, moved=state.moved)
 
 
+def _spare_tables(task: Task, state: _State, theta: Floats, stay: Floats) -> bool:
+    """Where means, totals and quantiles are out of the tables' reach, give up those; says whether all tables are met then."""
+    last = task.compiled.tables[-1][1] if task.compiled.tables else 0
+    of_tables = task.compiled.is_hard & (np.arange(len(state.counts)) < last)
+    numeric = bool(task.goals.moments or task.goals.quantiles)
+    if not numeric or not of_tables.any() or _worst(task, state, of_tables) < task.effort.rounding - 1e-9:
+        return False
+    before, state.pull = state.codes.copy(), 0.0
+    _anneal(task, state, theta, stay, np.where(of_tables, 1.0, 0.0), first_sweep=2_000)
+    if _worst(task, state, of_tables) < task.effort.rounding - 1e-9:
+        return True
+    again = _state(task, before)
+    state.codes, state.counts, state.means, state.pull = again.codes, again.counts, again.means, 1.0
+    return False
+
+
 def _state(task: Task, codes: Codes) -> _State:
     counts = count(task, codes)
     means = reach(task.goals.moments, *task.compiled.moments, counts, task.records)
     return _State(codes=codes, counts=counts, means=means)
 
 
-def _worst(task: Task, state: _State) -> float:
-    error = np.abs(state.counts - task.goal(state.counts))[task.compiled.is_hard]
+def _worst(task: Task, state: _State, cells: NDArray[np.bool_] | None = None) -> float:
+    error = np.abs(state.counts - task.goal(state.counts))[task.compiled.is_hard if cells is None else cells]
     return float(error.max()) if error.size else 0.0
 
 
@@ -103,7 +123,7 @@ def _swap_rounds(task: Task, state: _State, free: NDArray[np.bool_]) -> bool:
 
 def _anneal(task: Task, state: _State, theta: Floats, stay: Floats, weight: Floats, first_sweep: int) -> str:
     """Sweep until done; leaves the best population in `state` and says why it ended."""
-    hard, program, effort = task.compiled.is_hard, task.compiled.program, task.effort
+    hard, program, effort = task.compiled.is_hard & (weight > 0), task.compiled.program, task.effort
     again = first_sweep > 0
     lightest = float(weight[hard].min()) if hard.any() else 1.0
     full = KEEPING_STRENGTH if task.keep else FULL_STRENGTH
@@ -120,7 +140,7 @@ def _anneal(task: Task, state: _State, theta: Floats, stay: Floats, weight: Floa
             task, state, theta, hold, strength * weight, _Way(sweep=first_sweep + sweep, strong=strong, stalled=stalled)
         )
         goal = task.goal(state.counts)
-        error, off = (state.counts - goal)[hard], state.means.missing()
+        error, off = (state.counts - goal)[hard], state.pull * state.means.missing()
         task.told("correct", sweep, state.counts, goal)
         if (error.size == 0 or np.abs(error).max() < effort.rounding - 1e-9) and not off.any():
             return DONE
@@ -153,12 +173,12 @@ def _step(task: Task, state: _State, theta: Floats, stay: Floats, penalty: Float
     blocks = min(task.effort.blocks, n_records // task.effort.block_records)
     if blocks > 1 and not way.strong:
         return _in_blocks(task, state, theta, stay, penalty, way, blocks)
-    focus = way.strong and not state.means.missing().any() and way.stalled > 0
+    focus = way.strong and not (state.pull * state.means.missing()).any() and way.stalled > 0
     n_moves = program.move_size.size if focus and way.stalled % 3 == 2 else program.sweep_moves
     order = np.arange(n_records)
     if n_moves > program.sweep_moves:
         order = np.random.default_rng([task.seed, 2, way.sweep]).permutation(order)[: _affordable(program, n_moves)]
-    pulled = state.means._replace(penalty=float(penalty.max(initial=0.0)) * state.means.penalty)
+    pulled = state.means._replace(penalty=state.pull * float(penalty.max(initial=0.0)) * state.means.penalty)
     goal = task.goal(state.counts)
     gain = theta - penalty * (2.0 * (state.counts - goal) + 1.0)
     state.moved += kernels.correct(
@@ -184,7 +204,7 @@ def _in_blocks(task: Task, state: _State, theta: Floats, stay: Floats, penalty: 
     program, goal = task.compiled.program, task.goal(state.counts)
     ends = np.linspace(0, len(state.codes), blocks + 1).astype(np.int64)
     missing = (goal - state.counts) / blocks
-    strength = float(penalty.max(initial=0.0))
+    strength = state.pull * float(penalty.max(initial=0.0))
 
     def part(block: int) -> tuple[Counts, Reach, int]:
         counts = np.zeros_like(state.counts)

@@ -88,6 +88,16 @@ class Goals:
     quantiles: tuple[QuantileGoal, ...] = ()
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """Names of all targets that are to be met: tables, means and totals, quantiles."""
+        return (*(goal.name for goal in self.given), *self.numeric)
+
+    @property
+    def numeric(self) -> tuple[str, ...]:
+        """Names of the means, totals and quantiles."""
+        return (*(m.target.name for m in self.moments), *(q.target.name for q in self.quantiles))
+
+    @property
     def given(self) -> tuple[Goal, ...]:
         """The tables that whole records are walked to; soft ones, such as estimates, left out."""
         return tuple(goal for goal in self.tables if goal.trust >= 1)

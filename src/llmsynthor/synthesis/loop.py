@@ -28,7 +28,8 @@ from llmsynthor.synthesis.planner import Draft, Situation, plan
 from llmsynthor.synthesis.population import NO_PROPOSAL, Population, merge
 from llmsynthor.synthesis.program import Potential
 from llmsynthor.synthesis.proposal import Proposal, admit, bound_count, draw
-from llmsynthor.synthesis.reconcile import Disagreement, reconcile
+from llmsynthor.synthesis.reconcile import Disagreement
+from llmsynthor.synthesis.reconcile_moments import reconcile_sources
 from llmsynthor.synthesis.shape import shape_potentials
 from llmsynthor.synthesis.starting import STAY, Starting, begin_with, dependence_tree
 
@@ -66,7 +67,7 @@ def synthesize(
     problems = unsupported(spec)
     if problems:
         raise SpecError(*problems)
-    goals, disagreements = reconcile(bring_to_grid(spec, build_grid(spec, spec.schema.top)))
+    goals, disagreements = reconcile_sources(bring_to_grid(spec, build_grid(spec, spec.schema.top)))
     run = _Run(spec=spec, options=options, goals=goals, model=model, notify=notify, disagreements=disagreements)
     if start is not None:
         rng = np.random.default_rng([options.seed, 40])

@@ -1,20 +1,22 @@
 """Means and totals of a numeric variable, overall or by groups, as a weight that tilts the cells of the variable.
 
 The information projection on a mean is an exponential tilt, weight exp(λ·x); λ is found in the fit beside the tables' θ.
-The correction keeps every sum within reach of values moved inside their cells, and there it is made up (`shift_means`),
+The correction keeps every sum within reach of values moved inside their cells, and there it is made up (`shift`),
 where it costs no table anything.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from llmsynthor.spec.levels import Level
 from llmsynthor.spec.schema import Numeric
 from llmsynthor.spec.specification import Spec
-from llmsynthor.spec.targets import Statistic, Table
+from llmsynthor.spec.targets import Statistic, Table, last_digit
 from llmsynthor.synthesis.grid import Grid
 from llmsynthor.synthesis.projection import Projection, project_columns
 
@@ -28,16 +30,19 @@ Floats = NDArray[np.float64]
 class Moment:
     """A mean or a total on the grid. Cells are those of groups × the variable's axis, row-major; `values` (groups,).
 
-    `lows` and `highs` are the least and the largest value in each cell of the axis. A total belongs to a population of
-    `population` records, and is scaled to the records asked for; None says that it is meant for just those.
+    `cells` (groups,) name the groups, `errors` (groups,) are margins of error, zero where none are given. `lows` and `highs` are
+    the least and the largest value in each cell of the axis. A total belongs to a population of `population` records, and is
+    scaled to the records asked for; None says that it is meant for just those.
     """
 
     target: Statistic
     axis: int
     projection: Projection
     values: Floats
+    cells: tuple[tuple[Level, ...], ...]
     lows: Floats
     highs: Floats
+    errors: Floats
     population: float | None = None
 
     @property
@@ -52,6 +57,15 @@ class Moment:
     @property
     def groups(self) -> int:
         return len(self.values)
+
+    @property
+    def hidden(self) -> float:
+        """What rounding may hide in a value."""
+        return max(0.5 * last_digit(self.target.values), 1e-9)
+
+    def precision(self, unit: Floats | float, floor: float) -> Floats:
+        """How much each group's value weighs beside others: importance over squared error, measured in `unit`, `floor` at least."""
+        return np.asarray(self.target.importance / ((self.errors / unit) ** 2 + floor**2))
 
     @property
     def is_total(self) -> bool:
@@ -88,9 +102,11 @@ def stated_population(spec: Spec, unit: str) -> float | None:
 def _moment(target: Statistic, grid: Grid, population: float | None) -> Moment:
     axis = grid.position(target.variable)
     levels = [list(dict.fromkeys(cell[k] for cell in target.cells)) for k in range(len(target.by))]
-    values = np.full([len(column) for column in levels], np.nan)
-    for cell, value in zip(target.cells, target.values, strict=True):
-        values[tuple(column.index(level) for column, level in zip(levels, cell, strict=True))] = value
+    values, errors = np.full([len(column) for column in levels], np.nan), np.zeros([len(column) for column in levels])
+    margins = target.margins_of_error or (0.0,) * len(target.cells)
+    for cell, value, error in zip(target.cells, target.values, margins, strict=True):
+        place = tuple(column.index(level) for column, level in zip(levels, cell, strict=True))
+        values[place], errors[place] = value, error
     own = grid.axes[axis]
     lows, highs = own.breaks[:-1], own.breaks[1:]
     if isinstance(own.variable, Numeric) and own.variable.integer:
@@ -101,8 +117,10 @@ def _moment(target: Statistic, grid: Grid, population: float | None) -> Moment:
         axis=axis,
         projection=projection,
         values=values.ravel(),
+        cells=tuple(product(*levels)),
         lows=lows,
         highs=highs,
+        errors=errors.ravel(),
         population=population,
     )
 
@@ -178,47 +196,3 @@ def reach(
         highest=highest,
         penalty=np.array(penalty),
     )
-
-
-def shift_means(
-    moments: Sequence[Moment], values: Floats, low: Floats, high: Floats, codes: NDArray[np.int32]
-) -> Floats:
-    """Move values inside their cells [low, high) until the means and totals of one variable hold, as far as cells allow.
-
-    All moments are of the same variable; shape of values, low, high (records,).
-    """
-    for moment in moments:
-        cells = moment.projection.of(codes)
-        group = np.where(cells >= 0, cells // len(moment.lows), -1)
-        sizes = np.bincount(group[group >= 0], minlength=moment.groups).astype(np.float64)
-        for number, mean in enumerate(moment.means(sizes, len(codes))):
-            records = np.flatnonzero(group == number)
-            if len(records) and np.isfinite(mean):
-                integer = bool(np.all(values == np.floor(values)) and np.all(low == np.floor(low)))
-                move = _shift_integers if integer else _shift_numbers
-                values[records] = move(values[records], low[records], high[records], mean)
-    return values
-
-
-def _shift_numbers(values: Floats, low: Floats, high: Floats, mean: float) -> Floats:
-    place = np.clip((values - low) / (high - low), 1e-9, 1 - 1e-9)
-    few, many = -12.0, 12.0
-    for _ in range(80):
-        power = (few + many) / 2
-        moved = low + (high - low) * place ** np.exp(power)
-        few, many = (power, many) if moved.mean() > mean else (few, power)
-    return np.asarray(np.clip(moved, low, np.nextafter(high, low)))
-
-
-def _shift_integers(values: Floats, low: Floats, high: Floats, mean: float) -> Floats:
-    missing = round(mean * len(values) - values.sum())
-    step = 1 if missing > 0 else -1
-    moved = values.copy()
-    while missing != 0:
-        room = (moved + 1 <= high - 1) if step > 0 else (moved - 1 >= low)
-        candidates = np.flatnonzero(room)[: abs(missing)]
-        if not len(candidates):
-            break
-        moved[candidates] += step
-        missing -= step * len(candidates)
-    return moved

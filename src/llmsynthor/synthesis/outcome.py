@@ -1,14 +1,14 @@
 """What a synthesis is asked for, tells while it works, and gives back."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Set
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from llmsynthor.spec.specification import Spec
 from llmsynthor.synthesis.align import Report
 from llmsynthor.synthesis.dependency import Group
 from llmsynthor.synthesis.estimation import Estimation
-from llmsynthor.synthesis.feasibility import Contradiction
+from llmsynthor.synthesis.feasibility import Contradiction, find_contradictions
 from llmsynthor.synthesis.goals import Goals
 from llmsynthor.synthesis.population import Population
 from llmsynthor.synthesis.proposal import Proposal
@@ -85,6 +85,15 @@ class Outcome:
 
 
 Notify = Callable[[Progress], None]
+
+
+def explained(outcome: Outcome, unmet: Set[str]) -> Outcome:
+    """Look for contradictions around unmet means, totals and quantiles: whether they hold shows only in the values."""
+    if outcome.report is None:
+        return outcome
+    known = {name for contradiction in outcome.contradictions for name in contradiction.targets}
+    found = find_contradictions(outcome.goals, [name for name in outcome.goals.numeric if name in unmet - known])
+    return replace(outcome, contradictions=tuple(dict.fromkeys((*outcome.contradictions, *found))))
 
 
 def expected_calls(spec: Spec, options: Options, *, llm: bool, questions: int) -> int:

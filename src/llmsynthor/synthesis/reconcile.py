@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from llmsynthor.spec.expressions import Expression, references
 from llmsynthor.spec.levels import Interval, Level
+from llmsynthor.synthesis.discrepancy import say_cell
 from llmsynthor.synthesis.goals import Goal, Goals
 from llmsynthor.synthesis.projection import possible_in_cells
 
@@ -56,9 +57,10 @@ class Shared:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Disagreement:
-    """One cell of a margin that two or more tables state differently.
+    """One cell of a margin that two or more tables state differently, or the mean or total of a group.
 
-    `stated` and `used` are shares of the margin's universe; `kind` says whether rounding or margins of error explain it.
+    `stated` and `used` are shares of the margin's universe, or of a `statistic` in its own unit; `kind` says whether rounding
+    or margins of error explain it.
     """
 
     table: str
@@ -70,6 +72,13 @@ class Disagreement:
     others_stated: tuple[float, ...]
     used: float
     kind: Kind
+    statistic: str = ""
+
+
+def say_entry(entry: Disagreement) -> str:
+    """Name the cell, or the group and its statistic."""
+    cell = say_cell(entry.columns, entry.cell)
+    return f"{entry.statistic}, {cell or 'all records'}" if entry.statistic else cell
 
 
 def reconcile(goals: Goals) -> tuple[Goals, tuple[Disagreement, ...]]:
@@ -243,7 +252,7 @@ def _disagreements(tables: Sequence[Goal], margin: Shared, shares: Sequence[Floa
                 stated=float(stated[k][cell]),
                 others_stated=tuple(float(stated[j][cell]) for j in others),
                 used=float(used[k][cell]),
-                kind=_kind(
+                kind=kind_of(
                     [abs(stated[j][cell] - stated[k][cell]) for j in others],
                     [hidden[j][cell] + hidden[k][cell] for j in others],
                     [float(np.hypot(errors[j][cell], errors[k][cell])) for j in others],
@@ -258,7 +267,8 @@ def _hidden(goal: Goal, margin: Shared, member: int, stated: Floats) -> Floats:
     return np.asarray(_rounding(goal) * (number + number.sum() * stated))
 
 
-def _kind(apart: Sequence[float], hidden: Sequence[float], errors: Sequence[float]) -> Kind:
+def kind_of(apart: Sequence[float], hidden: Sequence[float], errors: Sequence[float]) -> Kind:
+    """Say what explains how far a statement is apart from each other one: rounding, margins of error, or nothing."""
     if all(gap <= rounding + 1e-12 for gap, rounding in zip(apart, hidden, strict=True)):
         return "rounding"
     explained = (gap <= rounding + error for gap, rounding, error in zip(apart, hidden, errors, strict=True))
