@@ -1,0 +1,263 @@
+"""Compiled moves over nested records: redraws of variables, swaps of whole records between top records."""
+
+import numba
+import numpy as np
+
+from llmsynthor.synthesis.kernels import mix, stream
+from llmsynthor.synthesis.nested.kernels import (
+    add_cell,
+    cell_of,
+    chance,
+    compute,
+    compute_all,
+    draw_local,
+    load,
+    remove_cell,
+    rows_in_scope,
+    write_joint,
+)
+
+jit = numba.njit(nogil=True, cache=True)
+
+
+@jit
+def shift(program, space, ledger, live, move, row):
+    """Bring computed columns and the cells that depend on them up to date after a change; returns the energy won.
+
+    What was before is noted in the log of the workspace.
+    """
+    log = 0
+    for k in range(program.touch_ptr[move], program.touch_ptr[move + 1]):
+        computed = program.touch[k]
+        column = program.column[computed]
+        low, high = rows_in_scope(program, space, program.computed_unit[computed], program.touch_scope[k], row)
+        for other in range(low, high):
+            space.old[log, 0], space.old[log, 1], space.old[log, 2] = other, column, space.code[other, column]
+            space.old_value[log] = space.value[other, column]
+            log += 1
+            compute(program, space, computed, other)
+    space.logged[0] = log
+    energy, log = 0.0, 0
+    for k in range(program.far_ptr[move], program.far_ptr[move + 1]):
+        table = program.far[k]
+        low, high = rows_in_scope(program, space, program.unit[table], program.far_scope[k], row)
+        for other in range(low, high):
+            cell, before = cell_of(program, space, table, other), space.cell[other, table]
+            if cell != before:
+                energy += remove_cell(before, ledger, live) + add_cell(cell, ledger, live)
+                space.moved[log, 0], space.moved[log, 1], space.moved[log, 2] = other, table, before
+                space.cell[other, table] = cell
+                log += 1
+    space.logged[1] = log
+    return energy
+
+
+@jit
+def unshift(program, space, ledger, live):
+    """Take back what `shift` has done."""
+    for k in range(space.logged[1] - 1, -1, -1):
+        row, table, before = space.moved[k, 0], space.moved[k, 1], space.moved[k, 2]
+        if live:
+            remove_cell(space.cell[row, table], ledger, live)
+            add_cell(before, ledger, live)
+        space.cell[row, table] = before
+    for k in range(space.logged[0] - 1, -1, -1):
+        row, column = space.old[k, 0], space.old[k, 1]
+        space.code[row, column] = space.old[k, 2]
+        space.value[row, column] = space.old_value[k]
+
+
+@jit
+def settle(program, roster, space, ledger, live, move, row):
+    """Make a redraw final: its own tables' cells, and the record."""
+    for k in range(program.local_ptr[move], program.local_ptr[move + 1]):
+        table = program.local_table[k]
+        cell = cell_of(program, space, table, row)
+        if live:
+            remove_cell(space.cell[row, table], ledger, live)
+            add_cell(cell, ledger, live)
+        space.cell[row, table] = cell
+    unit = program.move_unit[move]
+    base = roster.first[unit] + space.record[row] * program.n_own[unit]
+    for k in range(program.move_axis_ptr[move], program.move_axis_ptr[move + 1]):
+        roster.codes[base + program.move_axis[k]] = space.code[row, program.move_axis[k]]
+
+
+@jit
+def redraw(program, roster, space, ledger, live, state, work):
+    """Redraw every move of every row of a loaded top record: drawn from its own tables, accepted by the others.
+
+    Returns the stream and the number of moves made.
+    """
+    made = 0
+    for unit in range(program.parent.size):
+        for row in range(space.first[unit], space.first[unit + 1]):
+            for move in range(program.unit_move[unit], program.unit_move[unit + 1]):
+                if program.move_chance[move] < 1.0:
+                    state, uniform = mix(state)
+                    if uniform >= program.move_chance[move]:
+                        continue
+                state, uniform = mix(state)
+                old, new = draw_local(program, space, ledger, live, move, row, work, uniform)
+                if new == old:
+                    continue
+                write_joint(space, program, move, row, new)
+                accepted = True
+                if program.far_ptr[move] < program.far_ptr[move + 1]:
+                    energy = shift(program, space, ledger, live, move, row)
+                    state, accepted = chance(state, energy)
+                    if not accepted:
+                        unshift(program, space, ledger, live)
+                if accepted:
+                    settle(program, roster, space, ledger, live, move, row)
+                    made += 1
+                else:
+                    write_joint(space, program, move, row, old)
+    return state, made
+
+
+@jit
+def exchange(program, roster, unit, one, other, axis):
+    """Swap two records of a unit with all below them, or one variable of theirs."""
+    n_own = program.n_own[unit]
+    a, b = roster.first[unit] + one * n_own, roster.first[unit] + other * n_own
+    if axis >= 0:
+        roster.codes[a + axis], roster.codes[b + axis] = roster.codes[b + axis], roster.codes[a + axis]
+        return
+    for k in range(n_own):
+        roster.codes[a + k], roster.codes[b + k] = roster.codes[b + k], roster.codes[a + k]
+    for child in range(1, program.parent.size):
+        if program.parent[child] == unit:
+            p, q = roster.link[child] + one, roster.link[child] + other
+            roster.start[p], roster.start[q] = roster.start[q], roster.start[p]
+            roster.length[p], roster.length[q] = roster.length[q], roster.length[p]
+
+
+@jit
+def turn_over(program, space, ledger, live, crossing, entering):
+    """Let all rows of a top record enter (or leave) the cells of the tables marked in `crossing`; returns the energy won."""
+    energy = 0.0
+    for table in range(program.cell_ptr.size):
+        if crossing[table]:
+            unit = program.unit[table]
+            for row in range(space.first[unit], space.first[unit + 1]):
+                cell = space.cell[row, table]
+                energy += add_cell(cell, ledger, live) if entering else remove_cell(cell, ledger, live)
+    return energy
+
+
+@jit
+def swap(program, roster, spaces, ledger, live, pair, unit, rows, axis, crossing, state):
+    """Try to swap two records (or one variable) of the top records `pair`, at `rows` of the first two workspaces.
+
+    Only tables marked in `crossing` can tell. The two workspaces behind are filled with what would be. Returns the stream and
+    whether it was done; then the four have changed places.
+    """
+    one, other = spaces[0].record[rows[0]], spaces[1].record[rows[1]]
+    same = pair[0] == pair[1]
+    exchange(program, roster, unit, one, other, axis)
+    load(program, roster, spaces[2], pair[0])
+    compute_all(program, spaces[2])
+    energy = turn_over(program, spaces[0], ledger, live, crossing, False)
+    if not same:
+        load(program, roster, spaces[3], pair[1])
+        compute_all(program, spaces[3])
+        energy += turn_over(program, spaces[1], ledger, live, crossing, False)
+        energy += turn_over(program, spaces[3], ledger, live, crossing, True)
+    energy += turn_over(program, spaces[2], ledger, live, crossing, True)
+    state, accepted = chance(state, energy)
+    if accepted:
+        return state, True
+    exchange(program, roster, unit, one, other, axis)
+    if live:
+        turn_over(program, spaces[2], ledger, live, crossing, False)
+        turn_over(program, spaces[0], ledger, live, crossing, True)
+        if not same:
+            turn_over(program, spaces[3], ledger, live, crossing, False)
+            turn_over(program, spaces[1], ledger, live, crossing, True)
+    return state, False
+
+
+@jit
+def try_swap(program, roster, spaces, ledger, live, crossings, free, bounds, top, state):
+    """Propose one swap of a record of this top record with one of another (or its own); spaces[0] holds it loaded."""
+    first, last = bounds
+    state, uniform = mix(state)
+    n_units = program.parent.size
+    unit = min(int(uniform * n_units), n_units - 1)
+    state, uniform = mix(state)
+    within = unit > 0 and uniform < 0.25
+    whole = unit > 0 and (within or uniform < 0.75)
+    state, uniform = mix(state)
+    other = top if within else first + min(int(uniform * (last - first)), last - first - 1)
+    if not free[other] or (other == top and not within):
+        return state, False
+    own = spaces[0]
+    load(program, roster, spaces[1], other)
+    compute_all(program, spaces[1])
+    mine, theirs = own.first[unit + 1] - own.first[unit], spaces[1].first[unit + 1] - spaces[1].first[unit]
+    if mine == 0 or theirs == 0:
+        return state, False
+    state, uniform = mix(state)
+    row = own.first[unit] + min(int(uniform * mine), mine - 1)
+    state, uniform = mix(state)
+    partner = spaces[1].first[unit] + min(int(uniform * theirs), theirs - 1)
+    axis = -1
+    if not whole:
+        state, uniform = mix(state)
+        n_free = program.swap_ptr[unit + 1] - program.swap_ptr[unit]
+        if n_free == 0:
+            return state, False
+        axis = program.swap_axis[program.swap_ptr[unit] + min(int(uniform * n_free), n_free - 1)]
+        if own.code[row, axis] == spaces[1].code[partner, axis]:
+            return state, False
+    if within and row == partner:
+        return state, False
+    which = unit
+    if not whole:
+        which = n_units + axis
+        for before in range(unit):
+            which += program.n_own[before]
+    crossing = crossings[which]
+    return swap(program, roster, spaces, ledger, live, (top, other), unit, (row, partner), axis, crossing, state)
+
+
+@jit
+def has_surplus(program, space, ledger):
+    """Say whether any row lies in a cell that holds at least one record too many."""
+    for table in range(program.cell_ptr.size):
+        unit = program.unit[table]
+        for row in range(space.first[unit], space.first[unit + 1]):
+            cell = space.cell[row, table]
+            if ledger.penalty[cell] > 0.0 and ledger.counts[cell] - ledger.targets[cell] >= 0.5 + 1e-9:
+                return True
+    return False
+
+
+@jit
+def sweep(program, roster, spaces, ledger, live, crossings, free, bounds, way, stream_of):
+    """One sweep over the top records of `bounds`: every move redrawn, then swaps proposed. Returns the moves made.
+
+    `way` is the number of swaps, and whether only top records with a row in a cell in surplus are touched; `stream_of` the
+    seed and the number of the sweep.
+    """
+    work = np.ones(max(program.move_size.max(), 1))
+    swaps, focus = way
+    made = 0
+    for top in range(bounds[0], bounds[1]):
+        if not free[top]:
+            continue
+        state = stream(stream_of[0], stream_of[1], top)
+        load(program, roster, spaces[0], top)
+        compute_all(program, spaces[0])
+        if focus and not has_surplus(program, spaces[0], ledger):
+            continue
+        state, more = redraw(program, roster, spaces[0], ledger, live, state, work)
+        made += more
+        for _ in range(swaps):
+            state, done = try_swap(program, roster, spaces, ledger, live, crossings, free, bounds, top, state)
+            if done:
+                made += 1
+                load(program, roster, spaces[0], top)
+                compute_all(program, spaces[0])
+    return made

@@ -1,0 +1,222 @@
+"""What stays the same through an alignment of nested records, and the sums over all of them that every stage takes."""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llmsynthor.synthesis.nested import kernels, kernels_moves
+from llmsynthor.synthesis.nested.aims import Aims
+from llmsynthor.synthesis.nested.layout import Roster
+from llmsynthor.synthesis.nested.program import Compiled, Program
+
+Counts = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Notify = Callable[[str, int, Floats], None]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effort:
+    """How long the stages may work. No clock decides: only counts and what is left to gain.
+
+    θ is fitted on `chains` top records or the `share` of those asked for, whichever is more; `blocks` of at least
+    `block_records` top records are corrected side by side, and the number of workers changes nothing.
+    """
+
+    chains: int = 20_000
+    share: float = 0.05
+    fit_sweeps: int = 60
+    settle_sweeps: int = 4
+    correct_sweeps: int = 100
+    chunk: int = 2_048
+    blocks: int = 8
+    block_records: int = 12_500
+    rounding: float = 1.0
+    workers: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """The aims as the kernels read them, how many top records, from which seed, with how much effort."""
+
+    aims: Aims
+    compiled: Compiled
+    records: int
+    seed: int
+    effort: Effort
+    notify: Notify = field(default=lambda stage, sweep, tvd: None)
+
+    def told(self, stage: str, sweep: int, counts: Counts, goal: Floats) -> None:
+        self.notify(stage, sweep, table_distances(self.compiled, counts, goal))
+
+
+class Flat(NamedTuple):
+    """A roster as the kernels read it: codes of all units behind each other, and where each parent's children are."""
+
+    codes: NDArray[np.int16] | NDArray[np.int32]
+    first: NDArray[np.int64]
+    link: NDArray[np.int64]
+    start: NDArray[np.int32]
+    length: NDArray[np.int32]
+
+
+class Space(NamedTuple):
+    """Room for one top record with all below it (see `kernels`)."""
+
+    record: NDArray[np.int64]
+    unit: NDArray[np.int64]
+    ancestor: NDArray[np.int64]
+    low: NDArray[np.int64]
+    high: NDArray[np.int64]
+    first: NDArray[np.int64]
+    code: NDArray[np.int64]
+    value: Floats
+    cell: NDArray[np.int64]
+    stack: Floats
+    frame: Floats
+    old: NDArray[np.int64]
+    old_value: Floats
+    moved: NDArray[np.int64]
+    logged: NDArray[np.int64]
+
+
+class Ledger(NamedTuple):
+    """What a further record in each cell adds to the log-weight, kept current with the counts where the kernels are told so."""
+
+    gain: Floats
+    counts: Counts
+    penalty: Floats
+    targets: Floats
+
+
+def flatten(roster: Roster, task: Task) -> Flat:
+    """Lay out a roster for the kernels; the codes are copied."""
+    largest = max((column.axis.size for columns in task.aims.layout.columns for column in columns), default=1)
+    kind = np.int16 if largest < np.iinfo(np.int16).max else np.int32
+    first = np.cumsum([0, *(codes.size for codes in roster.codes)])[:-1]
+    link = np.cumsum([0, *(len(start) for start in roster.start)])[:-1]
+    return Flat(
+        codes=np.concatenate([codes.astype(kind).ravel() for codes in roster.codes]),
+        first=first.astype(np.int64),
+        link=link.astype(np.int64),
+        start=np.concatenate(roster.start).astype(np.int32),
+        length=np.concatenate(roster.length).astype(np.int32),
+    )
+
+
+def unflatten(flat: Flat, roster: Roster) -> Roster:
+    """Read the kernels' arrays back into a roster of the same sizes."""
+    codes = []
+    for own, first in zip(roster.codes, flat.first, strict=True):
+        codes.append(flat.codes[first : first + own.size].reshape(own.shape).astype(np.int32))
+    parts = [slice(at, at + len(own)) for own, at in zip(roster.start, flat.link, strict=True)]
+    return Roster(
+        codes=tuple(codes),
+        start=tuple(flat.start[part].copy() for part in parts),
+        length=tuple(flat.length[part].copy() for part in parts),
+        proposal=roster.proposal,
+    )
+
+
+def largest_top(program: Program, roster: Flat, records: int) -> int:
+    """Rows of the largest top record."""
+    n_units, sizes = len(program.parent), dict[int, Floats]()
+    for unit in range(n_units - 1, -1, -1):
+        children = [child for child in range(unit + 1, n_units) if program.parent[child] == unit]
+        number = records if unit == 0 else _number_of(roster, unit)
+        total = np.ones(number)
+        for child in children:
+            here = slice(roster.link[child], roster.link[child] + number)
+            summed = np.concatenate([[0.0], np.cumsum(sizes[child])])
+            start = roster.start[here].astype(np.int64)
+            total += summed[start + roster.length[here]] - summed[start]
+        sizes[unit] = total
+    return int(sizes[0].max(initial=1))
+
+
+def _number_of(roster: Flat, unit: int) -> int:
+    first = roster.link[unit]
+    last = roster.link[unit + 1] if unit + 1 < len(roster.link) else len(roster.length)
+    return int(roster.length[first:last].sum())
+
+
+def make_space(program: Program, rows: int) -> Space:
+    """Make room for top records of so many rows."""
+    n_units, n_tables = len(program.parent), len(program.cell_ptr)
+    columns = int(max([*program.n_own, *(program.column + 1)]))
+    wide = max(len(program.column), 1)
+
+    def whole(*shape: int) -> NDArray[np.int64]:
+        return np.zeros(shape, dtype=np.int64)
+
+    return Space(
+        record=whole(rows),
+        unit=whole(rows),
+        ancestor=whole(rows, n_units),
+        low=whole(rows, n_units),
+        high=whole(rows, n_units),
+        first=whole(n_units + 1),
+        code=whole(rows, columns),
+        value=np.zeros((rows, columns)),
+        cell=whole(rows, max(n_tables, 1)),
+        stack=np.zeros(128),
+        frame=np.zeros((32, 4)),
+        old=whole(rows * wide, 3),
+        old_value=np.zeros(rows * wide),
+        moved=whole(rows * max(n_tables, 1), 3),
+        logged=whole(2),
+    )
+
+
+def count(task: Task, roster: Flat, records: int) -> Counts:
+    """Count the records in every cell of every table, shape (cells,)."""
+    program, n_cells = task.compiled.program, len(task.compiled.fixed)
+    rows = largest_top(program, roster, records)
+
+    def part(first: int) -> Counts:
+        counts = np.zeros(n_cells, dtype=np.int64)
+        last = min(first + size, records)
+        kernels.count_chunk(program, roster, make_space(program, rows), first, last, counts)
+        return counts
+
+    size = max(task.effort.chunk, n_cells // 4)
+    return sum(in_parallel(part, range(0, records, size), task.effort), np.zeros(n_cells, dtype=np.int64))
+
+
+def sweep_all(task: Task, roster: Flat, records: int, theta: Floats, sweep: int) -> None:
+    """Redraw every variable of every record once and propose a swap for each top record, in place, under fixed weights."""
+    compiled = task.compiled
+    rows = largest_top(compiled.program, roster, records)
+    nothing = np.zeros(0)
+    ledger = Ledger(gain=theta, counts=np.zeros(0, dtype=np.int64), penalty=nothing, targets=nothing)
+    free = np.ones(records, dtype=np.bool_)
+
+    def part(first: int) -> None:
+        spaces = tuple(make_space(compiled.program, rows) for _ in range(4))
+        bounds = (first, min(first + task.effort.chunk, records))
+        kernels_moves.sweep(
+            compiled.program, roster, spaces, ledger, False, compiled.crossing, free, bounds, (1, False), (task.seed, sweep)
+        )
+
+    in_parallel(part, range(0, records, task.effort.chunk), task.effort)
+
+
+def table_distances(compiled: Compiled, counts: Counts, goal: Floats) -> Floats:
+    """Total variation distance of each table, shape (tables,)."""
+    return np.array(
+        [np.abs(counts[a:b] - goal[a:b]).sum() / (2 * max(goal[a:b].sum(), 1e-300)) for a, b in compiled.tables]
+    )
+
+
+def in_parallel(work: Callable[[int], T], firsts: range, effort: Effort) -> list[T]:
+    """Run the pieces on all workers; the results come in the order of the pieces."""
+    workers = effort.workers or os.cpu_count() or 1
+    if len(firsts) < 2 or workers < 2:
+        return [work(first) for first in firsts]
+    with ThreadPoolExecutor(workers) as pool:
+        return list(pool.map(work, firsts))
