@@ -189,8 +189,7 @@ def _wide_goal(table: Table, layout: Layout, number: int, grid: Grid, flags: dic
     computed = [layout.columns[u][k].role != "own" for u, k in layout.wide_places(number)]
     axes = [grid.position(name) for name in table.columns]
     classes = [
-        _classes(grid.axes[axis], column, outside_too=computed[axis])
-        for axis, column in zip(axes, levels, strict=True)
+        _classes(grid.axes[axis], column, outside_too=computed[axis]) for axis, column in zip(axes, levels, strict=True)
     ]
     shape = tuple(len(column) for column in levels)
     cells = np.full(tuple(size + 1 for size in shape), OUTSIDE, dtype=np.int64)
@@ -229,5 +228,3 @@ def _own_goals(spec: Spec, layout: Layout, number: int, wide: Goals) -> Goals:
     goals = bring_to_grid(part, grid)
     shares = {id(goal.table): goal.shares for goal in wide.tables}
     return replace(goals, tables=tuple(replace(goal, shares=shares[id(goal.table)]) for goal in goals.tables))
-
-

@@ -91,7 +91,7 @@ def _step(
     """One sweep, in place: in blocks side by side while there is much to do, then as a whole."""
     strength, sweep, focus = way
     compiled, records = task.compiled, sizes[0]
-    rows = largest_top(compiled.program, state.roster, records)
+    rows = largest_top(compiled, state.roster, records)
     penalty = np.where(compiled.is_hard, strength, 0.0)
     goal = compiled.goal(state.counts, sizes)
     blocks = max(1, min(task.effort.blocks, records // task.effort.block_records)) if strength < FULL_STRENGTH else 1
@@ -105,7 +105,7 @@ def _step(
         ledger = Ledger(
             gain=theta - penalty * (2.0 * (counts - wanted) + 1.0), counts=counts, penalty=penalty, targets=wanted
         )
-        spaces = tuple(make_space(compiled.program, rows) for _ in range(4))
+        spaces = tuple(make_space(compiled, rows) for _ in range(4))
         bounds = (int(ends[block]), int(ends[block + 1]))
         made = kernels_moves.sweep(
             compiled.program,

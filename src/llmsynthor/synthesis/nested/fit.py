@@ -67,7 +67,7 @@ def fit(task: Task, drawn: Drawn) -> Fitted:
 
 def _overlap(task: Task) -> float:
     """Tables that the redraw of one variable touches, typically: they share the steps."""
-    program = task.compiled.program
-    singles = np.diff(program.move_axis_ptr) == 1
-    touched = (np.diff(program.local_ptr) + np.diff(program.far_ptr))[singles]
+    arrays = task.compiled.arrays
+    singles = np.diff(arrays["move_axis_ptr"]) == 1
+    touched = (np.diff(arrays["local_ptr"]) + np.diff(arrays["far_ptr"]))[singles]
     return max(1.0, float(np.median(touched))) if touched.size else 1.0

@@ -74,115 +74,148 @@ def gather(function, sofar, n, value):
 @jit
 def run(program, space, computed, row):
     """Compute the value of a computed column for a row: a text's number, a number, a condition (1, 0), or missing (NaN)."""
-    ops, stack, frame = program.ops, space.stack, space.frame
-    at, top, depth, here = program.code_start[computed], 0, 0, row
-    end = program.code_start[computed + 1]
+    ints, reals, room = program.ints, space.reals, space.ints
+    at, top, depth, here = ints[program.code_start + computed], 0, 0, row
+    end = ints[program.code_start + computed + 1]
     while at < end:
-        op = ops[at, 0]
+        step = program.ops + 4 * at
+        op = ints[step + 0]
         if op == 0:
-            stack[top] = program.constants[ops[at, 1]]
+            reals[space.stack + top] = program.reals[program.constants + ints[step + 1]]
             top += 1
         elif op == 1:
-            own = space.ancestor[here, ops[at, 1]]
-            stack[top] = program.constants[ops[at, 3] + space.code[own, ops[at, 2]]]
+            own = room[space.ancestor + here * space.n_units + ints[step + 1]]
+            reals[space.stack + top] = program.reals[
+                program.constants + ints[step + 3] + room[space.code + own * space.n_columns + ints[step + 2]]
+            ]
             top += 1
         elif op == 2:
-            stack[top] = space.value[space.ancestor[here, ops[at, 1]], ops[at, 2]]
+            reals[space.stack + top] = reals[
+                space.value
+                + (room[space.ancestor + here * space.n_units + ints[step + 1]]) * space.n_columns
+                + ints[step + 2]
+            ]
             top += 1
         elif op == 3:
-            unit = ops[at, 1]
-            own = space.ancestor[here, unit]
-            parent = program.parent[unit]
-            stack[top] = 1.0 if parent < 0 else own - space.low[space.ancestor[own, parent], unit] + 1.0
+            unit = ints[step + 1]
+            own = room[space.ancestor + here * space.n_units + unit]
+            parent = ints[program.parent + unit]
+            reals[space.stack + top] = (
+                1.0
+                if parent < 0
+                else own
+                - room[space.low + (room[space.ancestor + own * space.n_units + parent]) * space.n_units + unit]
+                + 1.0
+            )
             top += 1
         elif op >= 20 and op <= 25:
             top -= 1
-            stack[top - 1] = compare(op, stack[top - 1], stack[top])
+            reals[space.stack + top - 1] = compare(op, reals[space.stack + top - 1], reals[space.stack + top])
         elif op >= 10 and op <= 17:
             top -= 1
-            stack[top - 1] = combine(op, stack[top - 1], stack[top])
+            reals[space.stack + top - 1] = combine(op, reals[space.stack + top - 1], reals[space.stack + top])
         elif op == 30:
-            stack[top - 1] = 1.0 - stack[top - 1]
+            reals[space.stack + top - 1] = 1.0 - reals[space.stack + top - 1]
         elif op == 31:
-            stack[top - 1] = -stack[top - 1]
+            reals[space.stack + top - 1] = -reals[space.stack + top - 1]
         elif op == 32:
-            stack[top - 1] = abs(stack[top - 1])
+            reals[space.stack + top - 1] = abs(reals[space.stack + top - 1])
         elif op == 33:
-            value, found = stack[top - 1], 0.0
-            for k in range(ops[at, 1], ops[at, 1] + ops[at, 2]):
-                if value == program.constants[k]:
+            value, found = reals[space.stack + top - 1], 0.0
+            for k in range(ints[step + 1], ints[step + 1] + ints[step + 2]):
+                if value == program.reals[program.constants + k]:
                     found = 1.0
-            stack[top - 1] = np.nan if np.isnan(value) else found
+            reals[space.stack + top - 1] = np.nan if np.isnan(value) else found
         elif op == 34:
             top -= 2
-            stack[top - 1] = stack[top] if stack[top - 1] == 1.0 else stack[top + 1]
+            reals[space.stack + top - 1] = (
+                reals[space.stack + top] if reals[space.stack + top - 1] == 1.0 else reals[space.stack + top + 1]
+            )
         elif op == 40:
-            function, unit = ops[at, 1], ops[at, 2]
-            low, high = space.low[here, unit], space.high[here, unit]
+            function, unit = ints[step + 1], ints[step + 2]
+            low, high = room[space.low + here * space.n_units + unit], room[space.high + here * space.n_units + unit]
             if low >= high:
                 missing = function == 4 or function >= 5
-                stack[top] = np.nan if missing else (1.0 if function == 2 else 0.0)
+                reals[space.stack + top] = np.nan if missing else (1.0 if function == 2 else 0.0)
                 top += 1
-                at = ops[at, 3]
+                at = ints[step + 3]
             else:
                 start = 1.0 if function == 2 else (np.nan if function == 5 or function == 6 else 0.0)
-                frame[depth, 0], frame[depth, 1], frame[depth, 2], frame[depth, 3] = here, high, start, 0.0
+                (
+                    reals[space.frame + 4 * depth + 0],
+                    reals[space.frame + 4 * depth + 1],
+                    reals[space.frame + 4 * depth + 2],
+                    reals[space.frame + 4 * depth + 3],
+                ) = here, high, start, 0.0
                 depth += 1
                 here = low
         elif op == 41:
-            function = ops[at, 1]
+            function = ints[step + 1]
             top -= 1
-            value = stack[top]
+            value = reals[space.stack + top]
             last = depth - 1
-            frame[last, 2] = value if function == 7 else gather(function, frame[last, 2], frame[last, 3], value)
-            frame[last, 3] += 0.0 if np.isnan(value) else 1.0
+            reals[space.frame + 4 * last + 2] = (
+                value
+                if function == 7
+                else gather(function, reals[space.frame + 4 * last + 2], reals[space.frame + 4 * last + 3], value)
+            )
+            reals[space.frame + 4 * last + 3] += 0.0 if np.isnan(value) else 1.0
             here += 1
-            if here < frame[last, 1] and function != 7:
-                at = ops[at, 3]
+            if here < reals[space.frame + 4 * last + 1] and function != 7:
+                at = ints[step + 3]
             else:
-                result = frame[last, 2]
+                result = reals[space.frame + 4 * last + 2]
                 if function == 4:
-                    result = result / frame[last, 3] if frame[last, 3] > 0 else np.nan
-                stack[top] = result
+                    result = (
+                        result / reals[space.frame + 4 * last + 3] if reals[space.frame + 4 * last + 3] > 0 else np.nan
+                    )
+                reals[space.stack + top] = result
                 top += 1
-                here = int(frame[last, 0])
+                here = int(reals[space.frame + 4 * last + 0])
                 depth -= 1
         elif op == 42:
-            unit = ops[at, 1]
-            own = space.ancestor[here, unit]
-            parent = program.parent[unit]
-            if parent < 0 or own == space.low[space.ancestor[own, parent], unit]:
-                stack[top] = np.nan
+            unit = ints[step + 1]
+            own = room[space.ancestor + here * space.n_units + unit]
+            parent = ints[program.parent + unit]
+            if (
+                parent < 0
+                or own == room[space.low + (room[space.ancestor + own * space.n_units + parent]) * space.n_units + unit]
+            ):
+                reals[space.stack + top] = np.nan
                 top += 1
-                at = ops[at, 3]
+                at = ints[step + 3]
             else:
-                frame[depth, 0] = here
+                reals[space.frame + 4 * depth + 0] = here
                 depth += 1
                 here = own - 1
         elif op == 43:
             depth -= 1
-            here = int(frame[depth, 0])
+            here = int(reals[space.frame + 4 * depth + 0])
         at += 1
-    return stack[0]
+    return reals[space.stack]
 
 
 @jit
 def encode(program, computed, value):
     """Give the code of a computed value; one past the last where it is missing or outside."""
-    kind, first, size = program.kind[computed], program.map_start[computed], program.map_size[computed]
+    kind, first, size = (
+        program.ints[program.kind + computed],
+        program.ints[program.map_start + computed],
+        program.ints[program.map_size + computed],
+    )
     if kind == 2:
         return 1 if value == 1.0 else 0
     if np.isnan(value):
-        return program.size[computed]
+        return program.ints[program.size + computed]
     if kind == 0:
-        code = int(program.edges[first + int(value)])
-        return code if code >= 0 else program.size[computed]
-    if value < program.edges[first] or value >= program.edges[first + size - 1]:
-        return program.size[computed]
+        code = int(program.reals[program.edges + first + int(value)])
+        return code if code >= 0 else program.ints[program.size + computed]
+    if value < program.reals[program.edges + first] or value >= program.reals[program.edges + first + size - 1]:
+        return program.ints[program.size + computed]
     low, high = 0, size - 1
     while high - low > 1:
         middle = (low + high) // 2
-        if program.edges[first + middle] <= value:
+        if program.reals[program.edges + first + middle] <= value:
             low = middle
         else:
             high = middle
@@ -193,82 +226,102 @@ def encode(program, computed, value):
 def compute(program, space, computed, row):
     """Bring one computed column of a row up to date."""
     value = run(program, space, computed, row)
-    column = program.column[computed]
-    space.value[row, column] = value
-    space.code[row, column] = encode(program, computed, value)
+    column = program.ints[program.column + computed]
+    space.reals[space.value + row * space.n_columns + column] = value
+    space.ints[space.code + row * space.n_columns + column] = encode(program, computed, value)
 
 
 @jit
 def cell_of(program, space, table, row):
     """Find the cell of a table that a row lies in."""
-    position = program.cell_ptr[table]
-    for k in range(program.table_ptr[table], program.table_ptr[table + 1]):
-        own = space.ancestor[row, program.table_unit[k]]
-        position += program.offsets[program.table_offset[k] + space.code[own, program.table_column[k]]]
-    return program.cells[position]
+    position = program.ints[program.cell_ptr + table]
+    for k in range(program.ints[program.table_ptr + table], program.ints[program.table_ptr + table + 1]):
+        own = space.ints[space.ancestor + row * space.n_units + program.ints[program.table_unit + k]]
+        position += program.ints[
+            program.offsets
+            + program.ints[program.table_offset + k]
+            + space.ints[space.code + own * space.n_columns + program.ints[program.table_column + k]]
+        ]
+    return program.ints[program.cells + position]
 
 
 @jit
 def load(program, roster, space, top):
     """Lay out a top record and all below it, without computed columns."""
-    n_units = program.parent.size
-    space.first[0], space.first[1] = 0, 1
-    space.record[0], space.unit[0] = top, 0
-    space.ancestor[0, 0] = 0
+    n_units = program.n_units
+    space.ints[space.first + 0], space.ints[space.first + 1] = 0, 1
+    space.ints[space.record + 0], space.ints[space.unit + 0] = top, 0
+    space.ints[space.ancestor + 0 * space.n_units + 0] = 0
     n_rows = 1
     for unit in range(1, n_units):
-        parent = program.parent[unit]
-        for row in range(space.first[parent], space.first[parent + 1]):
-            place = roster.link[unit] + space.record[row]
+        parent = program.ints[program.parent + unit]
+        for row in range(space.ints[space.first + parent], space.ints[space.first + parent + 1]):
+            place = roster.link[unit] + space.ints[space.record + row]
             start, length = roster.start[place], roster.length[place]
-            space.low[row, unit], space.high[row, unit] = n_rows, n_rows + length
+            space.ints[space.low + row * space.n_units + unit], space.ints[space.high + row * space.n_units + unit] = (
+                n_rows,
+                n_rows + length,
+            )
             for k in range(length):
-                space.record[n_rows], space.unit[n_rows] = start + k, unit
+                space.ints[space.record + n_rows], space.ints[space.unit + n_rows] = start + k, unit
                 for above in range(unit):
-                    space.ancestor[n_rows, above] = space.ancestor[row, above]
-                space.ancestor[n_rows, parent] = row
-                space.ancestor[n_rows, unit] = n_rows
+                    space.ints[space.ancestor + n_rows * space.n_units + above] = space.ints[
+                        space.ancestor + row * space.n_units + above
+                    ]
+                space.ints[space.ancestor + n_rows * space.n_units + parent] = row
+                space.ints[space.ancestor + n_rows * space.n_units + unit] = n_rows
                 n_rows += 1
-        space.first[unit + 1] = n_rows
-        above = program.parent[parent]
+        space.ints[space.first + unit + 1] = n_rows
+        above = program.ints[program.parent + parent]
         below = parent
         while above >= 0:
-            for row in range(space.first[above], space.first[above + 1]):
-                low, high = space.low[row, below], space.high[row, below]
-                space.low[row, unit] = space.low[low, unit] if high > low else 0
-                space.high[row, unit] = space.high[high - 1, unit] if high > low else 0
+            for row in range(space.ints[space.first + above], space.ints[space.first + above + 1]):
+                low, high = (
+                    space.ints[space.low + row * space.n_units + below],
+                    space.ints[space.high + row * space.n_units + below],
+                )
+                space.ints[space.low + row * space.n_units + unit] = (
+                    space.ints[space.low + low * space.n_units + unit] if high > low else 0
+                )
+                space.ints[space.high + row * space.n_units + unit] = (
+                    space.ints[space.high + (high - 1) * space.n_units + unit] if high > low else 0
+                )
             below = above
-            above = program.parent[above]
+            above = program.ints[program.parent + above]
     for row in range(n_rows):
-        unit = space.unit[row]
-        base = roster.first[unit] + space.record[row] * program.n_own[unit]
-        for axis in range(program.n_own[unit]):
-            space.code[row, axis] = roster.codes[base + axis]
+        unit = space.ints[space.unit + row]
+        base = roster.first[unit] + space.ints[space.record + row] * program.ints[program.n_own + unit]
+        for axis in range(program.ints[program.n_own + unit]):
+            space.ints[space.code + row * space.n_columns + axis] = roster.codes[base + axis]
 
 
 @jit
 def compute_all(program, space):
     """Compute all computed columns and all cells of a loaded top record."""
-    for computed in range(program.column.size):
-        unit = program.computed_unit[computed]
-        for row in range(space.first[unit], space.first[unit + 1]):
+    for computed in range(program.n_computed):
+        unit = program.ints[program.computed_unit + computed]
+        for row in range(space.ints[space.first + unit], space.ints[space.first + unit + 1]):
             compute(program, space, computed, row)
-    for table in range(program.cell_ptr.size):
-        unit = program.unit[table]
-        for row in range(space.first[unit], space.first[unit + 1]):
-            space.cell[row, table] = cell_of(program, space, table, row)
+    for table in range(program.n_tables):
+        unit = program.ints[program.unit + table]
+        for row in range(space.ints[space.first + unit], space.ints[space.first + unit + 1]):
+            space.ints[space.cell + row * space.n_tables + table] = cell_of(program, space, table, row)
 
 
 @jit
 def rows_in_scope(program, space, unit, scope, row):
     """Rows of a unit that a change of `row` may touch: 1 the one on its path, 2 that and the next, 3 all of the top record."""
     if scope == 3:
-        return space.first[unit], space.first[unit + 1]
-    own = space.ancestor[row, unit]
+        return space.ints[space.first + unit], space.ints[space.first + unit + 1]
+    own = space.ints[space.ancestor + row * space.n_units + unit]
     if scope == 1:
         return own, own + 1
-    parent = program.parent[unit]
-    last = space.high[space.ancestor[own, parent], unit] if parent >= 0 else own + 1
+    parent = program.ints[program.parent + unit]
+    last = (
+        space.ints[space.high + (space.ints[space.ancestor + own * space.n_units + parent]) * space.n_units + unit]
+        if parent >= 0
+        else own + 1
+    )
     return own, min(own + 2, last)
 
 
@@ -278,10 +331,10 @@ def count_chunk(program, roster, space, first, last, counts):
     for top in range(first, last):
         load(program, roster, space, top)
         compute_all(program, space)
-        for table in range(program.cell_ptr.size):
-            unit = program.unit[table]
-            for row in range(space.first[unit], space.first[unit + 1]):
-                counts[space.cell[row, table]] += 1
+        for table in range(program.n_tables):
+            unit = program.ints[program.unit + table]
+            for row in range(space.ints[space.first + unit], space.ints[space.first + unit + 1]):
+                counts[space.ints[space.cell + row * space.n_tables + table]] += 1
 
 
 @jit
@@ -292,12 +345,16 @@ def columns_chunk(program, roster, space, first, last, codes, values, starts):
     """
     for top in range(first, last):
         load(program, roster, space, top)
-        for computed in range(program.column.size):
-            unit, column = program.computed_unit[computed], program.column[computed]
-            for row in range(space.first[unit], space.first[unit + 1]):
+        for computed in range(program.n_computed):
+            unit, column = program.ints[program.computed_unit + computed], program.ints[program.column + computed]
+            for row in range(space.ints[space.first + unit], space.ints[space.first + unit + 1]):
                 compute(program, space, computed, row)
-                codes[starts[computed] + space.record[row]] = space.code[row, column]
-                values[starts[computed] + space.record[row]] = space.value[row, column]
+                codes[starts[computed] + space.ints[space.record + row]] = space.ints[
+                    space.code + row * space.n_columns + column
+                ]
+                values[starts[computed] + space.ints[space.record + row]] = space.reals[
+                    space.value + row * space.n_columns + column
+                ]
 
 
 @jit
@@ -332,36 +389,49 @@ def chance(state, energy):
 def joint_code(space, program, move, row):
     """Present position of a row in a move's list of combinations."""
     code = 0
-    for k in range(program.move_axis_ptr[move], program.move_axis_ptr[move + 1]):
-        code = code * program.move_axis_size[k] + space.code[row, program.move_axis[k]]
+    for k in range(program.ints[program.move_axis_ptr + move], program.ints[program.move_axis_ptr + move + 1]):
+        code = (
+            code * program.ints[program.move_axis_size + k]
+            + space.ints[space.code + row * space.n_columns + program.ints[program.move_axis + k]]
+        )
     return code
 
 
 @jit
 def write_joint(space, program, move, row, code):
     """Write a combination of a move into a row."""
-    for k in range(program.move_axis_ptr[move + 1] - 1, program.move_axis_ptr[move] - 1, -1):
-        space.code[row, program.move_axis[k]] = code % program.move_axis_size[k]
-        code //= program.move_axis_size[k]
+    for k in range(
+        program.ints[program.move_axis_ptr + move + 1] - 1, program.ints[program.move_axis_ptr + move] - 1, -1
+    ):
+        space.ints[space.code + row * space.n_columns + program.ints[program.move_axis + k]] = (
+            code % program.ints[program.move_axis_size + k]
+        )
+        code //= program.ints[program.move_axis_size + k]
 
 
 @jit
 def draw_local(program, space, ledger, live, move, row, work, uniform):
     """Draw a combination of a move from the tables that see it alone; returns it (the old one where there is no choice)."""
-    size, old = program.move_size[move], joint_code(space, program, move, row)
+    size, old = program.ints[program.move_size + move], joint_code(space, program, move, row)
     work[:size] = 0.0
-    for k in range(program.local_ptr[move], program.local_ptr[move + 1]):
-        table, start = program.local_table[k], program.local_offset[k]
-        own = space.cell[row, table]
-        base = program.cell_ptr[table] - program.offsets[start + old]
-        for j in range(program.table_ptr[table], program.table_ptr[table + 1]):
-            holder = space.ancestor[row, program.table_unit[j]]
-            base += program.offsets[program.table_offset[j] + space.code[holder, program.table_column[j]]]
+    for k in range(program.ints[program.local_ptr + move], program.ints[program.local_ptr + move + 1]):
+        table, start = program.ints[program.local_table + k], program.ints[program.local_offset + k]
+        own = space.ints[space.cell + row * space.n_tables + table]
+        base = program.ints[program.cell_ptr + table] - program.ints[program.offsets + start + old]
+        for j in range(program.ints[program.table_ptr + table], program.ints[program.table_ptr + table + 1]):
+            holder = space.ints[space.ancestor + row * space.n_units + program.ints[program.table_unit + j]]
+            base += program.ints[
+                program.offsets
+                + program.ints[program.table_offset + j]
+                + space.ints[space.code + holder * space.n_columns + program.ints[program.table_column + j]]
+            ]
         back = 2.0 * ledger.penalty[own] if live else 0.0
         if live:
             ledger.gain[own] += back
         for level in range(size):
-            work[level] += ledger.gain[program.cells[base + program.offsets[start + level]]]
+            work[level] += ledger.gain[
+                program.ints[program.cells + base + program.ints[program.offsets + start + level]]
+            ]
         if live:
             ledger.gain[own] -= back
     best, total = work[:size].max(), 0.0

@@ -27,60 +27,81 @@ def shift(program, space, ledger, live, move, row):
     What was before is noted in the log of the workspace.
     """
     log = 0
-    for k in range(program.touch_ptr[move], program.touch_ptr[move + 1]):
-        computed = program.touch[k]
-        column = program.column[computed]
-        low, high = rows_in_scope(program, space, program.computed_unit[computed], program.touch_scope[k], row)
+    for k in range(program.ints[program.touch_ptr + move], program.ints[program.touch_ptr + move + 1]):
+        computed = program.ints[program.touch + k]
+        column = program.ints[program.column + computed]
+        low, high = rows_in_scope(
+            program, space, program.ints[program.computed_unit + computed], program.ints[program.touch_scope + k], row
+        )
         for other in range(low, high):
-            space.old[log, 0], space.old[log, 1], space.old[log, 2] = other, column, space.code[other, column]
-            space.old_value[log] = space.value[other, column]
+            (
+                space.ints[space.old + log * 3 + 0],
+                space.ints[space.old + log * 3 + 1],
+                space.ints[space.old + log * 3 + 2],
+            ) = other, column, space.ints[space.code + other * space.n_columns + column]
+            space.reals[space.old_value + log] = space.reals[space.value + other * space.n_columns + column]
             log += 1
             compute(program, space, computed, other)
-    space.logged[0] = log
+    space.ints[space.logged + 0] = log
     energy, log = 0.0, 0
-    for k in range(program.far_ptr[move], program.far_ptr[move + 1]):
-        table = program.far[k]
-        low, high = rows_in_scope(program, space, program.unit[table], program.far_scope[k], row)
+    for k in range(program.ints[program.far_ptr + move], program.ints[program.far_ptr + move + 1]):
+        table = program.ints[program.far + k]
+        low, high = rows_in_scope(
+            program, space, program.ints[program.unit + table], program.ints[program.far_scope + k], row
+        )
         for other in range(low, high):
-            cell, before = cell_of(program, space, table, other), space.cell[other, table]
+            cell, before = (
+                cell_of(program, space, table, other),
+                space.ints[space.cell + other * space.n_tables + table],
+            )
             if cell != before:
                 energy += remove_cell(before, ledger, live) + add_cell(cell, ledger, live)
-                space.moved[log, 0], space.moved[log, 1], space.moved[log, 2] = other, table, before
-                space.cell[other, table] = cell
+                (
+                    space.ints[space.moved + log * 3 + 0],
+                    space.ints[space.moved + log * 3 + 1],
+                    space.ints[space.moved + log * 3 + 2],
+                ) = other, table, before
+                space.ints[space.cell + other * space.n_tables + table] = cell
                 log += 1
-    space.logged[1] = log
+    space.ints[space.logged + 1] = log
     return energy
 
 
 @jit
 def unshift(program, space, ledger, live):
     """Take back what `shift` has done."""
-    for k in range(space.logged[1] - 1, -1, -1):
-        row, table, before = space.moved[k, 0], space.moved[k, 1], space.moved[k, 2]
+    for k in range(space.ints[space.logged + 1] - 1, -1, -1):
+        row, table, before = (
+            space.ints[space.moved + k * 3 + 0],
+            space.ints[space.moved + k * 3 + 1],
+            space.ints[space.moved + k * 3 + 2],
+        )
         if live:
-            remove_cell(space.cell[row, table], ledger, live)
+            remove_cell(space.ints[space.cell + row * space.n_tables + table], ledger, live)
             add_cell(before, ledger, live)
-        space.cell[row, table] = before
-    for k in range(space.logged[0] - 1, -1, -1):
-        row, column = space.old[k, 0], space.old[k, 1]
-        space.code[row, column] = space.old[k, 2]
-        space.value[row, column] = space.old_value[k]
+        space.ints[space.cell + row * space.n_tables + table] = before
+    for k in range(space.ints[space.logged + 0] - 1, -1, -1):
+        row, column = space.ints[space.old + k * 3 + 0], space.ints[space.old + k * 3 + 1]
+        space.ints[space.code + row * space.n_columns + column] = space.ints[space.old + k * 3 + 2]
+        space.reals[space.value + row * space.n_columns + column] = space.reals[space.old_value + k]
 
 
 @jit
 def settle(program, roster, space, ledger, live, move, row):
     """Make a redraw final: its own tables' cells, and the record."""
-    for k in range(program.local_ptr[move], program.local_ptr[move + 1]):
-        table = program.local_table[k]
+    for k in range(program.ints[program.local_ptr + move], program.ints[program.local_ptr + move + 1]):
+        table = program.ints[program.local_table + k]
         cell = cell_of(program, space, table, row)
         if live:
-            remove_cell(space.cell[row, table], ledger, live)
+            remove_cell(space.ints[space.cell + row * space.n_tables + table], ledger, live)
             add_cell(cell, ledger, live)
-        space.cell[row, table] = cell
-    unit = program.move_unit[move]
-    base = roster.first[unit] + space.record[row] * program.n_own[unit]
-    for k in range(program.move_axis_ptr[move], program.move_axis_ptr[move + 1]):
-        roster.codes[base + program.move_axis[k]] = space.code[row, program.move_axis[k]]
+        space.ints[space.cell + row * space.n_tables + table] = cell
+    unit = program.ints[program.move_unit + move]
+    base = roster.first[unit] + space.ints[space.record + row] * program.ints[program.n_own + unit]
+    for k in range(program.ints[program.move_axis_ptr + move], program.ints[program.move_axis_ptr + move + 1]):
+        roster.codes[base + program.ints[program.move_axis + k]] = space.ints[
+            space.code + row * space.n_columns + program.ints[program.move_axis + k]
+        ]
 
 
 @jit
@@ -90,12 +111,12 @@ def redraw(program, roster, space, ledger, live, state, work):
     Returns the stream and the number of moves made.
     """
     made = 0
-    for unit in range(program.parent.size):
-        for row in range(space.first[unit], space.first[unit + 1]):
-            for move in range(program.unit_move[unit], program.unit_move[unit + 1]):
-                if program.move_chance[move] < 1.0:
+    for unit in range(program.n_units):
+        for row in range(space.ints[space.first + unit], space.ints[space.first + unit + 1]):
+            for move in range(program.ints[program.unit_move + unit], program.ints[program.unit_move + unit + 1]):
+                if program.reals[program.move_chance + move] < 1.0:
                     state, uniform = mix(state)
-                    if uniform >= program.move_chance[move]:
+                    if uniform >= program.reals[program.move_chance + move]:
                         continue
                 state, uniform = mix(state)
                 old, new = draw_local(program, space, ledger, live, move, row, work, uniform)
@@ -103,7 +124,7 @@ def redraw(program, roster, space, ledger, live, state, work):
                     continue
                 write_joint(space, program, move, row, new)
                 accepted = True
-                if program.far_ptr[move] < program.far_ptr[move + 1]:
+                if program.ints[program.far_ptr + move] < program.ints[program.far_ptr + move + 1]:
                     energy = shift(program, space, ledger, live, move, row)
                     state, accepted = chance(state, energy)
                     if not accepted:
@@ -119,15 +140,15 @@ def redraw(program, roster, space, ledger, live, state, work):
 @jit
 def exchange(program, roster, unit, one, other, axis):
     """Swap two records of a unit with all below them, or one variable of theirs."""
-    n_own = program.n_own[unit]
+    n_own = program.ints[program.n_own + unit]
     a, b = roster.first[unit] + one * n_own, roster.first[unit] + other * n_own
     if axis >= 0:
         roster.codes[a + axis], roster.codes[b + axis] = roster.codes[b + axis], roster.codes[a + axis]
         return
     for k in range(n_own):
         roster.codes[a + k], roster.codes[b + k] = roster.codes[b + k], roster.codes[a + k]
-    for child in range(1, program.parent.size):
-        if program.parent[child] == unit:
+    for child in range(1, program.n_units):
+        if program.ints[program.parent + child] == unit:
             p, q = roster.link[child] + one, roster.link[child] + other
             roster.start[p], roster.start[q] = roster.start[q], roster.start[p]
             roster.length[p], roster.length[q] = roster.length[q], roster.length[p]
@@ -137,11 +158,11 @@ def exchange(program, roster, unit, one, other, axis):
 def turn_over(program, space, ledger, live, crossing, entering):
     """Let all rows of a top record enter (or leave) the cells of the tables marked in `crossing`; returns the energy won."""
     energy = 0.0
-    for table in range(program.cell_ptr.size):
+    for table in range(program.n_tables):
         if crossing[table]:
-            unit = program.unit[table]
-            for row in range(space.first[unit], space.first[unit + 1]):
-                cell = space.cell[row, table]
+            unit = program.ints[program.unit + table]
+            for row in range(space.ints[space.first + unit], space.ints[space.first + unit + 1]):
+                cell = space.ints[space.cell + row * space.n_tables + table]
                 energy += add_cell(cell, ledger, live) if entering else remove_cell(cell, ledger, live)
     return energy
 
@@ -153,7 +174,7 @@ def swap(program, roster, spaces, ledger, live, pair, unit, rows, axis, crossing
     Only tables marked in `crossing` can tell. The two workspaces behind are filled with what would be. Returns the stream and
     whether it was done; then the four have changed places.
     """
-    one, other = spaces[0].record[rows[0]], spaces[1].record[rows[1]]
+    one, other = spaces[0].ints[spaces[0].record + rows[0]], spaces[1].ints[spaces[1].record + rows[1]]
     same = pair[0] == pair[1]
     exchange(program, roster, unit, one, other, axis)
     load(program, roster, spaces[2], pair[0])
@@ -183,7 +204,7 @@ def try_swap(program, roster, spaces, ledger, live, crossings, free, bounds, top
     """Propose one swap of a record of this top record with one of another (or its own); spaces[0] holds it loaded."""
     first, last = bounds
     state, uniform = mix(state)
-    n_units = program.parent.size
+    n_units = program.n_units
     unit = min(int(uniform * n_units), n_units - 1)
     state, uniform = mix(state)
     within = unit > 0 and uniform < 0.25
@@ -195,21 +216,29 @@ def try_swap(program, roster, spaces, ledger, live, crossings, free, bounds, top
     own = spaces[0]
     load(program, roster, spaces[1], other)
     compute_all(program, spaces[1])
-    mine, theirs = own.first[unit + 1] - own.first[unit], spaces[1].first[unit + 1] - spaces[1].first[unit]
+    mine, theirs = (
+        own.ints[own.first + unit + 1] - own.ints[own.first + unit],
+        spaces[1].ints[spaces[1].first + unit + 1] - spaces[1].ints[spaces[1].first + unit],
+    )
     if mine == 0 or theirs == 0:
         return state, False
     state, uniform = mix(state)
-    row = own.first[unit] + min(int(uniform * mine), mine - 1)
+    row = own.ints[own.first + unit] + min(int(uniform * mine), mine - 1)
     state, uniform = mix(state)
-    partner = spaces[1].first[unit] + min(int(uniform * theirs), theirs - 1)
+    partner = spaces[1].ints[spaces[1].first + unit] + min(int(uniform * theirs), theirs - 1)
     axis = -1
     if not whole:
         state, uniform = mix(state)
-        n_free = program.swap_ptr[unit + 1] - program.swap_ptr[unit]
+        n_free = program.ints[program.swap_ptr + unit + 1] - program.ints[program.swap_ptr + unit]
         if n_free == 0:
             return state, False
-        axis = program.swap_axis[program.swap_ptr[unit] + min(int(uniform * n_free), n_free - 1)]
-        if own.code[row, axis] == spaces[1].code[partner, axis]:
+        axis = program.ints[
+            program.swap_axis + program.ints[program.swap_ptr + unit] + min(int(uniform * n_free), n_free - 1)
+        ]
+        if (
+            own.ints[own.code + row * own.n_columns + axis]
+            == spaces[1].ints[spaces[1].code + partner * spaces[1].n_columns + axis]
+        ):
             return state, False
     if within and row == partner:
         return state, False
@@ -217,7 +246,7 @@ def try_swap(program, roster, spaces, ledger, live, crossings, free, bounds, top
     if not whole:
         which = n_units + axis
         for before in range(unit):
-            which += program.n_own[before]
+            which += program.ints[program.n_own + before]
     crossing = crossings[which]
     return swap(program, roster, spaces, ledger, live, (top, other), unit, (row, partner), axis, crossing, state)
 
@@ -225,10 +254,10 @@ def try_swap(program, roster, spaces, ledger, live, crossings, free, bounds, top
 @jit
 def has_surplus(program, space, ledger):
     """Say whether any row lies in a cell that holds at least one record too many."""
-    for table in range(program.cell_ptr.size):
-        unit = program.unit[table]
-        for row in range(space.first[unit], space.first[unit + 1]):
-            cell = space.cell[row, table]
+    for table in range(program.n_tables):
+        unit = program.ints[program.unit + table]
+        for row in range(space.ints[space.first + unit], space.ints[space.first + unit + 1]):
+            cell = space.ints[space.cell + row * space.n_tables + table]
             if ledger.penalty[cell] > 0.0 and ledger.counts[cell] - ledger.targets[cell] >= 0.5 + 1e-9:
                 return True
     return False
@@ -241,7 +270,7 @@ def sweep(program, roster, spaces, ledger, live, crossings, free, bounds, way, s
     `way` is the number of swaps, and whether only top records with a row in a cell in surplus are touched; `stream_of` the
     seed and the number of the sweep.
     """
-    work = np.ones(max(program.move_size.max(), 1))
+    work = np.ones(program.largest_move)
     swaps, focus = way
     made = 0
     for top in range(bounds[0], bounds[1]):

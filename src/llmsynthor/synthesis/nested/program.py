@@ -1,6 +1,6 @@
 """Aims compiled to the flat arrays that the kernels read."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise
 from typing import NamedTuple
@@ -31,51 +31,58 @@ Floats = NDArray[np.float64]
 
 
 class Program(NamedTuple):
-    """Units, computed columns, tables and moves as flat arrays; `x_ptr` holds where each one's entries start.
+    """Units, computed columns, tables and moves: all whole numbers in `ints`, all others in `reals`.
 
-    Cells of all tables are numbered through; cell 0 is nowhere. A move redraws own columns of one row: its `local` tables are
-    those of its unit that no computed column stands between; `touch` are the computed columns and `far` the tables that must
-    be looked at besides, each with a scope (see `reach`).
+    Each field says where the entries of its name begin there; `x_ptr` holds where each one's part of x starts. (Two arrays, not
+    forty: the kernels hand them to each other all the time.) Cells of all tables are numbered through; cell 0 is nowhere. A move
+    redraws own columns of one row: its `local` tables are those of its unit that no computed column stands between; `touch` are
+    the computed columns and `far` the tables that must be looked at besides, each with a scope (see `reach`).
     """
 
-    parent: Integers
-    n_own: Integers
-    ops: Integers
-    code_start: Integers
-    constants: Floats
-    computed_unit: Integers
-    column: Integers
-    kind: Integers
-    size: Integers
-    map_start: Integers
-    map_size: Integers
-    edges: Floats
-    unit: Integers
-    table_ptr: Integers
-    table_unit: Integers
-    table_column: Integers
-    table_offset: Integers
-    offsets: Integers
-    cell_ptr: Integers
-    cells: Integers
-    unit_move: Integers
-    move_unit: Integers
-    move_size: Integers
-    move_axis_ptr: Integers
-    move_axis: Integers
-    move_axis_size: Integers
-    move_chance: Floats
-    local_ptr: Integers
-    local_table: Integers
-    local_offset: Integers
-    touch_ptr: Integers
-    touch: Integers
-    touch_scope: Integers
-    far_ptr: Integers
-    far: Integers
-    far_scope: Integers
-    swap_ptr: Integers
-    swap_axis: Integers
+    ints: Integers
+    reals: Floats
+    n_units: int
+    n_tables: int
+    n_computed: int
+    largest_move: int
+    parent: int
+    n_own: int
+    ops: int
+    code_start: int
+    computed_unit: int
+    column: int
+    kind: int
+    size: int
+    map_start: int
+    map_size: int
+    unit: int
+    table_ptr: int
+    table_unit: int
+    table_column: int
+    table_offset: int
+    offsets: int
+    cell_ptr: int
+    cells: int
+    unit_move: int
+    move_unit: int
+    move_size: int
+    move_axis_ptr: int
+    move_axis: int
+    move_axis_size: int
+    local_ptr: int
+    local_table: int
+    local_offset: int
+    touch_ptr: int
+    touch: int
+    touch_scope: int
+    far_ptr: int
+    far: int
+    far_scope: int
+    swap_ptr: int
+    swap_axis: int
+    constants: int
+    edges: int
+    move_chance: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,12 +100,13 @@ class Piece:
 class Compiled:
     """A program with the values that go with its cells, shape (cells,).
 
-    `fixed` log-weights, target `shares`, and the `unit` whose records each cell counts. `is_hard` are the cells that whole
+    `arrays` are those of the program by name. `fixed` log-weights, target `shares`, and the `unit` whose records each cell counts. `is_hard` are the cells that whole
     records are walked to. `tables` and `free` as in `synthesis.program.Compiled`. `crossing` (units + swap axes, tables) marks
     the tables that can tell when whole records, or one variable of theirs, change places.
     """
 
     program: Program
+    arrays: Mapping[str, Integers | Floats]
     pieces: tuple[Piece, ...]
     fixed: Floats
     shares: Floats
@@ -147,8 +155,10 @@ def compile_aims(aims: Aims, priors: Sequence[tuple[int, Potential]]) -> Compile
     is_target = np.zeros(starts[-1], dtype=bool)
     is_target[1 : starts[n_targets]] = True
     blocks = tuple((int(a), int(b)) for a, b in pairwise(starts[: n_targets + 1]))
+    arrays = _assemble(aims, pieces, starts)
     return Compiled(
-        program=_assemble(aims, pieces, starts),
+        program=pack_program(arrays),
+        arrays=arrays,
         pieces=pieces,
         unit=unit,
         is_target=is_target,
@@ -179,9 +189,7 @@ def _pieces(aims: Aims, priors: Sequence[tuple[int, Potential]]) -> tuple[Piece,
             fixed.append(_own_piece(unit, zeros.projection, weights))
     for (unit, position), _ in aims.broken:
         flag = Projection(axes=(position,), offsets=(np.arange(3),), cells=np.array([0, 1, 0]), size=2)
-        fixed.append(
-            Piece(unit=unit, projection=flag, places=((unit, position),), fixed=np.array([0.0, -FORBIDDEN]))
-        )
+        fixed.append(Piece(unit=unit, projection=flag, places=((unit, position),), fixed=np.array([0.0, -FORBIDDEN])))
     fixed += [_own_piece(unit, prior.projection, prior.values) for unit, prior in priors]
     return (*targets, *fixed)
 
@@ -205,6 +213,27 @@ def _crossing(layout: Layout, pieces: Sequence[Piece]) -> NDArray[np.bool_]:
     return marks
 
 
+def pack_program(arrays: Mapping[str, Integers | Floats]) -> Program:
+    """Put the arrays behind each other."""
+    at = {"ints": 0, "reals": 0}
+    parts: dict[str, list[Integers | Floats]] = {"ints": [], "reals": []}
+    starts = {}
+    for name, values in arrays.items():
+        kind = "reals" if values.dtype == np.float64 else "ints"
+        starts[name] = at[kind]
+        parts[kind].append(values.ravel())
+        at[kind] += values.size
+    return Program(
+        ints=np.concatenate(parts["ints"]).astype(np.int64),
+        reals=np.concatenate(parts["reals"]),
+        n_units=len(arrays["parent"]),
+        n_tables=len(arrays["cell_ptr"]),
+        n_computed=len(arrays["column"]),
+        largest_move=int(arrays["move_size"].max(initial=1)),
+        **starts,
+    )
+
+
 class _Offsets:
     """Grows the one array of offsets, and says where each piece starts."""
 
@@ -218,7 +247,7 @@ class _Offsets:
         return self.length - len(piece)
 
 
-def _assemble(aims: Aims, pieces: Sequence[Piece], starts: Integers) -> Program:
+def _assemble(aims: Aims, pieces: Sequence[Piece], starts: Integers) -> dict[str, Integers | Floats]:
     layout, offsets = aims.layout, _Offsets()
     table_ptr, columns, table_offset, cell_ptr = [0], list[Place](), list[int](), list[int]()
     cells: list[Integers] = []
@@ -236,31 +265,31 @@ def _assemble(aims: Aims, pieces: Sequence[Piece], starts: Integers) -> Program:
         for unit in range(len(layout.units))
     ]
     moves = _assemble_moves(aims, pieces, offsets)
-    return Program(
-        parent=_array([layout.parent(unit) for unit in range(len(layout.units))]),
-        n_own=_array([layout.n_own(unit) for unit in range(len(layout.units))]),
-        ops=code.ops,
-        code_start=code.code_start,
-        constants=code.constants,
-        computed_unit=_array([unit for unit, _ in layout.order]),
-        column=_array([position for _, position in layout.order]),
-        kind=code.kind,
-        size=code.size,
-        map_start=code.map_start,
-        map_size=code.map_size,
-        edges=code.edges,
-        unit=_array([piece.unit for piece in pieces]),
-        table_ptr=_array(table_ptr),
-        table_unit=_array([unit for unit, _ in columns]),
-        table_column=_array([position for _, position in columns]),
-        table_offset=_array(table_offset),
-        offsets=np.concatenate([*offsets.pieces, np.zeros(1, dtype=np.int64)]),
-        cell_ptr=_array(cell_ptr),
-        cells=np.concatenate([*cells, np.zeros(1, dtype=np.int64)]),
-        swap_ptr=_array(np.cumsum([0, *(len(own) for own in swappable)])),
-        swap_axis=_array([axis for own in swappable for axis in own]),
+    return {
+        "parent": _array([layout.parent(unit) for unit in range(len(layout.units))]),
+        "n_own": _array([layout.n_own(unit) for unit in range(len(layout.units))]),
+        "ops": code.ops,
+        "code_start": code.code_start,
+        "constants": code.constants,
+        "computed_unit": _array([unit for unit, _ in layout.order]),
+        "column": _array([position for _, position in layout.order]),
+        "kind": code.kind,
+        "size": code.size,
+        "map_start": code.map_start,
+        "map_size": code.map_size,
+        "edges": code.edges,
+        "unit": _array([piece.unit for piece in pieces]),
+        "table_ptr": _array(table_ptr),
+        "table_unit": _array([unit for unit, _ in columns]),
+        "table_column": _array([position for _, position in columns]),
+        "table_offset": _array(table_offset),
+        "offsets": np.concatenate([*offsets.pieces, np.zeros(1, dtype=np.int64)]),
+        "cell_ptr": _array(cell_ptr),
+        "cells": np.concatenate([*cells, np.zeros(1, dtype=np.int64)]),
+        "swap_ptr": _array(np.cumsum([0, *(len(own) for own in swappable)])),
+        "swap_axis": _array([axis for own in swappable for axis in own]),
         **moves,
-    )
+    }
 
 
 def _array(values: Sequence[int] | Integers) -> Integers:

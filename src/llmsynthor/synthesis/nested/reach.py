@@ -80,9 +80,7 @@ def touched_tables(tables: list[tuple[int, tuple[Place, ...]]], changed: Mapping
     """Tables, by number, that read changed columns, with scopes; `tables` are units and columns."""
     found: dict[int, int] = {}
     for number, (owner, columns) in enumerate(tables):
-        scopes = [
-            changed[place] if place[0] == owner else ALL for place in columns if place in changed
-        ]
+        scopes = [changed[place] if place[0] == owner else ALL for place in columns if place in changed]
         if scopes:
             found[number] = max(scopes)
     return found

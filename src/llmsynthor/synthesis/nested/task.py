@@ -12,12 +12,15 @@ from numpy.typing import NDArray
 from llmsynthor.synthesis.nested import kernels, kernels_moves
 from llmsynthor.synthesis.nested.aims import Aims
 from llmsynthor.synthesis.nested.layout import Roster
-from llmsynthor.synthesis.nested.program import Compiled, Program
+from llmsynthor.synthesis.nested.program import Compiled
 
 Counts = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Notify = Callable[[str, int, Floats], None]
 T = TypeVar("T")
+
+STACK = 128
+"""Values that an expression may hold at once; it is nested less deeply than this."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,23 +69,28 @@ class Flat(NamedTuple):
 
 
 class Space(NamedTuple):
-    """Room for one top record with all below it (see `kernels`)."""
+    """Room for one top record with all below it (see `kernels`), laid out as `Program` is."""
 
-    record: NDArray[np.int64]
-    unit: NDArray[np.int64]
-    ancestor: NDArray[np.int64]
-    low: NDArray[np.int64]
-    high: NDArray[np.int64]
-    first: NDArray[np.int64]
-    code: NDArray[np.int64]
-    value: Floats
-    cell: NDArray[np.int64]
-    stack: Floats
-    frame: Floats
-    old: NDArray[np.int64]
-    old_value: Floats
-    moved: NDArray[np.int64]
-    logged: NDArray[np.int64]
+    ints: NDArray[np.int64]
+    reals: Floats
+    n_units: int
+    n_columns: int
+    n_tables: int
+    record: int
+    unit: int
+    ancestor: int
+    low: int
+    high: int
+    first: int
+    code: int
+    cell: int
+    old: int
+    moved: int
+    logged: int
+    value: int
+    old_value: int
+    stack: int
+    frame: int
 
 
 class Ledger(NamedTuple):
@@ -123,11 +131,12 @@ def unflatten(flat: Flat, roster: Roster) -> Roster:
     )
 
 
-def largest_top(program: Program, roster: Flat, records: int) -> int:
+def largest_top(compiled: Compiled, roster: Flat, records: int) -> int:
     """Rows of the largest top record."""
-    n_units, sizes = len(program.parent), dict[int, Floats]()
+    parent, sizes = compiled.arrays["parent"], dict[int, Floats]()
+    n_units = len(parent)
     for unit in range(n_units - 1, -1, -1):
-        children = [child for child in range(unit + 1, n_units) if program.parent[child] == unit]
+        children = [child for child in range(unit + 1, n_units) if parent[child] == unit]
         number = records if unit == 0 else _number_of(roster, unit)
         total = np.ones(number)
         for child in children:
@@ -145,43 +154,47 @@ def _number_of(roster: Flat, unit: int) -> int:
     return int(roster.length[first:last].sum())
 
 
-def make_space(program: Program, rows: int) -> Space:
+def make_space(compiled: Compiled, rows: int) -> Space:
     """Make room for top records of so many rows."""
-    n_units, n_tables = len(program.parent), len(program.cell_ptr)
-    columns = int(max([*program.n_own, *(program.column + 1)]))
-    wide = max(len(program.column), 1)
-
-    def whole(*shape: int) -> NDArray[np.int64]:
-        return np.zeros(shape, dtype=np.int64)
-
+    program, arrays = compiled.program, compiled.arrays
+    n_units, n_tables, n_computed = program.n_units, program.n_tables, max(program.n_computed, 1)
+    n_columns = int(max([*arrays["n_own"], *(arrays["column"] + 1)]))
+    whole = {
+        "record": rows,
+        "unit": rows,
+        "ancestor": rows * n_units,
+        "low": rows * n_units,
+        "high": rows * n_units,
+        "first": n_units + 1,
+        "code": rows * n_columns,
+        "cell": rows * n_tables,
+        "old": 3 * rows * n_computed,
+        "moved": 3 * rows * n_tables,
+        "logged": 2,
+    }
+    real = {"value": rows * n_columns, "old_value": rows * n_computed, "stack": STACK, "frame": 4 * STACK}
+    starts = {}
+    for sizes in (whole, real):
+        starts |= dict(zip(sizes, np.cumsum([0, *sizes.values()]).tolist(), strict=False))
     return Space(
-        record=whole(rows),
-        unit=whole(rows),
-        ancestor=whole(rows, n_units),
-        low=whole(rows, n_units),
-        high=whole(rows, n_units),
-        first=whole(n_units + 1),
-        code=whole(rows, columns),
-        value=np.zeros((rows, columns)),
-        cell=whole(rows, max(n_tables, 1)),
-        stack=np.zeros(128),
-        frame=np.zeros((32, 4)),
-        old=whole(rows * wide, 3),
-        old_value=np.zeros(rows * wide),
-        moved=whole(rows * max(n_tables, 1), 3),
-        logged=whole(2),
+        ints=np.zeros(sum(whole.values()), dtype=np.int64),
+        reals=np.zeros(sum(real.values())),
+        n_units=n_units,
+        n_columns=n_columns,
+        n_tables=n_tables,
+        **starts,
     )
 
 
 def count(task: Task, roster: Flat, records: int) -> Counts:
     """Count the records in every cell of every table, shape (cells,)."""
     program, n_cells = task.compiled.program, len(task.compiled.fixed)
-    rows = largest_top(program, roster, records)
+    rows = largest_top(task.compiled, roster, records)
 
     def part(first: int) -> Counts:
         counts = np.zeros(n_cells, dtype=np.int64)
         last = min(first + size, records)
-        kernels.count_chunk(program, roster, make_space(program, rows), first, last, counts)
+        kernels.count_chunk(program, roster, make_space(task.compiled, rows), first, last, counts)
         return counts
 
     size = max(task.effort.chunk, n_cells // 4)
@@ -191,16 +204,25 @@ def count(task: Task, roster: Flat, records: int) -> Counts:
 def sweep_all(task: Task, roster: Flat, records: int, theta: Floats, sweep: int) -> None:
     """Redraw every variable of every record once and propose a swap for each top record, in place, under fixed weights."""
     compiled = task.compiled
-    rows = largest_top(compiled.program, roster, records)
+    rows = largest_top(compiled, roster, records)
     nothing = np.zeros(0)
     ledger = Ledger(gain=theta, counts=np.zeros(0, dtype=np.int64), penalty=nothing, targets=nothing)
     free = np.ones(records, dtype=np.bool_)
 
     def part(first: int) -> None:
-        spaces = tuple(make_space(compiled.program, rows) for _ in range(4))
+        spaces = tuple(make_space(compiled, rows) for _ in range(4))
         bounds = (first, min(first + task.effort.chunk, records))
         kernels_moves.sweep(
-            compiled.program, roster, spaces, ledger, False, compiled.crossing, free, bounds, (1, False), (task.seed, sweep)
+            compiled.program,
+            roster,
+            spaces,
+            ledger,
+            False,
+            compiled.crossing,
+            free,
+            bounds,
+            (1, False),
+            (task.seed, sweep),
         )
 
     in_parallel(part, range(0, records, task.effort.chunk), task.effort)
