@@ -53,3 +53,15 @@ def base_columns(column: Column, schema: Schema, have: frozenset[Column] | None 
     traced = [base_columns(entry, schema, have) for entry in inputs(derived.expression, column[0])]
     needed = frozenset[Column]().union(*traced)
     return frozenset({column}) if have is not None and not needed <= have and column in have else needed
+
+
+def derived_below(columns: frozenset[Column], schema: Schema) -> frozenset[Column]:
+    """The derived variables among the columns and among all that these are computed from."""
+    found, frontier = set[Column](), set(columns)
+    while frontier:
+        unit, name = frontier.pop()
+        derived = {d.name: d for d in schema[unit].derived}.get(name)
+        if derived is not None and (unit, name) not in found:
+            found.add((unit, name))
+            frontier |= inputs(derived.expression, unit)
+    return frozenset(found)
