@@ -8,9 +8,10 @@ from llmsynthor.spec.checks import forbidden_targets, warnings
 from llmsynthor.spec.specification import Spec
 from llmsynthor.synthesis.discrepancy import say_cell
 from llmsynthor.synthesis.feasibility import find_contradictions
-from llmsynthor.synthesis.goals import bring_to_grid
+from llmsynthor.synthesis.goals import Goals, bring_to_grid
 from llmsynthor.synthesis.grid import build_grid
-from llmsynthor.synthesis.loop import unsupported
+from llmsynthor.synthesis.loop import is_nested, unsupported
+from llmsynthor.synthesis.nested.aims import set_aims
 from llmsynthor.synthesis.outcome import Options, expected_calls
 from llmsynthor.synthesis.reconcile import Disagreement, reconcile
 
@@ -32,7 +33,7 @@ def examine(spec: Spec) -> Examined:
     missing = unsupported(spec)
     found = list(warnings(spec))
     if not missing:
-        goals, disagreements = reconcile(bring_to_grid(spec, build_grid(spec, spec.schema.top)))
+        every, disagreements = _goals(spec)
         found += _disagreements(disagreements)
         found += [
             Problem(
@@ -41,12 +42,22 @@ def examine(spec: Spec) -> Examined:
                 advice="correct one of them; a run comes as near to all as it can and ends with exit code 1",
                 severity="warning",
             )
+            for goals in every
             for contradiction in find_contradictions(goals, [goal.name for goal in goals.tables])
         ]
     settings = spec.settings
     options = Options(records=settings.records or 1, align=settings.align or "exact", iterations=settings.iterations)
     calls = expected_calls(spec, options, llm=settings.llm != "none")
     return Examined(warnings=tuple(found), unsupported=missing, calls=calls)
+
+
+def _goals(spec: Spec) -> tuple[tuple[Goals, ...], tuple[Disagreement, ...]]:
+    """What the own variables of each unit must meet, and where tables disagree."""
+    if is_nested(spec):
+        aims = set_aims(spec)
+        return aims.own, aims.disagreements
+    goals, disagreements = reconcile(bring_to_grid(spec, build_grid(spec, spec.schema.top)))
+    return (goals,), disagreements
 
 
 def _disagreements(disagreements: Sequence[Disagreement]) -> Iterator[Problem]:

@@ -1,7 +1,7 @@
 """The tables of a run: records, proposals, history and disagreements as frames, and the figures of its manifest."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -10,7 +10,9 @@ import polars as pl
 
 from llmsynthor.evaluation.compare import Comparison
 from llmsynthor.realize import realize
+from llmsynthor.realize_nested import realize_nested
 from llmsynthor.spec.levels import Interval
+from llmsynthor.spec.nested import evaluate_nested, nest
 from llmsynthor.spec.specification import Spec
 from llmsynthor.synthesis.discrepancy import say_cell
 from llmsynthor.synthesis.outcome import Outcome, Step
@@ -51,6 +53,24 @@ DISAGREEMENTS = {
     "yielded": pl.Float64,
     "kind": pl.String,
 }
+
+
+def records_frames(spec: Spec, outcome: Outcome, *, seed: int) -> dict[str, pl.DataFrame]:
+    """The records of every unit that was made, as values."""
+    if outcome.nested is None:
+        return {spec.schema.top.name: records_frame(spec, outcome, seed=seed)}
+    rng = np.random.default_rng([seed, 30])
+    return realize_nested(outcome.nested.aims, outcome.nested.roster, rng=rng)
+
+
+def rules_broken(spec: Spec, records: Mapping[str, pl.DataFrame]) -> dict[str, int]:
+    """How many records break each rule."""
+    nested = nest(records, spec.schema)
+    return {
+        rule.name: int(evaluate_nested(rule.forbid, rule.unit, nested).fill_null(value=False).sum())
+        for rule in spec.rules
+        if rule.unit in records
+    }
 
 
 def records_frame(spec: Spec, outcome: Outcome, *, seed: int) -> pl.DataFrame:
@@ -102,7 +122,7 @@ def history_frame(history: Sequence[Step]) -> pl.DataFrame:
 
 def disagreements_frame(outcome: Outcome) -> pl.DataFrame:
     """One row per table and cell on which sources disagree; `yielded` in records, positive where the cell was raised."""
-    shares = {goal.name: goal.universe_share * len(outcome.population) for goal in outcome.goals.tables}
+    shares = {goal.name: goal.universe_share * records for goal, records in outcome.tables}
     rows = [
         {
             "target": entry.table,
@@ -123,8 +143,8 @@ def disagreements_frame(outcome: Outcome) -> pl.DataFrame:
 def yielded(outcome: Outcome) -> dict[str, tuple[float, str]]:
     """By how many records each table's cells were moved at most, and to agree with which others."""
     found = {}
-    for goal in outcome.goals.tables:
-        most = float(np.abs(goal.shares - goal.stated).max()) * goal.universe_share * len(outcome.population)
+    for goal, records in outcome.tables:
+        most = float(np.abs(goal.shares - goal.stated).max()) * goal.universe_share * records
         others = {o for entry in outcome.disagreements if entry.table == goal.name for o in entry.others}
         if others:
             found[goal.name] = (most, "; ".join(sorted(others)))

@@ -45,9 +45,7 @@ def project_columns(
 ) -> Projection:
     """Project on a table whose column j has the distinct `levels[j]`; cells are numbered in row-major order of the levels."""
     shape = tuple(len(column) for column in levels)
-    members = [
-        membership(grid.axes[grid.position(name)], column) for name, column in zip(columns, levels, strict=True)
-    ]
+    members = [membership(grid.axes[grid.position(name)], column) for name, column in zip(columns, levels, strict=True)]
     axes = [grid.position(name) for name in columns]
     inside = np.ones(0, dtype=bool)
     names = (

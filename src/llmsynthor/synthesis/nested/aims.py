@@ -6,16 +6,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from llmsynthor.spec.expressions import Aggregate, Expression, Node, Operation, nodes, references
+from llmsynthor.spec.expressions import Aggregate, Expression, Node, Operation, nodes, parse, references
+from llmsynthor.spec.inputs import POSITION, is_position
+from llmsynthor.spec.levels import Interval
 from llmsynthor.spec.rules import Rule
-from llmsynthor.spec.schema import Schema, Unit
+from llmsynthor.spec.schema import Numeric, Schema, Unit
 from llmsynthor.spec.specification import Spec
 from llmsynthor.spec.targets import Table
 from llmsynthor.synthesis.goals import Goal, Goals, bring_table, bring_to_grid, table_levels
 from llmsynthor.synthesis.grid import Axis, Grid
-from llmsynthor.synthesis.nested.cuts import Cut, cut_derived, cut_variable
+from llmsynthor.synthesis.nested.cuts import Cut, cut_derived, cut_variable, named_levels
 from llmsynthor.synthesis.nested.layout import Column, Layout, Place, flag_axis
-from llmsynthor.synthesis.projection import OUTSIDE, membership, pack, project_columns
+from llmsynthor.synthesis.projection import OUTSIDE, membership, pack, project_columns, project_condition
 from llmsynthor.synthesis.reconcile import Disagreement, reconcile
 
 LARGEST_BOX = 200_000
@@ -52,7 +54,7 @@ def set_aims(spec: Spec) -> Aims:
         for position, variable in enumerate(unit.coded):
             cuts[number, position] = cut_variable(variable, spec, unit)
         own = [Column(axis=cuts[number, position].axis) for position in range(len(unit.coded))]
-        columns.append([*own, *_derived(spec, unit)])
+        columns.append([*own, *_derived(spec, unit), *_position(spec, unit)])
     broken = []
     for rule in spec.rules:
         if not _own_rule(spec.schema, rule, columns):
@@ -95,6 +97,17 @@ def _derived(spec: Spec, unit: Unit) -> list[Column]:
     ]
 
 
+def _position(spec: Spec, unit: Unit) -> list[Column]:
+    """A column for the place among the parent's records, where a table names it."""
+    named = {c for t in spec.targets for c in (t.columns if isinstance(t, Table) else t.by) if t.unit == unit.name}
+    prefixed = {c for t in spec.targets if isinstance(t, Table) for c in t.columns}
+    if not is_position(unit, POSITION) or (POSITION not in named and f"{unit.name}.{POSITION}" not in prefixed):
+        return []
+    most = max(2.0, float(max(level.high for level in named_levels(POSITION, spec, unit))))
+    variable = Numeric(name=POSITION, kind="integer", range=Interval(1.0, most))
+    return [Column(axis=cut_derived(variable, spec, unit), role="derived", expression=parse(POSITION))]
+
+
 def _own_names(unit: Unit, expression: Expression) -> frozenset[str] | None:
     """The variables of an expression, if it is about the unit's own variables alone."""
     own = {variable.name for variable in unit.coded}
@@ -111,10 +124,15 @@ def _is_small(unit: Unit, names: frozenset[str], columns: Sequence[Column]) -> b
 
 
 def _own_rule(schema: Schema, rule: Rule, columns: Sequence[Sequence[Column]]) -> bool:
-    """Whether a rule is looked up in a table of the unit's own variables."""
+    """Whether a rule can be looked up in a table of the unit's own variables: no cell of theirs lies on both sides of it."""
     unit = schema[rule.unit]
-    names = _own_names(unit, _unprefixed(rule.forbid, unit))
-    return names is not None and _is_small(unit, names, columns[_number(schema, unit.name)])
+    plain = _unprefixed(rule.forbid, unit)
+    names, own = _own_names(unit, plain), columns[_number(schema, unit.name)]
+    if names is None or not _is_small(unit, names, own):
+        return False
+    grid = Grid(unit=unit, axes=tuple(column.axis for column in own if column.role == "own"))
+    _, may_break, may_hold = project_condition(grid, plain)
+    return not bool((may_break & may_hold).any())
 
 
 def _unprefixed(expression: Expression, unit: Unit) -> Expression:
@@ -146,7 +164,7 @@ def _is_plain(spec: Spec, table: Table, columns: Sequence[Sequence[Column]]) -> 
     """Whether a table and its universe are about own variables of the unit, few enough to be looked up."""
     unit = spec.schema[table.unit]
     own = {variable.name for variable in unit.coded}
-    names = _own_names(unit, table.universe) if table.universe is not None else frozenset()
+    names = frozenset[str]() if table.universe is None else _own_names(unit, table.universe)
     if names is None or not set(table.columns) <= own:
         return False
     return _is_small(unit, names | frozenset(table.columns), columns[_number(spec.schema, unit.name)])

@@ -28,13 +28,21 @@ from llmsynthor.synthesis.nested.task import (
 __all__ = ["AlignedRoster", "Effort", "align_nested"]
 
 
+OFF = 3.0
+"""A cell that is so many records off is not off by rounding."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlignedRoster:
-    """The records of all units, how far the tables were off on the way, and how many records break a rule."""
+    """The records of all units, how far the tables were off on the way, and how many records break a rule.
+
+    `unmet` names the tables with a cell that is further off than rounding explains.
+    """
 
     roster: Roster
     report: Report
     broken: int
+    unmet: tuple[str, ...]
 
 
 def align_nested(
@@ -64,7 +72,7 @@ def align_nested(
     flat = fitted.roster
     if records > chains:
         roster = enlarge(roster, aims, records, rng=np.random.default_rng([seed, 4]))
-        flat = flatten(roster, task)
+        flat = flatten(roster, aims.layout)
         for sweep in range(effort.settle_sweeps):
             sweep_all(task, flat, records, fitted.theta, 1_000 + sweep)
     counts = count(task, flat, records)
@@ -80,4 +88,7 @@ def align_nested(
         moved=corrected.moved,
     )
     broken = int(corrected.counts[task.compiled.is_rule].sum())
-    return AlignedRoster(roster=unflatten(corrected.roster, roster), report=report, broken=broken)
+    error = np.abs(corrected.counts - goal)
+    names = [getattr(piece.goal, "name", "") for piece in task.compiled.pieces[:n_tables]]
+    unmet = tuple(name for name, (a, b) in zip(names, task.compiled.tables, strict=True) if error[a:b].max() >= OFF)
+    return AlignedRoster(roster=unflatten(corrected.roster, roster), report=report, broken=broken, unmet=unmet)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmsynthor.spec.expressions import Aggregate, Choices, Literal, Node, Operation, Reference
+from llmsynthor.spec.inputs import is_position
 from llmsynthor.spec.schema import Category
 from llmsynthor.synthesis.nested.layout import Column, Layout, Place
 
@@ -20,11 +21,8 @@ OVER, OVER_END, PREVIOUS, PREVIOUS_END = 40, 41, 42, 43
 ARITHMETIC = {"+": 10, "-": 11, "*": 12, "/": 13, "min": 14, "max": 15, "and": 16, "or": 17}
 COMPARISONS = {"<": 20, "<=": 21, ">": 22, ">=": 23, "==": 24, "!=": 25}
 FUNCTIONS = {"count": 0, "any": 1, "all": 2, "sum": 3, "mean": 4, "min": 5, "max": 6, "first": 7}
-POSITION_NAME = "position"
-"""In an expression of a child unit: 1 for the parent's first record, 2 for the next, unless a variable has this name."""
-
 MISSING = float("nan")
-TEXT, NUMBER, FLAG = 0, 1, 2
+TEXT, NUMBER, FLAG, WHOLE = 0, 1, 2, 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,13 +73,15 @@ def compile_columns(layout: Layout) -> Bytecode:
 def _kind(column: Column) -> int:
     if column.role != "derived":
         return FLAG
-    return TEXT if isinstance(column.axis.variable, Category) else NUMBER
+    if isinstance(column.axis.variable, Category):
+        return TEXT
+    return WHOLE if column.axis.variable.integer else NUMBER
 
 
 def _edges(column: Column, texts: Mapping[str, int]) -> list[float]:
     if _kind(column) == FLAG:
         return []
-    if _kind(column) == NUMBER:
+    if _kind(column) in (NUMBER, WHOLE):
         return [float(edge) for edge in column.axis.breaks]
     codes = {str(level): code for code, level in enumerate(column.axis.levels)}
     return [float(codes.get(text, -1)) for text in texts]
@@ -156,7 +156,7 @@ class _Writer:
 
     def reference(self, node: Reference, unit: int) -> None:
         place = self.layout.place(unit, node)
-        if place is None and node.name == POSITION_NAME:
+        if is_place(self.layout, unit, node):
             self.emit(POSITION, unit if node.unit is None else self.layout.number(node.unit))
             return
         assert place is not None, node
@@ -181,9 +181,8 @@ class _Writer:
             self.write(operand, unit)
         if node.symbol in ("in", "not in"):
             values = node.operands[1].values if isinstance(node.operands[1], Choices) else ()
-            self.emit(MEMBER, self.keep([self.literal(value) for value in values]), len(values))
-            if node.symbol == "not in":
-                self.emit(NOT)
+            negated = int(node.symbol == "not in")
+            self.emit(MEMBER, self.keep([self.literal(value) for value in values]), len(values), negated)
         elif node.symbol in COMPARISONS:
             self.emit(COMPARISONS[node.symbol])
         elif node.symbol in ARITHMETIC:
@@ -208,6 +207,12 @@ class _Writer:
         return operate(node.symbol, [first, *rest])
 
 
+def is_place(layout: Layout, unit: int, reference: Reference) -> bool:
+    """Whether a reference means the place of a record among those of its parent."""
+    owner = unit if reference.unit is None else layout.number(reference.unit)
+    return is_position(layout.units[owner], reference.name)
+
+
 def operate(symbol: str, values: Sequence[float]) -> float:
     """Apply an operator to values that are all there; conditions are 1 and 0."""
     simple: dict[str, Callable[[], float]] = {
@@ -219,7 +224,7 @@ def operate(symbol: str, values: Sequence[float]) -> float:
         "max": lambda: max(values),
         "abs": lambda: abs(values[0]),
         "neg": lambda: -values[0],
-        "not": lambda: 1.0 - values[0],
+        "not": lambda: values[0] != 1.0,
         "and": lambda: min(values),
         "or": lambda: max(values),
         "if": lambda: values[1] if values[0] == 1.0 else values[2],
@@ -244,7 +249,7 @@ def single_variable(node: Node, unit: int, layout: Layout) -> Place | None:
 
 def _collect(node: Node, unit: int, layout: Layout, places: set[Place | None]) -> bool:
     if isinstance(node, Reference):
-        places.add(layout.place(unit, node))
+        places.add(None if is_place(layout, unit, node) else layout.place(unit, node))
         return True
     if isinstance(node, Aggregate):
         return False

@@ -17,6 +17,8 @@ from llmsynthor.synthesis.nested.density import Density, atom_cuts, smooth_densi
 
 Floats = NDArray[np.float64]
 
+UNEVEN = 50.0
+
 COPYING = ("first", "min", "max", "previous")
 """Functions over children that give one of their values: a cut of the result is a cut of the variable."""
 
@@ -30,6 +32,14 @@ class Cut:
     axis: Axis
     density: Density | None = None
     values: Floats | None = None
+
+    @property
+    def uneven(self) -> bool:
+        """Whether the cells are so unequal in width that only the density says how their records are spread."""
+        if self.density is None:
+            return False
+        widths = np.diff(self.axis.breaks)
+        return bool(widths.max() > UNEVEN * widths.min())
 
 
 def expressions_of(spec: Spec) -> Iterator[tuple[Unit, Expression]]:

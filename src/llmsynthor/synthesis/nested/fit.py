@@ -37,7 +37,7 @@ def first_theta(task: Task, drawn: Drawn) -> Floats:
 
 def fit(task: Task, drawn: Drawn) -> Fitted:
     """Move θ until all tables of the chains are at the noise of their number."""
-    compiled, roster = task.compiled, flatten(drawn.roster, task)
+    compiled, roster = task.compiled, flatten(drawn.roster, task.aims.layout)
     sizes, records = drawn.roster.sizes, len(drawn.roster)
     counts = first = count(task, roster, records)
     theta = first_theta(task, drawn)

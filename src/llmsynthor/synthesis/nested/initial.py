@@ -49,12 +49,6 @@ def priors(aims: Aims, unit: int, records: int) -> tuple[Potential, ...]:
     return tuple(found)
 
 
-def _wide(axis: object) -> bool:
-    """Whether cells differ much in width: then width says nothing about how many records they hold."""
-    breaks = getattr(axis, "breaks", None)
-    return breaks is not None and float(np.ptp(np.diff(breaks))) > 0
-
-
 def draw_first(aims: Aims, records: int, seed: int, workers: int | None) -> Drawn:
     """Draw a roster of so many top records."""
     layout = aims.layout

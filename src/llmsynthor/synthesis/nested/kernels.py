@@ -15,9 +15,9 @@ jit = numba.njit(nogil=True, cache=True)
 
 @jit
 def compare(symbol, a, b):
-    """Compare two values; 1, 0, or missing (NaN) where one of them is."""
+    """Compare two values, 1 or 0; a comparison with a missing one (NaN) is false."""
     if np.isnan(a) or np.isnan(b):
-        return np.nan
+        return 0.0
     if symbol == 20:
         return 1.0 if a < b else 0.0
     if symbol == 21:
@@ -33,7 +33,7 @@ def compare(symbol, a, b):
 
 @jit
 def combine(symbol, a, b):
-    """Two operands to one: arithmetic, and `and`, `or` of three-valued logic (Kleene 1952)."""
+    """Two operands to one: arithmetic, where a missing operand makes the result missing, and conditions."""
     if symbol == 10:
         return a + b
     if symbol == 11:
@@ -42,33 +42,29 @@ def combine(symbol, a, b):
         return a * b
     if symbol == 13:
         return a / b if b != 0.0 else (np.nan if a == 0.0 or np.isnan(a) else np.sign(a) * np.inf)
-    if symbol == 14:
-        return b if np.isnan(a) else (a if np.isnan(b) else min(a, b))
-    if symbol == 15:
-        return b if np.isnan(a) else (a if np.isnan(b) else max(a, b))
     if symbol == 16:
-        if a == 0.0 or b == 0.0:
-            return 0.0
-        return np.nan if np.isnan(a) or np.isnan(b) else 1.0
-    if a == 1.0 or b == 1.0:
-        return 1.0
-    return np.nan if np.isnan(a) or np.isnan(b) else 0.0
+        return 1.0 if a == 1.0 and b == 1.0 else 0.0
+    if symbol == 17:
+        return 1.0 if a == 1.0 or b == 1.0 else 0.0
+    if np.isnan(a) or np.isnan(b):
+        return np.nan
+    return min(a, b) if symbol == 14 else max(a, b)
 
 
 @jit
-def gather(function, sofar, n, value):
-    """Take one child's value into an aggregate; `n` values were taken before."""
-    if function == 0 or function == 3:  # count and sum
-        return sofar + (0.0 if np.isnan(value) else value)
-    if function == 1:  # any
+def gather(function, sofar, value):
+    """Take one child's value into an aggregate; missing ones are left out."""
+    if function == 1:
         return combine(17, sofar, value)
-    if function == 2:  # all
+    if function == 2:
         return combine(16, sofar, value)
-    if function == 5:
-        return combine(14, sofar, value)
-    if function == 6:
-        return combine(15, sofar, value)
-    return sofar + (0.0 if np.isnan(value) else value)
+    if np.isnan(value):
+        return sofar
+    if function == 5 or function == 6:
+        if np.isnan(sofar):
+            return value
+        return min(sofar, value) if function == 5 else max(sofar, value)
+    return sofar + value
 
 
 @jit
@@ -115,7 +111,7 @@ def run(program, space, computed, row):
             top -= 1
             reals[space.stack + top - 1] = combine(op, reals[space.stack + top - 1], reals[space.stack + top])
         elif op == 30:
-            reals[space.stack + top - 1] = 1.0 - reals[space.stack + top - 1]
+            reals[space.stack + top - 1] = 0.0 if reals[space.stack + top - 1] == 1.0 else 1.0
         elif op == 31:
             reals[space.stack + top - 1] = -reals[space.stack + top - 1]
         elif op == 32:
@@ -125,7 +121,8 @@ def run(program, space, computed, row):
             for k in range(ints[step + 1], ints[step + 1] + ints[step + 2]):
                 if value == program.reals[program.constants + k]:
                     found = 1.0
-            reals[space.stack + top - 1] = np.nan if np.isnan(value) else found
+            wanted = 1.0 - ints[step + 3]
+            reals[space.stack + top - 1] = 1.0 if found == wanted and not np.isnan(value) else 0.0
         elif op == 34:
             top -= 2
             reals[space.stack + top - 1] = (
@@ -155,9 +152,7 @@ def run(program, space, computed, row):
             value = reals[space.stack + top]
             last = depth - 1
             reals[space.frame + 4 * last + 2] = (
-                value
-                if function == 7
-                else gather(function, reals[space.frame + 4 * last + 2], reals[space.frame + 4 * last + 3], value)
+                value if function == 7 else gather(function, reals[space.frame + 4 * last + 2], value)
             )
             reals[space.frame + 4 * last + 3] += 0.0 if np.isnan(value) else 1.0
             here += 1
@@ -226,6 +221,8 @@ def encode(program, computed, value):
 def compute(program, space, computed, row):
     """Bring one computed column of a row up to date."""
     value = run(program, space, computed, row)
+    if program.ints[program.kind + computed] == 3:
+        value = np.floor(value)
     column = program.ints[program.column + computed]
     space.reals[space.value + row * space.n_columns + column] = value
     space.ints[space.code + row * space.n_columns + column] = encode(program, computed, value)
@@ -338,10 +335,10 @@ def count_chunk(program, roster, space, first, last, counts):
 
 
 @jit
-def columns_chunk(program, roster, space, first, last, codes, values, starts):
-    """Write codes and values of all computed columns of the top records [first, last).
+def columns_chunk(program, roster, space, first, last, codes, starts):
+    """Write the codes of all computed columns of the top records [first, last).
 
-    Column k of the computed ones begins at `starts[k]` of the flat outputs, one entry per record of its unit.
+    Column k of the computed ones begins at `starts[k]` of the flat output, one entry per record of its unit.
     """
     for top in range(first, last):
         load(program, roster, space, top)
@@ -351,9 +348,6 @@ def columns_chunk(program, roster, space, first, last, codes, values, starts):
                 compute(program, space, computed, row)
                 codes[starts[computed] + space.ints[space.record + row]] = space.ints[
                     space.code + row * space.n_columns + column
-                ]
-                values[starts[computed] + space.ints[space.record + row]] = space.reals[
-                    space.value + row * space.n_columns + column
                 ]
 
 

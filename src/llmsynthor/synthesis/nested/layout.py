@@ -144,3 +144,24 @@ class Roster:
     @property
     def sizes(self) -> tuple[int, ...]:
         return tuple(len(codes) for codes in self.codes)
+
+
+def in_order(roster: Roster, layout: Layout, order: NDArray[np.int64]) -> Roster:
+    """Put the top records into an order, and children behind each other in the order of their parents."""
+    sources = [np.asarray(order, dtype=np.int64)]
+    starts, lengths = [roster.start[0]], [roster.length[0]]
+    for unit in range(1, len(layout.units)):
+        above = sources[layout.parent(unit)]
+        length = roster.length[unit][above]
+        start = np.cumsum(length) - length
+        within = np.arange(int(length.sum())) - np.repeat(start, length)
+        sources.append(np.repeat(roster.start[unit][above].astype(np.int64), length) + within)
+        starts.append(start.astype(np.int32))
+        lengths.append(length)
+    return replace(
+        roster,
+        codes=tuple(own[source] for own, source in zip(roster.codes, sources, strict=True)),
+        start=tuple(starts),
+        length=tuple(lengths),
+        proposal=roster.proposal[order],
+    )

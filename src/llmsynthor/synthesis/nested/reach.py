@@ -6,7 +6,7 @@ Scopes: 1 the one row on the changed row's path to the top, 2 that row and the n
 from collections.abc import Iterable, Mapping
 
 from llmsynthor.spec.expressions import Aggregate, Node, Operation, Reference
-from llmsynthor.synthesis.nested.bytecode import POSITION_NAME
+from llmsynthor.synthesis.nested.bytecode import is_place
 from llmsynthor.synthesis.nested.layout import Layout, Place
 
 ON_PATH, AND_NEXT, ALL = 1, 2, 3
@@ -62,11 +62,11 @@ def _moved_scope(layout: Layout, owner: int, used: int, through: str, unit: int)
 def _uses(layout: Layout, node: Node, unit: int, through: str = "") -> list[tuple[Place, str]]:
     """Columns that an expression of a unit reads, and whether through children or the record before."""
     if isinstance(node, Reference):
-        place = layout.place(unit, node)
-        if place is None:
-            assert node.name == POSITION_NAME
+        if is_place(layout, unit, node):
             owner = unit if node.unit is None else layout.number(node.unit)
-            return [((owner, 0), "position" if through == "" else through)]
+            return [((owner, -1), "position" if through == "" else through)]
+        place = layout.place(unit, node)
+        assert place is not None
         return [(place, through)]
     if isinstance(node, Aggregate):
         inner = "previous" if node.function == "previous" or through == "previous" else "children"

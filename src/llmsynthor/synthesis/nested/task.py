@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from llmsynthor.synthesis.nested import kernels, kernels_moves
 from llmsynthor.synthesis.nested.aims import Aims
-from llmsynthor.synthesis.nested.layout import Roster
-from llmsynthor.synthesis.nested.program import Compiled
+from llmsynthor.synthesis.nested.layout import Layout, Place, Roster
+from llmsynthor.synthesis.nested.program import Compiled, compile_aims
 
 Counts = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -102,9 +102,9 @@ class Ledger(NamedTuple):
     targets: Floats
 
 
-def flatten(roster: Roster, task: Task) -> Flat:
+def flatten(roster: Roster, layout: Layout) -> Flat:
     """Lay out a roster for the kernels; the codes are copied."""
-    largest = max((column.axis.size for columns in task.aims.layout.columns for column in columns), default=1)
+    largest = max((column.axis.size for columns in layout.columns for column in columns), default=1)
     kind = np.int16 if largest < np.iinfo(np.int16).max else np.int32
     first = np.cumsum([0, *(codes.size for codes in roster.codes)])[:-1]
     link = np.cumsum([0, *(len(start) for start in roster.start)])[:-1]
@@ -226,6 +226,17 @@ def sweep_all(task: Task, roster: Flat, records: int, theta: Floats, sweep: int)
         )
 
     in_parallel(part, range(0, records, task.effort.chunk), task.effort)
+
+
+def computed_codes(aims: Aims, roster: Roster) -> dict[Place, NDArray[np.int32]]:
+    """Code of every computed column of every record, at the values that the alignment reckons with."""
+    compiled, layout = compile_aims(aims, ()), aims.layout
+    flat = flatten(roster, layout)
+    starts = np.cumsum([0, *(roster.sizes[unit] for unit, _ in layout.order)])
+    codes = np.zeros(starts[-1], dtype=np.int32)
+    space = make_space(compiled, largest_top(compiled, flat, len(roster)))
+    kernels.columns_chunk(compiled.program, flat, space, 0, len(roster), codes, starts.astype(np.int64))
+    return {place: codes[a:b] for place, a, b in zip(layout.order, starts, starts[1:], strict=False)}
 
 
 def table_distances(compiled: Compiled, counts: Counts, goal: Floats) -> Floats:
