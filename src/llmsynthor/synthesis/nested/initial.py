@@ -36,9 +36,7 @@ class Drawn:
 def priors(aims: Aims, unit: int, records: int) -> tuple[Potential, ...]:
     """Log-weights of the fine cells of a unit's numbers: the atoms' shares, and the shape that coarser tables imply."""
     goals, grid = aims.own[unit], aims.own[unit].grid
-    atoms = {
-        k: cut for k in range(len(grid.axes)) if (cut := aims.cuts[unit, k]).density is not None and _wide(cut.axis)
-    }
+    atoms = {k: aims.cuts[unit, k] for k in range(len(grid.axes)) if aims.cuts[unit, k].uneven}
     found = [p for p in shape_potentials(goals, records) if not set(p.projection.axes) & atoms.keys()]
     for position, cut in atoms.items():
         axis = grid.axes[position]
