@@ -22,6 +22,9 @@ FULL_STRENGTH = 4.0
 WEAK, GROWTH = 0.1, 1.6
 """The penalty of a squared error of one record begins with the first and grows by the second from sweep to sweep."""
 
+LAST_STRENGTH = 64.0
+"""Where nothing more is gained, every third sweep asks for nothing but the counts."""
+
 GIVE_UP = 12
 SWAPS = 3
 """Swaps proposed for each top record in a sweep."""
@@ -69,6 +72,8 @@ def correct(task: Task, roster: Flat, sizes: tuple[int, ...], theta: Floats, hel
             break
         strength = min(FULL_STRENGTH, WEAK * GROWTH**sweep)
         strong = strength >= FULL_STRENGTH
+        if stalled % 3 == 2:
+            strength = LAST_STRENGTH
         _step(task, state, sizes, theta, ~held, (strength, sweep, strong and stalled > 0))
         stalled += strong
         task.told("correct", sweep, state.counts, goal)

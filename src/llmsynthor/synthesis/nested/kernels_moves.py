@@ -11,6 +11,7 @@ from llmsynthor.synthesis.nested.kernels import (
     compute,
     compute_all,
     draw_local,
+    joint_code,
     load,
     remove_cell,
     rows_in_scope,
@@ -134,6 +135,56 @@ def redraw(program, roster, space, ledger, live, state, work):
                     made += 1
                 else:
                     write_joint(space, program, move, row, old)
+    return state, made
+
+
+@jit
+def shift_local(program, space, ledger, live, move, row):
+    """Bring the cells of a move's own tables up to date; returns the energy won."""
+    energy = 0.0
+    for k in range(program.ints[program.local_ptr + move], program.ints[program.local_ptr + move + 1]):
+        table = program.ints[program.local_table + k]
+        cell, before = cell_of(program, space, table, row), space.ints[space.cell + row * space.n_tables + table]
+        if cell != before:
+            energy += remove_cell(before, ledger, live) + add_cell(cell, ledger, live)
+            space.ints[space.cell + row * space.n_tables + table] = cell
+    return energy
+
+
+@jit
+def redraw_tied(program, roster, space, ledger, live, state, work):
+    """Redraw a variable of a row, and in the next row the one that must match it, together. Returns the stream and the moves."""
+    made = 0
+    for unit in range(1, program.n_units):
+        for tie in range(program.ints[program.tie_ptr + unit], program.ints[program.tie_ptr + unit + 1]):
+            one, two = program.ints[program.tie_first + tie], program.ints[program.tie_second + tie]
+            match = program.tie_map + program.ints[program.tie_start + tie]
+            parent = program.ints[program.parent + unit]
+            for row in range(space.ints[space.first + unit], space.ints[space.first + unit + 1] - 1):
+                above = space.ints[space.ancestor + row * space.n_units + parent]
+                if row + 1 >= space.ints[space.high + above * space.n_units + unit]:
+                    continue
+                second = joint_code(space, program, two, row + 1)
+                state, uniform = mix(state)
+                old, new = draw_local(program, space, ledger, live, one, row, work, uniform)
+                if new == old or program.ints[match + old] != second or program.ints[match + new] < 0:
+                    continue
+                write_joint(space, program, one, row, new)
+                energy = shift(program, space, ledger, live, one, row)
+                write_joint(space, program, two, row + 1, program.ints[match + new])
+                energy += shift_local(program, space, ledger, live, two, row + 1)
+                energy += shift(program, space, ledger, live, two, row + 1)
+                state, accepted = chance(state, energy)
+                if accepted:
+                    settle(program, roster, space, ledger, live, one, row)
+                    settle(program, roster, space, ledger, live, two, row + 1)
+                    made += 1
+                    continue
+                write_joint(space, program, two, row + 1, second)
+                shift(program, space, ledger, live, two, row + 1)
+                shift_local(program, space, ledger, live, two, row + 1)
+                write_joint(space, program, one, row, old)
+                shift(program, space, ledger, live, one, row)
     return state, made
 
 
@@ -282,6 +333,8 @@ def sweep(program, roster, spaces, ledger, live, crossings, free, bounds, way, s
         if focus and not has_surplus(program, spaces[0], ledger):
             continue
         state, more = redraw(program, roster, spaces[0], ledger, live, state, work)
+        made += more
+        state, more = redraw_tied(program, roster, spaces[0], ledger, live, state, work)
         made += more
         for _ in range(swaps):
             state, done = try_swap(program, roster, spaces, ledger, live, crossings, free, bounds, top, state)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from llmsynthor.spec.expressions import Aggregate, Operation, Reference, nodes
 from llmsynthor.synthesis.goals import Goal, Goals
 from llmsynthor.synthesis.nested.aims import Aims
 from llmsynthor.synthesis.nested.bytecode import compile_columns
@@ -36,7 +37,8 @@ class Program(NamedTuple):
     Each field says where the entries of its name begin there; `x_ptr` holds where each one's part of x starts. (Two arrays, not
     forty: the kernels hand them to each other all the time.) Cells of all tables are numbered through; cell 0 is nowhere. A move
     redraws own columns of one row: its `local` tables are those of its unit that no computed column stands between; `touch` are
-    the computed columns and `far` the tables that must be looked at besides, each with a scope (see `reach`).
+    the computed columns and `far` the tables that must be looked at besides, each with a scope (see `reach`). A tie is a pair of
+    moves, one for a record and one for the next, with the level of the second that matches each of the first.
     """
 
     ints: Integers
@@ -80,6 +82,11 @@ class Program(NamedTuple):
     far_scope: int
     swap_ptr: int
     swap_axis: int
+    tie_ptr: int
+    tie_first: int
+    tie_second: int
+    tie_start: int
+    tie_map: int
     constants: int
     edges: int
     move_chance: int
@@ -286,6 +293,7 @@ def _assemble(aims: Aims, pieces: Sequence[Piece], starts: Integers) -> dict[str
         "offsets": np.concatenate([*offsets.pieces, np.zeros(1, dtype=np.int64)]),
         "cell_ptr": _array(cell_ptr),
         "cells": np.concatenate([*cells, np.zeros(1, dtype=np.int64)]),
+        **_assemble_ties(aims),
         "swap_ptr": _array(np.cumsum([0, *(len(own) for own in swappable)])),
         "swap_axis": _array([axis for own in swappable for axis in own]),
         **moves,
@@ -355,6 +363,48 @@ def _joint_offsets(layout: Layout, unit: int, axes: Sequence[int], piece: Piece)
                 own = own + offset[:size]
         joint = (joint[:, None] + own[None, :]).ravel()
     return joint
+
+
+def _assemble_ties(aims: Aims) -> dict[str, Integers]:
+    """Pairs of moves that change a variable of one record and, to match, another of the next record (see `ties`)."""
+    layout, found = aims.layout, [ties(aims, unit) for unit in range(len(aims.layout.units))]
+    before = np.cumsum([0, *(len(unit_moves(aims, unit)) for unit in range(len(layout.units)))])
+    first, second, start, level_map = list[int](), list[int](), list[int](), list[int]()
+    for unit, pairs in enumerate(found):
+        moves = unit_moves(aims, unit)
+        for one, other in pairs:
+            first.append(int(before[unit]) + moves.index((one,)))
+            second.append(int(before[unit]) + moves.index((other,)))
+            start.append(len(level_map))
+            levels = layout.columns[unit][other].axis.levels
+            level_map += [levels.index(x) if x in levels else -1 for x in layout.columns[unit][one].axis.levels]
+    return {
+        "tie_ptr": _array(np.cumsum([0, *(len(pairs) for pairs in found)])),
+        "tie_first": _array(first),
+        "tie_second": _array(second),
+        "tie_start": _array(start),
+        "tie_map": _array(level_map),
+    }
+
+
+def ties(aims: Aims, unit: int) -> list[tuple[int, int]]:
+    """Own columns (a, b) of ordered records where an expression compares b with the a of the record before.
+
+    If a rule asks for their being equal, neither can change alone: a trip starts where the last one ended.
+    """
+    layout, fixed = aims.layout, set(aims.layout.counting(unit))
+    found = set()
+    for column in layout.columns[unit]:
+        for node in nodes(column.expression.tree) if column.expression is not None else ():
+            if not isinstance(node, Operation) or node.symbol not in ("==", "!="):
+                continue
+            for one, other in (node.operands, node.operands[::-1]):
+                inner = one.operand if isinstance(one, Aggregate) and one.function == "previous" else None
+                if isinstance(inner, Reference) and isinstance(other, Reference):
+                    found.add((layout.place(unit, inner), layout.place(unit, other)))
+    own = [(a[1], b[1]) for a, b in found if a is not None and b is not None and a[0] == b[0] == unit]
+    n_own = layout.n_own(unit)
+    return sorted((a, b) for a, b in own if a != b and max(a, b) < n_own and not {a, b} & fixed)
 
 
 def unit_moves(aims: Aims, unit: int) -> list[tuple[int, ...]]:
