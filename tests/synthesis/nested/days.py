@@ -1,5 +1,6 @@
 """Households, persons and trips for tests: a spec, a simulated population that keeps its rules, and tables counted from it."""
 
+from itertools import pairwise, product
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ UNITS: dict[str, Any] = {
             "tenure": {"kind": "category", "levels": ["own", "rent"]},
         },
         "derived": {
-            "children": {"kind": "integer", "range": [0, 4], "expression": "count(person.age < 16)"},
+            "children": {"kind": "integer", "range": [0, 3], "expression": "count(person.age < 16)"},
             "income": {"kind": "number", "range": [0, 400_000], "expression": "sum(person.pay)"},
         },
     },
@@ -28,7 +29,11 @@ UNITS: dict[str, Any] = {
             "trips": {"kind": "integer", "range": [0, 4]},
         },
         "derived": {
-            "older": {"kind": "category", "levels": ["yes", "no"], "expression": "'yes' if previous(age) > age else 'no'"}
+            "older": {
+                "kind": "category",
+                "levels": ["yes", "no"],
+                "expression": "'yes' if previous(age) > age else 'no'",
+            }
         },
     },
     "trip": {
@@ -85,31 +90,39 @@ def _trips(person: dict[str, Any], before: int, rng: np.random.Generator) -> lis
     found, place = [], "home"
     for number, hour in enumerate(sorted(int(h) for h in rng.integers(5, 23, size=person["trips"]))):
         goal = str(rng.choice([other for other in PLACES if other != place]))
-        found.append({
-            "trip_id": before + number + 1,
-            "person_id": person["person_id"],
-            "origin": place,
-            "goal": goal,
-            "hour": hour,
-        })
+        found.append(
+            {
+                "trip_id": before + number + 1,
+                "person_id": person["person_id"],
+                "origin": place,
+                "goal": goal,
+                "hour": hour,
+            }
+        )
         place = goal
     return found
 
 
-def count_cells(frame: pl.DataFrame, **cuts: list[float] | None) -> list[dict[str, Any]]:
-    """Count a table: a column with cuts becomes intervals, one without keeps its values."""
-    shown = []
-    for name, edges in cuts.items():
-        column = pl.col(name.replace("__", "."))
-        if edges is None:
-            shown.append(column.alias(name.replace("__", ".")))
+def count_cells(frame: pl.DataFrame, columns: dict[str, list[Any]]) -> list[dict[str, Any]]:
+    """Count a table, zeros too: a column with numbers is cut at them into intervals, one with texts keeps its levels."""
+    labels: dict[str, list[str]] = {}
+    counted = frame
+    for name, cuts in columns.items():
+        if isinstance(cuts[0], str):
+            labels[name] = cuts
             continue
-        label = pl.lit(None, dtype=pl.String)
-        for low, high in zip(edges, edges[1:], strict=False):
-            label = pl.when((column >= low) & (column < high)).then(pl.lit(f"[{low:g}, {high:g})")).otherwise(label)
-        shown.append(label.alias(name.replace("__", ".")))
-    counted = frame.select(shown).group_by(pl.all(), maintain_order=True).len("count")
-    return counted.to_dicts()
+        labels[name] = [f"[{low}, {high})" for low, high in pairwise(cuts)]
+        place = np.searchsorted(cuts, frame[name].to_numpy(), side="right") - 1
+        counted = counted.with_columns(pl.Series(name, [labels[name][k] for k in place]))
+    found = dict(zip(*[[*part] for part in _tally(counted, list(columns))], strict=True))
+    return [
+        {**dict(zip(columns, cell, strict=True)), "count": found.get(cell, 0)} for cell in product(*labels.values())
+    ]
+
+
+def _tally(frame: pl.DataFrame, names: list[str]) -> tuple[list[tuple[str, ...]], list[int]]:
+    counted = frame.group_by(names, maintain_order=True).len("n")
+    return counted.select(names).rows(), counted["n"].to_list()
 
 
 def day_document(frames: dict[str, pl.DataFrame]) -> dict[str, Any]:
@@ -117,24 +130,27 @@ def day_document(frames: dict[str, pl.DataFrame]) -> dict[str, Any]:
     person = frames["person"].join(
         frames["household"].select("household_id", pl.col("tenure").alias("household.tenure")), on="household_id"
     )
-    trip = frames["trip"].join(frames["person"].select("person_id", pl.col("works").alias("person.works")), on="person_id")
+    trip = frames["trip"].join(
+        frames["person"].select("person_id", pl.col("works").alias("person.works")), on="person_id"
+    )
     home = frames["household"].join(
         frames["person"]
         .group_by("household_id")
         .agg(children=(pl.col("age") < 16).sum().cast(pl.Int64), income=pl.col("pay").sum()),
         on="household_id",
     )
-    ages, hours, pay = [0.0, 16, 40, 65, 90], [0.0, 9, 12, 17, 24], [0.0, 1, 30_000, 60_000, 100_000]
+    ages, hours, pay = [0, 16, 40, 65, 90], [0, 9, 12, 17, 24], [0, 1, 30_000, 60_000, 100_000]
+    works, tenure, sizes = ["yes", "no"], ["own", "rent"], [1, 2, 3, 4]
     targets = [
-        ("household", count_cells(home, size=None, tenure=None)),
-        ("household", count_cells(home, children=None, tenure=None)),
-        ("household", count_cells(home, income=[0.0, 20_000, 60_000, 400_000])),
-        ("person", count_cells(person, age=ages, household__tenure=None)),
-        ("person", count_cells(person, works=None, age=ages)),
-        ("person", count_cells(person, pay=pay)),
-        ("person", count_cells(person, trips=None, works=None)),
-        ("trip", count_cells(trip, goal=None, hour=hours)),
-        ("trip", count_cells(trip, origin=None, person__works=None)),
+        ("household", count_cells(home, {"size": sizes, "tenure": tenure})),
+        ("household", count_cells(home, {"children": [0, 1, 2, 3], "tenure": tenure})),
+        ("household", count_cells(home, {"income": [0, 20_000, 60_000, 400_000]})),
+        ("person", count_cells(person, {"age": ages, "household.tenure": tenure})),
+        ("person", count_cells(person, {"works": works, "age": ages})),
+        ("person", count_cells(person, {"pay": pay})),
+        ("person", count_cells(person, {"trips": [0, 1, 2, 3, 4], "works": works})),
+        ("trip", count_cells(trip, {"goal": [*PLACES], "hour": hours})),
+        ("trip", count_cells(trip, {"origin": [*PLACES], "person.works": works})),
     ]
     return {
         "llmsynthor": 1,

@@ -12,7 +12,12 @@ from llmsynthor.synthesis.nested.layout import Roster
 from llmsynthor.synthesis.nested.task import computed_codes
 
 UNITS: dict[str, Any] = {
-    "home": {"variables": {"size": {"kind": "integer", "range": [0, 4]}, "color": {"kind": "category", "levels": ["red", "blue"]}}},
+    "home": {
+        "variables": {
+            "size": {"kind": "integer", "range": [0, 4]},
+            "color": {"kind": "category", "levels": ["red", "blue"]},
+        }
+    },
     "person": {
         "parent": "home",
         "count": "size",

@@ -14,8 +14,8 @@ from llmsynthor.synthesis.nested.task import (
     Task,
     count,
     in_parallel,
-    largest_top,
     make_space,
+    most_rows,
 )
 
 FULL_STRENGTH = 4.0
@@ -96,7 +96,7 @@ def _step(
     """One sweep, in place: in blocks side by side while there is much to do, then as a whole."""
     strength, sweep, focus = way
     compiled, records = task.compiled, sizes[0]
-    rows = largest_top(compiled, state.roster, records)
+    rows = most_rows(compiled, state.roster)
     penalty = np.where(compiled.is_hard, strength, 0.0)
     goal = compiled.goal(state.counts, sizes)
     blocks = max(1, min(task.effort.blocks, records // task.effort.block_records)) if strength < FULL_STRENGTH else 1

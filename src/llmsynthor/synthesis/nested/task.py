@@ -131,27 +131,14 @@ def unflatten(flat: Flat, roster: Roster) -> Roster:
     )
 
 
-def largest_top(compiled: Compiled, roster: Flat, records: int) -> int:
-    """Rows of the largest top record."""
-    parent, sizes = compiled.arrays["parent"], dict[int, Floats]()
-    n_units = len(parent)
-    for unit in range(n_units - 1, -1, -1):
-        children = [child for child in range(unit + 1, n_units) if parent[child] == unit]
-        number = records if unit == 0 else _number_of(roster, unit)
-        total = np.ones(number)
-        for child in children:
-            here = slice(roster.link[child], roster.link[child] + number)
-            summed = np.concatenate([[0.0], np.cumsum(sizes[child])])
-            start = roster.start[here].astype(np.int64)
-            total += summed[start + roster.length[here]] - summed[start]
-        sizes[unit] = total
-    return int(sizes[0].max(initial=1))
-
-
-def _number_of(roster: Flat, unit: int) -> int:
-    first = roster.link[unit]
-    last = roster.link[unit + 1] if unit + 1 < len(roster.link) else len(roster.length)
-    return int(roster.length[first:last].sum())
+def most_rows(compiled: Compiled, roster: Flat) -> int:
+    """Rows that a top record may come to have while whole records change places: as many children as any parent has."""
+    parent, n_units = compiled.arrays["parent"], compiled.program.n_units
+    ends = [*roster.link[1:], len(roster.length)]
+    rows = [1] * n_units
+    for unit in range(n_units - 1, 0, -1):
+        rows[int(parent[unit])] += rows[unit] * int(roster.length[roster.link[unit] : ends[unit]].max(initial=0))
+    return rows[0]
 
 
 def make_space(compiled: Compiled, rows: int) -> Space:
@@ -189,7 +176,7 @@ def make_space(compiled: Compiled, rows: int) -> Space:
 def count(task: Task, roster: Flat, records: int) -> Counts:
     """Count the records in every cell of every table, shape (cells,)."""
     program, n_cells = task.compiled.program, len(task.compiled.fixed)
-    rows = largest_top(task.compiled, roster, records)
+    rows = most_rows(task.compiled, roster)
 
     def part(first: int) -> Counts:
         counts = np.zeros(n_cells, dtype=np.int64)
@@ -204,7 +191,7 @@ def count(task: Task, roster: Flat, records: int) -> Counts:
 def sweep_all(task: Task, roster: Flat, records: int, theta: Floats, sweep: int) -> None:
     """Redraw every variable of every record once and propose a swap for each top record, in place, under fixed weights."""
     compiled = task.compiled
-    rows = largest_top(compiled, roster, records)
+    rows = most_rows(compiled, roster)
     nothing = np.zeros(0)
     ledger = Ledger(gain=theta, counts=np.zeros(0, dtype=np.int64), penalty=nothing, targets=nothing)
     free = np.ones(records, dtype=np.bool_)
@@ -234,7 +221,7 @@ def computed_codes(aims: Aims, roster: Roster) -> dict[Place, NDArray[np.int32]]
     flat = flatten(roster, layout)
     starts = np.cumsum([0, *(roster.sizes[unit] for unit, _ in layout.order)])
     codes = np.zeros(starts[-1], dtype=np.int32)
-    space = make_space(compiled, largest_top(compiled, flat, len(roster)))
+    space = make_space(compiled, most_rows(compiled, flat))
     kernels.columns_chunk(compiled.program, flat, space, 0, len(roster), codes, starts.astype(np.int64))
     return {place: codes[a:b] for place, a, b in zip(layout.order, starts, starts[1:], strict=False)}
 
