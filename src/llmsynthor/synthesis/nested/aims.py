@@ -70,7 +70,7 @@ def set_aims(spec: Spec) -> Aims:
         values={place: cut.values for place, cut in cuts.items() if cut.values is not None},
     )
     goals, disagreements = [], list[Disagreement]()
-    for number, unit in enumerate(spec.schema.units):
+    for number in range(len(spec.schema.units)):
         reconciled, found = reconcile(_bring(spec, layout, number, flags))
         goals.append(reconciled)
         disagreements += found

@@ -151,7 +151,7 @@ class _Writer:
             return float(values[code])
         return float(self.texts[str(self.layout.columns[place[0]][place[1]].axis.levels[code])])
 
-    def literal(self, value: float | str | bool) -> float:
+    def literal(self, value: float | str) -> float:
         return float(self.texts[value]) if isinstance(value, str) else float(value)
 
     def reference(self, node: Reference, unit: int) -> None:

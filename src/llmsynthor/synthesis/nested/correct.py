@@ -111,13 +111,13 @@ def _step(
             gain=theta - penalty * (2.0 * (counts - wanted) + 1.0), counts=counts, penalty=penalty, targets=wanted
         )
         spaces = tuple(make_space(compiled, rows) for _ in range(4))
-        bounds = (int(ends[block]), int(ends[block + 1]))
+        live, bounds = True, (int(ends[block]), int(ends[block + 1]))
         made = kernels_moves.sweep(
             compiled.program,
             state.roster,
             spaces,
             ledger,
-            True,
+            live,
             compiled.crossing,
             free,
             bounds,

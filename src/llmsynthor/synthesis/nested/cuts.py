@@ -135,8 +135,8 @@ def _statistic_points(variable: Coded, spec: Spec, unit: Unit) -> set[float]:
     found = set()
     for target in spec.targets:
         if isinstance(target, Statistic) and (target.unit, target.variable) == (unit.name, variable.name):
-            if target.statistic == "quantile":
-                found |= {cut for value in target.values for cut in quantile_cuts(value, integer=integer)}
+            values = target.values if target.statistic == "quantile" else ()
+            found |= {cut for value in values for cut in quantile_cuts(value, integer=integer)}
     return found
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,7 +76,7 @@ def _pareto(breaks: Floats, shares: Floats, values: Floats) -> Floats:
 def atom_cuts(density: Density, breaks: Sequence[float], *, integer: bool) -> tuple[float, ...]:
     """Cut every interval into atoms of about equal numbers of records, dense where the records are."""
     cuts = {float(breaks[0]), float(breaks[-1])}
-    for low, high in zip(breaks, breaks[1:], strict=False):
+    for low, high in pairwise(breaks):
         first, last = density.below(np.array([low, high]))
         number = max(FEWEST_ATOMS, round(ATOMS * float(last - first)))
         if integer:

@@ -8,7 +8,7 @@ draws from its own stream, seeded by (seed, sweep, record): neither the cut into
 import numba
 import numpy as np
 
-from llmsynthor.synthesis.kernels import exp_below, mix, pick, stream
+from llmsynthor.synthesis.kernels import exp_below, mix, pick
 
 jit = numba.njit(nogil=True, cache=True)
 

@@ -107,9 +107,10 @@ class Piece:
 class Compiled:
     """A program with the values that go with its cells, shape (cells,).
 
-    `arrays` are those of the program by name. `fixed` log-weights, target `shares`, and the `unit` whose records each cell counts. `is_hard` are the cells that whole
-    records are walked to. `tables` and `free` as in `synthesis.program.Compiled`. `crossing` (units + swap axes, tables) marks
-    the tables that can tell when whole records, or one variable of theirs, change places.
+    `arrays` are those of the program by name. `fixed` log-weights, target `shares`, and the `unit` whose records each cell
+    counts. `is_hard` are the cells that whole records are walked to, `is_rule` those that no record may be in. `tables` and
+    `free` as in `synthesis.program.Compiled`. `crossing` (units + own columns, tables) marks the tables that can tell when whole
+    records, or one variable of theirs, change places.
     """
 
     program: Program

@@ -194,7 +194,7 @@ def sweep_all(task: Task, roster: Flat, records: int, theta: Floats, sweep: int)
     rows = most_rows(compiled, roster)
     nothing = np.zeros(0)
     ledger = Ledger(gain=theta, counts=np.zeros(0, dtype=np.int64), penalty=nothing, targets=nothing)
-    free = np.ones(records, dtype=np.bool_)
+    free, live = np.ones(records, dtype=np.bool_), False
 
     def part(first: int) -> None:
         spaces = tuple(make_space(compiled, rows) for _ in range(4))
@@ -204,7 +204,7 @@ def sweep_all(task: Task, roster: Flat, records: int, theta: Floats, sweep: int)
             roster,
             spaces,
             ledger,
-            False,
+            live,
             compiled.crossing,
             free,
             bounds,
