@@ -25,7 +25,7 @@ from llmsynthor.spec.specification import Settings, Spec
 from llmsynthor.spec.structure import structure_problems
 from llmsynthor.spec.tables import read_target
 from llmsynthor.spec.targets import Target
-from llmsynthor.spec.typing_rules import condition_problems, derived_problems
+from llmsynthor.spec.typing_rules import circle_problems, condition_problems, derived_problems
 
 
 @dataclass(slots=True)
@@ -45,6 +45,7 @@ class Builder:
         schema = Schema(units=_parents_first(units))
         for unit in schema.units:
             self.problems += derived_problems(unit, schema)
+        self.problems += circle_problems(schema)
         targets = self.targets(document.targets, schema)
         rules = tuple(r for k, part in enumerate(document.rules) if (r := self.rule(k, part, schema)) is not None)
         settings = Settings(**document.synthesis.model_dump())

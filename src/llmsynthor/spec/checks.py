@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from llmsynthor.errors import Problem
-from llmsynthor.spec.expressions import references
+from llmsynthor.spec.expressions import Aggregate, nodes, references
 from llmsynthor.spec.levels import Interval, Level
 from llmsynthor.spec.possibility import Box, Levels, Span, possible
 from llmsynthor.spec.rules import Rule
@@ -23,7 +23,7 @@ def forbidden_targets(spec: Spec) -> tuple[Problem, ...]:
         for number, target in enumerate(spec.targets)
         if isinstance(target, Table)
         for rule in spec.rules
-        if rule.unit == target.unit and not spec.schema.children(rule.unit)
+        if rule.unit == target.unit and not any(isinstance(node, Aggregate) for node in nodes(rule.forbid.tree))
         for problem in _forbidden(f'targets[{number}] "{target.name}"', target, rule, spec.schema[rule.unit])
     )
 
