@@ -8,7 +8,6 @@ from llmsynthor.synthesis.nested.kernels import (
     add_cell,
     cell_of,
     chance,
-    compute,
     compute_all,
     draw_local,
     joint_code,
@@ -17,6 +16,7 @@ from llmsynthor.synthesis.nested.kernels import (
     rows_in_scope,
     write_joint,
 )
+from llmsynthor.synthesis.nested.kernels_expressions import compute
 
 jit = numba.njit(nogil=True, cache=True)
 
