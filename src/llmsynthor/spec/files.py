@@ -13,10 +13,14 @@ from llmsynthor.errors import Problem, SpecError
 from llmsynthor.spec.builder import Builder
 from llmsynthor.spec.document import Document
 from llmsynthor.spec.levels import Interval, Level
+from llmsynthor.spec.rules import Rule
 from llmsynthor.spec.schema import Category, Derived, Numeric, Text, Unit, Variable
 from llmsynthor.spec.specification import Settings, Spec
 from llmsynthor.spec.targets import Statistic, Table, Target
 from llmsynthor.spec.yaml_text import read_yaml, write_yaml
+
+UNION_NAMES = ("category", "integer", "number", "text", "a name", "a rule", "an include")
+"""What pydantic puts into the place of an error to say which of several shapes it tried."""
 
 SETTINGS = tuple(Settings.__dataclass_fields__)
 
@@ -52,13 +56,14 @@ def _build(raw: Any, folder: Path, where: str) -> Spec:
         raise SpecError(*(_problem(error) for error in cause.errors(include_url=False))) from cause
     builder = Builder(folder=folder)
     spec = builder.spec(document)
-    if spec is None or builder.problems:
-        raise SpecError(*builder.problems)
+    errors = [problem for problem in builder.problems if problem.severity == "error"]
+    if spec is None or errors:
+        raise SpecError(*errors)
     return spec
 
 
 def _problem(error: Any) -> Problem:
-    parts = [str(part) for part in error["loc"] if part not in ("category", "integer", "number", "text")]
+    parts = [str(part) for part in error["loc"] if part not in UNION_NAMES]
     place = "".join(f"[{part}]" if part.isdigit() else f".{part}" for part in parts).lstrip(".") or "spec"
     found = error.get("input")
     shown = None if isinstance(found, dict | list) else str(found)[:80]
@@ -127,10 +132,15 @@ def _document(spec: Spec) -> dict[str, Any]:
         "context": spec.context,
         "units": {unit.name: _unit(unit) for unit in spec.schema.units},
         "targets": [_target(number, target) for number, target in enumerate(spec.targets)],
-        "rules": [{"name": rule.name, "unit": rule.unit, "forbid": rule.forbid.text} for rule in spec.rules],
+        "rules": [_rule(rule) for rule in spec.rules],
         "scenario": spec.scenario,
         "synthesis": settings,
     }
+
+
+def _rule(rule: Rule) -> dict[str, str]:
+    written = {"name": rule.name, "unit": rule.unit, "forbid": rule.forbid.text}
+    return {**written, "sentence": rule.sentence} if rule.sentence else written
 
 
 def _unit(unit: Unit) -> dict[str, Any]:

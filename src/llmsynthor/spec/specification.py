@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from llmsynthor.errors import Problem
 from llmsynthor.spec.rules import Rule
 from llmsynthor.spec.schema import Schema
 from llmsynthor.spec.targets import Target
@@ -25,7 +26,10 @@ class Settings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spec:
-    """Units, targets and rules of one synthesis, with all tables read and checked."""
+    """Units, targets and rules of one synthesis, with all tables read and checked.
+
+    `notes` are what reading it found worth a look; they are no part of what it says.
+    """
 
     name: str
     context: str
@@ -34,6 +38,7 @@ class Spec:
     rules: tuple[Rule, ...] = ()
     scenario: str = ""
     settings: Settings = field(default_factory=Settings)
+    notes: tuple[Problem, ...] = field(default=(), compare=False)
 
     @classmethod
     def load(cls, source: Any) -> "Spec":
