@@ -60,11 +60,7 @@ def _codes(nested: Nested, name: str, levels: Sequence[Level], unit: str) -> NDA
     _, variable = nested.schema.find(unit, name)
     values = column(nested, unit, name)
     if isinstance(variable, Category):
-        names = pl.Series([str(level) for level in levels])
-        table = pl.DataFrame({"level": names, "code": np.arange(len(levels))})
-        frame = pl.DataFrame({"level": values.cast(pl.String)})
-        joined = frame.join(table, on="level", how="left", maintain_order="left")
-        return joined["code"].fill_null(len(levels)).to_numpy().astype(np.int64)
+        return level_codes(values, [str(level) for level in levels])
     numbers = numeric(values)
     order = sorted(range(len(levels)), key=lambda k: levels[k])
     low = np.array([getattr(levels[k], "low") for k in order])  # noqa: B009  (a numeric variable has intervals)
@@ -72,6 +68,12 @@ def _codes(nested: Nested, name: str, levels: Sequence[Level], unit: str) -> NDA
     at = np.searchsorted(low, numbers, side="right") - 1
     inside = (at >= 0) & (numbers < high[np.maximum(at, 0)])
     return np.where(inside, np.array(order)[np.maximum(at, 0)], len(levels))
+
+
+def level_codes(values: pl.Series, levels: Sequence[str]) -> NDArray[np.int64]:
+    """Position of each text among the levels, one past the last where it is none of them."""
+    codes = values.cast(pl.String).cast(pl.Enum(list(levels)), strict=False).to_physical()
+    return codes.cast(pl.Int64).fill_null(len(levels)).to_numpy()
 
 
 def numeric(values: pl.Series) -> NDArray[np.float64]:

@@ -8,22 +8,15 @@ from typing import Any
 import polars as pl
 
 from llmsynthor.errors import DataError, Problem
-from llmsynthor.spec.inputs import Column, base_columns, derived_below, inputs
+from llmsynthor.spec.inputs import Column, base_columns, derived_below, target_columns
 from llmsynthor.spec.levels import Interval
 from llmsynthor.spec.nested import Nested, nest
-from llmsynthor.spec.schema import Category, Numeric, Schema, Unit
+from llmsynthor.spec.schema import Category, Numeric, Unit
 from llmsynthor.spec.specification import Spec
-from llmsynthor.spec.targets import Table, Target
+from llmsynthor.spec.targets import Target
 
 BATCH, CSV_BYTES = 1_000_000, 1 << 26
 PARQUET, SUFFIXES = (".parquet", ".pq"), (".parquet", ".pq", ".csv")
-
-
-def target_columns(target: Target, schema: Schema) -> frozenset[Column]:
-    """Every (unit, variable) that a target's columns, its statistic and its universe name."""
-    named = target.columns if isinstance(target, Table) else (*target.by, target.variable)
-    found = {(name.rpartition(".")[0] or target.unit, name.rpartition(".")[2]) for name in named}
-    return frozenset(found) | (inputs(target.universe, target.unit) if target.universe is not None else frozenset())
 
 
 def source_sets(spec: Spec, data: Sequence[Path]) -> list[dict[str, Path]]:
@@ -91,7 +84,7 @@ class _Plan:
 def _plan(spec: Spec, files: Mapping[str, Path], targets: Sequence[Target]) -> _Plan:
     schema = spec.schema
     have = frozenset((unit, name) for unit, path in files.items() for name in _header(path))
-    wanted = frozenset[Column]().union(*(target_columns(target, schema) for target in targets))
+    wanted = frozenset[Column]().union(*(target_columns(target) for target in targets))
     needed = frozenset[Column]().union(*(base_columns(column, schema, have) for column in wanted))
     deepest = {unit for unit, _ in needed | wanted} | {target.unit for target in targets}
     used = [u for u in schema.units if u.name in deepest | {a.name for d in deepest for a in schema.ancestors(d)}]

@@ -9,6 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from llmsynthor.measure import cell_numbers, statistic_cells
+from llmsynthor.spec.inputs import Column, derived_below, target_columns
 from llmsynthor.spec.levels import Level
 from llmsynthor.spec.nested import Nested, column, nest
 from llmsynthor.spec.specification import Spec
@@ -73,7 +74,10 @@ class Comparison:
 
 def compare(spec: Spec, records: Mapping[str, pl.DataFrame]) -> tuple[Comparison, ...]:
     """Compare every target whose unit was made; derived variables are computed from the records. Raises DataError."""
-    return compare_nested(spec, nest(records, spec.schema))
+    named = [target_columns(target) for target in spec.targets if target.unit in records]
+    return compare_nested(
+        spec, nest(records, spec.schema, only=derived_below(frozenset[Column]().union(*named), spec.schema))
+    )
 
 
 def compare_nested(spec: Spec, nested: Nested) -> tuple[Comparison, ...]:

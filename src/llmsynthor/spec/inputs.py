@@ -2,6 +2,7 @@
 
 from llmsynthor.spec.expressions import Expression, references
 from llmsynthor.spec.schema import Derived, Schema, Unit
+from llmsynthor.spec.targets import Table, Target
 
 POSITION = "position"
 """The implicit name in a child unit: 1 for the first child of its parent, 2 for the second, …"""
@@ -13,6 +14,13 @@ Column = tuple[str, str]
 def inputs(expression: Expression, unit: str) -> frozenset[Column]:
     """Every (unit, variable) that an expression on records of `unit` uses; `position` is one of them."""
     return frozenset((r.unit or unit, r.name) for r in references(expression))
+
+
+def target_columns(target: Target) -> frozenset[Column]:
+    """Every (unit, variable) that a target's columns, its statistic and its universe name."""
+    named = target.columns if isinstance(target, Table) else (*target.by, target.variable)
+    found = {(name.rpartition(".")[0] or target.unit, name.rpartition(".")[2]) for name in named}
+    return frozenset(found) | (inputs(target.universe, target.unit) if target.universe is not None else frozenset())
 
 
 def is_position(unit: Unit, name: str) -> bool:

@@ -52,11 +52,11 @@ def complete(frames: Mapping[str, pl.DataFrame], schema: Schema) -> dict[str, pl
 def nest(
     frames: Mapping[str, pl.DataFrame], schema: Schema, *, only: frozenset[tuple[str, str]] | None = None
 ) -> Nested:
-    """Link the frames and compute their derived variables, or `only` those named (and what those need); raises DataError."""
+    """Link the frames and compute their derived variables, or `only` those named; raises DataError."""
     links = {
         unit.name: link(frames[unit.parent], frames[unit.name], unit.parent, unit.name)
         for unit in schema.units
-        if unit.parent is not None and unit.name in frames
+        if unit.parent is not None and unit.parent in frames and unit.name in frames
     }
     nested = Nested(schema=schema, frames=dict(frames), links=links)
     for unit, derived in derived_in_order(schema):
