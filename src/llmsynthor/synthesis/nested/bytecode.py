@@ -4,7 +4,7 @@ A part that depends on one own variable alone becomes a look-up by that variable
 not there, of the record before the first) are NaN; a comparison with one is neither true nor false.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
