@@ -113,7 +113,7 @@ def records_frames(spec: Spec, outcome: Outcome, *, seed: int) -> dict[str, pl.D
     if outcome.nested is None:
         return {spec.schema.top.name: records_frame(spec, outcome, seed=seed)}
     rng = np.random.default_rng([seed, 30])
-    return realize_nested(outcome.nested.aims, outcome.nested.roster, rng=rng)
+    return realize_nested(outcome.nested.aims, outcome.nested.roster, rng=rng, schema=spec.schema)
 
 
 def rules_broken(spec: Spec, records: Mapping[str, pl.DataFrame]) -> dict[str, int]:

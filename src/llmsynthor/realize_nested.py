@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from llmsynthor.realize import draw_column
 from llmsynthor.spec.nested import evaluate_nested, nest
-from llmsynthor.spec.schema import Category, Numeric
+from llmsynthor.spec.schema import Category, Numeric, Schema
 from llmsynthor.synthesis.grid import Axis, whole_or_not
 from llmsynthor.synthesis.nested.aims import Aims
 from llmsynthor.synthesis.nested.layout import Place, Roster
@@ -36,15 +36,18 @@ class _Drawn:
     wanted: dict[Place, NDArray[np.int32]]
 
 
-def realize_nested(aims: Aims, roster: Roster, *, rng: np.random.Generator) -> dict[str, pl.DataFrame]:
+def realize_nested(
+    aims: Aims, roster: Roster, *, rng: np.random.Generator, schema: Schema | None = None
+) -> dict[str, pl.DataFrame]:
     """Give all records their values; a frame per unit with ids, its variables, derived ones, and `proposal_id`.
 
-    Children of one parent stand together and in order; ids count from 1.
+    Children of one parent stand together and in order; ids count from 1. With `schema` only its derived variables are kept: the
+    aims may have more, for estimates.
     """
     drawn = _draw(aims, roster, rng)
     frames = _pull(drawn)
-    schema = aims.layout.schema
-    completed = nest(frames, schema).frames
+    completed = nest(frames, aims.layout.schema).frames
+    schema = schema or aims.layout.schema
     found = {}
     for number, unit in enumerate(schema.units):
         origin = pl.Series("proposal_id", roster.proposal[drawn.tops[number]])

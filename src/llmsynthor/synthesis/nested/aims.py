@@ -1,6 +1,6 @@
 """Targets and rules of nested units: what the records of every unit must meet, with columns of parents and computed ones."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,7 +10,7 @@ from llmsynthor.spec.expressions import Aggregate, Expression, Node, Operation, 
 from llmsynthor.spec.inputs import POSITION, is_position
 from llmsynthor.spec.levels import Interval
 from llmsynthor.spec.rules import Rule
-from llmsynthor.spec.schema import Numeric, Schema, Unit
+from llmsynthor.spec.schema import Derived, Numeric, Schema, Unit
 from llmsynthor.spec.specification import Spec
 from llmsynthor.spec.targets import Table
 from llmsynthor.synthesis.goals import Goal, Goals, bring_table, bring_to_grid, table_levels
@@ -44,6 +44,15 @@ class Aims:
     def tables(self) -> tuple[tuple[int, Goal], ...]:
         """Every table with the number of its unit, unit by unit."""
         return tuple((unit, goal) for unit, goals in enumerate(self.goals) for goal in goals.tables)
+
+
+def with_estimates(spec: Spec, derived: Mapping[str, Sequence[Derived]], tables: Sequence[Table]) -> Spec:
+    """Add derived variables, by unit, and tables about them: estimates of what no given table says.
+
+    A table with `trust` below 1 is leaned towards and not walked to. Universes and expressions may name `position`.
+    """
+    units = tuple(replace(unit, derived=(*unit.derived, *derived.get(unit.name, ()))) for unit in spec.schema.units)
+    return replace(spec, schema=replace(spec.schema, units=units), targets=(*spec.targets, *tables))
 
 
 def set_aims(spec: Spec) -> Aims:

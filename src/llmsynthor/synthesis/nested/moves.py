@@ -55,6 +55,7 @@ def as_array(values: Sequence[int] | Integers) -> Integers:
 
 
 def assemble_moves(aims: Aims, pieces: Sequence[Piece], offsets: Offsets) -> dict[str, NDArray[np.int64] | Floats]:
+    """Lay out every move with what it touches; `offsets` takes their look-ups."""
     layout = aims.layout
     tables = [(piece.unit, piece.places) for piece in pieces]
     lists: dict[str, list[int]] = {
