@@ -43,7 +43,9 @@ def suggest_rules(
     budget = Budget(calls=max_calls, seconds=max_seconds)
     model = Recorded(identity=choice.identity, open_model=choice.open_model, ledger=ledger, budget=budget)
     goals, _ = reconcile(bring_to_grid(spec, build_grid(spec, spec.schema.top)))
-    asking = Asking(spec=spec, variables=coarsen(goals), model=model, seed=seed, temperature=0.0)
+    asking = Asking(
+        spec=spec, unit=spec.schema.top.name, variables=coarsen(goals), model=model, seed=seed, temperature=0.0
+    )
     estimates, trust = elicit_estimates(goals, asking)
     return suggest(asking, estimates, trust)
 

@@ -16,7 +16,7 @@ from llmsynthor.spec.levels import Interval
 from llmsynthor.spec.nested import evaluate_nested, nest
 from llmsynthor.spec.specification import Spec
 from llmsynthor.synthesis.copula import in_words
-from llmsynthor.synthesis.estimation import Estimation
+from llmsynthor.synthesis.nested.composition import Belief
 from llmsynthor.synthesis.outcome import Outcome, Step
 from llmsynthor.synthesis.reconcile import say_entry
 
@@ -68,14 +68,15 @@ DEPENDENCIES = {
     "model_strength": pl.Float64,
     "table": pl.String,
     "in_words": pl.String,
+    "unit": pl.String,
 }
 
 
-def dependencies_frame(estimation: Estimation, spec: Spec) -> pl.DataFrame:
+def dependencies_frame(outcome: Outcome) -> pl.DataFrame:
     """One row per pair of variables: whether its dependence is given, estimated or that of maximum entropy, and how strong.
 
     `strength` is the mutual information of the table used, in nats, `model_strength` that of the LLM's own answers, `trust` the
-    factor on them; what was not asked or is not known is empty.
+    factor on them; what was not asked or is not known is empty. Behind them who belongs together, by role.
     """
     rows = [
         {
@@ -86,17 +87,58 @@ def dependencies_frame(estimation: Estimation, spec: Spec) -> pl.DataFrame:
             "agreement": _rounded(d.agreement),
             "trust": _rounded(d.trust),
             "model_strength": _rounded(d.raw_strength),
-            "table": f"estimated/{estimate_file(d.pair)}" if d.table is not None else None,
-            "in_words": in_words(d, estimation.variables),
+            "table": f"estimated/{_file(outcome, found.unit, d.pair)}" if d.table is not None else None,
+            "in_words": in_words(d, found.variables),
+            "unit": found.unit,
         }
-        for d in sorted(estimation.dependences, key=lambda d: -d.strength)
+        for found in outcome.estimations
+        for d in sorted(found.dependences, key=lambda d: -d.strength)
+    ]
+    rows += [
+        {
+            "one": belief.table.columns[0],
+            "other": belief.asked.name,
+            "source": "estimated",
+            "trust": _rounded(belief.trust),
+            "in_words": f"{belief.asked.name} of the householder's {belief.role} given the householder's",
+            "table": f"estimated/{belief_file(belief)}",
+            "unit": belief.table.unit,
+        }
+        for found in outcome.compositions
+        for belief in found.beliefs
     ]
     return pl.DataFrame(rows, schema=DEPENDENCIES, orient="row")
 
 
-def estimated_frames(estimation: Estimation) -> dict[str, pl.DataFrame]:
-    """The estimated tables in the long format, by file name: edit one and name it in the spec to pin it."""
-    return {estimate_file(table.columns): table_frame(table) for table in estimation.tables}
+def estimated_frames(outcome: Outcome) -> dict[str, pl.DataFrame]:
+    """The estimated tables in the long format, by file name: edit one and name it in the spec to pin it.
+
+    What a model says of who belongs together is no table of shares: `times` says how many times as often as without it.
+    """
+    found = {
+        _file(outcome, own.unit, table.columns): table_frame(table)
+        for own in outcome.estimations
+        for table in own.tables
+    }
+    beliefs = [belief for own in outcome.compositions for belief in own.beliefs]
+    return found | {belief_file(b): table_frame(b.table).rename({"share": "times"}) for b in beliefs}
+
+
+def belief_file(belief: Belief) -> str:
+    """Name the file of what was said about one role."""
+    words = f"{belief.asked.name} of {belief.role} by that of the householder"
+    return f"{belief.table.unit}-{words.replace(' ', '-')}.csv"
+
+
+def _file(outcome: Outcome, unit: str, pair: Sequence[str]) -> str:
+    return estimate_file(pair) if len(outcome.estimations) == 1 else f"{unit}-{estimate_file(pair)}"
+
+
+def estimation_words(outcome: Outcome) -> str:
+    """What was asked and estimated, in a sentence."""
+    several = len(outcome.estimations) > 1
+    said = [f"{found.unit}: {found.sentence}" if several else found.sentence for found in outcome.estimations]
+    return "; ".join([*said, *(found.sentence for found in outcome.compositions if found.sentence)])
 
 
 def estimate_file(pair: Sequence[str]) -> str:

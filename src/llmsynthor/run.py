@@ -18,6 +18,7 @@ from llmsynthor.frames import (
     dependencies_frame,
     disagreements_frame,
     estimated_frames,
+    estimation_words,
     history_frame,
     proposals_frame,
     records_frames,
@@ -270,15 +271,16 @@ class _Work:
         records = records_frames(self.spec, outcome, seed=self.options().seed)
         comparisons = compare(self.spec, records)
         outcome = explained(outcome, {c.target.name for c in comparisons if c.status == "unmet"})
-        estimates = compare(replace(self.spec, targets=outcome.estimation.tables), records)
+        tables = tuple(table for found in outcome.estimations for table in found.tables)
+        estimates = compare(replace(self.spec, targets=tables), records)
         names = [goal.name for goal, _ in outcome.tables]
         start = dict(zip(names, outcome.report.start, strict=True)) if outcome.report else {}
         fitted = dict(zip(names, outcome.report.fitted, strict=True)) if outcome.report else {}
         self.manifest |= {
             "dependency": {
                 "groups": [asdict(group) for group in outcome.groups],
-                "estimation": outcome.estimation.sentence,
-                "trust": asdict(outcome.estimation.trust) if outcome.estimation.trust else None,
+                "estimation": estimation_words(outcome),
+                "trust": {found.unit: asdict(found.trust) for found in outcome.estimations if found.trust},
             },
             "alignment": summary(comparisons, outcome),
             "warnings": [str(problem) for problem in warnings(self.spec)],
@@ -293,8 +295,8 @@ class _Work:
             spec=self.spec,
             records=records,
             alignment=alignment_frame([*comparisons, *estimates], start=start, fitted=fitted, yielded=yielded(outcome)),
-            dependencies=dependencies_frame(outcome.estimation, self.spec),
-            estimated=estimated_frames(outcome.estimation),
+            dependencies=dependencies_frame(outcome),
+            estimated=estimated_frames(outcome),
             proposals=proposals_frame(outcome, records[unit]),
             history=history_frame(outcome.history),
             disagreements=disagreements_frame(outcome),

@@ -94,7 +94,7 @@ def asked(
     recorded = Recorded(
         identity=model.identity, open_model=lambda: model, ledger=ledger or Ledger(None), budget=Budget(calls=calls)
     )
-    asking = Asking(spec=spec, variables=coarsen(goals), model=recorded, seed=1, temperature=0.5)
+    asking = Asking(spec=spec, unit="animal", variables=coarsen(goals), model=recorded, seed=1, temperature=0.5)
     return estimate(goals, asking, (), spare=0, notify=lambda: None), goals, recorded
 
 

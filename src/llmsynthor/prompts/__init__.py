@@ -15,6 +15,12 @@ NAMES = (
     "score-strangers",
     "shares",
     "rule",
+    "rule-reason",
+    "kin-sentence",
+    "kin-interview",
+    "kin-strangers",
+    "kin-kind",
+    "kin-inherited",
 )
 
 

@@ -37,21 +37,24 @@ class Coarse:
         return len(self.levels)
 
 
-def coarsen(goals: Goals) -> tuple[Coarse, ...]:
-    """Put every variable into words; variables of one level or of too many are left out."""
+def coarsen(goals: Goals, *, most_bins: int | None = None) -> tuple[Coarse, ...]:
+    """Put every variable into words; variables of one level or of too many are left out.
+
+    With `most_bins` numbers are cut into so many bins of about equal share; otherwise as a table with few bins cuts them.
+    """
     margins = goals.margins()
-    found = [_coarse(goals, k, axis, margins[k]) for k, axis in enumerate(goals.grid.axes)]
+    found = [_coarse(goals, k, axis, margins[k], most_bins) for k, axis in enumerate(goals.grid.axes)]
     return tuple(entry for entry in found if 2 <= entry.size <= MOST_LEVELS)
 
 
-def _coarse(goals: Goals, position: int, axis: Axis, margin: Floats) -> Coarse:
+def _coarse(goals: Goals, position: int, axis: Axis, margin: Floats, most_bins: int | None) -> Coarse:
     label = axis.variable.label or axis.name.replace("_", " ")
     if isinstance(axis.variable, Category):
         kept = np.flatnonzero(margin > 0) if (margin > 0).any() else np.arange(axis.size)
         levels: tuple[Level, ...] = tuple(axis.levels[int(k)] for k in kept)
         words = tuple(str(level) for level in levels)
         return Coarse(axis=position, name=axis.name, label=label, levels=levels, words=words, shares=margin[kept])
-    bins = _bins(goals, axis, margin)
+    bins = _bins(goals, axis, margin) if most_bins is None else _even_bins(axis, margin, most_bins)
     inside = [axis.within(level) for level in bins]
     shares = np.array([margin[own].sum() for own in inside])
     words = tuple(say_interval(axis.variable, level) for level in bins)
@@ -68,11 +71,15 @@ def _bins(goals: Goals, axis: Axis, margin: Floats) -> list[Interval]:
     few = [cut for cut in cuts if 4 <= len(cut) <= MOST_BINS]
     if few:
         return max(few, key=len)
+    return _even_bins(axis, margin, MOST_BINS)
+
+
+def _even_bins(axis: Axis, margin: Floats, most: int) -> list[Interval]:
     ends = axis.breaks
-    if axis.size <= MOST_BINS:
+    if axis.size <= most:
         return [level for level in axis.levels if isinstance(level, Interval)]
     cumulative = np.cumsum(margin) / margin.sum()
-    at = np.searchsorted(cumulative, np.arange(1, MOST_BINS) / MOST_BINS) + 1
+    at = np.searchsorted(cumulative, np.arange(1, most) / most) + 1
     edges = [ends[0], *(ends[k] for k in np.unique(at) if k < axis.size), ends[-1]]
     return [Interval(float(a), float(b)) for a, b in pairwise(edges)]
 

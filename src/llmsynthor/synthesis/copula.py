@@ -27,6 +27,9 @@ CLIP = 6.0
 FULLY_CREDIBLE = 0.5
 """Part of a model's dependence within records that must be missing between strangers for it to be believed in full."""
 
+HALF_STRENGTH = 0.1
+"""Strength in nats at which trust is half of what it is at most."""
+
 SHARP = 5.0
 """Log-ratio by which levels that seem to say the same thing avoid all others."""
 
@@ -55,7 +58,7 @@ class Trust:
     """
 
     full: float = 6.0
-    half: float = 0.1
+    half: float = HALF_STRENGTH
     tables: int = 0
 
     def of(self, strength: float, agreement: float = 1.0) -> float:
@@ -128,7 +131,7 @@ def _estimate(one: Coarse, other: Coarse, conditionals: Sequence[Conditional]) -
         pair=(one.name, other.name),
         interaction=mean,
         strength=mutual_information(fit_margins(mean, one.shares, other.shares)),
-        agreement=_agreement([c for frame in own if frame != STRANGERS for c in own[frame]], chance),
+        agreement=agreement_of([c for frame in own if frame != STRANGERS for c in own[frame]], chance),
         signal=float((chance * signal**2).sum()),
         echo=float((chance * echo**2).sum()) if echo is not None else float("nan"),
     )
@@ -152,11 +155,20 @@ def credibility(estimates: Sequence[Estimate]) -> float:
     both = [estimate for estimate in estimates if not np.isnan(estimate.echo)]
     if not both:
         return 1.0
-    echo, signal = sum(e.echo for e in both), sum(e.signal for e in both)
+    return believable(sum(e.signal for e in both), sum(e.echo for e in both))
+
+
+def believable(signal: float, echo: float) -> float:
+    """How far to believe a dependence of this mean square, given that between strangers.
+
+    >>> believable(1.0, 0.2), believable(1.0, 0.75), believable(1.0, 2.0)
+    (1.0, 0.5, 0.0)
+    """
     return float(np.clip((1.0 - echo / max(signal, 1e-12)) / FULLY_CREDIBLE, 0.0, 1.0))
 
 
-def _agreement(centred: Sequence[Floats], weight: Floats) -> float:
+def agreement_of(centred: Sequence[Floats], weight: Floats) -> float:
+    """Mean cosine between estimates of one interaction, cells weighted; NaN of a single one."""
     lengths = [float(np.sqrt((own * own * weight).sum())) for own in centred]
     found = [
         float((a * b * weight).sum()) / max(lengths[i] * lengths[j], 1e-12)

@@ -85,9 +85,10 @@ class Conditional:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asking:
-    """Who is asked, about what, in which words."""
+    """Who is asked, about the records of which unit, in which words."""
 
     spec: Spec
+    unit: str
     variables: tuple[Coarse, ...]
     model: Recorded
     seed: int
@@ -98,8 +99,8 @@ class Asking:
             f"score-{frame}",
             context=self.spec.context,
             scenario=self.spec.scenario,
-            unit=self.spec.schema.top.name.replace("_", " "),
-            person=self.spec.schema.top.name.lower().removesuffix("s") in PEOPLE,
+            unit=self.unit.replace("_", " "),
+            person=self.unit.lower().removesuffix("s") in PEOPLE,
             given=given.label,
             value=value,
             asked=asked.label,
@@ -165,7 +166,7 @@ def _ask_shares(asking: Asking, given: Coarse, asked: Coarse, sample: int) -> Fl
         "shares",
         context=asking.spec.context,
         scenario=asking.spec.scenario,
-        unit=asking.spec.schema.top.name,
+        unit=asking.unit,
         given=given.label,
         asked=asked.label,
         values=given.words,

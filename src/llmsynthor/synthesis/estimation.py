@@ -53,6 +53,7 @@ Floats = NDArray[np.float64]
 class Estimation:
     """`tables` are the estimates as soft targets; `sentence` says what was asked and why it ended."""
 
+    unit: str = ""
     variables: tuple[Coarse, ...] = ()
     dependences: tuple[Dependence, ...] = ()
     tables: tuple[Table, ...] = ()
@@ -116,7 +117,8 @@ def estimate(goals: Goals, asking: Asking, groups: Sequence[Group], *, spare: in
     """Ask, weigh and fit; `spare` calls of the budget are left to later stages. Never raises for want of budget."""
     questions = choose_pairs(goals, asking.spec, asking.variables, groups)
     if not questions.open:
-        return Estimation(variables=asking.variables, sentence="every pair of variables is given or skipped")
+        said = "every pair of variables is given or skipped"
+        return Estimation(unit=asking.unit, variables=asking.variables, sentence=said)
     estimates, ended = _ask(asking, questions, spare=spare, notify=notify)
     return conclude(goals, asking, estimates, ended)
 
@@ -150,11 +152,12 @@ def conclude(goals: Goals, asking: Asking, estimates: Sequence[Estimate], ended:
     trust = calibrate(asking.variables, estimates, truth)
     wish: Mapping[frozenset[str], float] = asking.spec.dependencies.trust
     found = dependences(goals, asking.variables, estimates, wish=wish, trust=trust)
-    unit, source = asking.spec.schema.top.name, f"llm {asking.model.identity.name}"
+    unit, source = asking.unit, f"llm {asking.model.identity.name}"
     tables = tuple(as_table(d, asking.variables, unit=unit, source=source) for d in found if d.table is not None)
     asked = f"{len(estimates)} pairs of variables were asked about, {len(tables)} are estimated"
     calibrated = f"; trust was calibrated on {len(truth)} given tables" if trust.tables else ""
     return Estimation(
+        unit=asking.unit,
         variables=asking.variables,
         dependences=found,
         tables=tables,

@@ -74,7 +74,7 @@ def synthesize(
     if problems:
         raise SpecError(*problems)
     if is_nested(spec):
-        return synthesize_nested(spec, options, asked=model is not None, notify=notify)
+        return synthesize_nested(spec, options, model, notify=notify)
     goals, disagreements = reconcile_sources(bring_to_grid(spec, build_grid(spec, spec.schema.top)))
     run = _Run(spec=spec, options=options, goals=goals, model=model, notify=notify, disagreements=disagreements)
     if start is not None:
@@ -139,6 +139,7 @@ class _Run:
             return
         asking = Asking(
             spec=self.spec,
+            unit=self.spec.schema.top.name,
             variables=coarsen(self.goals),
             model=self.model,
             seed=self.options.seed,
@@ -285,7 +286,7 @@ class _Run:
         if report is not None and any(entry.kind != "rounding" for entry in self.disagreements):
             reason += "; where sources disagree the target is what was made of them (disagreements.csv)"
         return Outcome(
-            estimation=self.estimation,
+            estimations=(self.estimation,),
             disagreements=self.disagreements,
             contradictions=find_contradictions(self.goals, unmet),
             goals=self.goals,

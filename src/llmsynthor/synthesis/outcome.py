@@ -1,7 +1,7 @@
 """What a synthesis is asked for, tells while it works, and gives back."""
 
 from collections.abc import Callable, Set
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from llmsynthor.spec.specification import Spec
@@ -11,6 +11,7 @@ from llmsynthor.synthesis.estimation import Estimation
 from llmsynthor.synthesis.feasibility import Contradiction, find_contradictions
 from llmsynthor.synthesis.goals import Goal, Goals
 from llmsynthor.synthesis.nested.aims import Aims
+from llmsynthor.synthesis.nested.composition import Composition
 from llmsynthor.synthesis.nested.layout import Roster
 from llmsynthor.synthesis.population import Population
 from llmsynthor.synthesis.proposal import Proposal
@@ -94,7 +95,8 @@ class Outcome:
     disagreements: tuple[Disagreement, ...] = ()
     contradictions: tuple[Contradiction, ...] = ()
     starting: Starting | None = None
-    estimation: Estimation = field(default_factory=Estimation)
+    estimations: tuple[Estimation, ...] = ()
+    compositions: tuple[Composition, ...] = ()
     nested: Nested | None = None
 
     @property

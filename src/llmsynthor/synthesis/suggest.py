@@ -119,7 +119,7 @@ def _yes(asking: Asking, one: Coarse, x: int, other: Coarse, y: int) -> float:
         "rule",
         context=asking.spec.context,
         scenario=asking.spec.scenario,
-        unit=asking.spec.schema.top.name,
+        unit=asking.unit,
         given=one.label,
         value=one.words[x],
         asked=other.label,
@@ -135,7 +135,7 @@ def _reasoned(asking: Asking, suggestion: Suggestion) -> Suggestion:
         "rule-reason",
         context=asking.spec.context,
         scenario=asking.spec.scenario,
-        unit=asking.spec.schema.top.name,
+        unit=asking.unit,
         rule=suggestion.name,
     )
     request = WriteRequest(

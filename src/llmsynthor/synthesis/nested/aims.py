@@ -17,8 +17,10 @@ from llmsynthor.synthesis.goals import Goal, Goals, bring_table, bring_to_grid, 
 from llmsynthor.synthesis.grid import Axis, Grid
 from llmsynthor.synthesis.nested.cuts import Cut, cut_derived, cut_variable, named_levels
 from llmsynthor.synthesis.nested.layout import Column, Layout, Place, flag_axis
-from llmsynthor.synthesis.projection import OUTSIDE, membership, pack, project_columns, project_condition
+from llmsynthor.synthesis.projection import OUTSIDE, Projection, membership, pack, project_columns, project_condition
 from llmsynthor.synthesis.reconcile import Disagreement, reconcile
+
+Floats = NDArray[np.float64]
 
 LARGEST_BOX = 200_000
 """A rule or universe about a unit's own variables with no more combinations than this is looked up, not computed."""
@@ -29,7 +31,8 @@ class Aims:
     """All that nested records must meet.
 
     `goals[u]` are the tables of unit u on its wide grid; `own[u]` what its own variables alone must meet, which is what a first
-    draw takes care of. `broken` are the columns that say whether a rule is broken, with their rules.
+    draw takes care of. `broken` are the columns that say whether a rule is broken, with their rules. `beliefs` are log-weights on
+    the cells of a projection of a unit's wide grid: what makes records likely beyond the tables.
     """
 
     spec: Spec
@@ -39,6 +42,7 @@ class Aims:
     own: tuple[Goals, ...]
     broken: tuple[tuple[Place, Rule], ...]
     disagreements: tuple[Disagreement, ...]
+    beliefs: tuple[tuple[int, Projection, Floats], ...] = ()
 
     @property
     def tables(self) -> tuple[tuple[int, Goal], ...]:
@@ -53,6 +57,13 @@ def with_estimates(spec: Spec, derived: Mapping[str, Sequence[Derived]], tables:
     """
     units = tuple(replace(unit, derived=(*unit.derived, *derived.get(unit.name, ()))) for unit in spec.schema.units)
     return replace(spec, schema=replace(spec.schema, units=units), targets=(*spec.targets, *tables))
+
+
+def with_beliefs(aims: Aims, weights: Mapping[str, Floats]) -> Aims:
+    """Turn the named tables into fixed log-weights of their cells: they are no targets."""
+    beliefs = tuple((u, goal.projection, weights[goal.name]) for u, goal in aims.tables if goal.name in weights)
+    kept = [replace(g, tables=tuple(goal for goal in g.tables if goal.name not in weights)) for g in aims.goals]
+    return replace(aims, goals=tuple(kept), beliefs=beliefs)
 
 
 def set_aims(spec: Spec) -> Aims:

@@ -1,52 +1,138 @@
 """A run over nested records: the stages in order, told as those of the flat loop are."""
 
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 
+from llmsynthor.llm.ledger import Recorded, Spent
+from llmsynthor.spec.schema import Derived
 from llmsynthor.spec.specification import Spec
+from llmsynthor.synthesis.coarse import coarsen
+from llmsynthor.synthesis.elicit import Asking
+from llmsynthor.synthesis.estimation import Estimation, estimate, planned_questions
 from llmsynthor.synthesis.feasibility import find_contradictions
-from llmsynthor.synthesis.nested.aims import Aims, set_aims
+from llmsynthor.synthesis.nested.aims import Aims, set_aims, with_beliefs, with_estimates
 from llmsynthor.synthesis.nested.align import AlignedRoster, Effort, align_nested
+from llmsynthor.synthesis.nested.composition import Composition, compose
 from llmsynthor.synthesis.nested.layout import in_order
 from llmsynthor.synthesis.outcome import Nested, Notify, Options, Outcome, Progress, Step
 from llmsynthor.synthesis.population import Population
 
-NOT_ASKED = "the model was not asked: what no table says of nested records follows from maximum entropy"
 
-
-def synthesize_nested(spec: Spec, options: Options, *, asked: bool, notify: Notify) -> Outcome:
-    """Make the records of all units; `asked` says that there is a model."""
-    aims, history = set_aims(spec), list[Step]()
-
-    def tell(stage: str, sweep: int, discrepancy: float | None) -> None:
-        notify(
-            Progress(
-                stage=stage,
-                iteration=sweep,
-                iterations=options.rounds,
-                discrepancy=discrepancy,
-                calls=0,
-                expected_calls=0,
-            )
-        )
-
-    def swept(stage: str, sweep: int, distances: np.ndarray) -> None:
-        history.append(_step(stage, sweep, distances, options.records))
-        tell(stage, sweep + 1, history[-1].tvd)
-
-    tell("fit", 0, None)
+def synthesize_nested(spec: Spec, options: Options, model: Recorded | None, *, notify: Notify) -> Outcome:
+    """Make the records of all units."""
+    run = _Run(spec=spec, options=options, model=model, notify=notify, aims=set_aims(spec))
+    if model is not None and options.estimates:
+        run.estimate(model)
+    run.tell("fit", 0, None)
     result = align_nested(
-        aims,
+        run.aims,
         records=options.records,
         seed=options.seed,
         effort=Effort(workers=options.workers),
-        notify=swept,
+        notify=run.swept,
     )
-    return _outcome(aims, result, options, tuple(history), asked=asked)
+    return run.outcome(result)
 
 
-def _step(stage: str, sweep: int, distances: np.ndarray, records: int) -> Step:
+GROUPS = 3
+
+
+@dataclass(slots=True)
+class _Run:
+    """The state of one run over nested records."""
+
+    spec: Spec
+    options: Options
+    model: Recorded | None
+    notify: Notify
+    aims: Aims
+    history: list[Step] = field(default_factory=list)
+    estimations: list[Estimation] = field(default_factory=list)
+    compositions: list[Composition] = field(default_factory=list)
+    expected: int = 0
+
+    def estimate(self, model: Recorded) -> None:
+        """Let the model say what no table says: pairs within each unit, and who belongs together."""
+        self.expected = sum(planned_questions(own, self.spec) for own in self.aims.own)
+        for number, unit in enumerate(self.spec.schema.units):
+            own = self.aims.own[number]
+            asking = Asking(
+                spec=self.spec,
+                unit=unit.name,
+                variables=coarsen(own),
+                model=model,
+                seed=self.options.seed,
+                temperature=self.options.temperature,
+            )
+            self.tell("copula", 0, None)
+            self.compositions.append(compose(self.aims, asking))
+            self.estimations.append(estimate(own, asking, (), spare=0, notify=lambda: self.tell("copula", 0, None)))
+        self.aims = self.believed()
+
+    def believed(self) -> Aims:
+        """The aims with estimates as soft tables and beliefs about belonging as log-weights."""
+        tables = [table for found in self.estimations for table in found.tables]
+        beliefs = [belief for found in self.compositions for belief in found.beliefs]
+        derived: dict[str, list[Derived]] = {}
+        for unit, found in zip(self.spec.schema.units, self.compositions, strict=True):
+            if unit.parent is not None:
+                derived.setdefault(unit.parent, []).extend(found.derived)
+        every = [*tables, *(belief.table for belief in beliefs)]
+        weights = {belief.table.name: belief.weights.ravel() for belief in beliefs}
+        return with_beliefs(set_aims(with_estimates(self.spec, derived, every)), weights)
+
+    def tell(self, stage: str, sweep: int, discrepancy: float | None) -> None:
+        self.notify(
+            Progress(
+                stage=stage,
+                iteration=sweep,
+                iterations=self.options.rounds,
+                discrepancy=discrepancy,
+                calls=self.model.spent.calls if self.model is not None else 0,
+                expected_calls=self.expected,
+            )
+        )
+
+    def swept(self, stage: str, sweep: int, distances: np.ndarray) -> None:
+        hard = [goal.trust >= 1 for _, goal in self.aims.tables]
+        spent = self.model.spent if self.model is not None else None
+        self.history.append(_step(stage, sweep, distances[: len(hard)][hard], self.options.records, spent))
+        self.tell(stage, sweep + 1, self.history[-1].tvd)
+
+    def outcome(self, result: AlignedRoster) -> Outcome:
+        aims = self.aims
+        order = np.random.default_rng([self.options.seed, 20]).permutation(self.options.records)
+        roster = in_order(result.roster, aims.layout, order)
+        contradictions = [found for own in aims.own for found in find_contradictions(own, result.unmet)]
+        return Outcome(
+            goals=aims.goals[0],
+            population=Population(codes=roster.codes[0], proposal=roster.proposal),
+            groups=tuple(group for found in self.estimations for group in found.strongest(GROUPS)),
+            proposals=(),
+            history=tuple(self.history),
+            report=result.report,
+            stop_reason=self.reason(result),
+            disagreements=aims.disagreements,
+            contradictions=tuple(contradictions),
+            nested=Nested(aims=aims, roster=roster),
+            estimations=tuple(self.estimations),
+            compositions=tuple(self.compositions),
+        )
+
+    def reason(self, result: AlignedRoster) -> str:
+        reason = f"aligned: {result.report.sentence}"
+        if result.broken:
+            reason += f"; {result.broken:,} records break a rule that the tables leave no room for"
+        if any(entry.kind != "rounding" for entry in self.aims.disagreements):
+            reason += "; where sources disagree the target is what was made of them (disagreements.csv)"
+        if self.model is not None:
+            reason += "; whole records of nested units are not proposed by the model, which says how they hang together"
+        return reason
+
+
+def _step(stage: str, sweep: int, distances: np.ndarray, records: int, spent: Spent | None) -> Step:
     kind: Literal["fit", "correct"] = "fit" if stage == "fit" else "correct"
     mean = float(np.mean(distances)) if len(distances) else 0.0
     return Step(
@@ -56,30 +142,7 @@ def _step(stage: str, sweep: int, distances: np.ndarray, records: int) -> Step:
         tvd=mean,
         worst_tvd=float(max(distances, default=0.0)),
         records=records,
-        calls=0,
-        tokens=0,
-        seconds=0.0,
-    )
-
-
-def _outcome(aims: Aims, result: AlignedRoster, options: Options, history: tuple[Step, ...], *, asked: bool) -> Outcome:
-    order = np.random.default_rng([options.seed, 20]).permutation(options.records)
-    roster = in_order(result.roster, aims.layout, order)
-    reason = f"aligned: {result.report.sentence}"
-    if result.broken:
-        reason += f"; {result.broken:,} records break a rule that the tables leave no room for"
-    if any(entry.kind != "rounding" for entry in aims.disagreements):
-        reason += "; where sources disagree the target is what was made of them (disagreements.csv)"
-    contradictions = [found for own in aims.own for found in find_contradictions(own, result.unmet)]
-    return Outcome(
-        goals=aims.goals[0],
-        population=Population(codes=roster.codes[0], proposal=roster.proposal),
-        groups=(),
-        proposals=(),
-        history=history,
-        report=result.report,
-        stop_reason=f"{reason}; {NOT_ASKED}" if asked else reason,
-        disagreements=aims.disagreements,
-        contradictions=tuple(contradictions),
-        nested=Nested(aims=aims, roster=roster),
+        calls=spent.calls if spent else 0,
+        tokens=spent.tokens if spent else 0,
+        seconds=round(spent.seconds, 3) if spent else 0.0,
     )

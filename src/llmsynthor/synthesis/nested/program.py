@@ -183,6 +183,10 @@ def _pieces(aims: Aims, priors: Sequence[tuple[int, Potential]]) -> tuple[Piece,
         flag = Projection(axes=(position,), offsets=(np.arange(3),), cells=np.array([0, 1, 0]), size=2)
         fixed.append(Piece(unit=unit, projection=flag, places=((unit, position),), fixed=np.array([0.0, -FORBIDDEN])))
     fixed += [_own_piece(unit, prior.projection, prior.values) for unit, prior in priors]
+    for unit, projection, weights in aims.beliefs:
+        every = aims.layout.wide_places(unit)
+        named = tuple(every[axis] for axis in projection.axes)
+        fixed.append(Piece(unit=unit, projection=projection, places=named, fixed=weights))
     return (*targets, *fixed)
 
 

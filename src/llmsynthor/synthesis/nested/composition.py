@@ -1,0 +1,220 @@
+"""Who lives with whom: what a model says about a household's members given its first person, as log-weights.
+
+No table says it, and a form with numbered persons does not make a small model say it: asked for the age of "person 3" it repeats
+that of person 1. Asked about the householder's husband or wife, or son or daughter, it knows. So roles are put into words: in
+which kinds of household the householder has a spouse is asked outright, all others are taken for children. What the model
+says of two strangers is taken off, as everywhere (see `copula`).
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llmsynthor import prompts
+from llmsynthor.errors import BudgetError, CannotScoreError
+from llmsynthor.llm.backend import ScoreRequest
+from llmsynthor.spec.expressions import parse
+from llmsynthor.spec.levels import Interval, Level
+from llmsynthor.spec.schema import Category, Derived, Numeric, Unit
+from llmsynthor.spec.targets import Table
+from llmsynthor.synthesis.coarse import Coarse, coarsen, fit_margins, interaction, mutual_information
+from llmsynthor.synthesis.copula import HALF_STRENGTH, agreement_of, believable
+from llmsynthor.synthesis.elicit import PEOPLE, Asking
+from llmsynthor.synthesis.nested.aims import Aims
+
+SPOUSE, CHILD = "husband or wife", "son or daughter"
+FRAMES = ("kin-sentence", "kin-interview")
+AGE_TRUST = 1.2
+"""Factor on what a model of full credibility says about ages: fitted on family households of South Carolina."""
+
+MOST_LEVELS = 6
+"""Kinds of household that are asked about: a variable with more levels is no kind."""
+
+KIN_BINS = 10
+CLIP = 6.0
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Belief:
+    """Log-weights (rows, columns) of a member's `asked` level given the first person's `given` level, for one role.
+
+    `table` names columns, cells and universe; its values are how many times as often as without the belief. `trust` is the
+    factor that is already in the weights.
+    """
+
+    role: str
+    given: Coarse
+    asked: Coarse
+    weights: Floats
+    trust: float
+    table: Table
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Composition:
+    """What was asked about one child unit, and the derived variables that its beliefs need in the parent."""
+
+    beliefs: tuple[Belief, ...] = ()
+    derived: tuple[Derived, ...] = ()
+    sentence: str = ""
+
+
+def compose(aims: Aims, asking: Asking) -> Composition:
+    """Ask about the members of a unit of people with a parent; nothing where there is no such unit or no budget."""
+    unit = aims.spec.schema[asking.unit]
+    if unit.parent is None or unit.name.lower().removesuffix("s") not in PEOPLE:
+        return Composition()
+    try:
+        return _compose(aims, asking, unit)
+    except CannotScoreError:
+        return Composition(
+            sentence=f"the model cannot say who belongs to one {unit.parent}: it gives no log-probabilities"
+        )
+    except BudgetError as spent:
+        return Composition(sentence=f"who belongs to one {unit.parent} was not asked: {spent}")
+
+
+def _compose(aims: Aims, asking: Asking, unit: Unit) -> Composition:
+    parent = aims.spec.schema[str(unit.parent)]
+    variables = coarsen(aims.own[aims.layout.number(unit.name)], most_bins=KIN_BINS)
+    kinds = _kinds_with_spouse(asking, parent)
+    inherited = _inherited(asking, variables)
+    found: list[Belief] = []
+    derived: dict[str, Derived] = {}
+    for variable in variables:
+        numeric = isinstance(variable.levels[0], Interval)
+        if not numeric and variable.name not in inherited:
+            continue
+        column, new = _first_column(unit, parent, variable)
+        strangers = _scores(asking, "kin-strangers", "", variable)
+        for role, universe in _roles(parent, kinds):
+            scores = [_scores(asking, frame, role, variable) for frame in FRAMES]
+            weights, trust = (_ages if numeric else _likeness)(scores, strangers, variable)
+            if trust > 0:
+                found.append(_belief(asking, column, variable, role, universe, weights, trust))
+                derived |= {entry.name: entry for entry in new}
+    words = f"{len(found)} tables of who belongs to one {parent.name} were estimated"
+    return Composition(beliefs=tuple(found), derived=tuple(derived.values()), sentence=words)
+
+
+def _kinds_with_spouse(asking: Asking, parent: Unit) -> tuple[str, tuple[str, ...]] | None:
+    """The parent's variable that tells households with a spouse from others, and its levels with one."""
+    best: tuple[float, str, tuple[str, ...]] | None = None
+    for variable in parent.coded:
+        if not isinstance(variable, Category) or len(variable.levels) > MOST_LEVELS:
+            continue
+        odds = [_yes(asking, "kin-kind", label=_label(variable), value=level, role=SPOUSE) for level in variable.levels]
+        spread = max(odds) - min(odds)
+        if max(odds) > 0 > min(odds) and (best is None or spread > best[0]):
+            levels = tuple(level for level, own in zip(variable.levels, odds, strict=True) if own > 0)
+            best = (spread, variable.name, levels)
+    return best[1:] if best is not None else None
+
+
+def _inherited(asking: Asking, variables: Sequence[Coarse]) -> set[str]:
+    """The variables that the model holds for inherited more than the others."""
+    odds = {v.name: _yes(asking, "kin-inherited", label=v.label, value="", role=CHILD) for v in variables}
+    usual = float(np.mean(list(odds.values()))) if odds else 0.0
+    return {name for name, own in odds.items() if own > usual}
+
+
+def _roles(parent: Unit, kinds: tuple[str, tuple[str, ...]] | None) -> Iterator[tuple[str, str]]:
+    """Each role with the universe of the members that have it."""
+    if kinds is None:
+        yield CHILD, "position > 1"
+        return
+    name, levels = kinds
+    with_spouse = " or ".join(f"{parent.name}.{name} == {level!r}" for level in levels)
+    yield SPOUSE, f"position == 2 and ({with_spouse})"
+    yield CHILD, f"position > 1 and not (position == 2 and ({with_spouse}))"
+
+
+def _first_column(unit: Unit, parent: Unit, variable: Coarse) -> tuple[str, list[Derived]]:
+    """The parent's column that holds the variable of its first member; a new one where there is none."""
+    expression = parse(f"first({unit.name}.{variable.name})")
+    for entry in parent.derived:
+        if entry.expression.tree == expression.tree:
+            return f"{parent.name}.{entry.name}", []
+    own = unit.variable(variable.name)
+    assert isinstance(own, Category | Numeric)
+    name = f"first_{unit.name}_{variable.name}"
+    return f"{parent.name}.{name}", [Derived(variable=replace(own, name=name), expression=expression)]
+
+
+def _scores(asking: Asking, frame: str, role: str, variable: Coarse) -> Floats:
+    """log p(a member's level | the first person's level), shape (levels, levels)."""
+    rows = []
+    for value in variable.words:
+        context = _fill(asking, frame, label=variable.label, value=value, role=role)
+        request = ScoreRequest(context=context, choices=tuple(f" {word}" for word in variable.words), whole=False)
+        rows.append(asking.model.score(request).log_probabilities)
+    return np.array(rows)
+
+
+def _yes(asking: Asking, frame: str, **words: str) -> float:
+    request = ScoreRequest(context=_fill(asking, frame, **words), choices=(" Yes", " No"))
+    yes, no = asking.model.score(request).log_probabilities
+    return yes - no
+
+
+def _fill(asking: Asking, frame: str, **words: str) -> str:
+    unit = asking.spec.schema[asking.unit]
+    return prompts.fill(
+        frame, context=asking.spec.context, scenario=asking.spec.scenario, unit=unit.name, parent=unit.parent, **words
+    )
+
+
+def _ages(scores: Sequence[Floats], strangers: Floats, variable: Coarse) -> tuple[Floats, float]:
+    """How much likelier a level is in this role than for a stranger, row by row: a role has ages of its own."""
+    mean = np.mean(scores, axis=0)
+    signal, echo = (interaction(own, variable.shares, variable.shares) for own in (mean, strangers))
+    chance = np.outer(variable.shares, variable.shares)
+    trust = AGE_TRUST * believable(float((chance * signal**2).sum()), float((chance * echo**2).sum()))
+    lift = mean - strangers
+    lift -= np.log((variable.shares * np.exp(lift)).sum(axis=1, keepdims=True))
+    return trust * np.clip(lift, -CLIP, CLIP), trust
+
+
+def _likeness(scores: Sequence[Floats], strangers: Floats, variable: Coarse) -> tuple[Floats, float]:
+    """How a member's level depends on the first person's, beyond what strangers' do; where those depend more it is a contrast
+    that the form of the question makes, and is left alone."""
+    shares = variable.shares
+    own = [interaction(matrix, shares, shares) for matrix in scores]
+    echo = interaction(strangers, shares, shares)
+    if _strength(echo, shares) <= _strength(np.mean(own, axis=0), shares):
+        own = [matrix - echo for matrix in own]
+    mean = np.mean(own, axis=0)
+    strength = _strength(mean, shares)
+    agreed = max(agreement_of(own, np.outer(shares, shares)), 0.0)
+    trust = strength / (strength + HALF_STRENGTH) * float(np.sqrt(agreed))
+    return trust * np.clip(mean, -CLIP, CLIP), trust
+
+
+def _strength(matrix: Floats, shares: Floats) -> float:
+    return mutual_information(fit_margins(matrix, shares, shares))
+
+
+def _belief(
+    asking: Asking, column: str, variable: Coarse, role: str, universe: str, weights: Floats, trust: float
+) -> Belief:
+    cells: tuple[tuple[Level, ...], ...] = tuple((x, y) for x in variable.levels for y in variable.levels)
+    table = Table(
+        name=f"{column} by {variable.name} of the {role} (estimated)",
+        unit=asking.unit,
+        columns=(column, variable.name),
+        cells=cells,
+        values=tuple(float(times) for times in np.exp(weights).ravel()),
+        value="share",
+        source=f"llm {asking.model.identity.name}",
+        universe=parse(universe),
+        trust=0.5,
+    )
+    return Belief(role=role, given=variable, asked=variable, weights=weights, trust=trust, table=table)
+
+
+def _label(variable: Category) -> str:
+    return variable.label or variable.name.replace("_", " ")
