@@ -1,7 +1,7 @@
 """The tables of a run: records, proposals, history and disagreements as frames, and the figures of its manifest."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -13,7 +13,6 @@ from llmsynthor.realize import realize
 from llmsynthor.realize_nested import realize_nested
 from llmsynthor.spec.files import table_frame
 from llmsynthor.spec.levels import Interval
-from llmsynthor.spec.nested import evaluate_nested, nest
 from llmsynthor.spec.specification import Spec
 from llmsynthor.synthesis.copula import in_words
 from llmsynthor.synthesis.nested.composition import Belief
@@ -156,16 +155,6 @@ def records_frames(spec: Spec, outcome: Outcome, *, seed: int) -> dict[str, pl.D
         return {spec.schema.top.name: records_frame(spec, outcome, seed=seed)}
     rng = np.random.default_rng([seed, 30])
     return realize_nested(outcome.nested.aims, outcome.nested.roster, rng=rng, schema=spec.schema)
-
-
-def rules_broken(spec: Spec, records: Mapping[str, pl.DataFrame]) -> dict[str, int]:
-    """How many records break each rule."""
-    nested = nest(records, spec.schema)
-    return {
-        rule.name: int(evaluate_nested(rule.forbid, rule.unit, nested).fill_null(value=False).sum())
-        for rule in spec.rules
-        if rule.unit in records
-    }
 
 
 def records_frame(spec: Spec, outcome: Outcome, *, seed: int) -> pl.DataFrame:

@@ -14,6 +14,7 @@ import polars as pl
 from llmsynthor import prompts
 from llmsynthor.errors import LLMError, Problem, RunFolderError, SpecError
 from llmsynthor.evaluation.compare import alignment_frame, compare
+from llmsynthor.evaluation.rules import rules_broken
 from llmsynthor.frames import (
     dependencies_frame,
     disagreements_frame,
@@ -22,7 +23,6 @@ from llmsynthor.frames import (
     history_frame,
     proposals_frame,
     records_frames,
-    rules_broken,
     start_summary,
     summary,
     yielded,

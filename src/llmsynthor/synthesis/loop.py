@@ -146,13 +146,8 @@ class _Run:
             temperature=self.options.temperature,
         )
         self.tell("copula", 0, None)
-        self.estimation = estimate(
-            self.goals,
-            asking,
-            self.groups,
-            spare=self.options.rounds,
-            notify=lambda: self.tell("copula", 0, None),
-        )
+        told = lambda: self.tell("copula", 0, None)  # noqa: E731
+        self.estimation = estimate(self.goals, asking, self.groups, spare=self.options.rounds, notify=told)
         self.goals = with_tables(self.goals, self.estimation.tables)
         known = {frozenset(group.variables) for group in self.groups}
         shown = self.estimation.strongest(GROUPS)
