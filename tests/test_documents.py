@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "examples").glob("*/README.md"))]
@@ -63,3 +64,13 @@ def test_spec_page_shows_a_valid_spec(tmp_path: Path) -> None:
     (tmp_path / "tables" / "age_sex.csv").write_text("age,sex,count\n0-99,Female,5\n0-99,Male,4\n")
     (tmp_path / "spec.yaml").write_text(text, encoding="utf-8")
     assert len(Spec.load(tmp_path).targets) == 3
+
+
+def test_spec_page_shows_nested_units() -> None:
+    """The nested spec that docs/spec.md shows can be read, and nothing in it contradicts itself."""
+    from llmsynthor.spec.checks import forbidden_targets  # noqa: PLC0415
+    from llmsynthor.spec.specification import Spec  # noqa: PLC0415
+
+    spec = Spec.load(yaml.safe_load(blocks(ROOT / "docs" / "spec.md", "yaml nested")[0]))
+    assert [unit.name for unit in spec.schema.units] == ["household", "person", "trip"]
+    assert forbidden_targets(spec) == ()

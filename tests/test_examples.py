@@ -6,6 +6,8 @@ import pytest
 
 import llmsynthor
 from llmsynthor.spec.checks import forbidden_targets, warnings
+from llmsynthor.spec.files import save
+from llmsynthor.spec.members import sizes_of, tables_of
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -33,11 +35,26 @@ def test_quickstart_shows_a_model_without_one() -> None:
     assert set(solution.alignment["status"]) == {"met"}
 
 
-@pytest.mark.parametrize("name", ["quickstart", "ecommerce", "persons"])
-def test_examples_are_clean(name: str) -> None:
-    """No example has a contradiction or anything to warn about."""
+@pytest.mark.parametrize("name", ["quickstart", "ecommerce", "persons", "population", "diaries"])
+def test_examples_are_clean(name: str, tmp_path: Path) -> None:
+    """No example has a contradiction or anything to warn about, and each survives being written and read again."""
     spec = llmsynthor.Spec.load(EXAMPLES / name)
     assert forbidden_targets(spec) + warnings(spec) == ()
+    assert llmsynthor.Spec.load(save(spec, tmp_path)) == spec
+
+
+@pytest.mark.parametrize(("name", "units"), [("population", 2), ("diaries", 3)])
+def test_nested_examples_hang_together(name: str, units: int) -> None:
+    """The tables of children are of as many records as the tables of the count variable say, to the record."""
+    spec = llmsynthor.Spec.load(EXAMPLES / name)
+    assert len(spec.schema.units) == units
+    for unit in spec.schema.units[1:]:
+        totals = {sum(t.values) for t in tables_of(spec, unit.name)}
+        parents = {sum(t.values) for t in tables_of(spec, str(unit.parent))}
+        assert len(totals) == len(parents) == 1
+        low, high = sizes_of(spec, unit).mean
+        assert low == high
+        assert low * parents.pop() == pytest.approx(totals.pop(), abs=0.01)
 
 
 @pytest.mark.model

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import llmsynthor
-from llmsynthor import measure as room
+from llmsynthor import microdata as room
 from llmsynthor.errors import DataError
 from llmsynthor.measure import measure, tabulate, write_measured
 from llmsynthor.release import release, write_accounting

@@ -10,9 +10,10 @@ from llmsynthor.spec.checks import forbidden_targets, warnings
 from llmsynthor.spec.specification import Spec
 from llmsynthor.synthesis.estimation import planned_questions
 from llmsynthor.synthesis.feasibility import find_contradictions
-from llmsynthor.synthesis.goals import bring_to_grid
+from llmsynthor.synthesis.goals import Goals, bring_to_grid
 from llmsynthor.synthesis.grid import build_grid
-from llmsynthor.synthesis.loop import unsupported
+from llmsynthor.synthesis.loop import is_nested, unsupported
+from llmsynthor.synthesis.nested.aims import set_aims
 from llmsynthor.synthesis.outcome import Options, expected_calls
 from llmsynthor.synthesis.reconcile import Disagreement, say_entry
 from llmsynthor.synthesis.reconcile_moments import reconcile_sources
@@ -41,9 +42,9 @@ def examine(spec: Spec, llm: str | None = None) -> Examined:
         raise SpecError(*contradictions)
     missing = unsupported(spec)
     found = list(warnings(spec))
-    goals = None
+    every: tuple[Goals, ...] = ()
     if not missing:
-        goals, disagreements = reconcile_sources(bring_to_grid(spec, build_grid(spec, spec.schema.top)))
+        every, disagreements = _goals(spec)
         found += _disagreements(disagreements)
         found += [
             Problem(
@@ -52,6 +53,7 @@ def examine(spec: Spec, llm: str | None = None) -> Examined:
                 advice="correct one of them; a run comes as near to all as it can and ends with exit code 1",
                 severity="warning",
             )
+            for goals in every
             for contradiction in find_contradictions(goals, goals.names)
         ]
     settings, words = spec.settings, llm or spec.settings.llm or "local"
@@ -61,7 +63,7 @@ def examine(spec: Spec, llm: str | None = None) -> Examined:
         iterations=settings.iterations,
         estimate=settings.estimate is not False,
     )
-    questions = planned_questions(goals, spec) if goals is not None and options.estimates else 0
+    questions = sum(planned_questions(goals, spec) for goals in every) if options.estimates else 0
     calls = expected_calls(spec, options, llm=words != "none", questions=questions)
     model = f"local:{DEFAULT}" if words == "local" else words
     seconds = expected_seconds(model, writes=calls - questions, scores=questions) if calls else 0.0
@@ -73,6 +75,15 @@ def examine(spec: Spec, llm: str | None = None) -> Examined:
         model=model,
         seconds=seconds,
     )
+
+
+def _goals(spec: Spec) -> tuple[tuple[Goals, ...], tuple[Disagreement, ...]]:
+    """What the own variables of each unit must meet, and where tables disagree."""
+    if is_nested(spec):
+        aims = set_aims(spec)
+        return aims.own, aims.disagreements
+    goals, disagreements = reconcile_sources(bring_to_grid(spec, build_grid(spec, spec.schema.top)))
+    return (goals,), disagreements
 
 
 def _disagreements(disagreements: Sequence[Disagreement]) -> Iterator[Problem]:

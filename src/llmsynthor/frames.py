@@ -1,7 +1,7 @@
 """The tables of a run: records, proposals, history and disagreements as frames, and the figures of its manifest."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -10,8 +10,10 @@ import polars as pl
 
 from llmsynthor.evaluation.compare import Comparison
 from llmsynthor.realize import realize
+from llmsynthor.realize_nested import realize_nested
 from llmsynthor.spec.files import table_frame
 from llmsynthor.spec.levels import Interval
+from llmsynthor.spec.nested import evaluate_nested, nest
 from llmsynthor.spec.specification import Spec
 from llmsynthor.synthesis.copula import in_words
 from llmsynthor.synthesis.estimation import Estimation
@@ -106,6 +108,24 @@ def _rounded(value: float) -> float | None:
     return None if np.isnan(value) else round(float(value), 6)
 
 
+def records_frames(spec: Spec, outcome: Outcome, *, seed: int) -> dict[str, pl.DataFrame]:
+    """The records of every unit that was made, as values."""
+    if outcome.nested is None:
+        return {spec.schema.top.name: records_frame(spec, outcome, seed=seed)}
+    rng = np.random.default_rng([seed, 30])
+    return realize_nested(outcome.nested.aims, outcome.nested.roster, rng=rng, schema=spec.schema)
+
+
+def rules_broken(spec: Spec, records: Mapping[str, pl.DataFrame]) -> dict[str, int]:
+    """How many records break each rule."""
+    nested = nest(records, spec.schema)
+    return {
+        rule.name: int(evaluate_nested(rule.forbid, rule.unit, nested).fill_null(value=False).sum())
+        for rule in spec.rules
+        if rule.unit in records
+    }
+
+
 def records_frame(spec: Spec, outcome: Outcome, *, seed: int) -> pl.DataFrame:
     """Give the records their values; those of a starting population that stayed in their cells keep theirs."""
     unit, starting = spec.schema.top, outcome.starting
@@ -158,7 +178,7 @@ def disagreements_frame(outcome: Outcome) -> pl.DataFrame:
 
     Of a mean or total all is in its own unit.
     """
-    shares = {goal.name: goal.universe_share * len(outcome.population) for goal in outcome.goals.tables}
+    shares = {goal.name: goal.universe_share * records for goal, records in outcome.tables}
     rows = [
         {
             "target": entry.table,
@@ -183,8 +203,8 @@ def yielded(outcome: Outcome) -> dict[str, tuple[float, str]]:
         own = [entry for entry in outcome.disagreements if entry.table == name]
         most = max(abs(entry.used - entry.stated) for entry in own)
         found[name] = (most, "; ".join(sorted({other for entry in own for other in entry.others})))
-    for goal in outcome.goals.tables:
-        most = float(np.abs(goal.shares - goal.stated).max()) * goal.universe_share * len(outcome.population)
+    for goal, records in outcome.tables:
+        most = float(np.abs(goal.shares - goal.stated).max()) * goal.universe_share * records
         others = {o for entry in outcome.disagreements if entry.table == goal.name for o in entry.others}
         if others:
             found[goal.name] = (most, "; ".join(sorted(others)))

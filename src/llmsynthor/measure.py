@@ -1,7 +1,7 @@
 """Φ on micro-data: from records as values to the tables of a spec."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,14 +11,14 @@ import polars as pl
 from numpy.typing import NDArray
 
 from llmsynthor.errors import DataError, Problem
-from llmsynthor.spec.expressions import Reference, evaluate, references
+from llmsynthor.microdata import blocks
 from llmsynthor.spec.files import table_frame
-from llmsynthor.spec.levels import Interval, Level
-from llmsynthor.spec.schema import Category, Numeric, Schema
+from llmsynthor.spec.levels import Level
+from llmsynthor.spec.nested import Nested, column, evaluate_nested, nest
+from llmsynthor.spec.schema import Category, Schema
 from llmsynthor.spec.specification import Spec
 from llmsynthor.spec.targets import Statistic, Table, Target
 
-BATCH, CSV_BYTES = 1_000_000, 1 << 26
 OUTSIDE = -1
 
 
@@ -35,56 +35,74 @@ class Measured:
     margins: NDArray[np.float64] | None = None
 
 
-def cell_numbers(frame: pl.DataFrame, target: Target, schema: Schema) -> NDArray[np.int64]:
-    """Give for each record the number of its cell in `target.cells`, OUTSIDE where it is in none; shape (records,)."""
+def cell_numbers(nested: Nested, target: Target) -> NDArray[np.int64]:
+    """Give for each record of the target's unit the number of its cell in `target.cells`, OUTSIDE where it is in none.
+
+    Columns may be derived variables, which the frames must have, and those of units above. Shape (records,).
+    """
     columns = target.columns if isinstance(target, Table) else target.by
     distinct = [list(dict.fromkeys(cell[k] for cell in target.cells)) for k in range(len(columns))]
     shape = [len(levels) + 1 for levels in distinct]
-    codes = [_codes(frame, name, levels, target.unit, schema) for name, levels in zip(columns, distinct, strict=True)]
-    flat = np.ravel_multi_index(codes, shape) if codes else np.zeros(frame.height, dtype=np.int64)
+    codes = [_codes(nested, name, levels, target.unit) for name, levels in zip(columns, distinct, strict=True)]
+    flat = np.ravel_multi_index(codes, shape) if codes else np.zeros(nested.frames[target.unit].height, dtype=np.int64)
     numbers = np.full(int(np.prod(shape)), OUTSIDE, dtype=np.int64)
     for number, cell in enumerate(target.cells):
         position = [levels.index(level) for levels, level in zip(distinct, cell, strict=True)]
         numbers[np.ravel_multi_index(position, shape) if position else 0] = number
     cells = numbers[flat]
     if target.universe is not None:
-        cells = np.where(evaluate(target.universe, frame).fill_null(value=False).to_numpy(), cells, OUTSIDE)
+        cells = np.where(evaluate_nested(target.universe, target.unit, nested).to_numpy(), cells, OUTSIDE)
     return np.asarray(cells)
 
 
-def _codes(frame: pl.DataFrame, name: str, levels: Sequence[Level], unit: str, schema: Schema) -> NDArray[np.int64]:
+def _codes(nested: Nested, name: str, levels: Sequence[Level], unit: str) -> NDArray[np.int64]:
     """Position of each value among the levels; one past the last where it is none of them."""
-    _, variable = schema.find(unit, name)
+    _, variable = nested.schema.find(unit, name)
+    values = column(nested, unit, name)
     if isinstance(variable, Category):
-        names = pl.Series([str(level) for level in levels])
-        table = pl.DataFrame({name: names, "code": np.arange(len(levels))})
-        joined = frame.select(pl.col(name).cast(pl.String)).join(table, on=name, how="left", maintain_order="left")
-        return joined["code"].fill_null(len(levels)).to_numpy().astype(np.int64)
-    values = frame[name].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+        return level_codes(values, [str(level) for level in levels])
+    numbers = numeric(values)
     order = sorted(range(len(levels)), key=lambda k: levels[k])
     low = np.array([getattr(levels[k], "low") for k in order])  # noqa: B009  (a numeric variable has intervals)
     high = np.array([getattr(levels[k], "high") for k in order])  # noqa: B009
-    at = np.searchsorted(low, values, side="right") - 1
-    inside = (at >= 0) & (values < high[np.maximum(at, 0)])
+    at = np.searchsorted(low, numbers, side="right") - 1
+    inside = (at >= 0) & (numbers < high[np.maximum(at, 0)])
     return np.where(inside, np.array(order)[np.maximum(at, 0)], len(levels))
 
 
+def level_codes(values: pl.Series, levels: Sequence[str]) -> NDArray[np.int64]:
+    """Position of each text among the levels, one past the last where it is none of them."""
+    codes = values.cast(pl.String).cast(pl.Enum(list(levels)), strict=False).to_physical()
+    return codes.cast(pl.Int64).fill_null(len(levels)).to_numpy()
+
+
+def numeric(values: pl.Series) -> NDArray[np.float64]:
+    """Give numbers as float64, NaN where there is none."""
+    return values.cast(pl.Float64).fill_null(float("nan")).to_numpy()
+
+
+def statistic_cells(nested: Nested, target: Statistic) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Give the cell and the value of each record; one without a value is OUTSIDE. Both shape (records,)."""
+    values = numeric(column(nested, target.unit, target.variable))
+    return np.where(np.isnan(values), OUTSIDE, cell_numbers(nested, target)), values
+
+
 def tabulate(frame: pl.DataFrame, table: Table, schema: Schema) -> NDArray[np.int64]:
-    """Count the records of each cell, in the order of `table.cells`. Additive over records, blind to their order."""
-    cells = cell_numbers(frame, table, schema)
+    """Count one unit's records of each cell, in the order of `table.cells`. Additive over records, blind to their order."""
+    cells = cell_numbers(nest({table.unit: frame}, schema, only=frozenset()), table)
     return np.bincount(cells[cells >= 0], minlength=len(table.cells))
 
 
 def measure(spec: Spec, data: Sequence[Path]) -> tuple[Measured, ...]:
-    """Compute every target of the spec's top unit on files of records, batch after batch.
+    """Compute every target on files of records, one or more of each unit (see `microdata.source_sets`), block after block.
 
-    Memory does not grow with the records, but for quantiles, which keep eight bytes of each. Raises DataError when a column is
-    missing or holds values outside its domain.
+    Memory does not grow with the records, but for quantiles, which keep twelve bytes of each. Raises DataError when a file or a
+    column is missing or holds values outside its domain.
     """
-    tallies = [Tally.of(target) for target in spec.targets if target.unit == spec.schema.top.name]
-    for frame in batches(spec, data):
+    tallies = [Tally.of(target) for target in spec.targets]
+    for nested in blocks(spec, data, spec.targets):
         for tally in tallies:
-            tally.add(frame, spec.schema)
+            tally.add(nested)
     return tuple(tally.measured() for tally in tallies)
 
 
@@ -103,17 +121,20 @@ class Tally:
         size = len(target.cells)
         return cls(target=target, counts=np.zeros(size), sums=np.zeros(size), values=[])
 
-    def add(self, frame: pl.DataFrame, schema: Schema) -> None:
-        """Take in a batch of records."""
-        cells = cell_numbers(frame, self.target, schema)
-        inside = cells >= 0
-        self.outside += int((~inside).sum())
-        self.counts += np.bincount(cells[inside], minlength=len(self.target.cells))
+    def add(self, nested: Nested, kept: NDArray[np.bool_] | None = None) -> None:
+        """Take in a block of records; where `kept` is given, of the target's unit only those."""
+        size = len(self.target.cells)
         if isinstance(self.target, Statistic):
-            values = frame[self.target.variable].cast(pl.Float64).to_numpy()[inside]
-            self.sums += np.bincount(cells[inside], weights=values, minlength=len(self.target.cells))
+            cells, values = statistic_cells(nested, self.target)
+        else:
+            cells, values = cell_numbers(nested, self.target), np.zeros(0)
+        inside = (cells >= 0) & kept if kept is not None else cells >= 0
+        self.outside += int((~inside).sum())
+        self.counts += np.bincount(cells[inside], minlength=size)
+        if isinstance(self.target, Statistic):
+            self.sums += np.bincount(cells[inside], weights=values[inside], minlength=size)
             if self.target.statistic == "quantile":
-                self.values.append((cells[inside].astype(np.int32), values))
+                self.values.append((cells[inside].astype(np.int32), values[inside]))
 
     def measured(self) -> Measured:
         return Measured(target=self.target, values=self.result(), outside=self.outside)
@@ -170,89 +191,3 @@ def read_records(source: Any) -> pl.DataFrame:
 def records_digest(frame: pl.DataFrame) -> str:
     """SHA-256 of all values: to know the same records again."""
     return hashlib.sha256(frame.write_csv().encode()).hexdigest()
-
-
-def batches(spec: Spec, data: Sequence[Path]) -> Iterator[pl.DataFrame]:
-    """Read the columns that the targets need, a batch of records at a time, and check their values; raises DataError."""
-    import pyarrow as pa  # noqa: PLC0415  (heavy)
-
-    for path in data:
-        try:
-            for batch in _arrow_batches(path, spec):
-                frame = pl.from_arrow(pa.Table.from_batches([batch]))
-                assert isinstance(frame, pl.DataFrame)
-                _check_columns(frame, spec, str(path))
-                yield frame
-        except (OSError, pa.ArrowException, pl.exceptions.PolarsError) as cause:
-            problem = Problem(
-                where=str(path),
-                what=f"the data cannot be read ({(str(cause).splitlines() or [''])[0][:120]})",
-                advice="give CSV with a header, or Parquet",
-            )
-            raise DataError(problem) from cause
-
-
-def _arrow_batches(path: Path, spec: Spec) -> Iterator[Any]:
-    import pyarrow as pa  # noqa: PLC0415
-    import pyarrow.csv  # noqa: PLC0415
-    import pyarrow.parquet  # noqa: PLC0415
-
-    needed = _needed(spec)
-    if path.suffix.lower() in (".parquet", ".pq"):
-        file = pyarrow.parquet.ParquetFile(path)
-        yield from file.iter_batches(BATCH, columns=[name for name in file.schema_arrow.names if name in needed])
-        return
-    types = {
-        name: pa.float64() if isinstance(spec.schema.top.variable(name), Numeric) else pa.string() for name in needed
-    }
-    with pyarrow.csv.open_csv(
-        path,
-        read_options=pyarrow.csv.ReadOptions(block_size=CSV_BYTES),
-        convert_options=pyarrow.csv.ConvertOptions(column_types=types, strings_can_be_null=True),
-    ) as reader:
-        for batch in reader:
-            yield batch.select([name for name in batch.schema.names if name in needed])
-
-
-def _check_columns(frame: pl.DataFrame, spec: Spec, where: str) -> None:
-    problems = []
-    for name in _needed(spec):
-        variable = spec.schema.top.variable(name)
-        if name not in frame.columns:
-            advice = f"name a column {name}; the data have: {', '.join(frame.columns)}"
-            problems.append(Problem(where=where, what="a column is missing", found=name, advice=advice))
-        elif isinstance(variable, Numeric) and not frame[name].dtype.is_numeric():
-            advice = "give numbers"
-            problems.append(
-                Problem(where=where, what=f"{name} holds no numbers", found=str(frame[name].dtype), advice=advice)
-            )
-        elif strange := _strange(frame[name], variable):
-            advice = "correct the data, or the levels or the range in the spec"
-            problems.append(
-                Problem(where=where, what=f"{name} has values outside its domain", found=strange, advice=advice)
-            )
-    if problems:
-        raise DataError(*problems)
-
-
-def _needed(spec: Spec) -> list[str]:
-    names: dict[str, None] = {}
-    for target in spec.targets:
-        if target.unit == spec.schema.top.name:
-            own = target.columns if isinstance(target, Table) else (*target.by, target.variable)
-            universe = references(target.universe) if target.universe is not None else frozenset[Reference]()
-            names |= dict.fromkeys((*own, *sorted(reference.name for reference in universe)))
-    return list(names)
-
-
-def _strange(column: pl.Series, variable: object) -> str:
-    """Name the first values outside the domain, or nothing."""
-    if isinstance(variable, Category):
-        odd = column.cast(pl.String).unique().filter(~column.cast(pl.String).unique().is_in(list(variable.levels)))
-        odd = odd.sort()
-    elif isinstance(variable, Numeric):
-        bounds: Interval = variable.range
-        odd = column.filter((column < bounds.low) | (column >= bounds.high) | column.is_null())
-    else:
-        return ""
-    return ", ".join(str(value) for value in odd.head(5)) if len(odd) else ""

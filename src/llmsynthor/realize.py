@@ -33,7 +33,9 @@ def realize(
     Carlson (1980), monotone piecewise cubic.
     """
     known = known or {}
-    columns = {axis.name: _column(goals, codes, k, rng, known.get(axis.name)) for k, axis in enumerate(goals.grid.axes)}
+    columns = {
+        axis.name: draw_column(goals, codes, k, rng, known.get(axis.name)) for k, axis in enumerate(goals.grid.axes)
+    }
     frame = pl.DataFrame(columns)
     return _keep_rules(goals, codes, frame, rng)
 
@@ -65,7 +67,10 @@ def _inverse(cumulative: PchipInterpolator, low: float, high: float, strata: Flo
     return np.asarray(np.clip(values, low, np.nextafter(high, low)))
 
 
-def _column(goals: Goals, codes: Codes, position: int, rng: np.random.Generator, known: Floats | None) -> pl.Series:
+def draw_column(
+    goals: Goals, codes: Codes, position: int, rng: np.random.Generator, known: Floats | None = None
+) -> pl.Series:
+    """Draw the values of one column inside the cells of its codes; `known` as in `realize`."""
     axis = goals.grid.axes[position]
     if isinstance(axis.variable, Category):
         names = pl.Series(axis.name, [str(level) for level in axis.levels], dtype=pl.String)

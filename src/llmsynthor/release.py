@@ -1,7 +1,8 @@
 """Differential privacy: the spec's tables with noise, so that they can be given away; the accounting stands beside them.
 
-All mechanisms and all accounting are OpenDP's. A record is what is protected: two data sets are neighbours when one has a
-record more (add or remove one), and with `contributions` k when one has k records more.
+All mechanisms and all accounting are OpenDP's. A record of the top unit, with all its children, is what is protected: two data
+sets are neighbours when one has a record more (add or remove one), and with `contributions` k when one has k records more. Of a
+child unit each parent adds at most as many records as its count variable's range allows; what is beyond is left out.
 """
 
 import json
@@ -17,8 +18,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from llmsynthor.errors import DataError, Problem
-from llmsynthor.measure import Measured, Tally, batches
-from llmsynthor.spec.schema import Numeric
+from llmsynthor.measure import Measured, Tally
+from llmsynthor.microdata import blocks
+from llmsynthor.spec.nested import Nested
+from llmsynthor.spec.schema import Numeric, Schema
 from llmsynthor.spec.specification import Spec
 from llmsynthor.spec.targets import Statistic, Table, Target
 
@@ -47,14 +50,15 @@ def release(
     data hold. Noise comes from the system's secure generator and cannot be seeded. Raises DataError.
     """
     _check(spec, epsilon, contributions)
-    targets = [target for target in spec.targets if target.unit == spec.schema.top.name]
+    targets = spec.targets
     tallies = [Tally.of(_counted(target)) for target in targets]
-    for frame in batches(spec, data):
+    for nested in blocks(spec, data, targets):
         for tally in tallies:
-            tally.add(_clamped(frame, tally.target, spec), spec.schema)
+            tally.add(_clamped(nested, tally.target), _within_bounds(nested, tally.target.unit))
     each = epsilon / len(targets) * (1 - 1e-12)  # so that rounding does not carry the sum over the budget
     released = [
-        _release(target, tally, spec, each, contributions) for target, tally in zip(targets, tallies, strict=True)
+        _release(target, tally, spec.schema, each, contributions * most_records(spec.schema, target.unit))
+        for target, tally in zip(targets, tallies, strict=True)
     ]
     return tuple(measured for measured, _ in released), tuple(spent for _, costs in released for spent in costs)
 
@@ -93,7 +97,7 @@ def _check(spec: Spec, epsilon: float, contributions: int) -> None:
             problems.append(
                 Problem(where=f'targets[{number}] "{target.name}"', what="quantiles are not released", advice=advice)
             )
-    if not any(target.unit == spec.schema.top.name for target in spec.targets):
+    if not spec.targets:
         problems.append(Problem(where="targets", what="there is nothing to release", advice="give the spec targets"))
     if problems:
         raise DataError(*problems)
@@ -104,17 +108,38 @@ def _counted(target: Target) -> Target:
     return replace(target, value="count") if isinstance(target, Table) else target
 
 
-def _clamped(frame: pl.DataFrame, target: Target, spec: Spec) -> pl.DataFrame:
+def most_records(schema: Schema, unit: str) -> int:
+    """How many records of a unit one top record has at most, by the ranges of the count variables."""
+    own = schema[unit]
+    if own.parent is None:
+        return 1
+    count = schema[own.parent].variable(str(own.count))
+    assert isinstance(count, Numeric)
+    return int(np.ceil(count.range.high) - 1) * most_records(schema, own.parent)
+
+
+def _within_bounds(nested: Nested, unit: str) -> NDArray[np.bool_] | None:
+    """Mark the records that a parent may add, and whose parents are marked; None where all are."""
+    own = nested.schema[unit]
+    if own.parent is None:
+        return None
+    links, most = nested.links[unit], most_records(nested.schema, unit) // most_records(nested.schema, own.parent)
+    above = _within_bounds(nested, own.parent)
+    return (links.position <= most) & (True if above is None else above[links.parents])
+
+
+def _clamped(nested: Nested, target: Target) -> Nested:
     """Bring a summed variable into its range: no record may add more than that."""
     if not isinstance(target, Statistic):
-        return frame
-    variable = spec.schema.top.variable(target.variable)
+        return nested
+    owner, variable = nested.schema.find(target.unit, target.variable)
     assert isinstance(variable, Numeric)
-    return frame.with_columns(pl.col(target.variable).clip(variable.range.low, variable.range.high))
+    clipped = nested.frames[owner].with_columns(pl.col(variable.name).clip(variable.range.low, variable.range.high))
+    return replace(nested, frames={**nested.frames, owner: clipped})
 
 
 def _release(
-    target: Target, tally: Tally, spec: Spec, epsilon: float, contributions: int
+    target: Target, tally: Tally, schema: Schema, epsilon: float, contributions: int
 ) -> tuple[Measured, list[Spent]]:
     if isinstance(target, Table):
         noisy, spent = _noisy_counts(target.name, tally.counts, epsilon, contributions)
@@ -123,7 +148,7 @@ def _release(
             total = max(float(noisy.sum()), 1.0)
             noisy, margins = noisy / total, margins / total
         return Measured(target=target, values=noisy, outside=0, margins=margins), [spent]
-    variable = spec.schema.top.variable(target.variable)
+    _, variable = schema.find(target.unit, target.variable)
     assert isinstance(variable, Numeric)
     largest = max(abs(variable.range.low), abs(variable.range.high))
     mean = target.statistic == "mean"

@@ -20,7 +20,8 @@ from llmsynthor.frames import (
     estimated_frames,
     history_frame,
     proposals_frame,
-    records_frame,
+    records_frames,
+    rules_broken,
     start_summary,
     summary,
     yielded,
@@ -29,7 +30,6 @@ from llmsynthor.llm import speed
 from llmsynthor.llm.ledger import Budget, Ledger, Recorded
 from llmsynthor.llm.opening import Choice, choose
 from llmsynthor.measure import read_records, records_digest
-from llmsynthor.realize import broken_records
 from llmsynthor.report.page import write_report
 from llmsynthor.run_folder import LEDGER, RunFolder, claim, unwritable
 from llmsynthor.spec.checks import forbidden_targets, warnings
@@ -124,7 +124,7 @@ def synthesize(  # noqa: PLR0913  (the options of the command line, each a keywo
         "estimate": estimate,
     }
     settings = resolve(spec, given)
-    problems = [*forbidden_targets(spec), *unsupported(spec)]
+    problems = [*forbidden_targets(spec), *unsupported(spec, align=settings.align, start=start is not None)]
     if problems:
         raise SpecError(*problems)
     begin = read_records(start) if start is not None else None
@@ -267,14 +267,13 @@ class _Work:
             Progress(stage="realize", iteration=rounds, iterations=rounds, discrepancy=None, calls=0, expected_calls=0)
         )
         unit = self.spec.schema.top.name
-        frame = records_frame(self.spec, outcome, seed=self.options().seed)
-        comparisons = compare(self.spec, {unit: frame})
+        records = records_frames(self.spec, outcome, seed=self.options().seed)
+        comparisons = compare(self.spec, records)
         outcome = explained(outcome, {c.target.name for c in comparisons if c.status == "unmet"})
-        estimates = compare(replace(self.spec, targets=outcome.estimation.tables), {unit: frame})
-        names = [goal.name for goal in outcome.goals.tables]
+        estimates = compare(replace(self.spec, targets=outcome.estimation.tables), records)
+        names = [goal.name for goal, _ in outcome.tables]
         start = dict(zip(names, outcome.report.start, strict=True)) if outcome.report else {}
         fitted = dict(zip(names, outcome.report.fitted, strict=True)) if outcome.report else {}
-        rules = {rule.name: int(broken_records(frame, [rule]).sum()) for rule in self.spec.rules if rule.unit == unit}
         self.manifest |= {
             "dependency": {
                 "groups": [asdict(group) for group in outcome.groups],
@@ -283,7 +282,7 @@ class _Work:
             },
             "alignment": summary(comparisons, outcome),
             "warnings": [str(problem) for problem in warnings(self.spec)],
-            "rules_broken": rules,
+            "rules_broken": rules_broken(self.spec, records),
             "start_changes": start_summary(outcome),
             "usage": self.model.spent.totals() if self.model is not None else {},
             "stage": "done",
@@ -292,11 +291,11 @@ class _Work:
         }
         return Solution(
             spec=self.spec,
-            records={unit: frame},
+            records=records,
             alignment=alignment_frame([*comparisons, *estimates], start=start, fitted=fitted, yielded=yielded(outcome)),
             dependencies=dependencies_frame(outcome.estimation, self.spec),
             estimated=estimated_frames(outcome.estimation),
-            proposals=proposals_frame(outcome, frame),
+            proposals=proposals_frame(outcome, records[unit]),
             history=history_frame(outcome.history),
             disagreements=disagreements_frame(outcome),
             manifest=dict(self.manifest),

@@ -177,7 +177,7 @@ def test_given_tables_calibrate_trust() -> None:
     spec = spec_of()
     targets = [{"name": t.name, "unit": "animal", "cells": _rows(t), "value": "share"} for t in spec.targets]
     loud, _, _ = asked(spec_of(targets=[*targets, joint]), Knowing(strength=3.0))
-    quiet, _, _ = asked(spec_of(targets=[*targets, joint]), Knowing(strength=0.5))
+    quiet, _, _ = asked(spec_of(targets=[*targets, joint]), Knowing(strength=0.25))
     assert loud.trust is not None
     assert quiet.trust is not None
     strengths = [next(d.raw_strength for d in e.dependences if d.source == "given") for e in (loud, quiet)]

@@ -8,8 +8,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from llmsynthor.measure import cell_numbers
+from llmsynthor.measure import cell_numbers, statistic_cells
+from llmsynthor.spec.inputs import Column, derived_below, target_columns
 from llmsynthor.spec.levels import Level
+from llmsynthor.spec.nested import Nested, column, nest
 from llmsynthor.spec.specification import Spec
 from llmsynthor.spec.targets import Statistic, Table, Target, last_digit
 from llmsynthor.synthesis.discrepancy import say_cell, say_missing
@@ -71,21 +73,27 @@ class Comparison:
 
 
 def compare(spec: Spec, records: Mapping[str, pl.DataFrame]) -> tuple[Comparison, ...]:
-    """Compare every target whose unit was made."""
-    return tuple(
-        _table(spec, target, records[target.unit])
-        if isinstance(target, Table)
-        else compare_statistic(spec, target, records[target.unit])
-        for target in spec.targets
-        if target.unit in records
+    """Compare every target whose unit was made; derived variables are computed from the records. Raises DataError."""
+    named = [target_columns(target) for target in spec.targets if target.unit in records]
+    return compare_nested(
+        spec, nest(records, spec.schema, only=derived_below(frozenset[Column]().union(*named), spec.schema))
     )
 
 
-def _table(spec: Spec, table: Table, frame: pl.DataFrame) -> Comparison:
-    cells = cell_numbers(frame, table, spec.schema)
+def compare_nested(spec: Spec, nested: Nested) -> tuple[Comparison, ...]:
+    """Compare every target whose unit is there."""
+    return tuple(
+        _table(nested, target) if isinstance(target, Table) else compare_statistic(spec, target, nested)
+        for target in spec.targets
+        if target.unit in nested.frames
+    )
+
+
+def _table(nested: Nested, table: Table) -> Comparison:
+    cells = cell_numbers(nested, table)
     got = np.bincount(cells[cells >= 0], minlength=len(table.cells)).astype(np.float64)
     shares = np.array(table.values) / sum(table.values)
-    universe = frame.height if table.universe is None else int(got.sum())
+    universe = len(cells) if table.universe is None else int(got.sum())
     wanted = shares * universe
     stray = universe - got.sum()
     tvd = float((np.abs(got - wanted).sum() + stray) / (2 * universe)) if universe else 1.0
@@ -114,12 +122,11 @@ def _status(table: Table, wanted: Floats, got: Floats, stray: float) -> Status:
     return "unmet" if table.trust >= 1 else "leaned towards"
 
 
-def compare_statistic(spec: Spec, target: Statistic, frame: pl.DataFrame) -> Comparison:
+def compare_statistic(spec: Spec, target: Statistic, nested: Nested) -> Comparison:
     """Compare a mean, total or quantile, group by group."""
-    cells = cell_numbers(frame, target, spec.schema)
-    inside = cells >= 0
-    values = frame[target.variable].cast(pl.Float64).to_numpy()[inside]
-    cells = cells[inside]
+    cells, values = statistic_cells(nested, target)
+    records = len(cells)
+    cells, values = cells[cells >= 0], values[cells >= 0]
     counts = np.bincount(cells, minlength=len(target.cells)).astype(np.float64)
     wanted = np.array(target.values)
     if target.statistic == "quantile":
@@ -128,8 +135,8 @@ def compare_statistic(spec: Spec, target: Statistic, frame: pl.DataFrame) -> Com
         got, rounding = _sums(target, values, cells, counts)
         if target.statistic == "total":
             population = stated_population(spec, target.unit)
-            wanted = wanted * (frame.height / population if population else 1.0)
-        if not frame[target.variable].dtype.is_integer():
+            wanted = wanted * (records / population if population else 1.0)
+        if not column(nested, target.unit, target.variable).dtype.is_integer():
             rounding = NUMERIC_ROUNDING * np.maximum(np.abs(wanted), 1e-12)
     error = np.where(np.isnan(got), np.inf, np.abs(np.nan_to_num(got) - wanted))
     return Comparison(

@@ -1,143 +1,179 @@
 """Figures of a finished run: against its targets and, where there is one, against reference records."""
 
-from collections.abc import Sequence
-from itertools import combinations
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 from scipy.stats import wasserstein_distance
 
 from llmsynthor.errors import DataError, Problem
-from llmsynthor.evaluation.compare import compare
-from llmsynthor.realize import broken_records
+from llmsynthor.evaluation.compare import compare_nested
+from llmsynthor.evaluation.composition import composition
+from llmsynthor.evaluation.distances import Pair, cut, mean_distance
+from llmsynthor.evaluation.rules import count_broken
+from llmsynthor.measure import level_codes, numeric
+from llmsynthor.microdata import source_sets
 from llmsynthor.run_folder import read_manifest
+from llmsynthor.spec.inputs import base_columns, inputs
 from llmsynthor.spec.levels import Interval
-from llmsynthor.spec.schema import Category, Coded
+from llmsynthor.spec.nested import Nested, nest
+from llmsynthor.spec.schema import Category, Coded, Schema, Unit
 from llmsynthor.spec.specification import Spec
 from llmsynthor.spec.targets import Table
-
-DECILES = 10
-MOST_COMBINATIONS = 500
-"""Of longer records the first combinations of variables are taken, and their number is said."""
-
-Codes = NDArray[np.int64]
 
 
 def evaluate(run_folder: Path, reference: Path | None = None) -> dict[str, Any]:
     """Compute the figures of a run folder as plain values; raises RunFolderError or DataError when it cannot be read."""
     read_manifest(run_folder)
     spec = Spec.load(run_folder / "spec" / "spec.yaml")
-    unit = spec.schema.top.name
-    frame = _read(run_folder / "records" / f"{unit}.parquet")
-    comparisons = compare(spec, {unit: frame})
+    paths = {unit.name: run_folder / "records" / f"{unit.name}.parquet" for unit in spec.schema.units}
+    made = {unit: _read(path) for unit, path in paths.items() if unit == spec.schema.top.name or path.is_file()}
+    nested = _nest(made, spec.schema)
     found: dict[str, Any] = {
-        "records": frame.height,
+        "records": nested.frames[spec.schema.top.name].height,
         "targets": [
             {
                 "name": c.target.name,
+                "unit": c.target.unit,
                 "tvd": None if np.isnan(c.tvd) else c.tvd,
                 "max_abs_error": c.largest_error,
                 "status": c.status,
             }
-            for c in comparisons
+            for c in compare_nested(spec, nested)
         ],
-        "duplicate_share": _duplicates(frame, spec),
-        "rules_broken": _broken(spec, frame),
+        "duplicate_share": _duplicates(nested, spec.schema.top),
+        "rules_broken": count_broken(spec, nested),
     }
+    if len(made) > 1:
+        found["units"] = {unit: frame.height for unit, frame in made.items()}
     if reference is not None:
-        found["reference"] = against(spec, frame, _read(_reference_file(reference, unit)))
+        found["reference"] = against(spec, nested, _reference(reference, spec))
     return found
 
 
-def against(spec: Spec, frame: pl.DataFrame, reference: pl.DataFrame) -> dict[str, Any]:
-    """Compare records with reference records: TVD of one, two and three variables, Wasserstein distance of numbers."""
-    variables = [v for v in spec.schema.top.coded if v.name in reference.columns]
-    if not variables:
+def against(spec: Spec, own: Nested, reference: Nested) -> dict[str, Any]:
+    """Compare records with reference records, unit by unit, and how the records of units hang together.
+
+    Of a spec with one unit the figures stand by themselves, of more under `units` (derived variables included) and, for each
+    unit with children, under `composition`. Raises DataError when the reference has none of the variables.
+    """
+    units = [unit for unit in spec.schema.units if unit.name in own.frames and unit.name in reference.frames]
+    figures = {unit.name: _unit_figures(spec, own, reference, unit) for unit in units}
+    found = {name: figure for name, figure in figures.items() if figure is not None}
+    if not found:
         problem = Problem(
             where="reference", what="it has none of the variables", advice="give records of the same variables"
         )
         raise DataError(problem)
-    pairs = [_coded(v, spec, frame, reference) for v in variables]
+    if len(spec.schema.units) == 1:
+        return found[spec.schema.top.name]
+    together = {unit.name: composition(own, reference, unit.name) for unit in units}
+    return {"units": found, "composition": {name: figure for name, figure in together.items() if figure is not None}}
+
+
+def _unit_figures(spec: Spec, own: Nested, reference: Nested, unit: Unit) -> dict[str, Any] | None:
+    """TVD of one, two and three variables, Wasserstein distance of numbers."""
+    frame, other = own.frames[unit.name], reference.frames[unit.name]
+    variables = [*unit.coded, *(derived.variable for derived in unit.derived)]
+    variables = [v for v in variables if v.name in frame.columns and v.name in other.columns]
+    if not variables:
+        return None
+    pairs = [_coded(v, spec, unit.name, frame, other) for v in variables]
     numbers = [v.name for v in variables if not isinstance(v, Category)]
     return {
-        "records": reference.height,
+        "records": other.height,
         "variables": [v.name for v in variables],
-        **{f"tvd_{order}way": _mean_distance(pairs, order) for order in (1, 2, 3)},
+        **{f"tvd_{order}way": mean_distance(pairs, order) for order in (1, 2, 3)},
         "wasserstein": {
-            name: float(wasserstein_distance(frame[name], reference[name].drop_nulls())) for name in numbers
+            name: float(wasserstein_distance(frame[name].drop_nulls(), other[name].drop_nulls())) for name in numbers
         },
-        "duplicate_share": _duplicates(reference, spec),
-        "rules_broken": _broken(spec, reference),
+        "duplicate_share": _duplicates(reference, unit),
+        "rules_broken": {
+            name: count
+            for name, count in _computable_rules(spec, reference).items()
+            if name in {rule.name for rule in spec.rules if rule.unit == unit.name}
+        },
     }
 
 
-def _mean_distance(pairs: Sequence[tuple[Codes, Codes]], order: int) -> float | None:
-    chosen = list(combinations(range(len(pairs)), order))[:MOST_COMBINATIONS]
-    distances = [_distance([pairs[k][0] for k in group], [pairs[k][1] for k in group]) for group in chosen]
-    return float(np.mean(distances)) if distances else None
-
-
-def _distance(own: Sequence[Codes], other: Sequence[Codes]) -> float:
-    shape = [int(max(a.max(initial=0), b.max(initial=0))) + 1 for a, b in zip(own, other, strict=True)]
-    size = int(np.prod(shape))
-    counts = [np.bincount(np.ravel_multi_index(list(codes), shape), minlength=size) for codes in (own, other)]
-    shares = [count / max(count.sum(), 1) for count in counts]
-    return float(np.abs(shares[0] - shares[1]).sum() / 2)
-
-
-def _coded(variable: Coded, spec: Spec, frame: pl.DataFrame, reference: pl.DataFrame) -> tuple[Codes, Codes]:
-    if isinstance(variable, Category):
-        index = {level: k + 1 for k, level in enumerate(variable.levels)}
-        own, other = (
-            np.array([index.get(str(value), 0) for value in records[variable.name].to_list()])
-            for records in (frame, reference)
-        )
-        return own, other
-    cuts = _cuts(variable.name, spec)
-    if not len(cuts):
-        cuts = np.unique(np.quantile(reference[variable.name].drop_nulls().to_numpy(), np.arange(1, DECILES) / DECILES))
-    columns = [
-        records[variable.name].cast(pl.Float64).fill_null(float("inf")).to_numpy() for records in (frame, reference)
+def _computable_rules(spec: Spec, nested: Nested) -> dict[str, int]:
+    """Count broken rules, of those whose columns the records have."""
+    have = frozenset((unit, name) for unit, frame in nested.frames.items() for name in frame.columns)
+    schema = spec.schema
+    rules = [
+        rule
+        for rule in spec.rules
+        if all(base_columns(entry, schema, have) <= have for entry in inputs(rule.forbid, rule.unit))
     ]
-    own, other = (np.searchsorted(cuts, column, side="right") for column in columns)
-    return own, other
+    return count_broken(Spec(name="", context="", schema=schema, targets=(), rules=tuple(rules)), nested)
 
 
-def _cuts(name: str, spec: Spec) -> NDArray[np.float64]:
+def _coded(variable: Coded, spec: Spec, unit: str, frame: pl.DataFrame, reference: pl.DataFrame) -> Pair:
+    columns = (frame[variable.name], reference[variable.name])
+    if isinstance(variable, Category):
+        return level_codes(columns[0], variable.levels), level_codes(columns[1], variable.levels)
+    numbers = [numeric(column) for column in columns]
+    cuts = _cuts(variable.name, unit, spec)
+    if not len(cuts):
+        return cut(numbers[0], numbers[1])
+    codes = [np.searchsorted(cuts, column, side="right").astype(np.int64) for column in numbers]
+    return codes[0], codes[1]
+
+
+def _cuts(name: str, unit: str, spec: Spec) -> np.ndarray[Any, np.dtype[np.float64]]:
     """Break points of the table that cuts a variable most coarsely but more than once: fine ones only measure noise."""
     found = []
     for target in spec.targets:
-        if isinstance(target, Table) and name in target.columns:
-            column = target.columns.index(name)
-            lows = {level.low for cell in target.cells if isinstance(level := cell[column], Interval)}
-            found.append(sorted(lows)[1:])
+        for column in (name, f"{unit}.{name}"):
+            own = target.unit == unit or column != name
+            if own and isinstance(target, Table) and column in target.columns:
+                place = target.columns.index(column)
+                lows = {level.low for cell in target.cells if isinstance(level := cell[place], Interval)}
+                found.append(sorted(lows)[1:])
     return np.array(min((cuts for cuts in found if cuts), key=len, default=[]))
 
 
-def _duplicates(frame: pl.DataFrame, spec: Spec) -> float:
-    names = [v.name for v in spec.schema.top.coded if v.name in frame.columns]
-    return 1 - frame.select(names).n_unique() / frame.height if frame.height and names else 0.0
+def _duplicates(nested: Nested, unit: Unit) -> float:
+    """Share of records that equal an earlier one, children and all."""
+    marks = _marks(nested, unit)
+    return 1 - marks.n_unique() / len(marks) if len(marks) else 0.0
 
 
-def _broken(spec: Spec, frame: pl.DataFrame) -> dict[str, int]:
-    rules = [rule for rule in spec.rules if rule.unit == spec.schema.top.name]
-    return {rule.name: int(broken_records(frame, [rule]).sum()) for rule in rules}
+def _marks(nested: Nested, unit: Unit) -> pl.Series:
+    """A hash of each record and of its children in their order."""
+    frame = nested.frames[unit.name]
+    own = frame.select([v.name for v in unit.coded if v.name in frame.columns])
+    for child in nested.schema.children(unit.name):
+        if child.name in nested.links:
+            links = nested.links[child.name]
+            placed = pl.DataFrame({"place": links.position, "mark": _marks(nested, child)}).hash_rows().to_numpy()
+            sums = np.zeros(frame.height, dtype=np.uint64)
+            np.add.at(sums, links.parents, placed)  # wraps around: a sum of hashes is a hash of the whole
+            own = own.with_columns(pl.Series(f"{child.name} records", sums))
+    return own.hash_rows() if own.width else pl.Series(np.zeros(frame.height, dtype=np.uint64))
 
 
-def _reference_file(reference: Path, unit: str) -> Path:
-    for path in (reference, reference / f"{unit}.parquet", reference / "records" / f"{unit}.parquet"):
-        if path.is_file():
-            return path
-    advice = f"give a Parquet file, or a folder with {unit}.parquet"
-    raise DataError(Problem(where=str(reference), what="there are no reference records", advice=advice))
+def _nest(frames: Mapping[str, pl.DataFrame], schema: Schema) -> Nested:
+    """Link the frames and compute the derived variables whose columns are there."""
+    have = frozenset((unit, name) for unit, frame in frames.items() for name in frame.columns)
+    derived = [(unit.name, d.name) for unit in schema.units for d in unit.derived]
+    computable = frozenset(column for column in derived if base_columns(column, schema, have) <= have)
+    return nest(frames, schema, only=computable)
+
+
+def _reference(reference: Path, spec: Spec) -> Nested:
+    if not reference.exists():
+        advice = f"give a Parquet file, or a folder with {spec.schema.top.name}.parquet"
+        raise DataError(Problem(where=str(reference), what="there are no reference records", advice=advice))
+    sets = source_sets(spec, [reference])
+    return _nest({unit: _read(path) for unit, path in sets[0].items()}, spec.schema)
 
 
 def _read(path: Path) -> pl.DataFrame:
     try:
-        return pl.read_parquet(path)
+        return pl.read_csv(path, infer_schema_length=None) if path.suffix.lower() == ".csv" else pl.read_parquet(path)
     except (OSError, pl.exceptions.PolarsError) as cause:
         problem = Problem(
             where=str(path), what=f"the records cannot be read ({str(cause)[:120]})", advice="finish the run first"

@@ -10,7 +10,9 @@ from llmsynthor.spec.document import (
     CategoryPart,
     DerivedPart,
     Document,
+    IncludePart,
     NumericPart,
+    RuleEntry,
     RulePart,
     TargetPart,
     TextPart,
@@ -19,13 +21,14 @@ from llmsynthor.spec.document import (
 )
 from llmsynthor.spec.expressions import Expression, ExpressionError, parse
 from llmsynthor.spec.levels import Interval
+from llmsynthor.spec.libraries import included
 from llmsynthor.spec.rules import Rule
 from llmsynthor.spec.schema import Category, Coded, Derived, Numeric, Schema, Text, Unit, Variable
 from llmsynthor.spec.specification import Settings, Spec
 from llmsynthor.spec.structure import structure_problems
 from llmsynthor.spec.tables import read_target
 from llmsynthor.spec.targets import Target
-from llmsynthor.spec.typing_rules import condition_problems, derived_problems
+from llmsynthor.spec.typing_rules import circle_problems, condition_problems, derived_problems
 
 
 @dataclass(slots=True)
@@ -45,8 +48,9 @@ class Builder:
         schema = Schema(units=_parents_first(units))
         for unit in schema.units:
             self.problems += derived_problems(unit, schema)
+        self.problems += circle_problems(schema)
         targets = self.targets(document.targets, schema)
-        rules = tuple(r for k, part in enumerate(document.rules) if (r := self.rule(k, part, schema)) is not None)
+        rules = tuple(rule for k, part in enumerate(document.rules) for rule in self.rules(k, part, schema))
         settings = Settings(**document.synthesis.model_dump())
         return Spec(
             name=document.name,
@@ -57,6 +61,7 @@ class Builder:
             scenario=document.scenario,
             dependencies=read_dependencies(document.dependencies, schema, self.problems),
             settings=settings,
+            notes=tuple(problem for problem in self.problems if problem.severity == "warning"),
         )
 
     def unit(self, name: str, part: UnitPart) -> Unit:
@@ -96,14 +101,22 @@ class Builder:
         expression = self.expression(where, part.expression)
         return Derived(variable=variable, expression=expression) if variable and expression else None
 
-    def rule(self, number: int, part: RulePart, schema: Schema) -> Rule | None:
+    def rules(self, number: int, part: RuleEntry, schema: Schema) -> Iterable[Rule]:
+        """One rule, or those of a library."""
+        if isinstance(part, RulePart):
+            return self.rule(number, part, schema)
+        include = IncludePart(include=part) if isinstance(part, str) else part
+        return tuple(included(include, f"rules[{number}]", schema, self.problems))
+
+    def rule(self, number: int, part: RulePart, schema: Schema) -> tuple[Rule, ...]:
         where = f'rules[{number}] "{part.name}"' if part.name else f"rules[{number}]"
         expression = self.expression(where, part.forbid)
         if not self.known_unit(where, part.unit, schema) or expression is None:
-            return None
+            return ()
         found = condition_problems(where, expression, schema[part.unit], schema)
         self.problems += found
-        return None if found else Rule(name=part.name or part.forbid, unit=part.unit, forbid=expression)
+        rule = Rule(name=part.name or part.forbid, unit=part.unit, forbid=expression, sentence=part.sentence)
+        return () if found else (rule,)
 
     def targets(self, parts: Iterable[TargetPart], schema: Schema) -> tuple[Target, ...]:
         found: list[Target] = []

@@ -1,45 +1,41 @@
 """What a spec that can be read may still have wrong: contradictions, and things a careful user would want to be told."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from llmsynthor.errors import Problem
-from llmsynthor.spec.expressions import references
-from llmsynthor.spec.levels import Interval, Level
-from llmsynthor.spec.possibility import Box, Levels, Span, possible
+from llmsynthor.spec.cells import holds_in_cells
+from llmsynthor.spec.inputs import Column, base_columns, target_columns
+from llmsynthor.spec.members import parents_column_problems, total_problems
+from llmsynthor.spec.needed import childless_problems, lacking_children
 from llmsynthor.spec.rules import Rule
-from llmsynthor.spec.schema import Category, Numeric, Unit
+from llmsynthor.spec.schema import Category, Schema
 from llmsynthor.spec.specification import Spec
 from llmsynthor.spec.targets import Table
 
-MOST_CELLS = 5
-
 
 def forbidden_targets(spec: Spec) -> tuple[Problem, ...]:
-    """Find every cell with a positive target that a rule forbids whatever the other variables are: a contradiction."""
-    return tuple(
+    """Find what no records can be: cells with a positive target that a rule forbids whatever the other variables are, and
+    rules that need more children of a kind (an adult in each household) than the tables have.
+    """
+    found = [
         problem
         for number, target in enumerate(spec.targets)
         if isinstance(target, Table)
         for rule in spec.rules
-        if rule.unit == target.unit and not spec.schema.children(rule.unit)
-        for problem in _forbidden(f'targets[{number}] "{target.name}"', target, rule, spec.schema[rule.unit])
-    )
+        if rule.unit == target.unit
+        for problem in _forbidden(f'targets[{number}] "{target.name}"', target, rule, spec.schema)
+    ]
+    return (*found, *(problem for problem in lacking_children(spec) if problem.severity == "error"))
 
 
-def _forbidden(where: str, table: Table, rule: Rule, unit: Unit) -> Iterator[Problem]:
-    names = {reference.name for reference in references(rule.forbid)}
-    if not names & set(table.columns) or any(r.unit for r in references(rule.forbid)):
+def _forbidden(where: str, table: Table, rule: Rule, schema: Schema) -> Iterator[Problem]:
+    found = holds_in_cells(rule.forbid.tree, table, schema)
+    if found is None:
         return
-    boxes = {name: _boxes(table, name, unit) for name in names}
-    free = [name for name in names if name not in table.columns and isinstance(unit.variable(name), Category)]
-    escapes = np.zeros(len(table.cells), dtype=bool)
-    for completion in _completions(free, unit, len(table.cells)):
-        _, may_hold = possible(rule.forbid, {**boxes, **completion})
-        escapes |= may_hold
-    positive = np.array(table.values) > 0
-    for k in np.flatnonzero(positive & ~escapes):
+    for k in np.flatnonzero((np.array(table.values) > 0) & ~found[1]):
         cell = " and ".join(f"{name} {level}" for name, level in zip(table.columns, table.cells[k], strict=True))
         yield Problem(
             where=f'{where} row {k + 1} and rule "{rule.name}"',
@@ -49,40 +45,12 @@ def _forbidden(where: str, table: Table, rule: Rule, unit: Unit) -> Iterator[Pro
         )
 
 
-def _boxes(table: Table, name: str, unit: Unit) -> Box:
-    variable = unit.variable(name)
-    if name not in table.columns:
-        assert isinstance(variable, Category | Numeric)
-        if isinstance(variable, Category):
-            return Levels(codes=np.zeros(len(table.cells), dtype=np.int64), levels=variable.levels)
-        ends = np.ones(len(table.cells))
-        return Span(low=variable.range.low * ends, high=variable.range.high * ends, integer=variable.integer)
-    cells: Sequence[Level] = [cell[table.columns.index(name)] for cell in table.cells]
-    if isinstance(variable, Category):
-        index = {level: k for k, level in enumerate(variable.levels)}
-        return Levels(codes=np.array([index[str(level)] for level in cells]), levels=variable.levels)
-    intervals = [level for level in cells if isinstance(level, Interval)]
-    low, high = (np.array([getattr(level, end) for level in intervals]) for end in ("low", "high"))
-    return Span(low=low, high=high, integer=getattr(variable, "integer", False))
-
-
-def _completions(names: Sequence[str], unit: Unit, rows: int) -> Iterator[dict[str, Box]]:
-    """Give every combination of levels of the rule's categories that the table does not have."""
-    if not names:
-        yield {}
-        return
-    variable = unit.variable(names[0])
-    assert isinstance(variable, Category)
-    for code in range(len(variable.levels)):
-        box = Levels(codes=np.full(rows, code), levels=variable.levels)
-        for rest in _completions(names[1:], unit, rows):
-            yield {names[0]: box, **rest}
-
-
 def warnings(spec: Spec) -> tuple[Problem, ...]:
     """Collect what is allowed but worth a look."""
     tables = [(f'targets[{k}] "{t.name}"', t) for k, t in enumerate(spec.targets) if isinstance(t, Table)]
-    found = [*_untabulated(spec), *_totals(tables)]
+    found = [*spec.notes, *_untabulated(spec), *_totals(tables)]
+    found += [*total_problems(spec), *parents_column_problems(spec), *childless_problems(spec)]
+    found += [problem for problem in lacking_children(spec) if problem.severity == "warning"]
     for where, table in tables:
         found += [*_silent_levels(where, table, spec), *_odd_shares(where, table), *_negatives(where, table)]
     return tuple(found)
@@ -93,10 +61,11 @@ def _warning(where: str, what: str, found: str, advice: str) -> Problem:
 
 
 def _untabulated(spec: Spec) -> Iterator[Problem]:
+    named = frozenset[Column]().union(*(target_columns(replace(target, universe=None)) for target in spec.targets))
+    told = frozenset[Column]().union(*({column} | base_columns(column, spec.schema) for column in named))
     for unit in spec.schema.units:
-        named = {c for t in spec.targets for c in (t.columns if isinstance(t, Table) else (*t.by, t.variable))}
         for variable in unit.coded:
-            if variable.name not in named and f"{unit.name}.{variable.name}" not in named:
+            if (unit.name, variable.name) not in told:
                 where = f"units.{unit.name}.variables.{variable.name}"
                 advice = "give it a table if you have one"
                 yield _warning(where, "no target says anything about this variable", variable.name, advice)

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 
 class Part(BaseModel):
@@ -95,6 +95,44 @@ class RulePart(Part):
     name: str | None = None
     unit: str
     forbid: str
+    sentence: str = ""
+
+
+class IncludePart(Part):
+    """Rules of a library: `names` and `levels` say how the spec calls what the library names; `only` and `without` choose."""
+
+    include: str
+    names: dict[str, str] = Field(default_factory=dict)
+    levels: dict[str, str] = Field(default_factory=dict)
+    only: list[str] = Field(default_factory=list)
+    without: list[str] = Field(default_factory=list)
+
+
+class LibraryRulePart(Part):
+    """One rule in words, and one or more ways to say it: the first whose variables and levels the spec has is taken."""
+
+    name: str
+    sentence: str
+    unit: str
+    forbid: list[str] = Field(min_length=1)
+
+
+class LibraryPart(Part):
+    about: str
+    names: list[str]
+    rules: list[LibraryRulePart] = Field(min_length=1)
+
+
+def _rule_shape(value: Any) -> str:
+    if isinstance(value, str):
+        return "a name"
+    return "an include" if isinstance(value, dict) and "include" in value else "a rule"
+
+
+RuleEntry = Annotated[
+    Annotated[str, Tag("a name")] | Annotated[RulePart, Tag("a rule")] | Annotated[IncludePart, Tag("an include")],
+    Discriminator(_rule_shape),
+]
 
 
 class SettingsPart(Part):
@@ -124,7 +162,7 @@ class Document(Part):
     context: str = ""
     units: dict[str, UnitPart] = Field(min_length=1)
     targets: list[TargetPart] = Field(default_factory=list)
-    rules: list[RulePart] = Field(default_factory=list)
+    rules: list[RuleEntry] = Field(default_factory=list)
     scenario: str = ""
     dependencies: DependenciesPart = Field(default_factory=DependenciesPart)
     synthesis: SettingsPart = Field(default_factory=SettingsPart)

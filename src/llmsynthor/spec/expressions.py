@@ -1,7 +1,7 @@
 """Expressions of rules, universes and derived variables: read from the syntax tree with an allow-list, never evaluated as code."""
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -195,13 +195,13 @@ class _Reader:
         return self.call(tree, str(name), operands)
 
     def call(self, tree: ast.Call, name: str, operands: tuple[Node, ...]) -> Node:
-        over_child = any(r.unit is not None for operand in operands for r in walk(operand, aggregates=False))
-        if name == "previous" or (name in AGGREGATES and (over_child or name not in SCALARS)):
+        """With one argument `min` and `max` are taken over child records, with more over the arguments."""
+        if name in (*AGGREGATES, "previous") and (name not in SCALARS or len(operands) == 1):
             if len(operands) != 1:
-                self.refuse(tree, f"{name} takes one argument here")
+                self.refuse(tree, f"{name} takes one argument")
             return Aggregate(name, operands[0])
-        if (name == "abs") != (len(operands) == 1):
-            self.refuse(tree, f"{name} takes {'one argument' if name == 'abs' else 'two arguments or more'}")
+        if name == "abs" and len(operands) != 1:
+            self.refuse(tree, "abs takes one argument")
         return Operation(name, operands)
 
 
@@ -239,41 +239,51 @@ def nodes(node: Node) -> Iterator[Node]:
 
 
 def evaluate(expression: Expression, frame: pl.DataFrame) -> pl.Series:
-    """Evaluate over the records of one unit; returns one value per record."""
-    result = frame.select(to_polars(expression).alias("value"))["value"]
-    return result if len(result) == frame.height else result.extend_constant(result[0], frame.height - 1)
+    """Evaluate over the records of one unit; returns one value per record. A comparison with a missing value is false."""
+    return evaluate_tree(expression.tree, {r: frame[str(r)] for r in references(expression)}, frame.height)
 
 
-def to_polars(expression: Expression) -> pl.Expr:
-    """Translate for a frame whose columns are the variables; raises ExpressionError for aggregates over children."""
-    return _translate(expression.tree, expression)
+def evaluate_tree(tree: Node, leaves: Mapping[Node, pl.Series], height: int) -> pl.Series:
+    """Evaluate a tree whose references, and whose functions over children, have the given values, each shape (height,)."""
+    names: dict[Node, str] = {leaf: f"{number}" for number, leaf in enumerate(leaves)}
+    frame = pl.DataFrame([_wide(series).alias(names[leaf]) for leaf, series in leaves.items()])
+    result = frame.select(_translate(tree, names).alias("value"))["value"]
+    return result if len(result) == height else result.new_from_index(0, height)
 
 
-def _translate(node: Node, whole: Expression) -> pl.Expr:
-    if isinstance(node, Reference):
-        return pl.col(str(node))
+def _wide(series: pl.Series) -> pl.Series:
+    """Let no sum or difference overflow, and texts be texts."""
+    if series.dtype.is_integer():
+        return series.cast(pl.Int64)
+    return series.cast(pl.String) if isinstance(series.dtype, pl.Categorical | pl.Enum) else series
+
+
+def _translate(node: Node, names: Mapping[Node, str]) -> pl.Expr:
+    if node in names:
+        return pl.col(names[node])
     if isinstance(node, Literal):
         return pl.lit(node.value)
     if isinstance(node, Operation):
-        return _operate(node, whole)
-    raise ExpressionError(whole.text, 1, "a function over child records cannot be computed from one unit's records")
+        return _operate(node, names)
+    raise KeyError(f"{node} has no value here")
 
 
-def _operate(node: Operation, whole: Expression) -> pl.Expr:
+def _operate(node: Operation, names: Mapping[Node, str]) -> pl.Expr:
     if node.symbol in ("in", "not in"):
-        left, choices = _translate(node.operands[0], whole), node.operands[1]
+        left, choices = _translate(node.operands[0], names), node.operands[1]
         found = _is_in(left, choices.values if isinstance(choices, Choices) else ())
-        return found if node.symbol == "in" else ~found
-    parts = [_translate(operand, whole) for operand in node.operands]
+        return (found if node.symbol == "in" else ~found).fill_null(value=False)
+    parts = [_translate(operand, names) for operand in node.operands]
     if node.symbol == "if":
         return pl.when(parts[0]).then(parts[1]).otherwise(parts[2])
+    if node.symbol in ("min", "max"):
+        chosen = pl.min_horizontal(parts) if node.symbol == "min" else pl.max_horizontal(parts)
+        return pl.when(pl.all_horizontal([part.is_not_null() for part in parts])).then(chosen)
     simple: dict[str, Any] = {
         "not": lambda: ~parts[0],
         "neg": lambda: -parts[0],
         "and": lambda: pl.all_horizontal(parts),
         "or": lambda: pl.any_horizontal(parts),
-        "min": lambda: pl.min_horizontal(parts),
-        "max": lambda: pl.max_horizontal(parts),
         "abs": parts[0].abs,
         "+": lambda: parts[0] + parts[1],
         "-": lambda: parts[0] - parts[1],
@@ -287,7 +297,7 @@ def _operate(node: Operation, whole: Expression) -> pl.Expr:
         "!=": lambda: parts[0] != parts[1],
     }
     result: pl.Expr = simple[node.symbol]()
-    return result
+    return result.fill_null(value=False) if node.symbol in COMPARISONS.values() else result
 
 
 def _is_in(left: pl.Expr, values: Sequence[float | str]) -> pl.Expr:

@@ -16,12 +16,16 @@ from llmsynthor.spec.builder import Builder
 from llmsynthor.spec.dependencies import write_dependencies
 from llmsynthor.spec.document import Document
 from llmsynthor.spec.levels import Interval, Level
+from llmsynthor.spec.rules import Rule
 from llmsynthor.spec.schema import Category, Derived, Numeric, Text, Unit, Variable
 from llmsynthor.spec.specification import Settings, Spec
 from llmsynthor.spec.targets import Statistic, Table, Target
 from llmsynthor.spec.yaml_text import read_yaml, write_yaml
 
 LISTS = ("targets", "rules")
+UNION_NAMES = ("category", "integer", "number", "text", "a name", "a rule", "an include")
+"""What pydantic puts into the place of an error to say which of several shapes it tried."""
+
 SETTINGS = tuple(Settings.__dataclass_fields__)
 
 
@@ -57,8 +61,9 @@ def _build(raw: Any, folder: Path, where: str) -> Spec:
         raise SpecError(*(_problem(error) for error in errors), *_elsewhere(raw, errors, folder)) from cause
     builder = Builder(folder=folder)
     spec = builder.spec(document)
-    if spec is None or builder.problems:
-        raise SpecError(*builder.problems)
+    wrong = [problem for problem in builder.problems if problem.severity == "error"]
+    if spec is None or wrong:
+        raise SpecError(*wrong)
     return spec
 
 
@@ -88,7 +93,7 @@ def _elsewhere(raw: dict[str, Any], errors: Sequence[Any], folder: Path) -> Iter
 
 
 def _problem(error: Any) -> Problem:
-    parts = [str(part) for part in error["loc"] if part not in ("category", "integer", "number", "text")]
+    parts = [str(part) for part in error["loc"] if part not in UNION_NAMES]
     place = "".join(f"[{part}]" if part.isdigit() else f".{part}" for part in parts).lstrip(".") or "spec"
     found = error.get("input")
     shown = None if isinstance(found, dict | list) else str(found)[:80]
@@ -158,11 +163,16 @@ def _document(spec: Spec) -> dict[str, Any]:
         "context": spec.context,
         "units": {unit.name: _unit(unit) for unit in spec.schema.units},
         "targets": [_target(number, target) for number, target in enumerate(spec.targets)],
-        "rules": [{"name": rule.name, "unit": rule.unit, "forbid": rule.forbid.text} for rule in spec.rules],
+        "rules": [_rule(rule) for rule in spec.rules],
         "scenario": spec.scenario,
         **({"dependencies": dependencies} if dependencies else {}),
         "synthesis": settings,
     }
+
+
+def _rule(rule: Rule) -> dict[str, str]:
+    written = {"name": rule.name, "unit": rule.unit, "forbid": rule.forbid.text}
+    return {**written, "sentence": rule.sentence} if rule.sentence else written
 
 
 def _unit(unit: Unit) -> dict[str, Any]:

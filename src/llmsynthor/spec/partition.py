@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from llmsynthor.spec.expressions import Expression, references
+from llmsynthor.spec.expressions import Aggregate, Expression, nodes, references
 from llmsynthor.spec.levels import Interval
 from llmsynthor.spec.possibility import Span, possible
 from llmsynthor.spec.schema import Numeric
@@ -41,8 +41,9 @@ def _gap(covered: float, low: float, variable: Numeric) -> Interval | None:
 def _explained(gap: Interval, variable: Numeric, name: str, universe: Expression | None) -> bool:
     if universe is None:
         return False
-    if {reference.name for reference in references(universe)} != {name}:
-        return name in {reference.name for reference in references(universe)}
+    named = {str(reference) for reference in references(universe)}
+    if named != {name} or any(isinstance(node, Aggregate) for node in nodes(universe.tree)):
+        return name in named
     box = Span(low=np.array([gap.low]), high=np.array([gap.high]), integer=variable.integer)
-    may, _ = possible(universe, {str(next(iter(references(universe)))): box})
+    may, _ = possible(universe, {name: box})
     return not bool(may[0])

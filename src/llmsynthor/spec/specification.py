@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from llmsynthor.errors import Problem
 from llmsynthor.spec.rules import Rule
 from llmsynthor.spec.schema import Schema
 from llmsynthor.spec.targets import Target
@@ -44,7 +45,10 @@ class Dependencies:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spec:
-    """Units, targets and rules of one synthesis, with all tables read and checked."""
+    """Units, targets and rules of one synthesis, with all tables read and checked.
+
+    `notes` are what reading it found worth a look; they are no part of what it says.
+    """
 
     name: str
     context: str
@@ -54,6 +58,7 @@ class Spec:
     scenario: str = ""
     dependencies: Dependencies = field(default_factory=Dependencies)
     settings: Settings = field(default_factory=Settings)
+    notes: tuple[Problem, ...] = field(default=(), compare=False)
 
     @classmethod
     def load(cls, source: Any) -> "Spec":

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from llmsynthor.errors import Problem
+from llmsynthor.spec.inputs import POSITION
 from llmsynthor.spec.schema import Numeric, Unit
 
 RESERVED = ("proposal_id", "start_row", "start_changed")
@@ -29,9 +30,9 @@ def _name_problems(unit: Unit, names: dict[str, Unit]) -> Iterator[Problem]:
             yield Problem(where=where, what="this name cannot be used in expressions", found=name[:80], advice=advice)
     for name in sorted({name for name in all_names if all_names.count(name) > 1}):
         yield Problem(where=where, what="a variable is defined twice", found=name, advice="rename one of the two")
-    taken = {*RESERVED, *(f"{other}_id" for other in names)}
+    taken = {*RESERVED, *(f"{other}_id" for other in names), *([POSITION] if unit.parent is not None else [])}
     for name in sorted(taken & set(all_names)):
-        advice = "rename the variable; columns of this name are written by the program"
+        advice = "rename the variable; the program gives this name a meaning of its own"
         yield Problem(where=where, what="this name is reserved", found=name, advice=advice)
 
 

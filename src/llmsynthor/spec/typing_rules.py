@@ -5,8 +5,21 @@ from difflib import get_close_matches
 from typing import Literal as Kind
 
 from llmsynthor.errors import Problem
-from llmsynthor.spec.expressions import Aggregate, Choices, Expression, Literal, Node, Operation, Reference, references
-from llmsynthor.spec.schema import Category, Schema, Text, Unit, Variable
+from llmsynthor.spec.expressions import (
+    AGGREGATES,
+    Aggregate,
+    Choices,
+    Expression,
+    Literal,
+    Node,
+    Operation,
+    Reference,
+    references,
+    walk,
+)
+from llmsynthor.spec.inputs import POSITION, is_position, on_circles
+from llmsynthor.spec.levels import Interval
+from llmsynthor.spec.schema import Category, Numeric, Schema, Text, Unit, Variable
 
 Kinds = Kind["number", "text", "condition"]
 COMPARING = ("<", "<=", ">", ">=", "==", "!=")
@@ -34,36 +47,28 @@ def condition_problems(where: str, expression: Expression, unit: Unit, schema: S
     return []
 
 
-def derived_problems(unit: Unit, schema: Schema) -> list[Problem]:
-    """Check the derived variables of a unit: kinds, and that none depends on itself, directly or round about."""
-    return [*_kind_problems(unit, schema), *_circle_problems(unit)]
-
-
-def _kind_problems(unit: Unit, schema: Schema) -> Iterator[Problem]:
+def derived_problems(unit: Unit, schema: Schema) -> Iterator[Problem]:
+    """Check the derived variables of a unit: that their expressions give values of their kind and levels that exist."""
     for derived in unit.derived:
         where = f"units.{unit.name}.derived.{derived.name}"
         wanted = "text" if isinstance(derived.variable, Category) else "number"
+        checker = _Checker(unit, schema)
         try:
-            kind = _Checker(unit, schema).kind(derived.expression.tree)
+            kind = checker.kind(derived.expression.tree)
             if kind != wanted:
                 advice = f"let the expression give a {wanted}"
                 raise _KindError(f"the expression gives a {kind}, not a {wanted}", str(derived.expression), advice)
+            if isinstance(derived.variable, Category):
+                checker.expect_levels(derived.expression.tree, derived.variable)
         except _KindError as error:
             yield Problem(where=where, what=error.what, found=error.found, advice=error.advice)
 
 
-def _circle_problems(unit: Unit) -> Iterator[Problem]:
-    uses = {d.name: {r.name for r in references(d.expression) if r.unit in (None, unit.name)} for d in unit.derived}
-    for name, used_by_it in uses.items():
-        reached, frontier = set[str](), set(used_by_it)
-        while frontier:
-            reached |= frontier
-            frontier = {other for used in frontier for other in uses.get(used, set())} - reached
-        if name in reached:
-            where = f"units.{unit.name}.derived.{name}"
-            yield Problem(
-                where=where, what="a derived variable depends on itself", found=name, advice="break the circle"
-            )
+def circle_problems(schema: Schema) -> Iterator[Problem]:
+    """Name every derived variable that depends on itself, directly or round about, across units too."""
+    for unit, name in on_circles(schema):
+        where = f"units.{unit}.derived.{name}"
+        yield Problem(where=where, what="a derived variable depends on itself", found=name, advice="break the circle")
 
 
 class _Checker:
@@ -71,6 +76,7 @@ class _Checker:
 
     def __init__(self, unit: Unit, schema: Schema) -> None:
         self.unit, self.schema = unit, schema
+        self.at = unit  # whose records the node is about: the unit, or inside a function over children the child unit
 
     def kind(self, node: Node) -> Kinds:
         if isinstance(node, Reference):
@@ -87,6 +93,12 @@ class _Checker:
         known = {unit.name: unit for unit in self.schema.units}
         if owner not in known:
             raise _KindError("there is no such unit", str(reference), f"use one of: {', '.join(known)}")
+        within = [self.at.name, *(unit.name for unit in self.schema.ancestors(self.at.name))]
+        if owner not in within:
+            what = f"a record of {self.at.name} has no single {owner}"
+            raise _KindError(what, str(reference), f"put it into a function: {', '.join(AGGREGATES)}")
+        if is_position(known[owner], reference.name):
+            return Numeric(name=POSITION, kind="integer", range=Interval(1, 1e9))
         names = [v.name for v in (*known[owner].variables, *(d.variable for d in known[owner].derived))]
         if reference.name not in names:
             raise _KindError(
@@ -98,18 +110,57 @@ class _Checker:
         return variable
 
     def aggregate(self, node: Aggregate) -> Kinds:
-        kind = self.kind(node.operand)
-        children = {unit.name for unit in self.schema.children(self.unit.name)}
-        used = {r.unit for r in _outer(node.operand)} - {None, self.unit.name}
-        if node.function != "previous" and not used & children:
-            advice = f"name a variable of a child unit ({', '.join(sorted(children)) or 'this unit has none'})"
+        if node.function == "previous":
+            return self.previous(node)
+        outer = self.at
+        below = {unit.name: unit for unit in self.schema.children(outer.name)}
+        used = {r.unit for r in walk(node.operand)} & below.keys()
+        if len(used) != 1:
+            advice = f"name a variable of one child unit ({', '.join(sorted(below)) or f'{outer.name} has none'})"
             raise _KindError(f"{node.function} needs child records", node.function, advice)
+        self.at = below[str(used.pop())]
+        kind = self.kind(node.operand)
+        self.at = outer
         if node.function in ("count", "any", "all"):
             self.expect(node.operand, kind, "condition")
             return "number" if node.function == "count" else "condition"
         if node.function in ("sum", "mean", "min", "max"):
             self.expect(node.operand, kind, "number")
         return kind
+
+    def previous(self, node: Aggregate) -> Kinds:
+        kind = self.kind(node.operand)
+        if self.at.parent is None:
+            raise _KindError("records of the top unit have no order", "previous", "use it in a child unit")
+        if self.at.name not in {r.unit or self.unit.name for r in walk(node.operand)}:
+            raise _KindError("previous needs the unit's own variable", "previous", f"name one of {self.at.name}")
+        return kind
+
+    def expect_levels(self, node: Node, variable: Category) -> None:
+        """Every text that a derived category can be must be a level of it."""
+        if isinstance(node, Operation):
+            for operand in node.operands[1:]:  # the sides of x if c else y
+                self.expect_levels(operand, variable)
+            return
+        texts = [str(node.value)] if isinstance(node, Literal) else []
+        if isinstance(node, Reference | Aggregate):
+            source = self.source(node)
+            texts = list(source.levels) if isinstance(source, Category) else []
+        strange = [text for text in texts if text not in variable.levels]
+        if strange:
+            advice = f"list it, or use one of: {'; '.join(variable.levels)}"
+            raise _KindError("the expression gives what is no level of the variable", "; ".join(strange[:5]), advice)
+
+    def source(self, node: Node) -> Variable | None:
+        """The variable whose values a reference, or `first` or `previous` of one, gives."""
+        owner = self.at
+        while isinstance(node, Aggregate):
+            used = {r.unit for r in walk(node.operand)}
+            self.at = next((unit for unit in self.schema.children(self.at.name) if unit.name in used), self.at)
+            node = node.operand
+        found = self.variable(node) if isinstance(node, Reference) else None
+        self.at = owner
+        return found
 
     def operation(self, node: Operation) -> Kinds:
         if node.symbol in ("in", "not in"):
@@ -151,24 +202,13 @@ class _Checker:
         return "condition"
 
     def level(self, node: Node, literal: Node) -> None:
-        node = node.operand if isinstance(node, Aggregate) else node
-        if not (isinstance(node, Reference) and isinstance(literal, Literal) and isinstance(literal.value, str)):
+        if not (isinstance(literal, Literal) and isinstance(literal.value, str)):
             return
-        variable = self.variable(node)
+        variable = self.source(node)
         if isinstance(variable, Category) and literal.value not in variable.levels:
             close = get_close_matches(literal.value, variable.levels, 1)
             advice = f'did you mean "{close[0]}"?' if close else f"use one of: {'; '.join(variable.levels)}"
-            raise _KindError(f"{node} has no such level", literal.value, advice)
-
-
-def _outer(node: Node) -> Iterator[Reference]:
-    if isinstance(node, Reference):
-        yield node
-    elif isinstance(node, Aggregate):
-        yield from _outer(node.operand)
-    elif isinstance(node, Operation):
-        for operand in node.operands:
-            yield from _outer(operand)
+            raise _KindError(f"{variable.name} has no such level", literal.value, advice)
 
 
 def _shown(node: Node) -> str:

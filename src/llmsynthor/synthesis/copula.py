@@ -17,17 +17,27 @@ from numpy.typing import NDArray
 from llmsynthor.spec.levels import Interval, Level
 from llmsynthor.spec.targets import Table
 from llmsynthor.synthesis.coarse import Coarse, fit_margins, interaction, mutual_information
-from llmsynthor.synthesis.elicit import FRAMES, Conditional, Pair
+from llmsynthor.synthesis.coincidence import coincidences
+from llmsynthor.synthesis.elicit import FRAMES, STRANGERS, Conditional, Pair
 from llmsynthor.synthesis.goals import Goal, Goals
 
 CLIP = 6.0
 """Largest log-ratio that one estimate may claim."""
+
+FULLY_CREDIBLE = 0.5
+"""Part of a model's dependence within records that must be missing between strangers for it to be believed in full."""
+
+SHARP = 5.0
+"""Log-ratio by which levels that seem to say the same thing avoid all others."""
 
 SOFTNESS = 0.98
 """Trust of an estimated table as a target, once it is shrunk: it yields to given tables, and to other estimates a little."""
 
 SCALES = tuple(float(x) for x in np.geomspace(0.1, 4.0, 24))
 HALVES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.4)
+LITTLE = 0.05
+"""Trust below which differences do not matter."""
+
 PRIOR_PAIRS = 2.0
 """How many given tables the default trust is worth, in its calibration."""
 
@@ -37,23 +47,25 @@ Source = Literal["given", "estimated", "maximum entropy"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trust:
-    """A rule of trust: λ = full · strength / (strength + half), strength in nats as the model's own answers imply it.
+    """A rule of trust: λ = full · s / (s + half) · √agreement, where s is the strength in nats that the answers imply.
 
     A model overstates weak dependence, which is mostly noise and stereotype, and understates strong dependence, since it
-    hedges: λ is small for the first and above 1 for the second. `tables` given ones calibrated it (0: the default).
+    hedges: λ is small for the first and above 1 for the second. Where wordings and directions contradict each other it is
+    smaller still, and `full` itself is less for a model of little credibility. `tables` given ones calibrated it (0: none did).
     """
 
-    full: float = 5.0
+    full: float = 6.0
     half: float = 0.1
     tables: int = 0
 
-    def of(self, strength: float) -> float:
-        """λ of a pair of this strength.
+    def of(self, strength: float, agreement: float = 1.0) -> float:
+        """λ of a pair; an agreement that is not known (NaN: asked once only) counts as full, since such pairs are weak.
 
-        >>> round(Trust(full=2.0, half=0.1).of(0.1), 3)
-        1.0
+        >>> Trust(full=2.0, half=0.1).of(0.1), Trust(full=2.0, half=0.1).of(0.1, 0.25)
+        (1.0, 0.5)
         """
-        return self.full * strength / (strength + self.half)
+        agreed = 1.0 if np.isnan(agreement) else float(np.sqrt(max(agreement, 0.0)))
+        return self.full * strength / (strength + self.half) * agreed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,13 +73,16 @@ class Estimate:
     """What the model's answers say about a pair: the mean `interaction` (levels of one, levels of the other) before shrinkage.
 
     `strength` is the mutual information that it implies, in nats; `agreement` how alike its directions and frames are (the mean
-    cosine of the centred matrices, 1 at best).
+    cosine of the centred matrices, 1 at best). `signal` and `echo` are the mean squares of the interaction as asked about one
+    record and about two strangers (NaN where that was not asked).
     """
 
     pair: Pair
     interaction: Floats
     strength: float
     agreement: float
+    signal: float = float("nan")
+    echo: float = float("nan")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,16 +120,40 @@ def _estimate(one: Coarse, other: Coarse, conditionals: Sequence[Conditional]) -
         scores = conditional.scores if conditional.given == one.name else conditional.scores.T
         centred = np.clip(interaction(scores, one.shares, other.shares), -CLIP, CLIP)
         own.setdefault(conditional.frame, []).append(centred)
-    weights = {frame: FRAMES.get(frame, 1.0) for frame in own}
-    whole = sum(weight for weight in weights.values() if weight > 0)
-    mean = sum((weights[f] / whole * np.mean(own[f], axis=0) for f in own), np.zeros((one.size, other.size)))
-    mean = interaction(mean, one.shares, other.shares)
+    chance = np.outer(one.shares, other.shares)
+    signal = _mean({frame: matrices for frame, matrices in own.items() if frame != STRANGERS})
+    echo = np.mean(own[STRANGERS], axis=0) if STRANGERS in own else None
+    mean = interaction(_mean(own), one.shares, other.shares)
     return Estimate(
         pair=(one.name, other.name),
         interaction=mean,
         strength=mutual_information(fit_margins(mean, one.shares, other.shares)),
-        agreement=_agreement([c for f in own if weights[f] > 0 for c in own[f]], np.outer(one.shares, other.shares)),
+        agreement=_agreement([c for frame in own if frame != STRANGERS for c in own[frame]], chance),
+        signal=float((chance * signal**2).sum()),
+        echo=float((chance * echo**2).sum()) if echo is not None else float("nan"),
     )
+
+
+def _mean(own: Mapping[str, Sequence[Floats]]) -> Floats:
+    """Average the frames by their weights; those to be taken off count in full beside the others, however many there are."""
+    weights = {frame: FRAMES.get(frame, 1.0) for frame in own}
+    whole = sum(weight for weight in weights.values() if weight > 0) or 1.0
+    asked_for = sum(weight for weight in FRAMES.values() if weight > 0)
+    shares = {f: weight / (whole if weight > 0 else asked_for) for f, weight in weights.items()}
+    return np.asarray(sum(share * np.mean(own[frame], axis=0) for frame, share in shares.items()))
+
+
+def credibility(estimates: Sequence[Estimate]) -> float:
+    """How far a model tells one record from two strangers, from 0 to 1, over all pairs that were asked about both.
+
+    A model whose answers about strangers depend on each other as much as those about one record knows words, not the world. 1
+    where nothing was asked about strangers, as of models that only chat.
+    """
+    both = [estimate for estimate in estimates if not np.isnan(estimate.echo)]
+    if not both:
+        return 1.0
+    echo, signal = sum(e.echo for e in both), sum(e.signal for e in both)
+    return float(np.clip((1.0 - echo / max(signal, 1e-12)) / FULLY_CREDIBLE, 0.0, 1.0))
 
 
 def _agreement(centred: Sequence[Floats], weight: Floats) -> float:
@@ -126,13 +165,13 @@ def _agreement(centred: Sequence[Floats], weight: Floats) -> float:
     return float(np.mean(found)) if found else float("nan")
 
 
-def calibrate(
-    variables: Sequence[Coarse], estimates: Sequence[Estimate], truth: Mapping[Pair, Floats], default: Trust
-) -> Trust:
+def calibrate(variables: Sequence[Coarse], estimates: Sequence[Estimate], truth: Mapping[Pair, Floats]) -> Trust:
     """Choose the rule of trust under which the estimates come nearest to the given tables, in Kullback-Leibler divergence.
 
-    The default counts like PRIOR_PAIRS given tables of middling strength that it fits best, so that few tables move it little.
+    Without given tables it is the default, scaled by the model's credibility. With them that counts like PRIOR_PAIRS tables of
+    middling strength that it fits best, so that few tables move it little.
     """
+    default = Trust(full=Trust().full * credibility(estimates))
     by_name = {variable.name: variable for variable in variables}
     known = [e for e in estimates if e.pair in truth]
     if not known:
@@ -142,7 +181,7 @@ def calibrate(
         apart = [
             e.strength * np.log(trust.of(e.strength) / default.of(e.strength)) ** 2 for e in known if e.strength > 0
         ]
-        fits = (_divergence(truth[e.pair], _table(e, trust.of(e.strength), by_name)) for e in known)
+        fits = (_divergence(truth[e.pair], _table(e, trust.of(e.strength, e.agreement), by_name)) for e in known)
         return PRIOR_PAIRS * float(sum(apart)) / len(known) + sum(fits)
 
     rules = [Trust(full=full, half=half, tables=len(known)) for full in SCALES for half in HALVES]
@@ -151,7 +190,19 @@ def calibrate(
 
 def _table(estimate: Estimate, trust: float, by_name: Mapping[str, Coarse]) -> Floats:
     one, other = (by_name[name] for name in estimate.pair)
-    return fit_margins(trust * estimate.interaction, one.shares, other.shares)
+    table = fit_margins(trust * estimate.interaction, one.shares, other.shares)
+    return _sharpened(table, one, other)
+
+
+def _sharpened(table: Floats, one: Coarse, other: Coarse) -> Floats:
+    """Make levels that seem to say the same thing go together almost always."""
+    apart = np.zeros(table.shape, dtype=bool)
+    for found in coincidences(one, other, table):
+        apart |= found.apart()
+    if not apart.any():
+        return table
+    lift = np.log(np.maximum(table, 1e-12) / np.maximum(np.outer(one.shares, other.shares), 1e-12))
+    return fit_margins(np.where(apart, np.minimum(lift, -SHARP), lift), one.shares, other.shares)
 
 
 def _divergence(truth: Floats, table: Floats) -> float:
@@ -174,7 +225,7 @@ def dependences(
     for pair in combinations([axis.name for axis in goals.grid.axes], 2):
         estimate = estimated.get(frozenset(pair))
         given = given_strength(goals, *pair)
-        own = wish.get(frozenset(pair), trust.of(estimate.strength)) if estimate is not None else 0.0
+        own = 0.0 if estimate is None else wish.get(frozenset(pair), trust.of(estimate.strength, estimate.agreement))
         raw = estimate.strength if estimate is not None else float("nan")
         agreement = estimate.agreement if estimate is not None else float("nan")
         if given is not None:

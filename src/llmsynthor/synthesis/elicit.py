@@ -24,7 +24,8 @@ Pair = tuple[str, str]
 Direction = tuple[str, str]
 """A variable that is given, and one that is asked for."""
 
-FRAMES: Mapping[str, float] = {"record": 1.0, "table": 0.5, "interview": 1.5, "strangers": -1.5}
+STRANGERS = "strangers"
+FRAMES: Mapping[str, float] = {"record": 1.0, STRANGERS: -1.5, "interview": 1.5, "table": 0.5}
 """Wordings of the questions and their weights, in the order in which they are asked. They err differently, and are averaged.
 
 Of two strangers nothing that is true of one depends on the other: what a model says there all the same is echo and association

@@ -59,6 +59,19 @@ class Estimation:
     trust: Trust | None = None
     sentence: str = ""
 
+    def strongest(self, most: int) -> tuple[Group, ...]:
+        """The estimated pairs that depend most, as groups: the model's answers show what it did not say outright."""
+        ordered = sorted((d for d in self.dependences if d.source == "estimated"), key=lambda d: -d.strength)
+        return tuple(
+            Group(
+                variables=d.pair,
+                reason=f"its answers imply a mutual information of {d.raw_strength:.2f} nats",
+                source="llm",
+            )
+            for d in ordered[:most]
+            if d.strength >= WORTH_ASKING
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Questions:
@@ -112,7 +125,7 @@ def elicit_estimates(goals: Goals, asking: Asking) -> tuple[tuple[Estimate, ...]
     """Ask about every open pair; returns the estimates and the trust that the given tables calibrate."""
     questions = choose_pairs(goals, asking.spec, asking.variables, ())
     estimates, _ = _ask(asking, questions, spare=0, notify=lambda: None)
-    return estimates, calibrate(asking.variables, estimates, _truth(goals, asking, estimates), Trust())
+    return estimates, calibrate(asking.variables, estimates, _truth(goals, asking, estimates))
 
 
 def _ask(
@@ -134,7 +147,7 @@ def _truth(goals: Goals, asking: Asking, estimates: Sequence[Estimate]) -> dict[
 def conclude(goals: Goals, asking: Asking, estimates: Sequence[Estimate], ended: BudgetError | None) -> Estimation:
     """Weigh the estimates by trust, calibrated on the pairs that tables give, and write them as soft targets."""
     truth = _truth(goals, asking, estimates)
-    trust = calibrate(asking.variables, estimates, truth, Trust())
+    trust = calibrate(asking.variables, estimates, truth)
     wish: Mapping[frozenset[str], float] = asking.spec.dependencies.trust
     found = dependences(goals, asking.variables, estimates, wish=wish, trust=trust)
     unit, source = asking.spec.schema.top.name, f"llm {asking.model.identity.name}"

@@ -111,7 +111,7 @@ def bring_to_grid(spec: Spec, grid: Grid) -> Goals:
     """Collect the tables and rules of the grid's unit."""
     tables = [t for t in spec.targets if t.unit == grid.unit.name and isinstance(t, Table)]
     rules = [rule for rule in spec.rules if rule.unit == grid.unit.name]
-    goals = tuple(_goal(t, grid) for t in tables)
+    goals = tuple(bring_table(t, grid) for t in tables)
     shares = [_margin(grid, goals, axis) for axis in range(len(grid.axes))]
     return Goals(
         grid=grid,
@@ -124,7 +124,7 @@ def bring_to_grid(spec: Spec, grid: Grid) -> Goals:
 
 def with_tables(goals: Goals, tables: Sequence[Table]) -> Goals:
     """Add tables behind those that there are; they must cut no variable finer than the grid."""
-    return replace(goals, tables=(*goals.tables, *(_goal(table, goals.grid) for table in tables)))
+    return replace(goals, tables=(*goals.tables, *(bring_table(table, goals.grid) for table in tables)))
 
 
 def _own_zeros(goal: Goal) -> StructuralZeros:
@@ -140,9 +140,9 @@ def _own_zeros(goal: Goal) -> StructuralZeros:
     )
 
 
-def _goal(table: Table, grid: Grid) -> Goal:
-    axes = [grid.axes[grid.position(name)] for name in table.columns]
-    levels = tuple(_levels_of(axis, [cell[k] for cell in table.cells]) for k, axis in enumerate(axes))
+def bring_table(table: Table, grid: Grid, projection: Projection | None = None) -> Goal:
+    """Bring one table onto a grid; with a projection of its levels where it is known already."""
+    levels = table_levels(table, grid)
     index = [{level: position for position, level in enumerate(column)} for column in levels]
     shape = tuple(len(column) for column in levels)
     places = np.array(
@@ -156,7 +156,7 @@ def _goal(table: Table, grid: Grid) -> Goal:
     return Goal(
         table=table,
         levels=levels,
-        projection=project_columns(grid, table.columns, levels, table.universe),
+        projection=projection or project_columns(grid, table.columns, levels, table.universe),
         shares=stated,
         stated=stated,
         errors=errors.ravel() / max(values.sum(), 1e-300),
@@ -189,6 +189,12 @@ def _universe_share(goal: Goal, shares: Sequence[Floats]) -> float:
         index = (index[:, None] + offset[None, :]).ravel()
         weight = (weight[:, None] * shares[axis][None, :]).ravel()
     return float(weight[goal.projection.cells[index] >= 0].sum())
+
+
+def table_levels(table: Table, grid: Grid) -> tuple[tuple[Level, ...], ...]:
+    """The levels of each column of a table, in the order in which its cells are numbered."""
+    axes = [grid.axes[grid.position(name)] for name in table.columns]
+    return tuple(_levels_of(axis, [cell[k] for cell in table.cells]) for k, axis in enumerate(axes))
 
 
 def _levels_of(axis: Axis, listed: Sequence[Level]) -> tuple[Level, ...]:

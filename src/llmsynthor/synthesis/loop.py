@@ -23,6 +23,7 @@ from llmsynthor.synthesis.estimation import Estimation, estimate, planned_questi
 from llmsynthor.synthesis.feasibility import find_contradictions
 from llmsynthor.synthesis.goals import Goals, bring_to_grid, with_tables
 from llmsynthor.synthesis.grid import build_grid
+from llmsynthor.synthesis.nested.loop import synthesize_nested
 from llmsynthor.synthesis.outcome import Notify, Options, Outcome, Progress, Step, expected_calls
 from llmsynthor.synthesis.planner import Draft, Situation, plan
 from llmsynthor.synthesis.population import NO_PROPOSAL, Population, merge
@@ -44,29 +45,36 @@ PROPOSED_SHARE = 0.02
 SCALE = 1_000
 
 
-def unsupported(spec: Spec) -> tuple[Problem, ...]:
-    """Say what the spec asks for that this version reads but does not make yet."""
+def is_nested(spec: Spec) -> bool:
+    """Whether records hang together or have derived variables: then whole top records are aligned."""
+    return len(spec.schema.units) > 1 or any(unit.derived for unit in spec.schema.units)
+
+
+def unsupported(spec: Spec, *, align: str | None = None, start: bool = False) -> tuple[Problem, ...]:
+    """Say what is asked for that this version reads but does not make yet."""
     found = []
-    if len(spec.schema.units) > 1:
-        names = ", ".join(unit.name for unit in spec.schema.units[1:])
-        advice = "synthesize the top unit alone for now"
-        found.append(Problem(where="units", what="child units are not filled yet", found=names, advice=advice))
-    if any(unit.derived for unit in spec.schema.units):
-        advice = "leave derived variables and their tables out for now"
-        found.append(Problem(where="units", what="derived variables are not made yet", advice=advice))
+    if is_nested(spec) and align == "none":
+        advice = "use --align exact"
+        found.append(Problem(where="align", what="nested records are not made without alignment", advice=advice))
+    if is_nested(spec) and start:
+        advice = "leave --start out"
+        what = "a starting population of nested records is not taken yet"
+        found.append(Problem(where="start", what=what, advice=advice))
     return tuple(found)
 
 
 def synthesize(
     spec: Spec, options: Options, model: Recorded | None, *, notify: Notify, start: pl.DataFrame | None = None
 ) -> Outcome:
-    """Make records for the top unit of the spec; raises SpecError for what this version does not make.
+    """Make the records that a spec asks for; raises SpecError for what this version does not make.
 
     With `start`, records in the spec's variables, those are changed as little as the tables ask, and no model is called.
     """
-    problems = unsupported(spec)
+    problems = unsupported(spec, align=options.align, start=start is not None)
     if problems:
         raise SpecError(*problems)
+    if is_nested(spec):
+        return synthesize_nested(spec, options, asked=model is not None, notify=notify)
     goals, disagreements = reconcile_sources(bring_to_grid(spec, build_grid(spec, spec.schema.top)))
     run = _Run(spec=spec, options=options, goals=goals, model=model, notify=notify, disagreements=disagreements)
     if start is not None:
@@ -145,6 +153,9 @@ class _Run:
             notify=lambda: self.tell("copula", 0, None),
         )
         self.goals = with_tables(self.goals, self.estimation.tables)
+        known = {frozenset(group.variables) for group in self.groups}
+        shown = self.estimation.strongest(GROUPS)
+        self.groups = (*self.groups, *(group for group in shown if frozenset(group.variables) not in known))
 
     def propose(self) -> None:
         """Ask, draw and merge, iteration by iteration."""

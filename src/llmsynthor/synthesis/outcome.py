@@ -9,7 +9,9 @@ from llmsynthor.synthesis.align import Report
 from llmsynthor.synthesis.dependency import Group
 from llmsynthor.synthesis.estimation import Estimation
 from llmsynthor.synthesis.feasibility import Contradiction, find_contradictions
-from llmsynthor.synthesis.goals import Goals
+from llmsynthor.synthesis.goals import Goal, Goals
+from llmsynthor.synthesis.nested.aims import Aims
+from llmsynthor.synthesis.nested.layout import Roster
 from llmsynthor.synthesis.population import Population
 from llmsynthor.synthesis.proposal import Proposal
 from llmsynthor.synthesis.reconcile import Disagreement
@@ -68,8 +70,19 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Nested:
+    """What a run of nested units, or of derived variables, made."""
+
+    aims: Aims
+    roster: Roster
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What the loop made. `report` is None without alignment, `starting` without a starting population."""
+    """What the loop made. `report` is None without alignment, `starting` without a starting population.
+
+    Of nested units `nested` holds the records, and `goals` those of the top unit.
+    """
 
     goals: Goals
     population: Population
@@ -82,6 +95,15 @@ class Outcome:
     contradictions: tuple[Contradiction, ...] = ()
     starting: Starting | None = None
     estimation: Estimation = field(default_factory=Estimation)
+    nested: Nested | None = None
+
+    @property
+    def tables(self) -> tuple[tuple[Goal, int], ...]:
+        """Every table of the run with the number of records of its unit."""
+        if self.nested is None:
+            return tuple((goal, len(self.population)) for goal in self.goals.tables)
+        sizes = self.nested.roster.sizes
+        return tuple((goal, sizes[unit]) for unit, goal in self.nested.aims.tables)
 
 
 Notify = Callable[[Progress], None]

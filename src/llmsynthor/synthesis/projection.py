@@ -45,9 +45,7 @@ def project_columns(
 ) -> Projection:
     """Project on a table whose column j has the distinct `levels[j]`; cells are numbered in row-major order of the levels."""
     shape = tuple(len(column) for column in levels)
-    members = [
-        _membership(grid.axes[grid.position(name)], column) for name, column in zip(columns, levels, strict=True)
-    ]
+    members = [membership(grid.axes[grid.position(name)], column) for name, column in zip(columns, levels, strict=True)]
     axes = [grid.position(name) for name in columns]
     inside = np.ones(0, dtype=bool)
     names = (
@@ -57,12 +55,12 @@ def project_columns(
     cells = np.full(tuple(size + 1 for size in shape), OUTSIDE, dtype=np.int64)
     cells[tuple(slice(0, size) for size in shape)] = np.arange(int(np.prod(shape))).reshape(shape)
     if universe is None:
-        return _pack(axes, classes, cells, int(np.prod(shape)))
+        return pack(axes, classes, cells, int(np.prod(shape)))
     every = [*axes, *(grid.position(name) for name in names)]
     inside = _may(universe, grid, every)
     index = np.meshgrid(*classes, *(np.arange(grid.axes[axis].size) for axis in every[len(axes) :]), indexing="ij")
     dense = np.where(inside, cells[tuple(index[: len(axes)])], OUTSIDE)
-    return _pack(every, [np.arange(grid.axes[axis].size) for axis in every], dense, int(np.prod(shape)))
+    return pack(every, [np.arange(grid.axes[axis].size) for axis in every], dense, int(np.prod(shape)))
 
 
 def project_condition(grid: Grid, condition: Expression) -> tuple[Projection, NDArray[np.bool_], NDArray[np.bool_]]:
@@ -75,7 +73,7 @@ def project_condition(grid: Grid, condition: Expression) -> tuple[Projection, ND
     boxes = _boxes(grid, axes, condition)
     true, false = possible(condition, boxes)
     cells = np.arange(len(true)).reshape(sizes)
-    return _pack(axes, [np.arange(size) for size in sizes], cells, len(true)), true, false
+    return pack(axes, [np.arange(size) for size in sizes], cells, len(true)), true, false
 
 
 def possible_in_cells(
@@ -95,7 +93,8 @@ def possible_in_cells(
     return possible(condition, boxes)
 
 
-def _membership(axis: Axis, levels: Sequence[Level]) -> NDArray[np.int64]:
+def membership(axis: Axis, levels: Sequence[Level]) -> NDArray[np.int64]:
+    """Give for each code of an axis the position of the level it lies in, OUTSIDE where it lies in none."""
     member = np.full(axis.size, OUTSIDE, dtype=np.int64)
     if isinstance(levels[0], str):
         index = {level: position for position, level in enumerate(levels)}
@@ -133,7 +132,8 @@ def _box(axis: Axis, codes: NDArray[np.int64]) -> Box:
     return Levels(codes=codes, levels=tuple(str(level) for level in axis.levels))
 
 
-def _pack(axes: Sequence[int], classes: Sequence[NDArray[np.int64]], cells: NDArray[np.int64], size: int) -> Projection:
+def pack(axes: Sequence[int], classes: Sequence[NDArray[np.int64]], cells: NDArray[np.int64], size: int) -> Projection:
+    """Make a projection from the class of each code on each axis and the cell of each combination of classes."""
     strides = [int(np.prod(cells.shape[k + 1 :])) for k in range(cells.ndim)]
     offsets = tuple((codes * stride).astype(np.int64) for codes, stride in zip(classes, strides, strict=True))
     return Projection(axes=tuple(axes), offsets=offsets, cells=np.ascontiguousarray(cells.ravel()), size=size)

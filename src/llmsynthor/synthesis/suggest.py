@@ -16,17 +16,12 @@ from llmsynthor.llm.answers import ask, validate
 from llmsynthor.llm.backend import ScoreRequest, WriteRequest
 from llmsynthor.spec.levels import Interval, Level, number_text
 from llmsynthor.synthesis.coarse import Coarse, fit_margins
+from llmsynthor.synthesis.coincidence import Coincidence, coincidences
 from llmsynthor.synthesis.copula import Estimate, Trust
 from llmsynthor.synthesis.elicit import Asking
 
 RARE = 0.15
 """A combination that the estimate makes this many times as frequent as chance, or less, may be impossible."""
-
-SAME = 0.002
-"""Two shares that differ by no more than this part of themselves may count the same records."""
-
-TOGETHER = 2.0
-"""How many times as often as by chance two levels must go together that are suggested to say the same thing."""
 
 MOST_REASONS = 24
 REASON = {
@@ -61,8 +56,10 @@ def suggest(asking: Asking, estimates: Sequence[Estimate], trust: Trust) -> tupl
     for estimate in estimates:
         one, other = (by_name[name] for name in estimate.pair)
         chance = np.outer(one.shares, other.shares)
-        table = fit_margins(trust.of(estimate.strength) * estimate.interaction, one.shares, other.shares)
-        equal = list(_equal_levels(one, other, table / chance))
+        table = fit_margins(
+            trust.of(estimate.strength, estimate.agreement) * estimate.interaction, one.shares, other.shares
+        )
+        equal = [_equal_level(found) for found in coincidences(one, other, table)]
         same += equal
         if not equal:
             impossible += _impossible(asking, one, other, table / chance)
@@ -70,33 +67,15 @@ def suggest(asking: Asking, estimates: Sequence[Estimate], trust: Trust) -> tupl
     return tuple(_reasoned(asking, entry) if k < MOST_REASONS else entry for k, entry in enumerate(found))
 
 
-def _equal_levels(one: Coarse, other: Coarse, times: Floats) -> Iterator[Suggestion]:
-    """Levels (of a number: an end of its range) that hold for as many records as a level of the other variable does."""
-    for left, right, lift in ((one, other, times), (other, one, times.T)):
-        for inside in _ends(left):
-            share = float(left.shares[inside].sum())
-            for k, level in enumerate(right.levels):
-                own = float(right.shares[k])
-                if isinstance(level, Interval) or not 0 < own < 0.5 or abs(share - own) > SAME * own:
-                    continue
-                together = float((lift[inside, k] * left.shares[inside]).sum() / share)
-                if together >= TOGETHER:
-                    yield Suggestion(
-                        name=f"{right.name} {level} if and only if {_words(left, inside)}",
-                        forbid=f"({condition(left, inside)}) != ({condition(right, np.arange(right.size) == k)})",
-                        why=f"both hold for {own:.1%} of the records, and the model expects them to go together "
-                        f"{together:.1f} times as often as by chance",
-                        times=1 / together,
-                    )
-
-
-def _ends(variable: Coarse) -> Iterator[NDArray[np.bool_]]:
-    """Subsets of a numeric variable's levels that lie at one end of its range, less than half of it."""
-    if not isinstance(variable.levels[0], Interval):
-        return
-    for k in range(1, variable.size):
-        first = np.arange(variable.size) < k
-        yield from (part for part in (first, ~first) if 0 < variable.shares[part].sum() < 0.5)
+def _equal_level(found: Coincidence) -> Suggestion:
+    level = np.arange(found.category.size) == found.level
+    return Suggestion(
+        name=f"{_words(found.category, level)} if and only if {_words(found.number, found.inside)}",
+        forbid=f"({condition(found.number, found.inside)}) != ({condition(found.category, level)})",
+        why=f"both hold for {found.share:.2%} of the records, and the model expects them to go together "
+        f"{found.together:.1f} times as often as by chance",
+        times=0.0,
+    )
 
 
 def _impossible(asking: Asking, one: Coarse, other: Coarse, times: Floats) -> Iterator[Suggestion]:

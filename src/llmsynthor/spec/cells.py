@@ -1,0 +1,96 @@
+"""Where a condition may hold among the cells of a table, whatever the variables that the table does not have."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llmsynthor.spec.expressions import COMPARISONS, Aggregate, Expression, Literal, Node, Operation, Reference, nodes
+from llmsynthor.spec.inputs import is_position
+from llmsynthor.spec.levels import Interval, Level
+from llmsynthor.spec.possibility import Box, Levels, Span, possible
+from llmsynthor.spec.schema import Category, Coded, Numeric, Schema
+from llmsynthor.spec.targets import Table
+
+Booleans = NDArray[np.bool_]
+
+
+def holds_in_cells(condition: Node, table: Table, schema: Schema) -> tuple[Booleans, Booleans] | None:
+    """Say for each cell whether a condition on the table's unit may be true and whether it may be false, each shape (cells,).
+
+    None where the condition uses no column of the table. Sound: functions over children, and comparisons with them, may be
+    anything, unless a derived variable of the table is just that function.
+    """
+    tree = _known(condition, table, schema)
+    variables: dict[str, Coded] = {}
+    tree = _opened(tree, table.unit, schema, variables)
+    names = list(variables)
+    if not set(names) & set(table.columns):
+        return None
+    boxes = {name: _box(table, name, variables[name]) for name in names}
+    free = [name for name in names if name not in table.columns and isinstance(variables[name], Category)]
+    may, may_not = np.zeros(len(table.cells), dtype=bool), np.zeros(len(table.cells), dtype=bool)
+    for completion in _completions(free, variables, len(table.cells)):
+        one, other = possible(Expression("", tree), {**boxes, **completion})
+        may, may_not = may | one, may_not | other
+    return may, may_not
+
+
+def _known(node: Node, table: Table, schema: Schema) -> Node:
+    """Put a derived variable of the table in the place of the function over children that it is."""
+    for derived in schema[table.unit].derived:
+        if derived.name in table.columns and isinstance(node, Aggregate) and derived.expression.tree == node:
+            return Reference(None, derived.name)
+    if isinstance(node, Operation):
+        return Operation(node.symbol, tuple(_known(operand, table, schema) for operand in node.operands))
+    return node
+
+
+def _opened(node: Node, unit: str, schema: Schema, variables: dict[str, Coded]) -> Node:
+    """Put a variable of its own in the place of whatever the cells of one unit cannot tell; collects all variables."""
+    over_children = any(isinstance(below, Aggregate) for below in nodes(node))
+    comparison = isinstance(node, Operation) and node.symbol in COMPARISONS.values()
+    if over_children and (comparison or isinstance(node, Aggregate)):
+        name = f"unknown {len(variables)}"
+        variables[name] = Numeric(name=name, kind="integer", range=Interval(0, 2))
+        return Operation("==", (Reference(None, name), Literal(1.0)))
+    if isinstance(node, Operation):
+        return Operation(node.symbol, tuple(_opened(operand, unit, schema, variables) for operand in node.operands))
+    if isinstance(node, Reference):
+        own = Reference(None if node.unit == unit else node.unit, node.name)
+        if is_position(schema[own.unit or unit], own.name):
+            variables[str(own)] = Numeric(name=own.name, kind="integer", range=Interval(1, 1e9))
+        else:
+            _, variable = schema.find(unit, str(own))
+            assert isinstance(variable, Category | Numeric)
+            variables[str(own)] = variable
+        return own
+    return node
+
+
+def _box(table: Table, name: str, variable: Coded) -> Box:
+    if name not in table.columns:
+        if isinstance(variable, Category):
+            return Levels(codes=np.zeros(len(table.cells), dtype=np.int64), levels=variable.levels)
+        ends = np.ones(len(table.cells))
+        return Span(low=variable.range.low * ends, high=variable.range.high * ends, integer=variable.integer)
+    cells: Sequence[Level] = [cell[table.columns.index(name)] for cell in table.cells]
+    if isinstance(variable, Category):
+        index = {level: k for k, level in enumerate(variable.levels)}
+        return Levels(codes=np.array([index[str(level)] for level in cells]), levels=variable.levels)
+    intervals = [level for level in cells if isinstance(level, Interval)]
+    low, high = (np.array([getattr(level, end) for level in intervals]) for end in ("low", "high"))
+    return Span(low=low, high=high, integer=variable.integer)
+
+
+def _completions(names: Sequence[str], variables: Mapping[str, Coded], rows: int) -> Iterator[dict[str, Box]]:
+    """Give every combination of levels of the categories that the table does not have."""
+    if not names:
+        yield {}
+        return
+    variable = variables[names[0]]
+    assert isinstance(variable, Category)
+    for code in range(len(variable.levels)):
+        box = Levels(codes=np.full(rows, code), levels=variable.levels)
+        for rest in _completions(names[1:], variables, rows):
+            yield {names[0]: box, **rest}

@@ -1,0 +1,94 @@
+"""Alignment of nested records: a first population unit by unit, θ fitted on whole top records, counts walked to all tables.
+
+`align_nested` is to nested units what `synthesis.align.align` is to one.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from llmsynthor.synthesis.align import Report
+from llmsynthor.synthesis.nested.aims import Aims
+from llmsynthor.synthesis.nested.correct import correct
+from llmsynthor.synthesis.nested.fit import fit
+from llmsynthor.synthesis.nested.initial import draw_first, enlarge, priors
+from llmsynthor.synthesis.nested.layout import Roster
+from llmsynthor.synthesis.nested.program import compile_aims
+from llmsynthor.synthesis.nested.task import (
+    Effort,
+    Notify,
+    Task,
+    count,
+    flatten,
+    sweep_all,
+    table_distances,
+    unflatten,
+)
+
+__all__ = ["AlignedRoster", "Effort", "align_nested"]
+
+
+OFF = 3.0
+"""A cell that is so many records off is not off by rounding."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlignedRoster:
+    """The records of all units, how far the tables were off on the way, and how many records break a rule.
+
+    `unmet` names the tables with a cell that is further off than rounding explains.
+    """
+
+    roster: Roster
+    report: Report
+    broken: int
+    unmet: tuple[str, ...]
+
+
+def align_nested(
+    aims: Aims,
+    *,
+    records: int,
+    seed: int,
+    effort: Effort | None = None,
+    notify: Notify | None = None,
+) -> AlignedRoster:
+    """Make exactly `records` top records, with all below them, that meet the aims."""
+    effort = effort or Effort()
+    chains = min(records, max(effort.chains, int(effort.share * records)))
+    shapes = [(u, prior) for u in range(len(aims.goals)) for prior in priors(aims, u, chains)]
+    task = Task(
+        aims=aims,
+        compiled=compile_aims(aims, shapes),
+        records=records,
+        seed=seed,
+        effort=effort,
+        **({"notify": notify} if notify is not None else {}),
+    )
+    drawn = draw_first(aims, chains, seed, effort.workers)
+    fitted = fit(task, drawn)
+    begun = table_distances(task.compiled, fitted.first, task.compiled.goal(fitted.first, drawn.roster.sizes))
+    roster = unflatten(fitted.roster, drawn.roster)
+    flat = fitted.roster
+    if records > chains:
+        roster = enlarge(roster, aims, records, rng=np.random.default_rng([seed, 4]))
+        flat = flatten(roster, aims.layout)
+        for sweep in range(effort.settle_sweeps):
+            sweep_all(task, flat, records, fitted.theta, 1_000 + sweep)
+    counts = count(task, flat, records)
+    after = table_distances(task.compiled, counts, task.compiled.goal(counts, roster.sizes))
+    corrected = correct(task, flat, roster.sizes, fitted.theta, roster.proposal >= 0)
+    goal = task.compiled.goal(corrected.counts, roster.sizes)
+    n_tables = len(task.compiled.tables)
+    report = Report(
+        start=tuple(begun[:n_tables].tolist()),
+        fitted=tuple(after[:n_tables].tolist()),
+        final=tuple(table_distances(task.compiled, corrected.counts, goal)[:n_tables].tolist()),
+        sentence=corrected.sentence,
+        moved=corrected.moved,
+    )
+    broken = int(corrected.counts[task.compiled.is_rule].sum())
+    error = np.abs(corrected.counts - goal)
+    names = [getattr(piece.goal, "name", "") for piece in task.compiled.pieces[:n_tables]]
+    unmet = tuple(name for name, (a, b) in zip(names, task.compiled.tables, strict=True) if error[a:b].max() >= OFF)
+    return AlignedRoster(roster=unflatten(corrected.roster, roster), report=report, broken=broken, unmet=unmet)

@@ -1,0 +1,131 @@
+"""Correction: sweeps and swaps with an annealed penalty on the squared error of the counts of all units' tables jointly."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llmsynthor.synthesis.nested import kernels_moves
+from llmsynthor.synthesis.nested.task import (
+    Counts,
+    Flat,
+    Floats,
+    Ledger,
+    Task,
+    count,
+    in_parallel,
+    make_space,
+    most_rows,
+)
+
+FULL_STRENGTH = 4.0
+WEAK, GROWTH = 0.1, 1.6
+"""The penalty of a squared error of one record begins with the first and grows by the second from sweep to sweep."""
+
+LAST_STRENGTH = 64.0
+"""Where nothing more is gained, every third sweep asks for nothing but the counts."""
+
+GIVE_UP = 12
+SWAPS = 3
+"""Swaps proposed for each top record in a sweep."""
+
+DONE = "every cell of every table is within one record of its target"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Corrected:
+    """The best population found, its counts, why the correction ended, and how many moves it made."""
+
+    roster: Flat
+    counts: Counts
+    sentence: str
+    moved: int
+
+
+@dataclass(slots=True)
+class _State:
+    roster: Flat
+    counts: Counts
+    moved: int = 0
+
+
+def correct(task: Task, roster: Flat, sizes: tuple[int, ...], theta: Floats, held: NDArray[np.bool_]) -> Corrected:
+    """Anneal the penalty until every cell is within rounding, or nothing more is gained; held top records stay."""
+    compiled, effort, records = task.compiled, task.effort, sizes[0]
+    state = _State(roster=roster, counts=count(task, roster, records))
+    hard = compiled.is_hard
+    kept, best, stalled = _copy(roster), np.inf, 0
+    sentence = "the sweeps set for correction are used up"
+    for sweep in range(effort.correct_sweeps):
+        goal = compiled.goal(state.counts, sizes)
+        error = (state.counts - goal)[hard]
+        broken = int(state.counts[compiled.is_rule].sum())
+        total = float((error**2).sum()) + 1e6 * broken
+        if total < best - 1e-9:
+            best, stalled = total, 0
+            kept = _copy(state.roster)
+        if not broken and (error.size == 0 or np.abs(error).max() < effort.rounding - 1e-9):
+            sentence = DONE
+            break
+        if stalled >= GIVE_UP:
+            sentence = "the last sweeps brought no cell nearer to its target"
+            break
+        strength = min(FULL_STRENGTH, WEAK * GROWTH**sweep)
+        strong = strength >= FULL_STRENGTH
+        if stalled % 3 == 2:
+            strength = LAST_STRENGTH
+        _step(task, state, sizes, theta, ~held, (strength, sweep, strong and stalled > 0))
+        stalled += strong
+        task.told("correct", sweep, state.counts, goal)
+    counts = count(task, kept, records)
+    return Corrected(roster=kept, counts=counts, sentence=sentence, moved=state.moved)
+
+
+def _copy(roster: Flat) -> Flat:
+    return roster._replace(codes=roster.codes.copy(), start=roster.start.copy(), length=roster.length.copy())
+
+
+def _step(
+    task: Task,
+    state: _State,
+    sizes: tuple[int, ...],
+    theta: Floats,
+    free: NDArray[np.bool_],
+    way: tuple[float, int, bool],
+) -> None:
+    """One sweep, in place: in blocks side by side while there is much to do, then as a whole."""
+    strength, sweep, focus = way
+    compiled, records = task.compiled, sizes[0]
+    rows = most_rows(compiled, state.roster)
+    penalty = np.where(compiled.is_hard, strength, 0.0)
+    goal = compiled.goal(state.counts, sizes)
+    blocks = max(1, min(task.effort.blocks, records // task.effort.block_records)) if strength < FULL_STRENGTH else 1
+    ends = np.linspace(0, records, blocks + 1).astype(np.int64)
+    missing = (goal - state.counts) / blocks
+    before = state.counts
+
+    def part(block: int) -> tuple[Counts, int]:
+        counts = before.copy() if blocks == 1 else np.zeros_like(before)
+        wanted = counts + missing
+        ledger = Ledger(
+            gain=theta - penalty * (2.0 * (counts - wanted) + 1.0), counts=counts, penalty=penalty, targets=wanted
+        )
+        spaces = tuple(make_space(compiled, rows) for _ in range(4))
+        live, bounds = True, (int(ends[block]), int(ends[block + 1]))
+        made = kernels_moves.sweep(
+            compiled.program,
+            state.roster,
+            spaces,
+            ledger,
+            live,
+            compiled.crossing,
+            free,
+            bounds,
+            (SWAPS, focus),
+            (task.seed, 1_000_000 + sweep),
+        )
+        return (counts - before if blocks == 1 else counts), made
+
+    for counts, made in in_parallel(part, range(blocks), task.effort):
+        state.counts = state.counts + counts
+        state.moved += made

@@ -1,0 +1,71 @@
+"""Alignment of nested records on populations that keep the rules: everything can be met, so everything must be."""
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from llmsynthor import synthesize
+from llmsynthor.run import Solution
+from llmsynthor.spec.specification import Spec
+from tests.synthesis.nested.days import day_document, simulate
+
+
+def make(document: dict[str, Any], records: int, seed: int = 1, workers: int | None = None) -> Solution:
+    return synthesize(Spec.load(document), records=records, llm="none", seed=seed, workers=workers)
+
+
+@pytest.fixture(scope="module")
+def solution() -> Solution:
+    return make(day_document(simulate(400, seed=5)), 400)
+
+
+def test_three_levels_meet_the_tables_of_a_population(solution: Solution) -> None:
+    """Tables of households, persons and trips, with parents' and derived columns, are met to a record or two."""
+    assert solution.alignment["max_abs_error"].max() <= 2.0, solution.alignment
+    assert solution.alignment["unit"].unique().sort().to_list() == ["household", "person", "trip"]
+
+
+def test_no_rule_is_broken_at_any_level(solution: Solution) -> None:
+    """Rules about one record, about children, and about the record before hold for every record."""
+    assert set(solution.manifest["rules_broken"].values()) == {0}
+
+
+def test_rosters_have_as_many_children_as_their_count_says(solution: Solution) -> None:
+    """Every household has `size` persons and every person `trips` trips, standing together and in order."""
+    for parent, child, count in (("household", "person", "size"), ("person", "trip", "trips")):
+        above, below = solution.records[parent], solution.records[child]
+        key = f"{parent}_id"
+        held = above.select(key).join(below.group_by(key).len("n"), on=key, how="left", maintain_order="left")
+        assert held["n"].fill_null(0).to_list() == above[count].to_list()
+        assert below[key].is_sorted()
+        assert below[f"{child}_id"].to_list() == list(range(1, below.height + 1))
+
+
+def test_derived_variables_are_written_as_computed(solution: Solution) -> None:
+    """A derived variable in the records is what its expression gives on them."""
+    persons = solution.records["person"]
+    income = persons.group_by("household_id", maintain_order=True).agg(pl.col("pay").sum())["pay"]
+    assert np.allclose(solution.records["household"]["income"].to_numpy(), income.to_numpy())
+
+
+def test_same_seed_same_records_for_any_number_of_workers() -> None:
+    """The number of workers changes no value, another seed does."""
+    document = day_document(simulate(120, seed=2))
+    one, two, other = make(document, 120, workers=1), make(document, 120, workers=4), make(document, 120, seed=9)
+    for unit, frame in one.records.items():
+        assert frame.equals(two.records[unit])
+    assert not one.records["person"].equals(other.records["person"])
+
+
+@settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
+@given(seed=st.integers(0, 10_000), households=st.integers(40, 120))
+def test_random_populations_are_met_and_break_no_rule(seed: int, households: int) -> None:
+    """Whatever population the tables come from: rules hold, and no cell is further off than a few records."""
+    found = make(day_document(simulate(households, seed)), households, seed=seed)
+    assert set(found.manifest["rules_broken"].values()) == {0}
+    assert found.alignment["max_abs_error"].max() <= 4.0
+    assert found.records["household"].height == households
