@@ -98,7 +98,7 @@ def main() -> None:
     parser.add_argument("--concentration", type=float, default=0.5, help="of the network's Dirichlet distributions")
     parser.add_argument("--edges", action="store_true", help="give the network's own edges among the tables")
     parser.add_argument("--export", help="write the bed of the first run for benchmarks/peers.py and end")
-    parser.add_argument("--picture", help="draw seconds and memory against records")
+    parser.add_argument("--picture", help="draw CPU seconds and memory against records")
     arguments = parser.parse_args()
     network = make_network(arguments.variables, arguments.parents, arguments.concentration, np.random.default_rng(0))
     edges = [(int(p), v) for v, (parents, _) in enumerate(network) for p in parents] if arguments.edges else []
@@ -132,7 +132,7 @@ def run(codes: np.ndarray, chosen: list[tuple[int, int]], untold: list[tuple[int
         f"of a second sample {mean_distance(second, codes, untold):.4f}",
         flush=True,
     )
-    return {"records": len(codes), "seconds": wall, "memory": memory}
+    return {"records": len(codes), "seconds": processor, "memory": memory}
 
 
 def draw(rows: list[dict], path: str) -> None:
@@ -141,7 +141,7 @@ def draw(rows: list[dict], path: str) -> None:
     across = alt.X("records:Q", scale=alt.Scale(type="log"), title="records")
     lines = [
         base.mark_line(point=True).encode(x=across, y=alt.Y(f"{name}:Q", scale=alt.Scale(type="log"), title=title))
-        for name, title in (("seconds", "seconds on two cores"), ("GB", "peak memory, GB"))
+        for name, title in (("seconds", "CPU seconds"), ("GB", "peak memory, GB"))
     ]
     alt.hconcat(*(line.properties(width=260, height=200) for line in lines)).save(path)
 

@@ -169,3 +169,11 @@ def test_statistics_are_measured_as_they_were_asked() -> None:
     target = {"unit": "person", "name": "m", "quantile": "income", "probability": 0.5, "cells": [{"quantile": 30_000}]}
     _, frame = statuses(spec_with(INCOME, target))
     assert float(np.quantile(frame["income"], 0.5)) == pytest.approx(30_000, rel=0.02)
+
+
+def test_total_needs_records_too() -> None:
+    """Where no table says how many records a group has, its total brings in as many as it takes."""
+    cells = [{"region": "north", "total": 39_000_000}, {"region": "south", "total": 6_000_000}]
+    found, frame = statuses(spec_with(INCOME, {"unit": "person", "name": "sum", "total": "income", "cells": cells}))
+    assert set(found.values()) == {"met"}
+    assert frame.filter(pl.col("region") == "north").height > 700

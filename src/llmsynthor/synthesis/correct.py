@@ -31,6 +31,9 @@ the correction ends."""
 
 SWAP_ROUNDS = 10
 DONE = "every cell of every table is within one record of its target"
+GENTLE = 0.01
+"""Pull of means beside tables that are to stay as they are."""
+
 YIELDED = "means, totals or quantiles that the tables leave no room for yielded to them"
 
 LEAST_WEIGHT = 1e-4
@@ -88,13 +91,17 @@ def _spare_tables(task: Task, state: _State, theta: Floats, stay: Floats) -> boo
     numeric = bool(task.goals.moments or task.goals.quantiles)
     if not numeric or not of_tables.any() or _worst(task, state, of_tables) < task.effort.rounding - 1e-9:
         return False
-    before, state.pull = state.codes.copy(), 0.0
-    _anneal(task, state, theta, stay, np.where(of_tables, 1.0, 0.0), first_sweep=2_000)
-    if _worst(task, state, of_tables) < task.effort.rounding - 1e-9:
-        return True
-    again = _state(task, before)
-    state.codes, state.counts, state.means, state.pull = again.codes, again.counts, again.means, 1.0
-    return False
+    weight, met = np.where(of_tables, 1.0, 0.0), False
+    for stage, pull in enumerate((0.0, GENTLE)):
+        before, state.pull = state.codes.copy(), pull
+        _anneal(task, state, theta, stay, weight, first_sweep=2_000 + 1_000 * stage)
+        if _worst(task, state, of_tables) >= task.effort.rounding - 1e-9:
+            again = _state(task, before)
+            state.codes, state.counts, state.means = again.codes, again.counts, again.means
+            break
+        met = True
+    state.pull = 1.0
+    return met
 
 
 def _state(task: Task, codes: Codes) -> _State:

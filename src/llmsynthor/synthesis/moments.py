@@ -43,6 +43,7 @@ class Moment:
     lows: Floats
     highs: Floats
     errors: Floats
+    whole: bool
     population: float | None = None
 
     @property
@@ -121,6 +122,7 @@ def _moment(target: Statistic, grid: Grid, population: float | None) -> Moment:
         lows=lows,
         highs=highs,
         errors=errors.ravel(),
+        whole=isinstance(own.variable, Numeric) and own.variable.integer,
         population=population,
     )
 
@@ -128,15 +130,19 @@ def _moment(target: Statistic, grid: Grid, population: float | None) -> Moment:
 def tilt(moment: Moment, theta: Floats, counts: Floats, step: float, records: float) -> Floats:
     """Move the tilt of every group towards its mean by a damped Newton step; `theta` and `counts` per cell of the moment.
 
-    A group keeps its weight as a whole, so that tables of the groups are not disturbed.
+    For a mean a group keeps its weight as a whole, so that tables of the groups are not disturbed; a total may need more records
+    as well as larger values.
     """
     middles = moment.middles
     table = counts.reshape(moment.groups, -1) + 1e-3
+    limit = LARGEST_STEP / max(float(np.ptp(middles)), 1e-12)
+    if moment.is_total:
+        change = step * np.nan_to_num(moment.totals(records) - table @ middles) / np.maximum(table @ middles**2, 1e-12)
+        return np.asarray(theta + np.outer(np.clip(change, -limit, limit), middles).ravel())
     mean = table @ middles / table.sum(axis=1)
     spread = table @ middles**2 / table.sum(axis=1) - mean**2
     wanted = moment.means(table.sum(axis=1), records)
     change = step * np.nan_to_num(wanted - mean) / np.maximum(spread, 1e-12)
-    limit = LARGEST_STEP / max(float(np.ptp(middles)), 1e-12)
     delta = np.outer(np.clip(change, -limit, limit), middles - middles.mean())
     mass = (table * np.exp(delta)).sum(axis=1) / table.sum(axis=1)
     return np.asarray(theta + (delta - np.log(mass)[:, None]).ravel())
@@ -148,7 +154,7 @@ class Reach(NamedTuple):
     A record in a cell adds `low[cell]` to `lowest[group[cell]]` and `high[cell]` to `highest`: the ends of the cell less the
     mean. A mean is within reach while its lowest sum is not above 0 and its highest not below. For a total the ends are those
     of the cell, and the sums begin at minus the total. Group 0 is no group; `first` to `last` (not in) are the tables of the
-    program that are means.
+    program that are means. `slack` (groups,) is what a sum may be out of reach: half a unit of whole numbers.
     """
 
     first: int
@@ -159,11 +165,12 @@ class Reach(NamedTuple):
     lowest: Floats
     highest: Floats
     penalty: Floats
+    slack: Floats
 
     def missing(self) -> Floats:
-        """How far each sum is out of reach, in widths of a cell; half a width is rounding."""
+        """How far each sum is out of reach, in widths of a cell."""
         out = np.maximum(self.lowest, 0.0) - np.minimum(self.highest, 0.0)
-        return np.asarray(np.maximum(out * np.sqrt(self.penalty) - 0.5, 0.0))
+        return np.asarray(np.maximum(out - self.slack, 0.0) * np.sqrt(self.penalty))
 
 
 def reach(
@@ -172,7 +179,7 @@ def reach(
     """Lay out the means behind the tables; `counts` (cells,) are the records as they are now."""
     group = np.zeros(len(counts), dtype=np.int64)
     low, high = np.zeros(len(counts)), np.zeros(len(counts))
-    penalty, start = [0.0], [0.0]
+    penalty, start, slack = [0.0], [0.0], [0.0]
     cell = first_cell
     for moment in moments:
         size, totals = len(moment.lows), moment.totals(records)
@@ -183,6 +190,7 @@ def reach(
                 mean = 0.0 if moment.is_total else value
                 low[here], high[here] = moment.lows - mean, moment.highs - mean
                 penalty.append(1.0 / moment.width**2)
+                slack.append(0.5 + 1e-6 if moment.whole else 1e-9 * abs(value))
                 start.append(-totals[number])
         cell += moment.projection.size
     lowest, highest = (np.bincount(group, ends * counts, len(penalty)) + np.array(start) for ends in (low, high))
@@ -195,4 +203,5 @@ def reach(
         lowest=lowest,
         highest=highest,
         penalty=np.array(penalty),
+        slack=np.array(slack),
     )
