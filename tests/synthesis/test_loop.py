@@ -1,12 +1,10 @@
 """The loop with a scripted model: the paper's mode, bounded counts, hostile answers."""
 
-import json
 from typing import Any
 
 import numpy as np
 import pytest
 
-from llmsynthor.errors import SpecError
 from llmsynthor.llm.ledger import Budget, Ledger, Recorded
 from llmsynthor.llm.scripted import Scripted
 from llmsynthor.spec.specification import Spec
@@ -153,10 +151,3 @@ def test_same_question_for_any_number_of_records(spec: Spec) -> None:
     assert said[0] == said[1]
 
 
-def test_nested_units_are_refused_clearly(document: dict[str, Any]) -> None:
-    """A spec with child units can be read, but synthesizing says what this version does not make."""
-    document["units"]["person"]["variables"]["size"] = {"kind": "integer", "range": [0, 3]}
-    pet = {"parent": "person", "count": "size", "variables": {"kind": {"kind": "category", "levels": ["cat", "dog"]}}}
-    document["units"]["pet"] = pet
-    with pytest.raises(SpecError, match="pet"):
-        run(Spec.load(document), [json.dumps(GROUPS)])
