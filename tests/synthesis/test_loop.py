@@ -149,5 +149,3 @@ def test_same_question_for_any_number_of_records(spec: Spec) -> None:
         _, model = run(spec, [GROUPS, plan(proposal())], iterations=1, records=records if records < 10**6 else 50_000)
         said.append(model.last_call)
     assert said[0] == said[1]
-
-

@@ -1,6 +1,6 @@
 """What the language model assumed about dependence: the strongest estimates, in words and pictures."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,8 +28,10 @@ def assumptions(folder: Path, records: dict[str, pl.DataFrame]) -> list[Assumpti
     path = folder / "dependencies.csv"
     if not path.is_file():
         return []
-    rows = pl.read_csv(path, infer_schema_length=None).filter(pl.col("source") == "estimated").to_dicts()
-    drawn = {c.target.name: c for c in _compared(folder, [row["table"] for row in rows[:MOST_DRAWN]], records)}
+    frame = pl.read_csv(path, infer_schema_length=None).filter(pl.col("source") == "estimated")
+    rows = frame.sort("strength", descending=True, nulls_last=True, maintain_order=True).to_dicts()
+    strongest = [row for row in rows if row["strength"] is not None][:MOST_DRAWN]
+    drawn = {c.target.name: c for c in _compared(folder, {row["table"]: row["unit"] for row in strongest}, records)}
     return [_assumption(row, drawn.get(row["table"]), f"lift{k}") for k, row in enumerate(rows)]
 
 
@@ -37,15 +39,15 @@ def _assumption(row: dict[str, Any], comparison: Comparison | None, name: str) -
     return Assumption(row=row, svg=draw_lifts(comparison, name) if comparison is not None else "")
 
 
-def _compared(folder: Path, tables: Sequence[str], records: dict[str, pl.DataFrame]) -> tuple[Comparison, ...]:
+def _compared(folder: Path, units: Mapping[str, str], records: dict[str, pl.DataFrame]) -> tuple[Comparison, ...]:
     """Read estimated tables as targets of the run's spec, and compare them with the records."""
-    kept = [table for table in tables if (folder / table).is_file()]
+    kept = [table for table in units if (folder / table).is_file()]
     if not records or not kept:
         return ()
     raw = read_yaml((folder / "spec" / "spec.yaml").read_text(encoding="utf-8"), where=str(folder))
-    unit = next(name for name, part in raw["units"].items() if not part.get("parent"))
     raw["targets"] = [
-        {"name": table, "unit": unit, "table": str((folder / table).resolve()), "value": "share"} for table in kept
+        {"name": table, "unit": units[table], "table": str((folder / table).resolve()), "value": "share"}
+        for table in kept
     ]
     raw["rules"] = []
     return compare(Spec.load(raw), records)

@@ -24,6 +24,7 @@ from llmsynthor.synthesis.goals import Goal, Goals
 CLIP = 6.0
 """Largest log-ratio that one estimate may claim."""
 
+LEAST_SIGNAL = 1e-9
 FULLY_CREDIBLE = 0.5
 """Part of a model's dependence within records that must be missing between strangers for it to be believed in full."""
 
@@ -161,10 +162,12 @@ def credibility(estimates: Sequence[Estimate]) -> float:
 def believable(signal: float, echo: float) -> float:
     """How far to believe a dependence of this mean square, given that between strangers.
 
-    >>> believable(1.0, 0.2), believable(1.0, 0.75), believable(1.0, 2.0)
-    (1.0, 0.5, 0.0)
+    >>> believable(1.0, 0.2), believable(1.0, 0.75), believable(1.0, 2.0), believable(0.0, 0.0)
+    (1.0, 0.5, 0.0, 0.0)
     """
-    return float(np.clip((1.0 - echo / max(signal, 1e-12)) / FULLY_CREDIBLE, 0.0, 1.0))
+    if signal < LEAST_SIGNAL:
+        return 0.0
+    return float(np.clip((1.0 - echo / signal) / FULLY_CREDIBLE, 0.0, 1.0))
 
 
 def agreement_of(centred: Sequence[Floats], weight: Floats) -> float:

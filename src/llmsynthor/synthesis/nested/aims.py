@@ -1,7 +1,8 @@
 """Targets and rules of nested units: what the records of every unit must meet, with columns of parents and computed ones."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -262,7 +263,33 @@ def _own_goals(spec: Spec, layout: Layout, number: int, wide: Goals) -> Goals:
         if not isinstance(t, Table) and t.unit == unit.name and t.variable in own and set(t.by) <= own
         if t.universe is None or _own_names(unit, t.universe) is not None
     ]
-    part = replace(spec, targets=(*tables, *statistics), rules=tuple(rules))
+    part = replace(spec, targets=(*tables, *_margins(wide, tables, own), *statistics), rules=tuple(rules))
     goals = bring_to_grid(part, grid)
     shares = {id(goal.table): goal.shares for goal in wide.tables}
-    return replace(goals, tables=tuple(replace(goal, shares=shares[id(goal.table)]) for goal in goals.tables))
+    return replace(
+        goals, tables=tuple(replace(goal, shares=shares.get(id(goal.table), goal.shares)) for goal in goals.tables)
+    )
+
+
+def _margins(wide: Goals, plain: Sequence[Table], own: set[str]) -> Iterator[Table]:
+    """What tables with computed columns say of own variables that no plain table has: a first draw is nearer with it."""
+    known = {name for table in plain if table.universe is None for name in table.columns}
+    for goal in wide.tables:
+        kept = [k for k, name in enumerate(goal.table.columns) if name in own]
+        columns = tuple(goal.table.columns[k] for k in kept)
+        if goal.table.universe is not None or goal.trust < 1 or not kept or set(columns) <= known:
+            continue
+        known |= set(columns)
+        others = tuple(k for k in range(len(goal.shape)) if k not in kept)
+        shares = goal.shares.reshape(goal.shape).sum(axis=others)
+        cells = tuple(product(*(goal.levels[k] for k in kept)))
+        values = tuple(float(share) for share in shares.ravel())
+        yield replace(
+            goal.table,
+            columns=columns,
+            cells=cells,
+            values=values,
+            value="share",
+            margins_of_error=None,
+            zeros="sampling",
+        )

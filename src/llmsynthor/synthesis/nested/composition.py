@@ -26,7 +26,7 @@ from llmsynthor.synthesis.nested.aims import Aims
 
 SPOUSE, CHILD = "husband or wife", "son or daughter"
 FRAMES = ("kin-sentence", "kin-interview")
-AGE_TRUST = 1.2
+AGE_TRUST = 1.5
 """Factor on what a model of full credibility says about ages: fitted on family households of South Carolina."""
 
 MOST_LEVELS = 6

@@ -1,0 +1,123 @@
+"""Who lives with whom: roles in words, what is inherited, and records that follow."""
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+import llmsynthor
+from llmsynthor.llm.backend import Identity, Scored, ScoreRequest, Usage, WriteRequest, Written
+from llmsynthor.llm.opening import Choice
+
+AGES = ("0 to 19 years", "20 to 39 years", "40 to 59 years", "60 years or more")
+RACES = ("White", "Black")
+
+
+def document() -> dict[str, Any]:
+    household = {
+        "size": {"kind": "integer", "range": [2, 4]},
+        "kind": {"kind": "category", "levels": ["Couple", "Single"], "label": "Kind of household"},
+    }
+    person = {
+        "age": {"kind": "integer", "range": [0, 80], "unit": "years", "label": "Age"},
+        "race": {"kind": "category", "levels": list(RACES), "label": "Race"},
+        "job": {"kind": "category", "levels": ["works", "rests"], "label": "Occupation"},
+    }
+    ages = [{"age": f"[{a}, {a + 20})", "share": 0.25} for a in (0, 20, 40, 60)]
+
+    def table(unit: str, name: str, **shares: float) -> dict[str, Any]:
+        return {"unit": unit, "name": name, "cells": [{name: level, "share": own} for level, own in shares.items()]}
+
+    return {
+        "llmsynthor": 1,
+        "context": "Households of a town.",
+        "units": {
+            "household": {"variables": household},
+            "person": {"parent": "household", "count": "size", "variables": person},
+        },
+        "targets": [
+            {"unit": "household", "name": "size", "cells": [{"size": "2", "share": 0.5}, {"size": "3", "share": 0.5}]},
+            {**table("household", "kind", Couple=0.5, Single=0.5), "value": "share"},
+            {"unit": "person", "name": "age", "cells": ages, "value": "share"},
+            {**table("person", "race", White=0.6, Black=0.4), "value": "share"},
+            {**table("person", "job", works=0.5, rests=0.5), "value": "share"},
+        ],
+    }
+
+
+class Family:
+    """Knows that spouses are of an age, that children are young, and that race is inherited; of strangers it knows nothing."""
+
+    identity = Identity(name="family", digest="7")
+
+    def write(self, request: WriteRequest) -> Written:
+        raise AssertionError(request)
+
+    def score(self, request: ScoreRequest) -> Scored:
+        context, choices = request.context, [choice.strip() for choice in request.choices]
+        return Scored(log_probabilities=tuple(self._say(context, c) for c in choices), usage=Usage(seconds=0.01))
+
+    def _say(self, context: str, choice: str) -> float:
+        if choice in ("Yes", "No"):
+            yes = "Couple" in context or "race" in context
+            return 0.0 if (choice == "Yes") == yes else -3.0
+        if "unrelated" in context or ("husband or wife" not in context and "son or daughter" not in context):
+            return -1.0
+        given = next((word for word in (*AGES, *RACES) if word in context), "")
+        if choice in RACES:
+            return 0.0 if choice == given else -4.0
+        if choice in AGES and given in AGES:
+            apart = abs(AGES.index(choice) - AGES.index(given))
+            return -3.0 * (apart if "husband" in context else AGES.index(choice))
+        return -1.0
+
+
+def made(model: Any) -> tuple[pl.DataFrame, pl.DataFrame, llmsynthor.Solution]:
+    llm = "none" if model is None else Choice(identity=model.identity, open_model=lambda: model)
+    solution = llmsynthor.synthesize(document(), records=600, seed=1, llm=llm)
+    homes, persons = solution.records["household"], solution.records["person"]
+    first = persons.group_by("household_id", maintain_order=True).first().rename({"age": "age_1", "race": "race_1"})
+    joined = persons.join(first.select("household_id", "age_1", "race_1"), on="household_id")
+    joined = joined.join(homes.select("household_id", "kind"), on="household_id")
+    place = pl.int_range(pl.len()).over("household_id") + 1
+    return homes, joined.with_columns(place.alias("place")), solution
+
+
+def test_records_follow_what_the_model_says_of_relatives() -> None:
+    """Couples are of an age, others are children, relatives share what is inherited, and every table is met all the same."""
+    _, persons, solution = made(Family())
+    _, plain, _ = made(None)
+    assert max(solution.alignment.filter(pl.col("source") == "given")["tvd"]) < 0.005
+
+    def gap(frame: pl.DataFrame) -> float:
+        spouses = frame.filter((pl.col("kind") == "Couple") & (pl.col("place") == 2))
+        return float(np.abs(spouses["age"].to_numpy() - spouses["age_1"].to_numpy()).mean())
+
+    def alike(frame: pl.DataFrame) -> float:
+        return float((frame.filter(pl.col("place") > 1)["race"] == frame.filter(pl.col("place") > 1)["race_1"]).mean())
+
+    assert gap(persons) < 0.6 * gap(plain)
+    assert alike(persons) > alike(plain) + 0.1
+    children = persons.filter((pl.col("kind") == "Single") & (pl.col("place") > 1))
+    parents = persons.filter((pl.col("kind") == "Single") & (pl.col("place") == 1))
+    assert children["age"].mean() < parents["age"].mean() - 10  # type: ignore[operator]
+
+
+def test_helping_columns_do_not_stay() -> None:
+    """What the beliefs compute with is not in the records; what was assumed is written down with its role."""
+    homes, _, solution = made(Family())
+    assert homes.columns == ["household_id", "size", "kind", "proposal_id"]
+    roles = [words for words in solution.dependencies["in_words"] if words and "householder" in words]
+    assert any("husband or wife" in words for words in roles)
+    assert any(name.startswith("person-race-of-son-or-daughter") for name in solution.estimated)
+
+
+def test_a_model_that_tells_no_relative_from_a_stranger_is_not_believed() -> None:
+    """Where relatives are as strangers nothing is assumed of who lives with whom."""
+
+    class Blank(Family):
+        def score(self, request: ScoreRequest) -> Scored:
+            return Scored(log_probabilities=(-1.0,) * len(request.choices), usage=Usage(seconds=0.01))
+
+    _, _, solution = made(Blank())
+    assert not [name for name in solution.estimated if "householder" in name]
