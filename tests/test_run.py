@@ -73,7 +73,7 @@ def test_run_folder_is_complete(document: Any, script: str, tmp_path: Path) -> N
     )
     manifest = json.loads((out / "run.json").read_text(encoding="utf-8"))
     assert manifest["status"] == "done"
-    assert manifest["usage"]["calls"] == 3
+    assert manifest["usage"]["writes"] == 3
     assert solution.exit_code == 0
 
 

@@ -66,9 +66,9 @@ class Family:
         given = next((word for word in (*AGES, *RACES) if word in context), "")
         if choice in RACES:
             return 0.0 if choice == given else -4.0
-        if choice in AGES and given in AGES:
-            apart = abs(AGES.index(choice) - AGES.index(given))
-            return -3.0 * (apart if "husband" in context else AGES.index(choice))
+        age = next((k for k, words in enumerate(AGES) if words.startswith(choice)), None)
+        if age is not None and given in AGES:
+            return -3.0 * (abs(age - AGES.index(given)) if "husband" in context else age)
         return -1.0
 
 

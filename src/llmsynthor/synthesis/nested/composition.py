@@ -26,7 +26,7 @@ from llmsynthor.synthesis.nested.aims import Aims
 
 SPOUSE, CHILD = "husband or wife", "son or daughter"
 FRAMES = ("kin-sentence", "kin-interview")
-AGE_TRUST = 1.5
+AGE_TRUST = 1.3
 """Factor on what a model of full credibility says about ages: fitted on family households of South Carolina."""
 
 MOST_LEVELS = 6
@@ -91,9 +91,14 @@ def _compose(aims: Aims, asking: Asking, unit: Unit) -> Composition:
             continue
         column, new = _first_column(unit, parent, variable)
         strangers = _scores(asking, "kin-strangers", "", variable)
-        for role, universe in _roles(parent, kinds):
-            scores = [_scores(asking, frame, role, variable) for frame in FRAMES]
-            weights, trust = (_ages if numeric else _likeness)(scores, strangers, variable)
+        roles = list(_roles(parent, kinds))
+        asked = {role: [_scores(asking, frame, role, variable) for frame in FRAMES] for role, _ in roles}
+        told = _told_apart([np.mean(scores, axis=0) for scores in asked.values()], strangers, variable)
+        for role, universe in roles:
+            if numeric:
+                weights, trust = _ages(asked[role], strangers, variable, AGE_TRUST * told)
+            else:
+                weights, trust = _likeness(asked[role], strangers, variable)
             if trust > 0:
                 found.append(_belief(asking, column, variable, role, universe, weights, trust))
                 derived |= {entry.name: entry for entry in new}
@@ -148,11 +153,24 @@ def _first_column(unit: Unit, parent: Unit, variable: Coarse) -> tuple[str, list
 def _scores(asking: Asking, frame: str, role: str, variable: Coarse) -> Floats:
     """log p(a member's level | the first person's level), shape (levels, levels)."""
     rows = []
+    numeric = isinstance(variable.levels[0], Interval)
+    choices = tuple(f" {_head(word) if numeric else word}" for word in variable.words)
     for value in variable.words:
         context = _fill(asking, frame, label=variable.label, value=value, role=role)
-        request = ScoreRequest(context=context, choices=tuple(f" {word}" for word in variable.words), whole=False)
+        request = ScoreRequest(context=context, choices=choices, whole=numeric)
         rows.append(asking.model.score(request).log_probabilities)
     return np.array(rows)
+
+
+def _head(words: str) -> str:
+    """The number that a range begins with and the word behind it: up to there one is told from all others.
+
+    By its first digit alone "75 years or more" would be taken for the age of a child of seven.
+
+    >>> _head("75 years or more"), _head("5 to 9 years")
+    ('75 years', '5 to')
+    """
+    return " ".join(words.split()[:2])
 
 
 def _yes(asking: Asking, frame: str, **words: str) -> float:
@@ -168,13 +186,18 @@ def _fill(asking: Asking, frame: str, **words: str) -> str:
     )
 
 
-def _ages(scores: Sequence[Floats], strangers: Floats, variable: Coarse) -> tuple[Floats, float]:
-    """How much likelier a level is in this role than for a stranger, row by row: a role has ages of its own."""
-    mean = np.mean(scores, axis=0)
-    signal, echo = (interaction(own, variable.shares, variable.shares) for own in (mean, strangers))
+def _told_apart(roles: Sequence[Floats], strangers: Floats, variable: Coarse) -> float:
+    """How far the model tells relatives from strangers, over all roles: see `copula.believable`."""
     chance = np.outer(variable.shares, variable.shares)
-    trust = AGE_TRUST * believable(float((chance * signal**2).sum()), float((chance * echo**2).sum()))
-    lift = mean - strangers
+    square = [
+        float((chance * interaction(m, variable.shares, variable.shares) ** 2).sum()) for m in (*roles, strangers)
+    ]
+    return believable(sum(square[:-1]) / len(roles), square[-1])
+
+
+def _ages(scores: Sequence[Floats], strangers: Floats, variable: Coarse, trust: float) -> tuple[Floats, float]:
+    """How much likelier a level is in this role than for a stranger, row by row: a role has ages of its own."""
+    lift = np.mean(scores, axis=0) - strangers
     lift -= np.log((variable.shares * np.exp(lift)).sum(axis=1, keepdims=True))
     return trust * np.clip(lift, -CLIP, CLIP), trust
 
