@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from llmsynthor.spec.expressions import Aggregate, Expression, Node, Operation, nodes, parse, references
+from llmsynthor.spec.expressions import Aggregate, Expression, Node, Operation, Reference, nodes, parse, references
 from llmsynthor.spec.inputs import POSITION, is_position
 from llmsynthor.spec.levels import Interval
 from llmsynthor.spec.rules import Rule
@@ -152,7 +152,7 @@ def _unprefixed(expression: Expression, unit: Unit) -> Expression:
 def _unprefix(node: Node, unit: str) -> Node:
     if isinstance(node, Operation):
         return Operation(node.symbol, tuple(_unprefix(operand, unit) for operand in node.operands))
-    return replace(node, unit=None) if getattr(node, "unit", None) == unit else node
+    return Reference(None, node.name) if isinstance(node, Reference) and node.unit == unit else node
 
 
 def _universes(spec: Spec, columns: list[list[Column]]) -> dict[tuple[str, str], str]:

@@ -6,6 +6,7 @@ not there, of the record before the first) are NaN; a comparison with one is nei
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,7 +66,7 @@ def compile_columns(layout: Layout) -> Bytecode:
         kind=np.array(kinds, dtype=np.int64),
         size=np.array(sizes, dtype=np.int64),
         map_start=np.array(maps[:-1], dtype=np.int64),
-        map_size=np.diff(np.array(maps, dtype=np.int64)),
+        map_size=np.array([b - a for a, b in pairwise(maps)], dtype=np.int64),
         edges=np.array(edges or [0.0]),
     )
 
@@ -130,7 +131,7 @@ class _Writer:
         """Append what computes a node for records of the expression's unit."""
         place = single_variable(node, unit, self.layout)
         if place is not None and not isinstance(node, Literal):
-            table = [self.constant(node, lambda _, code=code: self.level(place, code)) for code in self.codes(place)]
+            table = [self.constant(node, self.level(place, code)) for code in self.codes(place)]
             self.emit(LOOK_UP, *place, self.keep(table))
         elif isinstance(node, Literal):
             self.emit(CONSTANT, self.keep([self.literal(node.value)]))
@@ -191,10 +192,10 @@ class _Writer:
         else:
             self.emit({"not": NOT, "neg": NEGATE, "abs": ABSOLUTE, "if": CHOOSE}[node.symbol])
 
-    def constant(self, node: Node, value: Callable[[Reference], float]) -> float:
+    def constant(self, node: Node, value: float) -> float:
         """Compute a part that has no children in it, given the value of its variable."""
         if isinstance(node, Reference):
-            return value(node)
+            return value
         if isinstance(node, Literal):
             return self.literal(node.value)
         assert isinstance(node, Operation)

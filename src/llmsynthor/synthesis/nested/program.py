@@ -172,7 +172,8 @@ def _pieces(aims: Aims, priors: Sequence[tuple[int, Potential]]) -> tuple[Piece,
     targets, fixed = [], []
     for unit, (wide, own) in enumerate(zip(aims.goals, aims.own, strict=True)):
         places = aims.layout.wide_places(unit)
-        for goal in (*wide.tables, *own.quantiles):
+        every: list[Goal | QuantileGoal] = [*wide.tables, *own.quantiles]
+        for goal in every:
             columns = tuple(places[axis] for axis in goal.projection.axes)
             targets.append(Piece(unit=unit, projection=goal.projection, places=columns, goal=goal))
         for zeros in own.zeros:

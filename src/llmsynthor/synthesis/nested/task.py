@@ -160,7 +160,7 @@ def make_space(compiled: Compiled, rows: int) -> Space:
         "logged": 2,
     }
     real = {"value": rows * n_columns, "old_value": rows * n_computed, "stack": STACK, "frame": 4 * STACK}
-    starts = {}
+    starts = dict[str, int]()
     for sizes in (whole, real):
         starts |= dict(zip(sizes, np.cumsum([0, *sizes.values()]).tolist(), strict=False))
     return Space(
