@@ -50,3 +50,22 @@ def test_unlisted_token_is_said() -> None:
     """A model that lists no probability for a token cannot score, and says so."""
     with pytest.raises(LLMError, match="no probability"):
         score_tree([], [[3]], lambda prefix, most: {})
+
+
+def test_choices_need_not_be_scored_to_their_end() -> None:
+    """Not whole, a choice is scored up to the token that no other shares: what follows is spelling, and costs a call."""
+    asked: list[tuple[int, ...]] = []
+
+    def next_tokens(tokens: Sequence[int], most: int) -> Mapping[int, float]:
+        asked.append(tuple(tokens))
+        return {token: -float(token) for token in range(10)}
+
+    scores = score_tree([0], [[1, 2, 3, 4], [1, 5, 6], [7, 8, 9]], next_tokens, whole=False)
+    assert scores == (-3.0, -6.0, -7.0)
+    assert asked == [(0,), (0, 1)]
+
+
+def test_rare_tokens_are_bounded_where_spelling_does_not_matter() -> None:
+    """A token beyond the longest list counts as the last of it: to list all tokens takes seconds."""
+    listed = {1: -0.1, 2: -3.0}
+    assert score_tree([0], [[1], [9]], lambda _tokens, _most: listed, whole=False) == (-0.1, -3.0)
