@@ -153,24 +153,25 @@ def _first_column(unit: Unit, parent: Unit, variable: Coarse) -> tuple[str, list
 def _scores(asking: Asking, frame: str, role: str, variable: Coarse) -> Floats:
     """log p(a member's level | the first person's level), shape (levels, levels)."""
     rows = []
-    numeric = isinstance(variable.levels[0], Interval)
-    choices = tuple(f" {_head(word) if numeric else word}" for word in variable.words)
+    choices = _choices(variable)
     for value in variable.words:
         context = _fill(asking, frame, label=variable.label, value=value, role=role)
-        request = ScoreRequest(context=context, choices=choices, whole=numeric)
-        rows.append(asking.model.score(request).log_probabilities)
+        request = ScoreRequest(context=context, choices=choices, whole=False)
+        rows.append(asking.model.score(request).log_probabilities[: variable.size])
     return np.array(rows)
 
 
-def _head(words: str) -> str:
-    """The number that a range begins with and the word behind it: up to there one is told from all others.
+def _choices(variable: Coarse) -> tuple[str, ...]:
+    """The levels as choices; behind those of a number, decoys that make its second digit count.
 
     By its first digit alone "75 years or more" would be taken for the age of a child of seven.
-
-    >>> _head("75 years or more"), _head("5 to 9 years")
-    ('75 years', '5 to')
     """
-    return " ".join(words.split()[:2])
+    decoys: list[str] = []
+    if isinstance(variable.levels[0], Interval):
+        digits = [word[0] for word in variable.words if word[:2].isdigit()]
+        alone = {word[0] for word in variable.words if not word[:2].isdigit()}
+        decoys = [f" {digit} to" for digit in dict.fromkeys(digits) if digit not in alone]
+    return (*(f" {word}" for word in variable.words), *decoys)
 
 
 def _yes(asking: Asking, frame: str, **words: str) -> float:
