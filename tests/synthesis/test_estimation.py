@@ -95,7 +95,7 @@ def asked(
         identity=model.identity, open_model=lambda: model, ledger=ledger or Ledger(None), budget=Budget(calls=calls)
     )
     asking = Asking(spec=spec, unit="animal", variables=coarsen(goals), model=recorded, seed=1, temperature=0.5)
-    return estimate(goals, asking, (), spare=0, notify=lambda: None), goals, recorded
+    return estimate(goals, asking, (), spare=0, imply=lambda _: {}, notify=lambda: None), goals, recorded
 
 
 def truth(spec: Spec) -> np.ndarray:

@@ -24,7 +24,6 @@ from llmsynthor.synthesis.copula import (
     calibrate,
     combine,
     dependences,
-    given_shares,
 )
 from llmsynthor.synthesis.dependency import Group
 from llmsynthor.synthesis.elicit import (
@@ -37,6 +36,7 @@ from llmsynthor.synthesis.elicit import (
     elicit,
     elicit_shares,
 )
+from llmsynthor.synthesis.given import given_shares
 from llmsynthor.synthesis.goals import Goals
 
 MOST_QUESTIONS = 2_000
@@ -46,6 +46,7 @@ WORTH_ASKING = 0.01
 """Mutual information in nats that a first answer must show for a pair to be asked again in other words."""
 
 Notify = Callable[[], None]
+Imply = Callable[[Sequence[Pair]], Mapping[Pair, NDArray[np.float64]]]
 Floats = NDArray[np.float64]
 
 
@@ -60,8 +61,9 @@ class Estimation:
     trust: Trust | None = None
     sentence: str = ""
 
-    def strongest(self, most: int) -> tuple[Group, ...]:
+    def strongest(self, most: int, *, besides: Sequence[Group] = ()) -> tuple[Group, ...]:
         """The estimated pairs that depend most, as groups: the model's answers show what it did not say outright."""
+        known = [set(group.variables) for group in besides]
         ordered = sorted((d for d in self.dependences if d.source == "estimated"), key=lambda d: -d.strength)
         return tuple(
             Group(
@@ -70,7 +72,7 @@ class Estimation:
                 source="llm",
             )
             for d in ordered[:most]
-            if d.strength >= WORTH_ASKING
+            if d.strength >= WORTH_ASKING and set(d.pair) not in known
         )
 
 
@@ -113,14 +115,19 @@ def expected_questions(variables: Sequence[Coarse], questions: Questions) -> int
     return min(MOST_QUESTIONS, len(FRAMES) * count_questions(variables, every))
 
 
-def estimate(goals: Goals, asking: Asking, groups: Sequence[Group], *, spare: int, notify: Notify) -> Estimation:
-    """Ask, weigh and fit; `spare` calls of the budget are left to later stages. Never raises for want of budget."""
+def estimate(
+    goals: Goals, asking: Asking, groups: Sequence[Group], *, spare: int, imply: Imply, notify: Notify
+) -> Estimation:
+    """Ask, weigh and fit; `spare` calls of the budget are left to later stages. Never raises for want of budget.
+
+    `imply` gives the tables of pairs that follow from the given ones.
+    """
     questions = choose_pairs(goals, asking.spec, asking.variables, groups)
     if not questions.open:
         said = "every pair of variables is given or skipped"
         return Estimation(unit=asking.unit, variables=asking.variables, sentence=said)
     estimates, ended = _ask(asking, questions, spare=spare, notify=notify)
-    return conclude(goals, asking, estimates, ended)
+    return conclude(goals, asking, estimates, imply(questions.open), ended)
 
 
 def elicit_estimates(goals: Goals, asking: Asking) -> tuple[tuple[Estimate, ...], Trust]:
@@ -146,12 +153,18 @@ def _truth(goals: Goals, asking: Asking, estimates: Sequence[Estimate]) -> dict[
     return {pair: own for pair, own in shares.items() if own is not None}
 
 
-def conclude(goals: Goals, asking: Asking, estimates: Sequence[Estimate], ended: BudgetError | None) -> Estimation:
+def conclude(
+    goals: Goals,
+    asking: Asking,
+    estimates: Sequence[Estimate],
+    implied: Mapping[Pair, Floats],
+    ended: BudgetError | None,
+) -> Estimation:
     """Weigh the estimates by trust, calibrated on the pairs that tables give, and write them as soft targets."""
     truth = _truth(goals, asking, estimates)
     trust = calibrate(asking.variables, estimates, truth)
     wish: Mapping[frozenset[str], float] = asking.spec.dependencies.trust
-    found = dependences(goals, asking.variables, estimates, wish=wish, trust=trust)
+    found = dependences(goals, asking.variables, estimates, wish=wish, trust=trust, implied=implied)
     unit, source = asking.unit, f"llm {asking.model.identity.name}"
     tables = tuple(as_table(d, asking.variables, unit=unit, source=source) for d in found if d.table is not None)
     asked = f"{len(estimates)} pairs of variables were asked about, {len(tables)} are estimated"

@@ -6,6 +6,7 @@ then alignment fills up and moves the population to the tables.
 """
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -23,6 +24,7 @@ from llmsynthor.synthesis.estimation import Estimation, estimate, planned_questi
 from llmsynthor.synthesis.feasibility import find_contradictions
 from llmsynthor.synthesis.goals import Goals, bring_to_grid, with_tables
 from llmsynthor.synthesis.grid import build_grid
+from llmsynthor.synthesis.implied import implied_tables
 from llmsynthor.synthesis.nested.loop import synthesize_nested
 from llmsynthor.synthesis.outcome import Notify, Options, Outcome, Progress, Step, expected_calls
 from llmsynthor.synthesis.planner import Draft, Situation, plan
@@ -147,11 +149,12 @@ class _Run:
         )
         self.tell("copula", 0, None)
         told = lambda: self.tell("copula", 0, None)  # noqa: E731
-        self.estimation = estimate(self.goals, asking, self.groups, spare=self.options.rounds, notify=told)
+        imply = partial(
+            implied_tables, self.goals, asking.variables, seed=self.options.seed, workers=self.options.workers
+        )
+        self.estimation = estimate(self.goals, asking, self.groups, spare=self.options.rounds, imply=imply, notify=told)
         self.goals = with_tables(self.goals, self.estimation.tables)
-        known = {frozenset(group.variables) for group in self.groups}
-        shown = self.estimation.strongest(GROUPS)
-        self.groups = (*self.groups, *(group for group in shown if frozenset(group.variables) not in known))
+        self.groups = (*self.groups, *self.estimation.strongest(GROUPS, besides=self.groups))
 
     def propose(self) -> None:
         """Ask, draw and merge, iteration by iteration."""

@@ -26,7 +26,7 @@ from llmsynthor.synthesis.nested.aims import Aims
 
 SPOUSE, CHILD = "husband or wife", "son or daughter"
 FRAMES = ("kin-sentence", "kin-interview")
-AGE_TRUST = 1.3
+AGE_TRUST = 1.5
 """Factor on what a model of full credibility says about ages: fitted on family households of South Carolina."""
 
 MOST_LEVELS = 6
@@ -153,25 +153,12 @@ def _first_column(unit: Unit, parent: Unit, variable: Coarse) -> tuple[str, list
 def _scores(asking: Asking, frame: str, role: str, variable: Coarse) -> Floats:
     """log p(a member's level | the first person's level), shape (levels, levels)."""
     rows = []
-    choices = _choices(variable)
+    choices = tuple(f" {word}" for word in variable.words)
     for value in variable.words:
         context = _fill(asking, frame, label=variable.label, value=value, role=role)
         request = ScoreRequest(context=context, choices=choices, whole=False)
-        rows.append(asking.model.score(request).log_probabilities[: variable.size])
+        rows.append(asking.model.score(request).log_probabilities)
     return np.array(rows)
-
-
-def _choices(variable: Coarse) -> tuple[str, ...]:
-    """The levels as choices; behind those of a number, decoys that make its second digit count.
-
-    By its first digit alone "75 years or more" would be taken for the age of a child of seven.
-    """
-    decoys: list[str] = []
-    if isinstance(variable.levels[0], Interval):
-        digits = [word[0] for word in variable.words if word[:2].isdigit()]
-        alone = {word[0] for word in variable.words if not word[:2].isdigit()}
-        decoys = [f" {digit} to" for digit in dict.fromkeys(digits) if digit not in alone]
-    return (*(f" {word}" for word in variable.words), *decoys)
 
 
 def _yes(asking: Asking, frame: str, **words: str) -> float:

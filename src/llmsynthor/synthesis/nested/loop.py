@@ -1,6 +1,7 @@
 """A run over nested records: the stages in order, told as those of the flat loop are."""
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -12,6 +13,7 @@ from llmsynthor.synthesis.coarse import coarsen
 from llmsynthor.synthesis.elicit import Asking
 from llmsynthor.synthesis.estimation import Estimation, estimate, planned_questions
 from llmsynthor.synthesis.feasibility import find_contradictions
+from llmsynthor.synthesis.implied import implied_tables
 from llmsynthor.synthesis.nested.aims import Aims, set_aims, with_beliefs, with_estimates
 from llmsynthor.synthesis.nested.align import AlignedRoster, Effort, align_nested
 from llmsynthor.synthesis.nested.composition import Composition, compose
@@ -68,7 +70,9 @@ class _Run:
             )
             self.tell("copula", 0, None)
             self.compositions.append(compose(self.aims, asking))
-            self.estimations.append(estimate(own, asking, (), spare=0, notify=lambda: self.tell("copula", 0, None)))
+            imply = partial(implied_tables, own, asking.variables, seed=self.options.seed, workers=self.options.workers)
+            told = lambda: self.tell("copula", 0, None)  # noqa: E731
+            self.estimations.append(estimate(own, asking, (), spare=0, imply=imply, notify=told))
         self.aims = self.believed()
 
     def believed(self) -> Aims:
