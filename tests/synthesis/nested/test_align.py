@@ -11,6 +11,9 @@ from hypothesis import strategies as st
 from llmsynthor import synthesize
 from llmsynthor.run import Solution
 from llmsynthor.spec.specification import Spec
+from llmsynthor.synthesis.nested.aims import set_aims
+from llmsynthor.synthesis.nested.align import Effort, align_nested
+from llmsynthor.synthesis.nested.layout import in_order
 from tests.synthesis.nested.days import day_document, simulate
 
 
@@ -69,3 +72,17 @@ def test_random_populations_are_met_and_break_no_rule(seed: int, households: int
     assert set(found.manifest["rules_broken"].values()) == {0}
     assert found.alignment["max_abs_error"].max() <= 4.0
     assert found.records["household"].height == households
+
+
+def test_more_records_than_chains_keep_counts_rules_and_tables() -> None:
+    """θ is fitted on few top records and copied to many, in blocks: numbers of children, rules and tables hold all the same."""
+    frames = simulate(600, seed=8)
+    aims = set_aims(Spec.load(day_document(frames)))
+    effort = Effort(chains=150, blocks=3, block_records=200)
+    result = align_nested(aims, records=600, seed=3, effort=effort)
+    assert result.broken == 0
+    assert max(result.report.final) < 0.01, result.report
+    sizes = np.bincount(result.roster.length[1], minlength=4)
+    assert sizes.tolist() == np.bincount(frames["household"]["size"].to_numpy(), minlength=4).tolist()
+    codes, again = result.roster.codes, in_order(result.roster, aims.layout, np.arange(600)).codes
+    assert all(np.array_equal(np.sort(a, axis=0), np.sort(b, axis=0)) for a, b in zip(codes, again, strict=True))
