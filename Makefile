@@ -8,7 +8,7 @@ RECORDS ?= 2000
 
 demo: $(VENV)/installed ## the e-commerce example with the embedded default model
 	$(BIN)/llmsynthor models fetch qwen2.5-coder-1.5b
-	$(BIN)/llmsynthor synthesize examples/ecommerce/spec.yaml --records $(RECORDS) --llm local --max-calls 120 --seed 7 --out demo
+	$(BIN)/llmsynthor synthesize examples/ecommerce/spec.yaml --records $(RECORDS) --llm local --max-calls 60 --seed 7 --out demo
 	@echo "Open demo/report.html in a browser."
 
 test: $(VENV)/developer ## every test, with the small embedded model

@@ -38,12 +38,14 @@ class Coarse:
 
 
 def coarsen(goals: Goals, *, most_bins: int | None = None) -> tuple[Coarse, ...]:
-    """Put every variable into words; variables of one level or of too many are left out.
+    """Put every variable into words; variables of one level or of too many, or without a table of their margin, are left out.
 
     With `most_bins` numbers are cut into so many bins of about equal share; otherwise as a table with few bins cuts them.
     """
     margins = goals.margins()
-    found = [_coarse(goals, k, axis, margins[k], most_bins) for k, axis in enumerate(goals.grid.axes)]
+    known = {name for goal in goals.given if goal.table.universe is None for name in goal.table.columns}
+    axes = [(k, axis) for k, axis in enumerate(goals.grid.axes) if axis.name in known]
+    found = [_coarse(goals, k, axis, margins[k], most_bins) for k, axis in axes]
     return tuple(entry for entry in found if 2 <= entry.size <= MOST_LEVELS)
 
 

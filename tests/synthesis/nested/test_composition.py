@@ -68,7 +68,7 @@ class Family:
             return 0.0 if choice == given else -4.0
         age = next((k for k, words in enumerate(AGES) if words == choice), None)
         if age is not None and given in AGES:
-            return -3.0 * (abs(age - AGES.index(given)) if "husband" in context else age)
+            return -1.5 * (abs(age - AGES.index(given)) if "husband" in context else age)
         return -1.0
 
 
