@@ -14,6 +14,7 @@ from llmsynthor.synthesis.goals import Goals, bring_to_grid
 from llmsynthor.synthesis.grid import build_grid
 from llmsynthor.synthesis.loop import is_nested, unsupported
 from llmsynthor.synthesis.nested.aims import set_aims
+from llmsynthor.synthesis.nested.related import planned_nested
 from llmsynthor.synthesis.outcome import Options, expected_calls
 from llmsynthor.synthesis.reconcile import Disagreement, say_entry
 from llmsynthor.synthesis.reconcile_moments import reconcile_sources
@@ -63,7 +64,7 @@ def examine(spec: Spec, llm: str | None = None) -> Examined:
         iterations=settings.iterations,
         estimate=settings.estimate is not False,
     )
-    questions = sum(planned_questions(goals, spec) for goals in every) if options.estimates else 0
+    questions = _questions(spec, every) if options.estimates else 0
     calls = expected_calls(spec, options, llm=words != "none", questions=questions)
     model = f"local:{DEFAULT}" if words == "local" else words
     seconds = expected_seconds(model, writes=calls - questions, scores=questions) if calls else 0.0
@@ -75,6 +76,13 @@ def examine(spec: Spec, llm: str | None = None) -> Examined:
         model=model,
         seconds=seconds,
     )
+
+
+def _questions(spec: Spec, every: Sequence[Goals]) -> int:
+    """Scoring calls at most."""
+    if is_nested(spec):
+        return planned_nested(set_aims(spec)) if every else 0
+    return sum(planned_questions(goals, spec) for goals in every)
 
 
 def _goals(spec: Spec) -> tuple[tuple[Goals, ...], tuple[Disagreement, ...]]:

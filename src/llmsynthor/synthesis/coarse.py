@@ -1,6 +1,6 @@
 """Variables as a language model is asked about them: few levels, in words."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -17,6 +17,9 @@ MOST_BINS = 8
 
 MOST_LEVELS = 24
 """A category with more levels costs too many questions, and models know little of rare ones."""
+
+LEAST_CUT, BETWEEN_CUTS = 0.2, 0.5
+"""Share of a bin beside a cut that matters, and of one between two cuts, in parts of an even share."""
 
 Floats = NDArray[np.float64]
 
@@ -37,26 +40,31 @@ class Coarse:
         return len(self.levels)
 
 
-def coarsen(goals: Goals, *, most_bins: int | None = None) -> tuple[Coarse, ...]:
+def coarsen(
+    goals: Goals, *, most_bins: int | None = None, cuts: Mapping[str, Sequence[float]] | None = None
+) -> tuple[Coarse, ...]:
     """Put every variable into words; variables of one level or of too many, or without a table of their margin, are left out.
 
-    With `most_bins` numbers are cut into so many bins of about equal share; otherwise as a table with few bins cuts them.
+    With `most_bins` numbers are cut into so many bins of about equal share, and at the `cuts` that matter; otherwise as a table
+    with few bins cuts them.
     """
     margins = goals.margins()
     known = {name for goal in goals.given if goal.table.universe is None for name in goal.table.columns}
     axes = [(k, axis) for k, axis in enumerate(goals.grid.axes) if axis.name in known]
-    found = [_coarse(goals, k, axis, margins[k], most_bins) for k, axis in axes]
+    found = [_coarse(goals, k, axis, margins[k], most_bins, (cuts or {}).get(axis.name, ())) for k, axis in axes]
     return tuple(entry for entry in found if 2 <= entry.size <= MOST_LEVELS)
 
 
-def _coarse(goals: Goals, position: int, axis: Axis, margin: Floats, most_bins: int | None) -> Coarse:
+def _coarse(
+    goals: Goals, position: int, axis: Axis, margin: Floats, most_bins: int | None, cuts: Sequence[float]
+) -> Coarse:
     label = axis.variable.label or axis.name.replace("_", " ")
     if isinstance(axis.variable, Category):
         kept = np.flatnonzero(margin > 0) if (margin > 0).any() else np.arange(axis.size)
         levels: tuple[Level, ...] = tuple(axis.levels[int(k)] for k in kept)
         words = tuple(str(level) for level in levels)
         return Coarse(axis=position, name=axis.name, label=label, levels=levels, words=words, shares=margin[kept])
-    bins = _bins(goals, axis, margin) if most_bins is None else _even_bins(axis, margin, most_bins)
+    bins = _bins(goals, axis, margin) if most_bins is None else _even_bins(axis, margin, most_bins, cuts)
     inside = [axis.within(level) for level in bins]
     shares = np.array([margin[own].sum() for own in inside])
     words = tuple(say_interval(axis.variable, level) for level in bins)
@@ -76,14 +84,21 @@ def _bins(goals: Goals, axis: Axis, margin: Floats) -> list[Interval]:
     return _even_bins(axis, margin, MOST_BINS)
 
 
-def _even_bins(axis: Axis, margin: Floats, most: int) -> list[Interval]:
+def _even_bins(axis: Axis, margin: Floats, most: int, cuts: Sequence[float] = ()) -> list[Interval]:
+    """Bins of about equal share; `cuts` come first, and what would leave a bin with too small a share is left out."""
     ends = axis.breaks
     if axis.size <= most:
         return [level for level in axis.levels if isinstance(level, Interval)]
-    cumulative = np.cumsum(margin) / margin.sum()
-    at = np.searchsorted(cumulative, np.arange(1, most) / most) + 1
-    edges = [ends[0], *(ends[k] for k in np.unique(at) if k < axis.size), ends[-1]]
-    return [Interval(float(a), float(b)) for a, b in pairwise(edges)]
+    cumulative = np.concatenate([[0.0], np.cumsum(margin) / margin.sum()])
+    at = np.searchsorted(cumulative[1:], np.arange(1, most) / most) + 1
+    kept = [0, axis.size]
+    between = BETWEEN_CUTS if len(cuts) else 0.0
+    candidates = [(int(k), LEAST_CUT) for k in np.searchsorted(ends, cuts)] + [(int(k), between) for k in at]
+    for place, least in candidates:
+        apart = min(abs(cumulative[place] - cumulative[other]) for other in kept)
+        if place not in kept and apart >= least / most:
+            kept.append(place)
+    return [Interval(float(ends[a]), float(ends[b])) for a, b in pairwise(sorted(kept))]
 
 
 def say_interval(variable: Numeric, interval: Interval) -> str:

@@ -27,6 +27,9 @@ CLIP = 6.0
 EXPLAINED = 0.001
 """Mutual information in nats that given tables imply about a pair, at which half of it counts as explained by them."""
 
+EXPLAINED_FOR_THE_MOST = 0.5
+"""Part of its trust that is left of an estimate about a pair which given tables explain for the most part."""
+
 STRENGTHENED = 0.2
 """Part of its trust that an estimate keeps about a pair that is explained already, where it agrees with that."""
 
@@ -66,7 +69,7 @@ class Trust:
     smaller still, and `full` itself is less for a model of little credibility. `tables` given ones calibrated it (0: none did).
     """
 
-    full: float = 6.0
+    full: float = 6.5
     half: float = HALF_STRENGTH
     tables: int = 0
 
@@ -102,7 +105,8 @@ class Dependence:
     """How two variables hang together in a run, and who says so.
 
     `strength` is in nats, that of the table used; `raw_strength` that of the model's answers, where it was asked; `trust` the
-    factor on its interaction; `table` the estimated shares, where there are any.
+    factor on its interaction; `table` the estimated shares, where there are any. `added` is what an estimate adds to what given
+    tables explain for the most part: the trust times the interaction; None where the estimate stands alone.
     """
 
     pair: Pair
@@ -112,6 +116,7 @@ class Dependence:
     trust: float = float("nan")
     raw_strength: float = float("nan")
     table: Floats | None = field(default=None, compare=False)
+    added: Floats | None = field(default=None, compare=False)
 
 
 def combine(variables: Sequence[Coarse], conditionals: Sequence[Conditional]) -> tuple[Estimate, ...]:
@@ -260,15 +265,18 @@ def dependences(
     wish: Mapping[frozenset[str], float],
     trust: Trust,
     implied: Mapping[Pair, Floats],
+    among: Sequence[Pair] | None = None,
+    least: float = 0.0,
 ) -> tuple[Dependence, ...]:
     """Say for every pair where its dependence comes from; the user's `wish` replaces the rule's trust.
 
-    `implied` are pair tables that follow from the given ones: an estimate adds to what those explain already.
+    `implied` are pair tables that follow from the given ones: an estimate adds to what those explain already. `among` are the
+    pairs to speak of, all by default; those of which the model says less than `least` nats are left to maximum entropy.
     """
     by_name = {variable.name: variable for variable in variables}
     estimated = {frozenset(estimate.pair): estimate for estimate in estimates}
     found = []
-    for pair in combinations([axis.name for axis in goals.grid.axes], 2):
+    for pair in combinations([axis.name for axis in goals.grid.axes], 2) if among is None else among:
         estimate = estimated.get(frozenset(pair))
         given = given_strength(goals, *pair)
         own = 0.0 if estimate is None else wish.get(frozenset(pair), trust.of(estimate.strength, estimate.agreement))
@@ -276,7 +284,8 @@ def dependences(
         agreement = estimate.agreement if estimate is not None else float("nan")
         if given is not None:
             found.append(Dependence(pair=pair, source="given", strength=given, raw_strength=raw, agreement=agreement))
-        elif estimate is not None and own > 0:
+        elif estimate is not None and own > 0 and (raw >= least or frozenset(pair) in wish):
+            alone = own
             table, own = _beside(estimate, own, by_name, implied.get(estimate.pair))
             found.append(
                 Dependence(
@@ -287,6 +296,7 @@ def dependences(
                     trust=own,
                     raw_strength=raw,
                     table=table,
+                    added=own * estimate.interaction if own < EXPLAINED_FOR_THE_MOST * alone else None,
                 )
             )
         else:

@@ -17,6 +17,7 @@ from llmsynthor.spec.specification import Spec
 from llmsynthor.spec.targets import Table
 from llmsynthor.synthesis.coarse import Coarse, coarsen
 from llmsynthor.synthesis.copula import (
+    CLIP,
     Dependence,
     Estimate,
     Trust,
@@ -40,7 +41,7 @@ from llmsynthor.synthesis.given import given_shares
 from llmsynthor.synthesis.goals import Goals
 
 MOST_QUESTIONS = 2_000
-"""Scoring calls of one run at most: about ten minutes of the default model on two cores."""
+"""Scoring calls about pairs at most, shared evenly by the units: about ten minutes of the default model on two cores."""
 
 WORTH_ASKING = 0.01
 """Mutual information in nats that a first answer must show for a pair to be asked again in other words."""
@@ -60,6 +61,16 @@ class Estimation:
     tables: tuple[Table, ...] = ()
     trust: Trust | None = None
     sentence: str = ""
+
+    @property
+    def additions(self) -> dict[str, Floats]:
+        """Log-weights of the tables that only add to what given tables explain, by name: nested units take them as such."""
+        drawn = [d for d in self.dependences if d.table is not None]
+        return {
+            table.name: np.clip(d.added, -CLIP, CLIP).ravel()
+            for d, table in zip(drawn, self.tables, strict=True)
+            if d.added is not None
+        }
 
     def strongest(self, most: int, *, besides: Sequence[Group] = ()) -> tuple[Group, ...]:
         """The estimated pairs that depend most, as groups: the model's answers show what it did not say outright."""
@@ -84,11 +95,16 @@ class Questions:
     given: tuple[Pair, ...]
 
 
-def choose_pairs(goals: Goals, spec: Spec, variables: Sequence[Coarse], groups: Sequence[Group]) -> Questions:
-    """Order the pairs: those the user asks for, those the model has named, then the others; skipped ones are left out."""
+def choose_pairs(
+    goals: Goals, spec: Spec, variables: Sequence[Coarse], groups: Sequence[Group], among: Sequence[Pair] | None = None
+) -> Questions:
+    """Order the pairs: those the user asks for, those the model has named, then the others; skipped ones are left out.
+
+    `among` are the pairs that can be asked about, all of them by default.
+    """
     wish = spec.dependencies
     named = [set(group.variables) for group in groups if group.source == "llm"]
-    every = [(a.name, b.name) for a, b in combinations(variables, 2)]
+    every = [(a.name, b.name) for a, b in combinations(variables, 2)] if among is None else among
     pairs = [pair for pair in every if frozenset(pair) not in wish.skip]
     given = tuple(pair for pair in pairs if given_shares(goals, variables, pair) is not None)
     left = [pair for pair in pairs if not _tabulated(goals, pair)]
@@ -100,48 +116,63 @@ def _tabulated(goals: Goals, pair: Pair) -> bool:
     return any(set(pair) <= set(goal.table.columns) for goal in goals.tables)
 
 
-def planned_questions(goals: Goals, spec: Spec) -> int:
+def planned_questions(
+    goals: Goals,
+    spec: Spec,
+    variables: Sequence[Coarse] | None = None,
+    among: Sequence[Pair] | None = None,
+    most: int = MOST_QUESTIONS,
+) -> int:
     """Scoring calls that a run makes at most, as far as that is known before any call."""
-    variables = coarsen(goals)
-    return expected_questions(variables, choose_pairs(goals, spec, variables, ()))
+    variables = coarsen(goals) if variables is None else variables
+    return expected_questions(variables, choose_pairs(goals, spec, variables, (), among), most)
 
 
-def expected_questions(variables: Sequence[Coarse], questions: Questions) -> int:
+def expected_questions(variables: Sequence[Coarse], questions: Questions, most: int = MOST_QUESTIONS) -> int:
     """The same once the questions are known: as if every pair proved worth asking again."""
     if not questions.open:
         return 0
     pairs = (*questions.open, *questions.given)
     every = [d for pair in pairs for d in (pair, pair[::-1])]
-    return min(MOST_QUESTIONS, len(FRAMES) * count_questions(variables, every))
+    return min(most, len(FRAMES) * count_questions(variables, every))
 
 
 def estimate(
-    goals: Goals, asking: Asking, groups: Sequence[Group], *, spare: int, imply: Imply, notify: Notify
+    goals: Goals,
+    asking: Asking,
+    groups: Sequence[Group],
+    *,
+    spare: int,
+    imply: Imply,
+    notify: Notify,
+    among: Sequence[Pair] | None = None,
+    most: int = MOST_QUESTIONS,
 ) -> Estimation:
-    """Ask, weigh and fit; `spare` calls of the budget are left to later stages. Never raises for want of budget.
+    """Ask, weigh and fit; never raises for want of budget.
 
-    `imply` gives the tables of pairs that follow from the given ones.
+    At most `most` questions are put, and `spare` calls of the budget are left to later stages. `imply` gives the tables of pairs
+    that follow from the given ones; `among` are the pairs that can be asked about, all of them by default.
     """
-    questions = choose_pairs(goals, asking.spec, asking.variables, groups)
+    questions = choose_pairs(goals, asking.spec, asking.variables, groups, among)
     if not questions.open:
         said = "every pair of variables is given or skipped"
         return Estimation(unit=asking.unit, variables=asking.variables, sentence=said)
-    estimates, ended = _ask(asking, questions, spare=spare, notify=notify)
-    return conclude(goals, asking, estimates, imply(questions.open), ended)
+    estimates, ended = _ask(asking, questions, spare=spare, most=most, notify=notify)
+    return conclude(goals, asking, estimates, imply(questions.open), ended, among)
 
 
 def elicit_estimates(goals: Goals, asking: Asking) -> tuple[tuple[Estimate, ...], Trust]:
     """Ask about every open pair; returns the estimates and the trust that the given tables calibrate."""
     questions = choose_pairs(goals, asking.spec, asking.variables, ())
-    estimates, _ = _ask(asking, questions, spare=0, notify=lambda: None)
+    estimates, _ = _ask(asking, questions, spare=0, most=MOST_QUESTIONS, notify=lambda: None)
     return estimates, calibrate(asking.variables, estimates, _truth(goals, asking, estimates))
 
 
 def _ask(
-    asking: Asking, questions: Questions, *, spare: int, notify: Notify
+    asking: Asking, questions: Questions, *, spare: int, most: int, notify: Notify
 ) -> tuple[tuple[Estimate, ...], BudgetError | None]:
     try:
-        found, ended = _interview(asking, questions, spare=spare, notify=notify)
+        found, ended = _interview(asking, questions, spare=spare, most=asking.model.spent.scores + most, notify=notify)
     except CannotScoreError:
         found, ended = elicit_shares(asking, (*questions.open, *questions.given))
     return combine(asking.variables, found), ended
@@ -159,12 +190,16 @@ def conclude(
     estimates: Sequence[Estimate],
     implied: Mapping[Pair, Floats],
     ended: BudgetError | None,
+    among: Sequence[Pair] | None = None,
 ) -> Estimation:
     """Weigh the estimates by trust, calibrated on the pairs that tables give, and write them as soft targets."""
     truth = _truth(goals, asking, estimates)
     trust = calibrate(asking.variables, estimates, truth)
     wish: Mapping[frozenset[str], float] = asking.spec.dependencies.trust
-    found = dependences(goals, asking.variables, estimates, wish=wish, trust=trust, implied=implied)
+    least = WORTH_ASKING if among is not None else 0.0
+    found = dependences(
+        goals, asking.variables, estimates, wish=wish, trust=trust, implied=implied, among=among, least=least
+    )
     unit, source = asking.unit, f"llm {asking.model.identity.name}"
     tables = tuple(as_table(d, asking.variables, unit=unit, source=source) for d in found if d.table is not None)
     asked = f"{len(estimates)} pairs of variables were asked about, {len(tables)} are estimated"
@@ -180,7 +215,7 @@ def conclude(
 
 
 def _interview(
-    asking: Asking, questions: Questions, *, spare: int, notify: Notify
+    asking: Asking, questions: Questions, *, spare: int, most: int, notify: Notify
 ) -> tuple[list[Conditional], BudgetError | None]:
     """Put the passes one after another; returns what was answered in full, and the error if the budget ended it.
 
@@ -194,7 +229,7 @@ def _interview(
         pairs = first if number == 0 else _strong(asking, first, found)
         back = [(asked, given) for given, asked in pairs]
         chosen = [pairs, back, [d for both in zip(pairs, back, strict=True) for d in both]][number]
-        affordable = _affordable(asking, chosen, spare)
+        affordable = _affordable(asking, chosen, spare, most)
         answered, ended = elicit(asking, frame, affordable, notify=notify)
         found += answered
         if ended is not None:
@@ -210,9 +245,9 @@ def _strong(asking: Asking, first: Sequence[Direction], found: Sequence[Conditio
     return sorted(worth, key=lambda d: (frozenset(d) not in wish, -strength.get(frozenset(d), 0.0)))
 
 
-def _affordable(asking: Asking, directions: Sequence[Direction], spare: int) -> list[Direction]:
+def _affordable(asking: Asking, directions: Sequence[Direction], spare: int, most: int) -> list[Direction]:
     """As many of the first directions as the calls that are left can pay for."""
-    left = MOST_QUESTIONS - asking.model.spent.scores
+    left = most - asking.model.spent.scores
     calls = asking.model.budget.calls
     if calls is not None:
         left = min(left, calls - asking.model.spent.calls - spare)

@@ -27,7 +27,7 @@ def implied_tables(
     made = align(goals, records=RECORDS, seed=seed, potentials=potentials, effort=Effort(workers=workers))
     codes = {variable.name: _coarse_codes(goals, variable, made.codes) for variable in variables}
     size = {variable.name: variable.size for variable in variables}
-    return {(a, b): _shares(codes[a], codes[b], size[a], size[b]) for a, b in pairs}
+    return {(a, b): pair_shares_of(codes[a], codes[b], size[a], size[b]) for a, b in pairs}
 
 
 def _coarse_codes(goals: Goals, variable: Coarse, codes: NDArray[np.int32]) -> NDArray[np.int64]:
@@ -39,7 +39,8 @@ def _coarse_codes(goals: Goals, variable: Coarse, codes: NDArray[np.int32]) -> N
     return np.asarray(level[codes[:, variable.axis]])
 
 
-def _shares(one: NDArray[np.int64], other: NDArray[np.int64], rows: int, columns: int) -> Floats:
+def pair_shares_of(one: NDArray[np.int64], other: NDArray[np.int64], rows: int, columns: int) -> Floats:
+    """Shares of two coarse levels, shape (rows, columns); records without one of them (-1) are left out."""
     inside = (one >= 0) & (other >= 0)
     counts = np.bincount(one[inside] * columns + other[inside], minlength=rows * columns).reshape(rows, columns)
     return np.asarray(counts / max(counts.sum(), 1))

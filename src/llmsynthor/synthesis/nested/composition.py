@@ -23,17 +23,23 @@ from llmsynthor.synthesis.coarse import Coarse, coarsen, fit_margins, interactio
 from llmsynthor.synthesis.copula import HALF_STRENGTH, agreement_of, believable
 from llmsynthor.synthesis.elicit import PEOPLE, Asking
 from llmsynthor.synthesis.nested.aims import Aims
+from llmsynthor.synthesis.nested.cuts import expression_cuts
+from llmsynthor.synthesis.nested.layout import Roster
 
 SPOUSE, CHILD = "husband or wife", "son or daughter"
 FRAMES = ("kin-sentence", "kin-interview")
-AGE_TRUST = 1.5
-"""Factor on what a model of full credibility says about ages: fitted on family households of South Carolina."""
+STRONG, HALF_STRONG, BACK, HOW_MANY = 3.5, 0.5, 0.6, 1.5
+"""What a model of full credibility says about a number in a role counts STRONG times at most, half of it at HALF_STRONG nats of
+dependence; what it says of the first person given the member counts BACK beside the other way round, and HOW_MANY times for who has
+such a member at all. Fitted on ages in family households of South Carolina."""
 
 MOST_LEVELS = 6
 """Kinds of household that are asked about: a variable with more levels is no kind."""
 
 KIN_BINS = 10
 CLIP = 6.0
+TURNS = 100
+LEAST_FIRST = 1e-4
 
 Floats = NDArray[np.float64]
 
@@ -63,13 +69,16 @@ class Composition:
     sentence: str = ""
 
 
-def compose(aims: Aims, asking: Asking) -> Composition:
-    """Ask about the members of a unit of people with a parent; nothing where there is no such unit or no budget."""
+def compose(aims: Aims, asking: Asking, sample: Roster) -> Composition:
+    """Ask about the members of a unit of people with a parent; nothing where there is no such unit or no budget.
+
+    `sample` is a population of maximum entropy, in which first persons are counted.
+    """
     unit = aims.spec.schema[asking.unit]
     if unit.parent is None or unit.name.lower().removesuffix("s") not in PEOPLE:
         return Composition()
     try:
-        return _compose(aims, asking, unit)
+        return _compose(aims, asking, unit, sample)
     except CannotScoreError:
         return Composition(
             sentence=f"the model cannot say who belongs to one {unit.parent}: it gives no log-probabilities"
@@ -78,9 +87,11 @@ def compose(aims: Aims, asking: Asking) -> Composition:
         return Composition(sentence=f"who belongs to one {unit.parent} was not asked: {spent}")
 
 
-def _compose(aims: Aims, asking: Asking, unit: Unit) -> Composition:
+def _compose(aims: Aims, asking: Asking, unit: Unit, sample: Roster) -> Composition:
     parent = aims.spec.schema[str(unit.parent)]
-    variables = coarsen(aims.own[aims.layout.number(unit.name)], most_bins=KIN_BINS)
+    numbers = [v for v in unit.coded if isinstance(v, Numeric)]
+    cuts = {v.name: expression_cuts(v, aims.spec, unit) for v in numbers}
+    variables = coarsen(aims.own[aims.layout.number(unit.name)], most_bins=KIN_BINS, cuts=cuts)
     kinds = _kinds_with_spouse(asking, parent)
     inherited = _inherited(asking, variables)
     found: list[Belief] = []
@@ -96,7 +107,12 @@ def _compose(aims: Aims, asking: Asking, unit: Unit) -> Composition:
         told = _told_apart([np.mean(scores, axis=0) for scores in asked.values()], strangers, variable)
         for role, universe in roles:
             if numeric:
-                weights, trust = _ages(asked[role], strangers, variable, AGE_TRUST * told)
+                back = _scores(asking, "kin-back", role, variable) - _scores(asking, "kin-unknown", "", variable)
+                lifts = np.mean(asked[role], axis=0) - strangers, back.T
+                weights, trust = (
+                    _numbers(lifts, first_shares(aims, sample, unit, variable), variable.shares, told),
+                    told,
+                )
             else:
                 weights, trust = _likeness(asked[role], strangers, variable)
             if trust > 0:
@@ -183,11 +199,42 @@ def _told_apart(roles: Sequence[Floats], strangers: Floats, variable: Coarse) ->
     return believable(sum(square[:-1]) / len(roles), square[-1])
 
 
-def _ages(scores: Sequence[Floats], strangers: Floats, variable: Coarse, trust: float) -> tuple[Floats, float]:
-    """How much likelier a level is in this role than for a stranger, row by row: a role has ages of its own."""
-    lift = np.mean(scores, axis=0) - strangers
-    lift -= np.log((variable.shares * np.exp(lift)).sum(axis=1, keepdims=True))
-    return trust * np.clip(lift, -CLIP, CLIP), trust
+def first_shares(aims: Aims, sample: Roster, unit: Unit, variable: Coarse) -> Floats:
+    """Shares of the first members in a variable's levels."""
+    number = aims.layout.number(unit.name)
+    first = sample.start[number][sample.length[number] > 0]
+    codes = sample.codes[number][first, variable.axis]
+    axis = aims.own[number].grid.axes[variable.axis]
+    counts = np.array([axis.within(level)[codes].sum() for level in variable.levels]) + 0.5
+    return np.asarray(counts / counts.sum())
+
+
+def _numbers(lifts: tuple[Floats, Floats], first: Floats, members: Floats, told: float) -> Floats:
+    """Log-weights of (first person, member) in one role, from what the model says forth and back.
+
+    A member's level given the first person's, and the other way round, are how much likelier it is in this role than for
+    strangers. Both together also say at which levels first persons have such members: the shares that they agree on, repeated
+    in turn.
+    """
+    forth = lifts[0] - np.log((members * np.exp(lifts[0])).sum(axis=1, keepdims=True))
+    back = lifts[1] - np.log((first[:, None] * np.exp(lifts[1])).sum(axis=0, keepdims=True))
+    strength = mutual_information(fit_margins(forth, first, members))
+    lift = told * STRONG * strength / (strength + HALF_STRONG) * (forth + BACK * back)
+    lift -= np.log((members * np.exp(lift)).sum(axis=1, keepdims=True))
+    having = _agreed(told * HOW_MANY * forth, told * HOW_MANY * back, first, members)
+    return np.asarray(np.clip(lift + np.log(having / first)[:, None], -CLIP, CLIP))
+
+
+def _agreed(forth: Floats, back: Floats, first: Floats, members: Floats) -> Floats:
+    """Shares of first persons that both conditionals lead to when one is drawn after the other."""
+    onwards = members * np.exp(forth)
+    onwards /= onwards.sum(axis=1, keepdims=True)
+    backwards = first[:, None] * np.exp(back)
+    backwards /= backwards.sum(axis=0, keepdims=True)
+    found = first
+    for _ in range(TURNS):
+        found = backwards @ (found @ onwards)
+    return np.asarray(np.maximum(found / found.sum(), LEAST_FIRST))
 
 
 def _likeness(scores: Sequence[Floats], strangers: Floats, variable: Coarse) -> tuple[Floats, float]:

@@ -1,7 +1,7 @@
 """Where the variables of nested units are cut: by tables of any unit, by rules, universes and derived variables."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -109,12 +109,22 @@ def _means(column: str, target_unit: str, name: str, unit: Unit) -> bool:
     return last == name and (prefix or target_unit) == unit.name
 
 
+def expression_cuts(variable: Numeric, spec: Spec, unit: Unit) -> list[float]:
+    """Where rules, universes and derived variables cut a number, such as at the age of consent."""
+    points, _ = _expression_points(variable, replace(spec, targets=()), unit, frozenset())
+    return sorted(point for point in points if variable.range.low < point < variable.range.high)
+
+
 def _points(variable: Coded, spec: Spec, unit: Unit, seen: frozenset[str]) -> tuple[set[float], bool]:
     """Break points of a variable, and whether its very value is computed with; copies of it pass theirs on."""
-    integer = getattr(variable, "integer", False)
     points = {edge for level in named_levels(variable.name, spec, unit) for edge in (level.low, level.high)}
-    points |= _statistic_points(variable, spec, unit)
-    computed = False
+    more, computed = _expression_points(variable, spec, unit, seen)
+    return points | _statistic_points(variable, spec, unit) | more, computed
+
+
+def _expression_points(variable: Coded, spec: Spec, unit: Unit, seen: frozenset[str]) -> tuple[set[float], bool]:
+    integer = getattr(variable, "integer", False)
+    points, computed = set[float](), False
     for owner, expression in expressions_of(spec):
         tree = _simplified(expression.tree, owner, variable.name, unit)
         if not any(node == THIS for node in _below(tree)):

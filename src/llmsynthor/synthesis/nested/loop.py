@@ -1,7 +1,6 @@
 """A run over nested records: the stages in order, told as those of the flat loop are."""
 
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -11,13 +10,20 @@ from llmsynthor.spec.schema import Derived
 from llmsynthor.spec.specification import Spec
 from llmsynthor.synthesis.coarse import coarsen
 from llmsynthor.synthesis.elicit import Asking
-from llmsynthor.synthesis.estimation import Estimation, estimate, planned_questions
+from llmsynthor.synthesis.estimation import Estimation, estimate
 from llmsynthor.synthesis.feasibility import find_contradictions
-from llmsynthor.synthesis.implied import implied_tables
 from llmsynthor.synthesis.nested.aims import Aims, set_aims, with_beliefs, with_estimates
 from llmsynthor.synthesis.nested.align import AlignedRoster, Effort, align_nested
 from llmsynthor.synthesis.nested.composition import Composition, compose
-from llmsynthor.synthesis.nested.layout import in_order
+from llmsynthor.synthesis.nested.layout import Roster, in_order
+from llmsynthor.synthesis.nested.related import (
+    SAMPLE,
+    counted,
+    order_columns,
+    planned_nested,
+    questions_of_each,
+    relate,
+)
 from llmsynthor.synthesis.outcome import Nested, Notify, Options, Outcome, Progress, Step
 from llmsynthor.synthesis.population import Population
 
@@ -56,24 +62,32 @@ class _Run:
     expected: int = 0
 
     def estimate(self, model: Recorded) -> None:
-        """Let the model say what no table says: pairs within each unit, and who belongs together."""
-        self.expected = sum(planned_questions(own, self.spec) for own in self.aims.own)
-        for number, unit in enumerate(self.spec.schema.units):
-            own = self.aims.own[number]
+        """Let the model say what no table says: pairs within and across units, and who belongs together."""
+        self.expected = planned_nested(self.aims)
+        sample, most = self.sample(), questions_of_each(self.aims)
+        for unit, uncounted in enumerate(relate(self.aims)):
+            related, implied = counted(uncounted, self.aims, sample)
             asking = Asking(
                 spec=self.spec,
-                unit=unit.name,
-                variables=coarsen(own),
+                unit=related.unit,
+                variables=related.variables,
                 model=model,
                 seed=self.options.seed,
                 temperature=self.options.temperature,
             )
             self.tell("copula", 0, None)
-            self.compositions.append(compose(self.aims, asking))
-            imply = partial(implied_tables, own, asking.variables, seed=self.options.seed, workers=self.options.workers)
+            own = replace(asking, variables=coarsen(self.aims.own[unit]))
+            self.compositions.append(compose(self.aims, own, sample))
             told = lambda: self.tell("copula", 0, None)  # noqa: E731
-            self.estimations.append(estimate(own, asking, (), spare=0, imply=imply, notify=told))
+            imply = lambda pairs, implied=implied: {pair: implied[pair] for pair in pairs}  # noqa: E731
+            self.estimations.append(
+                estimate(related.goals, asking, (), spare=0, imply=imply, notify=told, among=related.pairs, most=most)
+            )
         self.aims = self.believed()
+
+    def sample(self) -> Roster:
+        """A population of maximum entropy in which margins and implied tables are counted."""
+        return align_nested(self.aims, records=SAMPLE, seed=0, effort=Effort(workers=self.options.workers)).roster
 
     def believed(self) -> Aims:
         """The aims with estimates as soft tables and beliefs about belonging as log-weights."""
@@ -83,8 +97,13 @@ class _Run:
         for unit, found in zip(self.spec.schema.units, self.compositions, strict=True):
             if unit.parent is not None:
                 derived.setdefault(unit.parent, []).extend(found.derived)
+        named = {name for table in tables for name in table.columns}
+        for unit in self.spec.schema.units:
+            ordered = order_columns(self.spec, unit)
+            derived.setdefault(unit.name, []).extend(entry for entry in ordered if entry.name in named)
         every = [*tables, *(belief.table for belief in beliefs)]
         weights = {belief.table.name: belief.weights.ravel() for belief in beliefs}
+        weights |= {name: added for found in self.estimations for name, added in found.additions.items()}
         return with_beliefs(set_aims(with_estimates(self.spec, derived, every)), weights)
 
     def tell(self, stage: str, sweep: int, discrepancy: float | None) -> None:

@@ -1,0 +1,248 @@
+"""What a model is asked about in each unit: its own variables, its derived ones, its parent's, and the order of its records.
+
+Pairs of these are asked about as those of a flat unit are. Their margins and what the given tables imply about them are counted
+in a population of maximum entropy, since no table may say, for instance, how many trips are the last of their day.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llmsynthor.spec.expressions import Aggregate, Expression, Node, Reference, nodes, parse, references, walk
+from llmsynthor.spec.inputs import POSITION, base_columns
+from llmsynthor.spec.schema import Category, Derived, Unit
+from llmsynthor.spec.specification import Spec
+from llmsynthor.synthesis.coarse import MOST_LEVELS, Coarse, coarsen
+from llmsynthor.synthesis.elicit import PEOPLE, Pair
+from llmsynthor.synthesis.estimation import MOST_QUESTIONS, planned_questions
+from llmsynthor.synthesis.goals import Goals
+from llmsynthor.synthesis.grid import Grid
+from llmsynthor.synthesis.implied import pair_shares_of
+from llmsynthor.synthesis.nested.aims import Aims
+from llmsynthor.synthesis.nested.cuts import expressions_of
+from llmsynthor.synthesis.nested.layout import Roster
+from llmsynthor.synthesis.nested.task import computed_codes
+
+TURN, BEFORE = "turn", "previous_"
+TURNS = ("the only one", "the first", "the last", "one in between")
+
+SAMPLE = 5_000
+"""Top records of the population that is counted: noise of a pair's mutual information is far below what counts."""
+
+Codes = NDArray[np.int32]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Related:
+    """The variables of one unit to ask about and the pairs of them; `goals` are the tables that give some of them."""
+
+    unit: str
+    goals: Goals
+    variables: tuple[Coarse, ...]
+    pairs: tuple[Pair, ...]
+
+
+def order_columns(spec: Spec, unit: Unit) -> tuple[Derived, ...]:
+    """Variables of a unit whose records follow each other: the turn of each, and what its predecessor has."""
+    if not is_ordered(spec, unit):
+        return ()
+    every = (_turn(unit), *_before(spec, unit))
+    taken = {variable.name for variable in unit.variables} | {derived.name for derived in unit.derived}
+    return tuple(derived for derived in every if derived.name not in taken)
+
+
+def is_ordered(spec: Spec, unit: Unit) -> bool:
+    """Whether the spec makes something of the order of a unit's records; the members of a household have ranks, no order."""
+    if unit.parent is None or unit.name.lower().removesuffix("s") in PEOPLE:
+        return False
+    return any(owner.name == unit.name and _follows(expression) for owner, expression in expressions_of(spec))
+
+
+def _follows(expression: Expression) -> bool:
+    return any(_is_previous(node) or node == Reference(None, POSITION) for node in nodes(expression.tree))
+
+
+def _is_previous(node: Node) -> bool:
+    return isinstance(node, Aggregate) and node.function == "previous"
+
+
+def _turn(unit: Unit) -> Derived:
+    """Which of its parent's records one is, in words."""
+    only, first, last, between = (repr(words) for words in TURNS)
+    count = f"{unit.parent}.{unit.count}"
+    text = f"{only} if {count} == 1 else {first} if position == 1 else {last} if position == {count} else {between}"
+    label = f"Which {say(unit.name)} of the {say(str(unit.parent))}"
+    return Derived(variable=Category(name=TURN, levels=TURNS, label=label), expression=parse(text))
+
+
+def _before(spec: Spec, unit: Unit) -> Iterator[Derived]:
+    """What each variable is in the record before, unless a rule ties the two together already."""
+    tied = {
+        reference.name
+        for owner, expression in expressions_of(spec)
+        if owner.name == unit.name
+        for node in nodes(expression.tree)
+        if _is_previous(node)
+        for reference in walk(node)
+    }
+    for variable in unit.coded:
+        if variable.name not in tied and not any(_is_tied(rule.forbid, variable.name) for rule in spec.rules):
+            label = f"{variable.label or say(variable.name)} of the {say(unit.name)} before"
+            own = replace(variable, name=BEFORE + variable.name, label=label)
+            yield Derived(variable=own, expression=parse(f"previous({variable.name})"))
+
+
+def _is_tied(expression: Expression, name: str) -> bool:
+    """Whether a condition compares a variable with a predecessor's: `origin != previous(activity)` ties both."""
+    return any(_is_previous(node) for node in nodes(expression.tree)) and Reference(None, name) in references(
+        expression
+    )
+
+
+def say(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def relate(aims: Aims) -> tuple[Related, ...]:
+    """Say for each unit which variables and pairs to ask about, before anything is counted."""
+    own = [coarsen(_within(aims, unit, above=False)) for unit in range(len(aims.goals))]
+    return tuple(_relate(aims, unit, own) for unit in range(len(aims.goals)))
+
+
+def questions_of_each(aims: Aims) -> int:
+    """Questions about pairs that may be put for each unit."""
+    return MOST_QUESTIONS // len(aims.goals)
+
+
+def planned_nested(aims: Aims) -> int:
+    """Scoring calls about pairs that a run makes at most; those about who belongs together come on top."""
+    most = questions_of_each(aims)
+    return sum(planned_questions(own.goals, aims.spec, own.variables, own.pairs, most) for own in relate(aims))
+
+
+def _relate(aims: Aims, unit: int, own: list[tuple[Coarse, ...]]) -> Related:
+    goals = _within(aims, unit, above=True)
+    position = {axis.name: k for k, axis in enumerate(goals.grid.axes)}
+    known = [*own[unit], *_partial(goals, own[unit]), *_ordered(aims, unit, own[unit])]
+    parent = aims.layout.parent(unit)
+    if parent >= 0:
+        prefix = aims.layout.units[parent].name
+        coded = {variable.name for variable in aims.layout.units[parent].coded}
+        known += [replace(v, name=f"{prefix}.{v.name}") for v in own[parent] if v.name in coded]
+    variables = tuple(replace(v, axis=position.get(v.name, -1)) for v in known)
+    pairs = tuple(pair for pair in combinations([v.name for v in variables], 2) if _is_asked(aims.spec, unit, pair))
+    return Related(unit=aims.layout.units[unit].name, goals=goals, variables=variables, pairs=pairs)
+
+
+def _partial(goals: Goals, own: tuple[Coarse, ...]) -> Iterator[Coarse]:
+    """Categories that tables give for part of the records only, such as the origin of a first trip."""
+    named = {name for goal in goals.given for name in goal.table.columns} - {variable.name for variable in own}
+    for axis in goals.grid.axes:
+        if axis.name in named and isinstance(axis.variable, Category) and 2 <= axis.size <= MOST_LEVELS:
+            words = tuple(str(level) for level in axis.levels)
+            even = np.full(axis.size, 1 / axis.size)
+            label = axis.variable.label or say(axis.name)
+            yield Coarse(axis=0, name=axis.name, label=label, levels=axis.levels, words=words, shares=even)
+
+
+def _ordered(aims: Aims, unit: int, own: tuple[Coarse, ...]) -> Iterator[Coarse]:
+    """The turn, and what the record before has, in the words of the variable itself."""
+    by_name = {variable.name: variable for variable in own}
+    for derived in order_columns(aims.spec, aims.layout.units[unit]):
+        label = derived.variable.label
+        if derived.name == TURN:
+            even = np.full(len(TURNS), 1 / len(TURNS))
+            yield Coarse(axis=0, name=TURN, label=label, levels=TURNS, words=TURNS, shares=even)
+        elif derived.name.removeprefix(BEFORE) in by_name:
+            yield replace(by_name[derived.name.removeprefix(BEFORE)], name=derived.name, label=label)
+
+
+def _is_asked(spec: Spec, unit: int, pair: Pair) -> bool:
+    """Pairs of a parent's variables belong to the parent; a predecessor's variable is asked about beside the record's own."""
+    one, other = pair
+    if "." in one and "." in other:
+        return False
+    if TURN in pair or any(name.startswith(BEFORE) for name in pair):
+        return not any(name.startswith(BEFORE) for name in pair) or one == other.removeprefix(BEFORE)
+    name = spec.schema.units[unit].name
+    used = [base_columns((name, column), spec.schema) if "." not in column else frozenset() for column in pair]
+    return (name, one) not in used[1] and (name, other) not in used[0]
+
+
+def _within(aims: Aims, unit: int, *, above: bool) -> Goals:
+    """A unit's goals with the axes that can be asked about: its own and derived ones, and its parent's own (`above`)."""
+    columns, kept = aims.layout.columns, []
+    for (owner, position), axis in zip(aims.layout.wide_places(unit), aims.goals[unit].grid.axes, strict=True):
+        role = columns[owner][position].role
+        of_parent = above and owner == aims.layout.parent(unit) and role == "own"
+        if of_parent or (owner == unit and role in ("own", "derived") and axis.name != POSITION):
+            kept.append(axis)
+    return replace(aims.goals[unit], grid=Grid(unit=aims.layout.units[unit], axes=tuple(kept)))
+
+
+def counted(related: Related, aims: Aims, roster: Roster) -> tuple[Related, dict[Pair, Floats]]:
+    """Take margins that no table gives from a population, and count what it implies about each pair."""
+    codes = _codes(related, aims, roster)
+    given = {name for goal in related.goals.given if goal.table.universe is None for name in goal.table.columns}
+    variables = []
+    for variable in related.variables:
+        counts = np.bincount(codes[variable.name][codes[variable.name] >= 0], minlength=variable.size) + 0.5
+        shares = variable.shares if variable.name in given else counts / counts.sum()
+        variables.append(replace(variable, shares=shares))
+    size = {variable.name: variable.size for variable in variables}
+    tables = {(a, b): pair_shares_of(codes[a], codes[b], size[a], size[b]) for a, b in related.pairs}
+    return replace(related, variables=tuple(variables)), tables
+
+
+def _codes(related: Related, aims: Aims, roster: Roster) -> dict[str, NDArray[np.int64]]:
+    """Coarse level of every record of the unit in each variable, -1 where it has none."""
+    layout, unit = aims.layout, aims.layout.number(related.unit)
+    computed, family = computed_codes(aims, roster), _Family.of(unit, roster) if layout.parent(unit) >= 0 else None
+    places = {a.name: p for a, p in zip(aims.goals[unit].grid.axes, layout.wide_places(unit), strict=True)}
+    found = {}
+    for variable in related.variables:
+        if variable.axis < 0:
+            continue
+        place = places[variable.name]
+        own = computed[place] if place in computed else roster.codes[place[0]][:, place[1]]
+        axis = related.goals.grid.axes[variable.axis]
+        level = np.full(axis.size + 1, -1, dtype=np.int64)
+        for number, words in enumerate(variable.levels):
+            level[:-1][axis.within(words)] = number
+        found[variable.name] = level[own if place[0] == unit or family is None else own[family.parent]]
+    for variable in related.variables:
+        if variable.axis < 0 and family is not None:
+            before = found.get(variable.name.removeprefix(BEFORE))
+            found[variable.name] = family.turn() if before is None else family.before(before)
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Family:
+    """For each record of a unit its parent, its rank among that one's records, from 0, and how many these are."""
+
+    parent: Codes
+    rank: Codes
+    siblings: Codes
+
+    @classmethod
+    def of(cls, unit: int, roster: Roster) -> "_Family":
+        length = roster.length[unit]
+        within = np.arange(int(length.sum())) - np.repeat(np.cumsum(length) - length, length)
+        rows = np.repeat(roster.start[unit], length) + within
+        columns = np.zeros((3, roster.sizes[unit]), dtype=np.int32)
+        columns[:, rows] = np.repeat(np.arange(len(length)), length), within, np.repeat(length, length)
+        return cls(parent=columns[0], rank=columns[1], siblings=columns[2])
+
+    def turn(self) -> NDArray[np.int64]:
+        """Number of each record's turn among TURNS."""
+        first, last = self.rank == 0, self.rank == self.siblings - 1
+        return np.select([first & last, first, last], [0, 1, 2], 3)
+
+    def before(self, codes: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The codes of each record's predecessor, -1 for the first; siblings stand behind each other."""
+        return np.where(self.rank == 0, -1, np.roll(codes, 1))
