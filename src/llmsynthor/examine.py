@@ -12,8 +12,9 @@ from llmsynthor.synthesis.estimation import planned_questions
 from llmsynthor.synthesis.feasibility import find_contradictions
 from llmsynthor.synthesis.goals import Goals, bring_to_grid
 from llmsynthor.synthesis.grid import build_grid
-from llmsynthor.synthesis.loop import is_nested, unsupported
+from llmsynthor.synthesis.loop import unsupported
 from llmsynthor.synthesis.nested.aims import set_aims
+from llmsynthor.synthesis.nested.composition import planned_composition
 from llmsynthor.synthesis.nested.related import planned_nested
 from llmsynthor.synthesis.outcome import Options, expected_calls
 from llmsynthor.synthesis.reconcile import Disagreement, say_entry
@@ -80,14 +81,15 @@ def examine(spec: Spec, llm: str | None = None) -> Examined:
 
 def _questions(spec: Spec, every: Sequence[Goals]) -> int:
     """Scoring calls at most."""
-    if is_nested(spec):
-        return planned_nested(set_aims(spec)) if every else 0
+    if spec.schema.is_nested:
+        aims = set_aims(spec)
+        return planned_nested(aims) + planned_composition(aims) if every else 0
     return sum(planned_questions(goals, spec) for goals in every)
 
 
 def _goals(spec: Spec) -> tuple[tuple[Goals, ...], tuple[Disagreement, ...]]:
     """What the own variables of each unit must meet, and where tables disagree."""
-    if is_nested(spec):
+    if spec.schema.is_nested:
         aims = set_aims(spec)
         return aims.own, aims.disagreements
     goals, disagreements = reconcile_sources(bring_to_grid(spec, build_grid(spec, spec.schema.top)))

@@ -47,18 +47,13 @@ PROPOSED_SHARE = 0.02
 SCALE = 1_000
 
 
-def is_nested(spec: Spec) -> bool:
-    """Whether records hang together or have derived variables: then whole top records are aligned."""
-    return len(spec.schema.units) > 1 or any(unit.derived for unit in spec.schema.units)
-
-
 def unsupported(spec: Spec, *, align: str | None = None, start: bool = False) -> tuple[Problem, ...]:
     """Say what is asked for that this version reads but does not make yet."""
     found = []
-    if is_nested(spec) and align == "none":
+    if spec.schema.is_nested and align == "none":
         advice = "use --align exact"
         found.append(Problem(where="align", what="nested records are not made without alignment", advice=advice))
-    if is_nested(spec) and start:
+    if spec.schema.is_nested and start:
         advice = "leave --start out"
         what = "a starting population of nested records is not taken yet"
         found.append(Problem(where="start", what=what, advice=advice))
@@ -75,7 +70,7 @@ def synthesize(
     problems = unsupported(spec, align=options.align, start=start is not None)
     if problems:
         raise SpecError(*problems)
-    if is_nested(spec):
+    if spec.schema.is_nested:
         return synthesize_nested(spec, options, model, notify=notify)
     goals, disagreements = reconcile_sources(bring_to_grid(spec, build_grid(spec, spec.schema.top)))
     run = _Run(spec=spec, options=options, goals=goals, model=model, notify=notify, disagreements=disagreements)

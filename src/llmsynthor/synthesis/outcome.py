@@ -123,8 +123,10 @@ def explained(outcome: Outcome, unmet: Set[str]) -> Outcome:
 def expected_calls(spec: Spec, options: Options, *, llm: bool, questions: int) -> int:
     """Number of calls of a run when every answer is usable: `questions` for scores, one for groups, one for each plan.
 
-    It grows with no number of records.
+    Of nested units each whole record is a call of its own. It grows with no number of records.
     """
     if not llm:
         return 0
+    if spec.schema.is_nested:
+        return questions + (options.proposals if options.rounds else 0)
     return questions + options.rounds + (len(spec.schema.top.coded) > 1)

@@ -92,7 +92,7 @@ def draw(proposal: Proposal, goals: Goals, records: int, *, evenly: bool, rng: n
     margins = goals.margins()
     columns = [
         rng.choice(
-            axis.size, size=records, p=_level_weights(axis, proposal.values.get(axis.name), margins[k], evenly=evenly)
+            axis.size, size=records, p=level_weights(axis, proposal.values.get(axis.name), margins[k], evenly=evenly)
         )
         for k, axis in enumerate(goals.grid.axes)
     ]
@@ -104,7 +104,8 @@ def draw(proposal: Proposal, goals: Goals, records: int, *, evenly: bool, rng: n
     return Population(codes=codes, proposal=np.full(len(codes), proposal.number, dtype=np.int64))
 
 
-def _level_weights(axis: Axis, value: Level | None, margin: Floats, *, evenly: bool) -> Floats:
+def level_weights(axis: Axis, value: Level | None, margin: Floats, *, evenly: bool) -> Floats:
+    """How likely each code of an axis is under a level, a range, or no wish at all; sums to 1."""
     if value is None:
         weights = margin
     elif isinstance(value, Interval):

@@ -3,6 +3,7 @@
 `align_nested` is to nested units what `synthesis.align.align` is to one.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,8 +53,13 @@ def align_nested(
     seed: int,
     effort: Effort | None = None,
     notify: Notify | None = None,
+    settle_in: Callable[[Roster], Roster] | None = None,
 ) -> AlignedRoster:
-    """Make exactly `records` top records, with all below them, that meet the aims."""
+    """Make exactly `records` top records, with all below them, that meet the aims.
+
+    `settle_in` may exchange top records for others of the same shape before the correction, and mark them in `proposal`: those
+    stay as they are.
+    """
     effort = effort or Effort()
     chains = min(records, max(effort.chains, int(effort.share * records)))
     shapes = [(u, prior) for u in range(len(aims.goals)) for prior in priors(aims, u, chains)]
@@ -75,6 +81,9 @@ def align_nested(
         flat = flatten(roster, aims.layout)
         for sweep in range(effort.settle_sweeps):
             sweep_all(task, flat, records, fitted.theta, 1_000 + sweep)
+    if settle_in is not None:
+        roster = settle_in(unflatten(flat, roster))
+        flat = flatten(roster, aims.layout)
     counts = count(task, flat, records)
     after = table_distances(task.compiled, counts, task.compiled.goal(counts, roster.sizes))
     corrected = correct(task, flat, roster.sizes, fitted.theta, roster.proposal >= 0)

@@ -69,13 +69,37 @@ class Composition:
     sentence: str = ""
 
 
+def planned_composition(aims: Aims) -> int:
+    """Scoring calls at most: kinds of household, what is inherited, and for every variable its rows in every frame and role."""
+    calls = 0
+    for unit in aims.spec.schema.units:
+        if not _has_relatives(unit):
+            continue
+        parent = aims.spec.schema[str(unit.parent)]
+        kinds = (v for v in parent.coded if isinstance(v, Category) and len(v.levels) <= MOST_LEVELS)
+        calls += sum(len(variable.levels) for variable in kinds)
+        for variable in _kin_variables(aims, unit):
+            numeric = isinstance(variable.levels[0], Interval)
+            calls += 1 + variable.size * (1 + 2 * len(FRAMES) + (3 if numeric else 0))
+    return calls
+
+
+def _has_relatives(unit: Unit) -> bool:
+    return unit.parent is not None and unit.name.lower().removesuffix("s") in PEOPLE
+
+
+def _kin_variables(aims: Aims, unit: Unit) -> tuple[Coarse, ...]:
+    cuts = {v.name: expression_cuts(v, aims.spec, unit) for v in unit.coded if isinstance(v, Numeric)}
+    return coarsen(aims.own[aims.layout.number(unit.name)], most_bins=KIN_BINS, cuts=cuts)
+
+
 def compose(aims: Aims, asking: Asking, sample: Roster) -> Composition:
     """Ask about the members of a unit of people with a parent; nothing where there is no such unit or no budget.
 
     `sample` is a population of maximum entropy, in which first persons are counted.
     """
     unit = aims.spec.schema[asking.unit]
-    if unit.parent is None or unit.name.lower().removesuffix("s") not in PEOPLE:
+    if not _has_relatives(unit):
         return Composition()
     try:
         return _compose(aims, asking, unit, sample)
@@ -89,9 +113,7 @@ def compose(aims: Aims, asking: Asking, sample: Roster) -> Composition:
 
 def _compose(aims: Aims, asking: Asking, unit: Unit, sample: Roster) -> Composition:
     parent = aims.spec.schema[str(unit.parent)]
-    numbers = [v for v in unit.coded if isinstance(v, Numeric)]
-    cuts = {v.name: expression_cuts(v, aims.spec, unit) for v in numbers}
-    variables = coarsen(aims.own[aims.layout.number(unit.name)], most_bins=KIN_BINS, cuts=cuts)
+    variables = _kin_variables(aims, unit)
     kinds = _kinds_with_spouse(asking, parent)
     inherited = _inherited(asking, variables)
     found: list[Belief] = []

@@ -14,7 +14,7 @@ from llmsynthor.synthesis.estimation import Estimation, estimate
 from llmsynthor.synthesis.feasibility import find_contradictions
 from llmsynthor.synthesis.nested.aims import Aims, set_aims, with_beliefs, with_estimates
 from llmsynthor.synthesis.nested.align import AlignedRoster, Effort, align_nested
-from llmsynthor.synthesis.nested.composition import Composition, compose
+from llmsynthor.synthesis.nested.composition import Composition, compose, planned_composition
 from llmsynthor.synthesis.nested.layout import Roster, in_order
 from llmsynthor.synthesis.nested.related import (
     SAMPLE,
@@ -24,8 +24,10 @@ from llmsynthor.synthesis.nested.related import (
     questions_of_each,
     relate,
 )
-from llmsynthor.synthesis.outcome import Nested, Notify, Options, Outcome, Progress, Step
+from llmsynthor.synthesis.nested.wholes import Whole, propose, settle_in
+from llmsynthor.synthesis.outcome import Nested, Notify, Options, Outcome, Progress, Step, expected_calls
 from llmsynthor.synthesis.population import Population
+from llmsynthor.synthesis.proposal import Proposal
 
 
 def synthesize_nested(spec: Spec, options: Options, model: Recorded | None, *, notify: Notify) -> Outcome:
@@ -33,6 +35,8 @@ def synthesize_nested(spec: Spec, options: Options, model: Recorded | None, *, n
     run = _Run(spec=spec, options=options, model=model, notify=notify, aims=set_aims(spec))
     if model is not None and options.estimates:
         run.estimate(model)
+    if model is not None:
+        run.propose(model)
     run.tell("fit", 0, None)
     result = align_nested(
         run.aims,
@@ -40,6 +44,7 @@ def synthesize_nested(spec: Spec, options: Options, model: Recorded | None, *, n
         seed=options.seed,
         effort=Effort(workers=options.workers),
         notify=run.swept,
+        settle_in=run.settle_in if run.wholes else None,
     )
     return run.outcome(result)
 
@@ -59,11 +64,15 @@ class _Run:
     history: list[Step] = field(default_factory=list)
     estimations: list[Estimation] = field(default_factory=list)
     compositions: list[Composition] = field(default_factory=list)
+    wholes: tuple[Whole, ...] = ()
+    proposals: tuple[Proposal, ...] = ()
     expected: int = 0
 
     def estimate(self, model: Recorded) -> None:
         """Let the model say what no table says: pairs within and across units, and who belongs together."""
-        self.expected = planned_nested(self.aims)
+        self.expected = expected_calls(
+            self.spec, self.options, llm=True, questions=planned_nested(self.aims) + planned_composition(self.aims)
+        )
         sample, most = self.sample(), questions_of_each(self.aims)
         for unit, uncounted in enumerate(relate(self.aims)):
             related, implied = counted(uncounted, self.aims, sample)
@@ -88,6 +97,26 @@ class _Run:
     def sample(self) -> Roster:
         """A population of maximum entropy in which margins and implied tables are counted."""
         return align_nested(self.aims, records=SAMPLE, seed=0, effort=Effort(workers=self.options.workers)).roster
+
+    def propose(self, model: Recorded) -> None:
+        """Let the model write whole records."""
+        self.tell("proposals", 1, None)
+        options = self.options
+        self.wholes = propose(
+            self.aims,
+            model,
+            proposals=options.proposals if options.rounds else 0,
+            records=options.records,
+            seed=options.seed,
+            temperature=options.temperature,
+        )
+        self.proposals = tuple(whole.proposal for whole in self.wholes)
+
+    def settle_in(self, roster: Roster) -> Roster:
+        """Draw records from the proposals into a population that is about to be corrected."""
+        rng = np.random.default_rng([self.options.seed, 11])
+        roster, self.proposals = settle_in(self.aims, roster, self.wholes, rng=rng)
+        return roster
 
     def believed(self) -> Aims:
         """The aims with estimates as soft tables and beliefs about belonging as log-weights."""
@@ -133,7 +162,7 @@ class _Run:
             goals=aims.goals[0],
             population=Population(codes=roster.codes[0], proposal=roster.proposal),
             groups=tuple(group for found in self.estimations for group in found.strongest(GROUPS)),
-            proposals=(),
+            proposals=self.proposals,
             history=tuple(self.history),
             report=result.report,
             stop_reason=self.reason(result),
@@ -150,8 +179,6 @@ class _Run:
             reason += f"; {result.broken:,} records break a rule that the tables leave no room for"
         if any(entry.kind != "rounding" for entry in self.aims.disagreements):
             reason += "; where sources disagree the target is what was made of them (disagreements.csv)"
-        if self.model is not None:
-            reason += "; whole records of nested units are not proposed by the model, which says how they hang together"
         return reason
 
 
