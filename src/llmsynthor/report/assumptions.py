@@ -41,13 +41,23 @@ def _assumption(row: dict[str, Any], comparison: Comparison | None, name: str) -
 
 def _compared(folder: Path, units: Mapping[str, str], records: dict[str, pl.DataFrame]) -> tuple[Comparison, ...]:
     """Read estimated tables as targets of the run's spec, and compare them with the records."""
-    kept = [table for table in units if (folder / table).is_file()]
+    raw = read_yaml((folder / "spec" / "spec.yaml").read_text(encoding="utf-8"), where=str(folder))
+    kept = [table for table in units if (folder / table).is_file() and _is_about(raw, units[table], folder / table)]
     if not records or not kept:
         return ()
-    raw = read_yaml((folder / "spec" / "spec.yaml").read_text(encoding="utf-8"), where=str(folder))
     raw["targets"] = [
         {"name": table, "unit": units[table], "table": str((folder / table).resolve()), "value": "share"}
         for table in kept
     ]
     raw["rules"] = []
     return compare(Spec.load(raw), records)
+
+
+def _is_about(raw: dict[str, Any], unit: str, path: Path) -> bool:
+    """Whether all columns of a table are variables of the spec: those of the order of records are computed in a run only."""
+    for column in pl.read_csv(path, n_rows=0).columns[:-1]:
+        owner, _, name = column.rpartition(".")
+        part = raw["units"].get(owner or unit, {})
+        if name not in {*part.get("variables", {}), *part.get("derived", {})}:
+            return False
+    return True

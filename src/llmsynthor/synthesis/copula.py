@@ -196,13 +196,13 @@ def agreement_of(centred: Sequence[Floats], weight: Floats) -> float:
 def calibrate(variables: Sequence[Coarse], estimates: Sequence[Estimate], truth: Mapping[Pair, Floats]) -> Trust:
     """Choose the rule of trust under which the estimates come nearest to the given tables, in Kullback-Leibler divergence.
 
-    Without given tables it is the default, scaled by the model's credibility. With them that counts like PRIOR_PAIRS tables of
-    middling strength that it fits best, so that few tables move it little.
+    Without given tables it is the default, scaled by the model's credibility; so it is for a model that has none. With them that
+    counts like PRIOR_PAIRS tables of middling strength that it fits best, so that few tables move it little.
     """
     default = Trust(full=Trust().full * credibility(estimates))
     by_name = {variable.name: variable for variable in variables}
     known = [e for e in estimates if e.pair in truth]
-    if not known:
+    if not known or default.full <= 0:
         return default
 
     def loss(trust: Trust) -> float:

@@ -137,6 +137,15 @@ def expected_questions(variables: Sequence[Coarse], questions: Questions, most: 
     return min(most, len(FRAMES) * count_questions(variables, every))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """What may be asked: at most `most` questions, about `pairs` (None: all). `besides` was asked of others in other ways."""
+
+    pairs: tuple[Pair, ...] | None = None
+    most: int = MOST_QUESTIONS
+    besides: tuple[Estimate, ...] = ()
+
+
 def estimate(
     goals: Goals,
     asking: Asking,
@@ -145,20 +154,21 @@ def estimate(
     spare: int,
     imply: Imply,
     notify: Notify,
-    among: Sequence[Pair] | None = None,
-    most: int = MOST_QUESTIONS,
+    scope: Scope | None = None,
 ) -> Estimation:
     """Ask, weigh and fit; never raises for want of budget.
 
-    At most `most` questions are put, and `spare` calls of the budget are left to later stages. `imply` gives the tables of pairs
-    that follow from the given ones; `among` are the pairs that can be asked about, all of them by default.
+    `spare` calls of the budget are left to later stages. `imply` gives the tables of pairs that follow from the given ones.
     """
+    scope = scope or Scope()
+    among, besides = scope.pairs, scope.besides
     questions = choose_pairs(goals, asking.spec, asking.variables, groups, among)
-    if not questions.open:
+    if not questions.open and not besides:
         said = "every pair of variables is given or skipped"
         return Estimation(unit=asking.unit, variables=asking.variables, sentence=said)
-    estimates, ended = _ask(asking, questions, spare=spare, most=most, notify=notify)
-    return conclude(goals, asking, estimates, imply(questions.open), ended, among)
+    estimates, ended = _ask(asking, questions, spare=spare, most=scope.most, notify=notify)
+    among = among if among is None else (*among, *(estimate.pair for estimate in besides))
+    return conclude(goals, asking, (*estimates, *besides), imply(questions.open), ended, among)
 
 
 def elicit_estimates(goals: Goals, asking: Asking) -> tuple[tuple[Estimate, ...], Trust]:

@@ -100,6 +100,11 @@ class Outcome:
     nested: Nested | None = None
 
     @property
+    def spec(self) -> Spec | None:
+        """The spec of nested units with what estimates had to be computed for; None of a flat unit, which needs nothing more."""
+        return self.nested.aims.spec if self.nested is not None else None
+
+    @property
     def tables(self) -> tuple[tuple[Goal, int], ...]:
         """Every table of the run with the number of records of its unit."""
         if self.nested is None:

@@ -51,7 +51,7 @@ class Family:
     identity = Identity(name="family", digest="7")
 
     def write(self, request: WriteRequest) -> Written:
-        raise AssertionError(request)
+        return Written(text="I had rather not.", usage=Usage(seconds=0.01))
 
     def score(self, request: ScoreRequest) -> Scored:
         context, choices = request.context, [choice.strip() for choice in request.choices]
@@ -66,6 +66,8 @@ class Family:
         given = next((word for word in (*AGES, *RACES) if word in context), "")
         if choice in RACES:
             return 0.0 if choice == given else -4.0
+        if "And what is your" in context and "husband" not in context:
+            return -1.0
         age = next((k for k, words in enumerate(AGES) if words == choice), None)
         if age is not None and given in AGES:
             return -1.5 * (abs(age - AGES.index(given)) if "husband" in context else age)
@@ -101,6 +103,23 @@ def test_records_follow_what_the_model_says_of_relatives() -> None:
     children = persons.filter((pl.col("kind") == "Single") & (pl.col("place") > 1))
     parents = persons.filter((pl.col("kind") == "Single") & (pl.col("place") == 1))
     assert children["age"].mean() < parents["age"].mean() - 10  # type: ignore[operator]
+
+
+def test_who_has_children_at_all_follows_from_both_directions() -> None:
+    """A model that knows the ages of parents brings children to households whose first person is of such an age."""
+
+    class Parents(Family):
+        def _say(self, context: str, choice: str) -> float:
+            if "son or daughter" in context and "And what is your" in context and choice in AGES:
+                return 0.0 if choice in AGES[1:3] else -3.0
+            return super()._say(context, choice)
+
+    def old_parents(model: Any) -> float:
+        persons = made(model)[1]
+        children = persons.filter((pl.col("kind") == "Single") & (pl.col("place") > 1) & (pl.col("age") < 20))
+        return float((children["age_1"] >= 60).mean())  # type: ignore[arg-type]
+
+    assert old_parents(Parents()) < 0.7 * old_parents(Family())
 
 
 def test_helping_columns_do_not_stay() -> None:

@@ -2,7 +2,8 @@
 
 No table says it, and a form with numbered persons does not make a small model say it: asked for the age of "person 3" it repeats
 that of person 1. Asked about the householder's husband or wife, or son or daughter, it knows. So roles are put into words: in
-which kinds of household the householder has a spouse is asked outright, all others are taken for children. What the model
+which kinds of household the householder has a spouse is asked outright, all others are taken for children; where no variable tells
+the kinds apart the second member may be either. What the model
 says of two strangers is taken off, as everywhere (see `copula`).
 """
 
@@ -27,11 +28,13 @@ from llmsynthor.synthesis.nested.cuts import expression_cuts
 from llmsynthor.synthesis.nested.layout import Roster
 
 SPOUSE, CHILD = "husband or wife", "son or daughter"
+EITHER = f"{SPOUSE}, {CHILD}"
 FRAMES = ("kin-sentence", "kin-interview")
-STRONG, HALF_STRONG, BACK, HOW_MANY = 3.5, 0.5, 0.6, 1.5
+STRONG, HALF_STRONG, ROLE, BACK, HOW_MANY = 3.0, 0.5, 1.5, 0.6, 1.5
 """What a model of full credibility says about a number in a role counts STRONG times at most, half of it at HALF_STRONG nats of
-dependence; what it says of the first person given the member counts BACK beside the other way round, and HOW_MANY times for who has
-such a member at all. Fitted on ages in family households of South Carolina."""
+dependence on the first person's, and ROLE times where it depends on the role alone (children are young). What it says of the first
+person given the member counts BACK beside the other way round, and HOW_MANY times for who has such a member at all. Fitted on ages
+in family households of South Carolina."""
 
 MOST_LEVELS = 6
 """Kinds of household that are asked about: a variable with more levels is no kind."""
@@ -123,25 +126,35 @@ def _compose(aims: Aims, asking: Asking, unit: Unit, sample: Roster) -> Composit
         if not numeric and variable.name not in inherited:
             continue
         column, new = _first_column(unit, parent, variable)
-        strangers = _scores(asking, "kin-strangers", "", variable)
-        roles = list(_roles(parent, kinds))
-        asked = {role: [_scores(asking, frame, role, variable) for frame in FRAMES] for role, _ in roles}
-        told = _told_apart([np.mean(scores, axis=0) for scores in asked.values()], strangers, variable)
-        for role, universe in roles:
-            if numeric:
-                back = _scores(asking, "kin-back", role, variable) - _scores(asking, "kin-unknown", "", variable)
-                lifts = np.mean(asked[role], axis=0) - strangers, back.T
-                weights, trust = (
-                    _numbers(lifts, first_shares(aims, sample, unit, variable), variable.shares, told),
-                    told,
-                )
-            else:
-                weights, trust = _likeness(asked[role], strangers, variable)
+        first = first_shares(aims, sample, unit, variable)
+        said = _said_of_roles(asking, variable, first)
+        for role, universe in _roles(parent, kinds):
+            weights, trust = said[role] if role in said else _either(said[SPOUSE], said[CHILD])
             if trust > 0:
                 found.append(_belief(asking, column, variable, role, universe, weights, trust))
                 derived |= {entry.name: entry for entry in new}
     words = f"{len(found)} tables of who belongs to one {parent.name} were estimated"
     return Composition(beliefs=tuple(found), derived=tuple(derived.values()), sentence=words)
+
+
+def _said_of_roles(asking: Asking, variable: Coarse, first: Floats) -> dict[str, tuple[Floats, float]]:
+    """Log-weights and trust of a husband or wife, and of a son or daughter."""
+    strangers = _scores(asking, "kin-strangers", "", variable)
+    asked = {role: [_scores(asking, frame, role, variable) for frame in FRAMES] for role in (SPOUSE, CHILD)}
+    if not isinstance(variable.levels[0], Interval):
+        return {role: _likeness(scores, strangers, variable) for role, scores in asked.items()}
+    told = _told_apart([np.mean(scores, axis=0) for scores in asked.values()], strangers, variable)
+    unknown, found = _scores(asking, "kin-unknown", "", variable), {}
+    for role, scores in asked.items():
+        back = _scores(asking, "kin-back", role, variable) - unknown
+        lifts = np.mean(scores, axis=0) - strangers, back.T
+        found[role] = _numbers(lifts, first, variable.shares, told), told
+    return found
+
+
+def _either(one: tuple[Floats, float], other: tuple[Floats, float]) -> tuple[Floats, float]:
+    """Of a member who may have either role, as likely one as the other."""
+    return np.logaddexp(one[0], other[0]) - np.log(2.0), min(one[1], other[1])
 
 
 def _kinds_with_spouse(asking: Asking, parent: Unit) -> tuple[str, tuple[str, ...]] | None:
@@ -168,7 +181,8 @@ def _inherited(asking: Asking, variables: Sequence[Coarse]) -> set[str]:
 def _roles(parent: Unit, kinds: tuple[str, tuple[str, ...]] | None) -> Iterator[tuple[str, str]]:
     """Each role with the universe of the members that have it."""
     if kinds is None:
-        yield CHILD, "position > 1"
+        yield EITHER, "position == 2"
+        yield CHILD, "position > 2"
         return
     name, levels = kinds
     with_spouse = " or ".join(f"{parent.name}.{name} == {level!r}" for level in levels)
@@ -241,7 +255,9 @@ def _numbers(lifts: tuple[Floats, Floats], first: Floats, members: Floats, told:
     forth = lifts[0] - np.log((members * np.exp(lifts[0])).sum(axis=1, keepdims=True))
     back = lifts[1] - np.log((first[:, None] * np.exp(lifts[1])).sum(axis=0, keepdims=True))
     strength = mutual_information(fit_margins(forth, first, members))
-    lift = told * STRONG * strength / (strength + HALF_STRONG) * (forth + BACK * back)
+    lift = forth + BACK * back
+    role = first @ lift
+    lift = told * (STRONG * strength / (strength + HALF_STRONG) * (lift - role) + ROLE * role)
     lift -= np.log((members * np.exp(lift)).sum(axis=1, keepdims=True))
     having = _agreed(told * HOW_MANY * forth, told * HOW_MANY * back, first, members)
     return np.asarray(np.clip(lift + np.log(having / first)[:, None], -CLIP, CLIP))

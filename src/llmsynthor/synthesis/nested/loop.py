@@ -10,7 +10,7 @@ from llmsynthor.spec.schema import Derived
 from llmsynthor.spec.specification import Spec
 from llmsynthor.synthesis.coarse import coarsen
 from llmsynthor.synthesis.elicit import Asking
-from llmsynthor.synthesis.estimation import Estimation, estimate
+from llmsynthor.synthesis.estimation import Estimation, Scope, estimate
 from llmsynthor.synthesis.feasibility import find_contradictions
 from llmsynthor.synthesis.nested.aims import Aims, set_aims, with_beliefs, with_estimates
 from llmsynthor.synthesis.nested.align import AlignedRoster, Effort, align_nested
@@ -24,6 +24,7 @@ from llmsynthor.synthesis.nested.related import (
     questions_of_each,
     relate,
 )
+from llmsynthor.synthesis.nested.sequence import ask_turns
 from llmsynthor.synthesis.nested.wholes import Whole, propose, settle_in
 from llmsynthor.synthesis.outcome import Nested, Notify, Options, Outcome, Progress, Step, expected_calls
 from llmsynthor.synthesis.population import Population
@@ -88,10 +89,9 @@ class _Run:
             own = replace(asking, variables=coarsen(self.aims.own[unit]))
             self.compositions.append(compose(self.aims, own, sample))
             told = lambda: self.tell("copula", 0, None)  # noqa: E731
-            imply = lambda pairs, implied=implied: {pair: implied[pair] for pair in pairs}  # noqa: E731
-            self.estimations.append(
-                estimate(related.goals, asking, (), spare=0, imply=imply, notify=told, among=related.pairs, most=most)
-            )
+            imply = lambda pairs, implied=implied: {pair: implied[pair] for pair in pairs if pair in implied}  # noqa: E731
+            scope = Scope(pairs=related.pairs, most=most, besides=tuple(ask_turns(asking)))
+            self.estimations.append(estimate(related.goals, asking, (), spare=0, imply=imply, notify=told, scope=scope))
         self.aims = self.believed()
 
     def sample(self) -> Roster:

@@ -96,6 +96,12 @@ def _before(spec: Spec, unit: Unit) -> Iterator[Derived]:
             yield Derived(variable=own, expression=parse(f"previous({variable.name})"))
 
 
+def following(spec: Spec, unit: Unit) -> frozenset[str]:
+    """Variables that a rule makes follow from the record before: an origin that is where the last trip ended, a later hour."""
+    tied = [e for owner, e in expressions_of(spec) if owner.name == unit.name and any(map(_is_previous, nodes(e.tree)))]
+    return frozenset(reference.name for e in tied for reference in walk(e.tree, aggregates=False))
+
+
 def _is_tied(expression: Expression, name: str) -> bool:
     """Whether a condition compares a variable with a predecessor's: `origin != previous(activity)` ties both."""
     return any(_is_previous(node) for node in nodes(expression.tree)) and Reference(None, name) in references(
@@ -127,7 +133,7 @@ def planned_nested(aims: Aims) -> int:
 def _relate(aims: Aims, unit: int, own: list[tuple[Coarse, ...]]) -> Related:
     goals = _within(aims, unit, above=True)
     position = {axis.name: k for k, axis in enumerate(goals.grid.axes)}
-    known = [*own[unit], *_partial(goals, own[unit]), *_ordered(aims, unit, own[unit])]
+    known = [*own[unit], *_partial(_within(aims, unit, above=False), own[unit]), *_ordered(aims, unit, own[unit])]
     parent = aims.layout.parent(unit)
     if parent >= 0:
         prefix = aims.layout.units[parent].name
@@ -166,8 +172,10 @@ def _is_asked(spec: Spec, unit: int, pair: Pair) -> bool:
     one, other = pair
     if "." in one and "." in other:
         return False
-    if TURN in pair or any(name.startswith(BEFORE) for name in pair):
-        return not any(name.startswith(BEFORE) for name in pair) or one == other.removeprefix(BEFORE)
+    if TURN in pair:
+        return False  # see `sequence`
+    if any(name.startswith(BEFORE) for name in pair):
+        return one == other.removeprefix(BEFORE)
     name = spec.schema.units[unit].name
     used = [base_columns((name, column), spec.schema) if "." not in column else frozenset() for column in pair]
     return (name, one) not in used[1] and (name, other) not in used[0]
@@ -185,7 +193,10 @@ def _within(aims: Aims, unit: int, *, above: bool) -> Goals:
 
 
 def counted(related: Related, aims: Aims, roster: Roster) -> tuple[Related, dict[Pair, Floats]]:
-    """Take margins that no table gives from a population, and count what it implies about each pair."""
+    """Take margins that no table gives from a population, and count what it implies about each pair.
+
+    Of a record and the one before it tables say nothing that is worth it: what a model says of them stands alone.
+    """
     codes = _codes(related, aims, roster)
     given = {name for goal in related.goals.given if goal.table.universe is None for name in goal.table.columns}
     variables = []
@@ -194,7 +205,11 @@ def counted(related: Related, aims: Aims, roster: Roster) -> tuple[Related, dict
         shares = variable.shares if variable.name in given else counts / counts.sum()
         variables.append(replace(variable, shares=shares))
     size = {variable.name: variable.size for variable in variables}
-    tables = {(a, b): pair_shares_of(codes[a], codes[b], size[a], size[b]) for a, b in related.pairs}
+    tables = {
+        (a, b): pair_shares_of(codes[a], codes[b], size[a], size[b])
+        for a, b in related.pairs
+        if not b.startswith(BEFORE)
+    }
     return replace(related, variables=tuple(variables)), tables
 
 

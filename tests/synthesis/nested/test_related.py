@@ -1,0 +1,79 @@
+"""What is asked about across units and along the order of records."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from llmsynthor import Spec
+from llmsynthor.synthesis.nested.aims import Aims, set_aims
+from llmsynthor.synthesis.nested.align import align_nested
+from llmsynthor.synthesis.nested.layout import Roster
+from llmsynthor.synthesis.nested.related import (
+    TURNS,
+    counted,
+    is_ordered,
+    order_columns,
+    planned_nested,
+    questions_of_each,
+    relate,
+)
+from tests.synthesis.nested.days import day_document, simulate
+
+
+@pytest.fixture(scope="module")
+def aims() -> Aims:
+    return set_aims(Spec.load(day_document(simulate(200, 1))))
+
+
+@pytest.fixture(scope="module")
+def roster(aims: Aims) -> Roster:
+    return align_nested(aims, records=200, seed=1).roster
+
+
+def test_only_units_with_an_order_have_turns(aims: Aims) -> None:
+    """Trips follow each other; members of a household have ranks, though an expression may compare neighbours."""
+    assert [is_ordered(aims.spec, unit) for unit in aims.spec.schema.units] == [False, False, True]
+    assert [d.name for d in order_columns(aims.spec, aims.spec.schema["trip"])] == ["turn"]  # rules tie all else
+
+
+def test_what_a_rule_does_not_tie_to_the_record_before_is_asked_about() -> None:
+    document = day_document(simulate(50, 1))
+    document["rules"] = [rule for rule in document["rules"] if rule["name"] != "in time"]
+    spec = Spec.load(document)
+    assert [d.name for d in order_columns(spec, spec.schema["trip"])] == ["turn", "previous_hour"]
+
+
+def test_names_of_the_user_are_left_alone(aims: Aims) -> None:
+    unit = aims.spec.schema["trip"]
+    taken = replace(unit, derived=(replace(order_columns(aims.spec, unit)[0]),))
+    assert order_columns(aims.spec, taken) == ()
+
+
+def test_pairs_join_units_but_not_what_is_computed_from_each_other(aims: Aims) -> None:
+    household, person, trip = relate(aims)
+    assert ("size", "children") in household.pairs
+    assert ("age", "household.tenure") in person.pairs
+    assert ("pay", "household.tenure") in person.pairs
+    assert ("goal", "turn") in trip.pairs
+    assert ("goal", "person.works") in trip.pairs
+    for related in (household, person, trip):
+        assert not [pair for pair in related.pairs if all("." in name for name in pair)]
+    assert not [pair for pair in person.pairs if set(pair) == {"age", "older"}]  # older is computed from age
+
+
+def test_margins_that_no_table_gives_are_counted(aims: Aims, roster: Roster) -> None:
+    """Shares of turns are those of the records, and implied tables have the margins of their variables."""
+    trip, implied = counted(relate(aims)[2], aims, roster)
+    by_name = {variable.name: variable for variable in trip.variables}
+    length = roster.length[2]
+    wanted = np.array([(length == 1).sum(), (length > 1).sum(), (length > 1).sum(), np.maximum(length - 2, 0).sum()])
+    assert by_name["turn"].words == TURNS
+    np.testing.assert_allclose(by_name["turn"].shares, (wanted + 0.5) / (wanted + 0.5).sum())
+    assert set(implied) == set(trip.pairs)
+    table = implied["goal", "turn"]
+    np.testing.assert_allclose(table.sum(axis=0), wanted / wanted.sum(), atol=1e-9)
+
+
+def test_questions_are_shared_by_the_units(aims: Aims) -> None:
+    assert 0 < planned_nested(aims) <= 3 * questions_of_each(aims)
