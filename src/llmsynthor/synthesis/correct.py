@@ -229,7 +229,7 @@ def _in_blocks(task: Task, state: _State, theta: Floats, stay: Floats, penalty: 
         )
         return counts, share, made
 
-    done = in_parallel(part, range(blocks), task.effort)
+    done = in_parallel(part, range(blocks), task.effort.workers)
     lowest, highest = state.means.lowest.copy(), state.means.highest.copy()
     for counts, share, made in done:
         state.counts += counts

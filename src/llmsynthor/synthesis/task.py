@@ -1,7 +1,7 @@
 """What stays the same through an alignment, and the sums over all records that every stage takes."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -61,7 +61,7 @@ class Task:
         return self.compiled.goal(counts, self.records if records is None else records)
 
     def told(self, stage: str, sweep: int, counts: Counts, goal: Floats) -> None:
-        self.notify(stage, sweep, table_distances(self.compiled, counts, goal))
+        self.notify(stage, sweep, table_distances(self.compiled.tables, counts, goal))
 
 
 def count(task: Task, codes: Codes) -> Counts:
@@ -75,7 +75,8 @@ def count(task: Task, codes: Codes) -> Counts:
 
     size = max(task.effort.chunk, len(task.compiled.fixed))
     return sum(
-        in_parallel(part, range(0, len(codes), size), task.effort), np.zeros(len(task.compiled.fixed), dtype=np.int64)
+        in_parallel(part, range(0, len(codes), size), task.effort.workers),
+        np.zeros(len(task.compiled.fixed), dtype=np.int64),
     )
 
 
@@ -86,25 +87,23 @@ def sweep_all(task: Task, codes: Codes, weights: Floats, sweep: int) -> None:
         last = min(first + task.effort.chunk, len(codes))
         kernels.sweep_chunk(codes, first, last, task.compiled.program, weights, task.seed, sweep)
 
-    in_parallel(part, range(0, len(codes), task.effort.chunk), task.effort)
+    in_parallel(part, range(0, len(codes), task.effort.chunk), task.effort.workers)
 
 
 def distances(task: Task, codes: Codes) -> tuple[float, ...]:
     """Total variation distance of each table from its goal."""
     counts = count(task, codes)
-    return tuple(float(x) for x in table_distances(task.compiled, counts, task.goal(counts, len(codes))))
+    return tuple(float(x) for x in table_distances(task.compiled.tables, counts, task.goal(counts, len(codes))))
 
 
-def table_distances(compiled: Compiled, counts: Counts, goal: Floats) -> Floats:
-    """The same from the counts, shape (tables,)."""
-    return np.array(
-        [np.abs(counts[a:b] - goal[a:b]).sum() / (2 * max(goal[a:b].sum(), 1e-300)) for a, b in compiled.tables]
-    )
+def table_distances(tables: Sequence[tuple[int, int]], counts: Counts, goal: Floats) -> Floats:
+    """The same from the counts, shape (tables,); each table is its first cell and the one behind its last."""
+    return np.array([np.abs(counts[a:b] - goal[a:b]).sum() / (2 * max(goal[a:b].sum(), 1e-300)) for a, b in tables])
 
 
-def in_parallel(work: Callable[[int], T], firsts: range, effort: Effort) -> list[T]:
+def in_parallel(work: Callable[[int], T], firsts: range, workers: int | None) -> list[T]:
     """Run the pieces on all workers; the results come in the order of the pieces."""
-    workers = effort.workers or os.cpu_count() or 1
+    workers = workers or os.cpu_count() or 1
     if len(firsts) < 2 or workers < 2:
         return [work(first) for first in firsts]
     with ThreadPoolExecutor(workers) as pool:

@@ -22,9 +22,9 @@ from llmsynthor.synthesis.nested.task import (
     count,
     flatten,
     sweep_all,
-    table_distances,
     unflatten,
 )
+from llmsynthor.synthesis.task import table_distances
 
 __all__ = ["AlignedRoster", "Effort", "align_nested"]
 
@@ -73,7 +73,7 @@ def align_nested(
     )
     drawn = draw_first(aims, chains, seed, effort.workers)
     fitted = fit(task, drawn)
-    begun = table_distances(task.compiled, fitted.first, task.compiled.goal(fitted.first, drawn.roster.sizes))
+    begun = table_distances(task.compiled.tables, fitted.first, task.compiled.goal(fitted.first, drawn.roster.sizes))
     roster = unflatten(fitted.roster, drawn.roster)
     flat = fitted.roster
     if records > chains:
@@ -85,14 +85,14 @@ def align_nested(
         roster = settle_in(unflatten(flat, roster))
         flat = flatten(roster, aims.layout)
     counts = count(task, flat, records)
-    after = table_distances(task.compiled, counts, task.compiled.goal(counts, roster.sizes))
+    after = table_distances(task.compiled.tables, counts, task.compiled.goal(counts, roster.sizes))
     corrected = correct(task, flat, roster.sizes, fitted.theta, roster.proposal >= 0)
     goal = task.compiled.goal(corrected.counts, roster.sizes)
     n_tables = len(task.compiled.tables)
     report = Report(
         start=tuple(begun[:n_tables].tolist()),
         fitted=tuple(after[:n_tables].tolist()),
-        final=tuple(table_distances(task.compiled, corrected.counts, goal)[:n_tables].tolist()),
+        final=tuple(table_distances(task.compiled.tables, corrected.counts, goal)[:n_tables].tolist()),
         sentence=corrected.sentence,
         moved=corrected.moved,
     )

@@ -13,10 +13,10 @@ from llmsynthor.synthesis.nested.task import (
     Ledger,
     Task,
     count,
-    in_parallel,
     make_space,
     most_rows,
 )
+from llmsynthor.synthesis.task import in_parallel
 
 FULL_STRENGTH = 4.0
 WEAK, GROWTH = 0.1, 1.6
@@ -126,6 +126,6 @@ def _step(
         )
         return (counts - before if blocks == 1 else counts), made
 
-    for counts, made in in_parallel(part, range(blocks), task.effort):
+    for counts, made in in_parallel(part, range(blocks), task.effort.workers):
         state.counts = state.counts + counts
         state.moved += made

@@ -1,10 +1,8 @@
 """What stays the same through an alignment of nested records, and the sums over all of them that every stage takes."""
 
-import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +11,11 @@ from llmsynthor.synthesis.nested import kernels, kernels_moves
 from llmsynthor.synthesis.nested.aims import Aims
 from llmsynthor.synthesis.nested.layout import Layout, Place, Roster
 from llmsynthor.synthesis.nested.program import Compiled, compile_aims
+from llmsynthor.synthesis.task import in_parallel, table_distances
 
 Counts = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Notify = Callable[[str, int, Floats], None]
-T = TypeVar("T")
 
 STACK = 128
 """Values that an expression may hold at once; it is nested less deeply than this."""
@@ -55,7 +53,7 @@ class Task:
     notify: Notify = field(default=lambda stage, sweep, tvd: None)
 
     def told(self, stage: str, sweep: int, counts: Counts, goal: Floats) -> None:
-        self.notify(stage, sweep, table_distances(self.compiled, counts, goal))
+        self.notify(stage, sweep, table_distances(self.compiled.tables, counts, goal))
 
 
 class Flat(NamedTuple):
@@ -185,7 +183,7 @@ def count(task: Task, roster: Flat, records: int) -> Counts:
         return counts
 
     size = max(task.effort.chunk, n_cells // 4)
-    return sum(in_parallel(part, range(0, records, size), task.effort), np.zeros(n_cells, dtype=np.int64))
+    return sum(in_parallel(part, range(0, records, size), task.effort.workers), np.zeros(n_cells, dtype=np.int64))
 
 
 def sweep_all(task: Task, roster: Flat, records: int, theta: Floats, sweep: int) -> None:
@@ -212,7 +210,7 @@ def sweep_all(task: Task, roster: Flat, records: int, theta: Floats, sweep: int)
             (task.seed, sweep),
         )
 
-    in_parallel(part, range(0, records, task.effort.chunk), task.effort)
+    in_parallel(part, range(0, records, task.effort.chunk), task.effort.workers)
 
 
 def computed_codes(aims: Aims, roster: Roster) -> dict[Place, NDArray[np.int32]]:
@@ -224,19 +222,3 @@ def computed_codes(aims: Aims, roster: Roster) -> dict[Place, NDArray[np.int32]]
     space = make_space(compiled, most_rows(compiled, flat))
     kernels.columns_chunk(compiled.program, flat, space, 0, len(roster), codes, starts.astype(np.int64))
     return {place: codes[a:b] for place, a, b in zip(layout.order, starts, starts[1:], strict=False)}
-
-
-def table_distances(compiled: Compiled, counts: Counts, goal: Floats) -> Floats:
-    """Total variation distance of each table, shape (tables,)."""
-    return np.array(
-        [np.abs(counts[a:b] - goal[a:b]).sum() / (2 * max(goal[a:b].sum(), 1e-300)) for a, b in compiled.tables]
-    )
-
-
-def in_parallel(work: Callable[[int], T], firsts: range, effort: Effort) -> list[T]:
-    """Run the pieces on all workers; the results come in the order of the pieces."""
-    workers = effort.workers or os.cpu_count() or 1
-    if len(firsts) < 2 or workers < 2:
-        return [work(first) for first in firsts]
-    with ThreadPoolExecutor(workers) as pool:
-        return list(pool.map(work, firsts))
