@@ -89,7 +89,8 @@ class Estimate:
 
     `strength` is the mutual information that it implies, in nats; `agreement` how alike its directions and frames are (the mean
     cosine of the centred matrices, 1 at best). `signal` and `echo` are the mean squares of the interaction as asked about one
-    record and about two strangers (NaN where that was not asked).
+    record and about two strangers (NaN where that was not asked). `apart` says
+    that it was asked in a way of its own, on which no given table calibrates trust.
     """
 
     pair: Pair
@@ -98,6 +99,7 @@ class Estimate:
     agreement: float
     signal: float = float("nan")
     echo: float = float("nan")
+    apart: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -279,7 +281,8 @@ def dependences(
     for pair in combinations([axis.name for axis in goals.grid.axes], 2) if among is None else among:
         estimate = estimated.get(frozenset(pair))
         given = given_strength(goals, *pair)
-        own = 0.0 if estimate is None else wish.get(frozenset(pair), trust.of(estimate.strength, estimate.agreement))
+        rule = Trust() if estimate is not None and estimate.apart else trust
+        own = 0.0 if estimate is None else wish.get(frozenset(pair), rule.of(estimate.strength, estimate.agreement))
         raw = estimate.strength if estimate is not None else float("nan")
         agreement = estimate.agreement if estimate is not None else float("nan")
         if given is not None:

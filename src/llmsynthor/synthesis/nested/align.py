@@ -7,10 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from llmsynthor.synthesis.align import Report
 from llmsynthor.synthesis.nested.aims import Aims
-from llmsynthor.synthesis.nested.correct import correct
+from llmsynthor.synthesis.nested.correct import DONE, correct
 from llmsynthor.synthesis.nested.fit import fit
 from llmsynthor.synthesis.nested.initial import draw_first, enlarge, priors
 from llmsynthor.synthesis.nested.layout import Roster
@@ -87,6 +88,9 @@ def align_nested(
     counts = count(task, flat, records)
     after = table_distances(task.compiled.tables, counts, task.compiled.goal(counts, roster.sizes))
     corrected = correct(task, flat, roster.sizes, fitted.theta, roster.proposal >= 0)
+    yielding = np.where(_soft(task), 0.0, fitted.theta)
+    if corrected.sentence != DONE and (yielding != fitted.theta).any():
+        corrected = correct(task, corrected.roster, roster.sizes, yielding, roster.proposal >= 0)
     goal = task.compiled.goal(corrected.counts, roster.sizes)
     n_tables = len(task.compiled.tables)
     report = Report(
@@ -101,3 +105,11 @@ def align_nested(
     names = [getattr(piece.goal, "name", "") for piece in task.compiled.pieces[:n_tables]]
     unmet = tuple(name for name, (a, b) in zip(names, task.compiled.tables, strict=True) if error[a:b].max() >= OFF)
     return AlignedRoster(roster=unflatten(corrected.roster, roster), report=report, broken=broken, unmet=unmet)
+
+
+def _soft(task: Task) -> NDArray[np.bool_]:
+    """The cells whose weights only lean: estimates and beliefs. They yield where tables are not met with them."""
+    compiled, beliefs = task.compiled, sum(projection.size for _, projection, _ in task.aims.beliefs)
+    soft = compiled.is_target & ~compiled.is_hard
+    soft[len(soft) - beliefs :] = True
+    return np.asarray(soft)

@@ -62,4 +62,4 @@ def _estimate(asking: Asking, variable: Coarse, turn: Coarse) -> Estimate:
     scores = np.stack([by_turn[words] for words in turn.words], axis=1)
     mean = np.clip(interaction(scores, variable.shares, turn.shares), -CLIP, CLIP)
     strength = mutual_information(fit_margins(mean, variable.shares, turn.shares))
-    return Estimate(pair=(variable.name, TURN), interaction=mean, strength=strength, agreement=float("nan"))
+    return Estimate(pair=(variable.name, TURN), interaction=mean, strength=strength, agreement=float("nan"), apart=True)
