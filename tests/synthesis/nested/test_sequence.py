@@ -50,3 +50,12 @@ def test_days_end_where_the_model_says() -> None:
     assert row["source"] == "estimated"
     assert "trip-goal-by-turn.csv" in told.estimated
     assert "turn" not in told.records["trip"].columns
+
+
+def test_what_cannot_be_yields_to_tables_and_rules() -> None:
+    """The tables of origins and goals fix how many days end at home: there an estimate says what cannot be, and gives way."""
+    model = Homeward()
+    llm = Choice(identity=model.identity, open_model=lambda: model)
+    solution = llmsynthor.synthesize(day_document(simulate(300, 1)), records=300, seed=1, llm=llm, workers=1)
+    assert not any(solution.manifest["rules_broken"].values())
+    assert max(solution.alignment.filter(pl.col("source") == "given")["max_abs_error"].drop_nulls()) < 2.5

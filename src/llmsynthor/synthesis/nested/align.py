@@ -4,20 +4,22 @@
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from llmsynthor.synthesis.align import Report
 from llmsynthor.synthesis.nested.aims import Aims
-from llmsynthor.synthesis.nested.correct import DONE, correct
+from llmsynthor.synthesis.nested.correct import DONE, Corrected, correct
 from llmsynthor.synthesis.nested.fit import fit
 from llmsynthor.synthesis.nested.initial import draw_first, enlarge, priors
 from llmsynthor.synthesis.nested.layout import Roster
 from llmsynthor.synthesis.nested.program import compile_aims
 from llmsynthor.synthesis.nested.task import (
     Effort,
+    Flat,
+    Floats,
     Notify,
     Task,
     count,
@@ -87,10 +89,7 @@ def align_nested(
         flat = flatten(roster, aims.layout)
     counts = count(task, flat, records)
     after = table_distances(task.compiled.tables, counts, task.compiled.goal(counts, roster.sizes))
-    corrected = correct(task, flat, roster.sizes, fitted.theta, roster.proposal >= 0)
-    yielding = np.where(_soft(task), 0.0, fitted.theta)
-    if corrected.sentence != DONE and (yielding != fitted.theta).any():
-        corrected = correct(task, corrected.roster, roster.sizes, yielding, roster.proposal >= 0)
+    corrected = _corrected(task, flat, roster, fitted.theta)
     goal = task.compiled.goal(corrected.counts, roster.sizes)
     n_tables = len(task.compiled.tables)
     report = Report(
@@ -105,6 +104,28 @@ def align_nested(
     names = [getattr(piece.goal, "name", "") for piece in task.compiled.pieces[:n_tables]]
     unmet = tuple(name for name, (a, b) in zip(names, task.compiled.tables, strict=True) if error[a:b].max() >= OFF)
     return AlignedRoster(roster=unflatten(corrected.roster, roster), report=report, broken=broken, unmet=unmet)
+
+
+def _corrected(task: Task, flat: Flat, roster: Roster, theta: Floats) -> Corrected:
+    """Walk to the tables; estimates and beliefs yield where that does not succeed with them.
+
+    First they are forgotten for the few records that are in a cell with too many, and only then for all.
+    """
+    sizes, held = roster.sizes, roster.proposal >= 0
+    corrected = correct(task, flat, sizes, theta, held)
+    yielding = np.where(_soft(task), 0.0, theta)
+    if corrected.sentence == DONE or (yielding == theta).all():
+        return corrected
+    corrected = correct(task, corrected.roster, sizes, yielding, held, last=True)
+    if _is_met(task, corrected, sizes):
+        return corrected
+    corrected = correct(task, corrected.roster, sizes, yielding, held)
+    return replace(corrected, sentence=f"{corrected.sentence}; what the model says had to yield to tables and rules")
+
+
+def _is_met(task: Task, corrected: Corrected, sizes: tuple[int, ...]) -> bool:
+    error = np.abs(corrected.counts - task.compiled.goal(corrected.counts, sizes))[task.compiled.is_hard]
+    return bool(error.max(initial=0.0) < OFF and not corrected.counts[task.compiled.is_rule].any())
 
 
 def _soft(task: Task) -> NDArray[np.bool_]:

@@ -49,8 +49,13 @@ class _State:
     moved: int = 0
 
 
-def correct(task: Task, roster: Flat, sizes: tuple[int, ...], theta: Floats, held: NDArray[np.bool_]) -> Corrected:
-    """Anneal the penalty until every cell is within rounding, or nothing more is gained; held top records stay."""
+def correct(
+    task: Task, roster: Flat, sizes: tuple[int, ...], theta: Floats, held: NDArray[np.bool_], *, last: bool = False
+) -> Corrected:
+    """Anneal the penalty until every cell is within rounding, or nothing more is gained; held top records stay.
+
+    As a `last` resort the penalty is full at once, and only top records in a cell with too many are touched.
+    """
     compiled, effort, records = task.compiled, task.effort, sizes[0]
     state = _State(roster=roster, counts=count(task, roster, records))
     hard = compiled.is_hard
@@ -70,11 +75,11 @@ def correct(task: Task, roster: Flat, sizes: tuple[int, ...], theta: Floats, hel
         if stalled >= GIVE_UP:
             sentence = "the last sweeps brought no cell nearer to its target"
             break
-        strength = min(FULL_STRENGTH, WEAK * GROWTH**sweep)
+        strength = FULL_STRENGTH if last else min(FULL_STRENGTH, WEAK * GROWTH**sweep)
         strong = strength >= FULL_STRENGTH
         if stalled % 3 == 2:
             strength = LAST_STRENGTH
-        _step(task, state, sizes, theta, ~held, (strength, sweep, strong and stalled > 0))
+        _step(task, state, sizes, theta, ~held, (strength, sweep, last or (strong and stalled > 0)))
         stalled += strong
         task.told("correct", sweep, state.counts, goal)
     counts = count(task, kept, records)
@@ -97,7 +102,7 @@ def _step(
     strength, sweep, focus = way
     compiled, records = task.compiled, sizes[0]
     rows = most_rows(compiled, state.roster)
-    penalty = np.where(compiled.is_hard, strength, 0.0)
+    penalty = np.where(compiled.is_hard | compiled.is_rule, strength, 0.0)
     goal = compiled.goal(state.counts, sizes)
     blocks = max(1, min(task.effort.blocks, records // task.effort.block_records)) if strength < FULL_STRENGTH else 1
     ends = np.linspace(0, records, blocks + 1).astype(np.int64)
