@@ -1,11 +1,12 @@
 """Correction: sweeps and swaps with an annealed penalty on the squared error of the counts of all units' tables jointly."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from llmsynthor.synthesis.nested import kernels_moves
+from llmsynthor.synthesis.nested.program import with_every_move
 from llmsynthor.synthesis.nested.task import (
     Counts,
     Flat,
@@ -54,8 +55,10 @@ def correct(
 ) -> Corrected:
     """Anneal the penalty until every cell is within rounding, or nothing more is gained; held top records stay.
 
-    As a `last` resort the penalty is full at once, and only top records in a cell with too many are touched.
+    As a `last` resort the penalty is full at once, and only top records in a cell with too many are touched, with every move.
     """
+    if last:
+        task = replace(task, compiled=with_every_move(task.compiled))
     compiled, effort, records = task.compiled, task.effort, sizes[0]
     state = _State(roster=roster, counts=count(task, roster, records))
     hard = compiled.is_hard

@@ -1,7 +1,7 @@
 """Aims compiled to the flat arrays that the kernels read."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -274,3 +274,11 @@ def _assemble(aims: Aims, pieces: Sequence[Piece], starts: Integers) -> dict[str
         "swap_axis": as_array([axis for own in swappable for axis in own]),
         **moves,
     }
+
+
+def with_every_move(compiled: Compiled) -> Compiled:
+    """The same with every move tried in every sweep: costly moves are otherwise tried now and then."""
+    program, number = compiled.program, len(compiled.arrays["move_chance"])
+    reals = program.reals.copy()
+    reals[program.move_chance : program.move_chance + number] = 1.0
+    return replace(compiled, program=program._replace(reals=reals))

@@ -29,7 +29,7 @@ from llmsynthor.synthesis.proposal import Proposal, level_weights, read_values
 SCALE = 1_000
 """Records out of which a model is asked for a count."""
 
-SHARE = 0.02
+SHARE = 0.005
 """Part of the records that all proposals together may bring."""
 
 MOST_BELOW = 4
