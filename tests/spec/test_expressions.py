@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmsynthor.spec.expressions import ExpressionError, Reference, cut_points, evaluate, parse, references
@@ -90,6 +90,7 @@ EXPRESSIONS = [
 JOBS = ("full", "part", "none")
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(EXPRESSIONS),
     st.integers(0, 60),

@@ -16,16 +16,7 @@ from llmsynthor.errors import BudgetError, CannotScoreError
 from llmsynthor.spec.specification import Spec
 from llmsynthor.spec.targets import Table
 from llmsynthor.synthesis.coarse import Coarse, coarsen
-from llmsynthor.synthesis.copula import (
-    CLIP,
-    Dependence,
-    Estimate,
-    Trust,
-    as_table,
-    calibrate,
-    combine,
-    dependences,
-)
+from llmsynthor.synthesis.copula import Dependence, Trust, as_table, calibrate, dependences
 from llmsynthor.synthesis.dependency import Group
 from llmsynthor.synthesis.elicit import (
     FRAMES,
@@ -37,6 +28,7 @@ from llmsynthor.synthesis.elicit import (
     elicit,
     elicit_shares,
 )
+from llmsynthor.synthesis.estimates import CLIP, Estimate, combine
 from llmsynthor.synthesis.given import given_shares
 from llmsynthor.synthesis.goals import Goals
 

@@ -17,13 +17,14 @@ from llmsynthor.llm.backend import ScoreRequest, WriteRequest
 from llmsynthor.spec.levels import Interval, Level, number_text
 from llmsynthor.synthesis.coarse import Coarse, fit_margins
 from llmsynthor.synthesis.coincidence import Coincidence, coincidences
-from llmsynthor.synthesis.copula import Estimate, Trust
+from llmsynthor.synthesis.copula import Trust
 from llmsynthor.synthesis.elicit import Asking
+from llmsynthor.synthesis.estimates import Estimate
 
-RARE = 0.15
+RARE = 0.05
 """A combination that the estimate makes this many times as frequent as chance, or less, may be impossible."""
 
-MOST_REASONS = 24
+MOST_REASONS = 12
 REASON = {
     "type": "object",
     "properties": {"reason": {"type": "string", "minLength": 10, "maxLength": 160}},

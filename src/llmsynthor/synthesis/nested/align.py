@@ -113,11 +113,11 @@ def _corrected(task: Task, flat: Flat, roster: Roster, theta: Floats) -> Correct
     """
     sizes, held = roster.sizes, roster.proposal >= 0
     corrected = correct(task, flat, sizes, theta, held)
-    yielding = np.where(_soft(task), 0.0, theta)
-    if corrected.sentence == DONE or (yielding == theta).all():
+    if corrected.sentence == DONE:
         return corrected
+    yielding = np.where(_soft(task), 0.0, theta)
     corrected = correct(task, corrected.roster, sizes, yielding, held, last=True)
-    if _is_met(task, corrected, sizes):
+    if _is_met(task, corrected, sizes) or (yielding == theta).all():
         return corrected
     corrected = correct(task, corrected.roster, sizes, yielding, held)
     return replace(corrected, sentence=f"{corrected.sentence}; what the model says had to yield to tables and rules")

@@ -13,8 +13,8 @@ from llmsynthor.llm.backend import ScoreRequest
 from llmsynthor.spec.schema import Category
 from llmsynthor.spec.specification import Spec
 from llmsynthor.synthesis.coarse import Coarse, fit_margins, interaction, mutual_information
-from llmsynthor.synthesis.copula import CLIP, Estimate
 from llmsynthor.synthesis.elicit import Asking
+from llmsynthor.synthesis.estimates import CLIP, Estimate
 from llmsynthor.synthesis.nested.related import TURN, TURNS, following
 
 FIRST, LAST, ANY = "The first", "The last", "One in the middle"
