@@ -15,6 +15,7 @@ from llmsynthor.synthesis.nested.correct import DONE, Corrected, correct
 from llmsynthor.synthesis.nested.fit import fit
 from llmsynthor.synthesis.nested.initial import draw_first, enlarge, priors
 from llmsynthor.synthesis.nested.layout import Roster
+from llmsynthor.synthesis.nested.order import put_in_order
 from llmsynthor.synthesis.nested.program import compile_aims
 from llmsynthor.synthesis.nested.task import (
     Effort,
@@ -116,7 +117,8 @@ def _corrected(task: Task, flat: Flat, roster: Roster, theta: Floats) -> Correct
     if corrected.sentence == DONE:
         return corrected
     yielding = np.where(_soft(task), 0.0, theta)
-    corrected = correct(task, corrected.roster, sizes, yielding, held, last=True)
+    ordered = flatten(put_in_order(task.aims, unflatten(corrected.roster, roster)), task.aims.layout)
+    corrected = correct(task, ordered, sizes, yielding, held, last=True)
     if _is_met(task, corrected, sizes) or (yielding == theta).all():
         return corrected
     corrected = correct(task, corrected.roster, sizes, yielding, held)

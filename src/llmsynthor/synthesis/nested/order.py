@@ -1,0 +1,45 @@
+"""Records that follow each other in a number: where a rule forbids that it falls, siblings out of order are put in order."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from llmsynthor.spec.expressions import Aggregate, Node, Operation, Reference
+from llmsynthor.synthesis.nested.aims import Aims
+from llmsynthor.synthesis.nested.layout import Place, Roster
+
+
+def put_in_order(aims: Aims, roster: Roster) -> Roster:
+    """Sort the numbers of siblings that break such a rule; held top records cannot, since none that breaks a rule is held.
+
+    One move at a time cannot: a day of ten trips with one in the wrong place is far from any that is right.
+    """
+    codes = list(roster.codes)
+    for unit, column in _rising(aims):
+        own = codes[unit].copy()
+        for start, length in zip(roster.start[unit].tolist(), roster.length[unit].tolist(), strict=True):
+            hours = own[start : start + length, column]
+            if length > 1 and (np.diff(hours) < 0).any():
+                own[start : start + length, column] = np.sort(hours)
+        codes[unit] = own
+    return replace(roster, codes=tuple(codes))
+
+
+def _rising(aims: Aims) -> Iterator[Place]:
+    """Own columns that a rule forbids to fall from one record to the next."""
+    for unit, parts in enumerate(aims.layout.units):
+        names = [column.name for column in aims.layout.columns[unit] if column.role == "own"]
+        for rule in aims.spec.rules:
+            name = _falls(rule.forbid.tree) if rule.unit == parts.name else None
+            if name in names:
+                yield unit, names.index(name)
+
+
+def _falls(tree: Node) -> str | None:
+    """The x of `x < previous(x)` or `previous(x) > x`."""
+    if not isinstance(tree, Operation) or tree.symbol not in ("<", ">"):
+        return None
+    later, before = tree.operands if tree.symbol == "<" else tree.operands[::-1]
+    same = isinstance(before, Aggregate) and before.function == "previous" and before.operand == later
+    return later.name if same and isinstance(later, Reference) else None
