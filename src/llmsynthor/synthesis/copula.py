@@ -50,6 +50,9 @@ LITTLE = 0.05
 PRIOR_PAIRS = 2.0
 """How many given tables the default trust is worth, in its calibration."""
 
+MOST_QUESTIONS = 2_000
+"""Scoring calls about pairs at most, shared evenly by the units: about ten minutes of the default model on two cores."""
+
 Floats = NDArray[np.float64]
 Source = Literal["given", "estimated", "maximum entropy"]
 
@@ -160,6 +163,21 @@ def _divergence(truth: Floats, table: Floats) -> float:
     return float((truth[inside] * np.log(truth[inside] / np.maximum(table[inside], 1e-12))).sum())
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """What may be asked: at most `most` questions, about `pairs` (None: all). `besides` was asked of others in other ways.
+
+    Of pairs with a strength below `least` nats nothing is assumed.
+    `floating` are variables whose margin no table knows and other variables decide, such as the origin of a trip.
+    """
+
+    pairs: tuple[Pair, ...] | None = None
+    most: int = MOST_QUESTIONS
+    least: float = 0.0
+    besides: tuple[Estimate, ...] = ()
+    floating: frozenset[str] = frozenset()
+
+
 def dependences(
     goals: Goals,
     variables: Sequence[Coarse],
@@ -168,18 +186,18 @@ def dependences(
     wish: Mapping[frozenset[str], float],
     trust: Trust,
     implied: Mapping[Pair, Floats],
-    among: Sequence[Pair] | None = None,
-    least: float = 0.0,
+    scope: Scope,
 ) -> tuple[Dependence, ...]:
     """Say for every pair where its dependence comes from; the user's `wish` replaces the rule's trust.
 
-    `implied` are pair tables that follow from the given ones: an estimate adds to what those explain already. `among` are the
-    pairs to speak of, all by default; those of which the model says less than `least` nats are left to maximum entropy.
+    `implied` are pair tables that follow from the given ones: an estimate adds to what those explain already. Pairs of which the
+    model says less than `scope.least` nats are left to maximum entropy.
     """
     by_name = {variable.name: variable for variable in variables}
     estimated = {frozenset(estimate.pair): estimate for estimate in estimates}
     found = []
-    for pair in combinations([axis.name for axis in goals.grid.axes], 2) if among is None else among:
+    every = combinations([axis.name for axis in goals.grid.axes], 2)
+    for pair in every if scope.pairs is None else scope.pairs:
         estimate = estimated.get(frozenset(pair))
         given = given_strength(goals, *pair)
         rule = Trust() if estimate is not None and estimate.apart else trust
@@ -188,7 +206,7 @@ def dependences(
         agreement = estimate.agreement if estimate is not None else float("nan")
         if given is not None:
             found.append(Dependence(pair=pair, source="given", strength=given, raw_strength=raw, agreement=agreement))
-        elif estimate is not None and own > 0 and (raw >= least or frozenset(pair) in wish):
+        elif estimate is not None and own > 0 and (raw >= scope.least or frozenset(pair) in wish):
             alone = own
             table, own = _beside(estimate, own, by_name, implied.get(estimate.pair))
             found.append(
@@ -200,7 +218,9 @@ def dependences(
                     trust=own,
                     raw_strength=raw,
                     table=table,
-                    added=own * estimate.interaction if own < EXPLAINED_FOR_THE_MOST * alone else None,
+                    added=own * estimate.interaction
+                    if own < EXPLAINED_FOR_THE_MOST * alone or scope.floating & set(pair)
+                    else None,
                 )
             )
         else:

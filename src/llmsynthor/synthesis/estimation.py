@@ -6,7 +6,7 @@ well: they show how far the model can be trusted, and calibrate it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -16,7 +16,7 @@ from llmsynthor.errors import BudgetError, CannotScoreError
 from llmsynthor.spec.specification import Spec
 from llmsynthor.spec.targets import Table
 from llmsynthor.synthesis.coarse import Coarse, coarsen
-from llmsynthor.synthesis.copula import Dependence, Trust, as_table, calibrate, dependences
+from llmsynthor.synthesis.copula import MOST_QUESTIONS, Dependence, Scope, Trust, as_table, calibrate, dependences
 from llmsynthor.synthesis.dependency import Group
 from llmsynthor.synthesis.elicit import (
     FRAMES,
@@ -31,9 +31,6 @@ from llmsynthor.synthesis.elicit import (
 from llmsynthor.synthesis.estimates import CLIP, Estimate, combine
 from llmsynthor.synthesis.given import given_shares
 from llmsynthor.synthesis.goals import Goals
-
-MOST_QUESTIONS = 2_000
-"""Scoring calls about pairs at most, shared evenly by the units: about ten minutes of the default model on two cores."""
 
 WORTH_ASKING = 0.01
 """Mutual information in nats that a first answer must show for a pair to be asked again in other words."""
@@ -129,15 +126,6 @@ def expected_questions(variables: Sequence[Coarse], questions: Questions, most: 
     return min(most, len(FRAMES) * count_questions(variables, every))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scope:
-    """What may be asked: at most `most` questions, about `pairs` (None: all). `besides` was asked of others in other ways."""
-
-    pairs: tuple[Pair, ...] | None = None
-    most: int = MOST_QUESTIONS
-    besides: tuple[Estimate, ...] = ()
-
-
 def estimate(
     goals: Goals,
     asking: Asking,
@@ -160,7 +148,7 @@ def estimate(
         return Estimation(unit=asking.unit, variables=asking.variables, sentence=said)
     estimates, ended = _ask(asking, questions, spare=spare, most=scope.most, notify=notify)
     among = among if among is None else (*among, *(estimate.pair for estimate in besides))
-    return conclude(goals, asking, (*estimates, *besides), imply(questions.open), ended, among)
+    return conclude(goals, asking, (*estimates, *besides), imply(questions.open), ended, replace(scope, pairs=among))
 
 
 def elicit_estimates(goals: Goals, asking: Asking) -> tuple[tuple[Estimate, ...], Trust]:
@@ -192,16 +180,13 @@ def conclude(
     estimates: Sequence[Estimate],
     implied: Mapping[Pair, Floats],
     ended: BudgetError | None,
-    among: Sequence[Pair] | None = None,
+    scope: Scope,
 ) -> Estimation:
     """Weigh the estimates by trust, calibrated on the pairs that tables give, and write them as soft targets."""
     truth = _truth(goals, asking, estimates)
     trust = calibrate(asking.variables, estimates, truth)
     wish: Mapping[frozenset[str], float] = asking.spec.dependencies.trust
-    least = WORTH_ASKING if among is not None else 0.0
-    found = dependences(
-        goals, asking.variables, estimates, wish=wish, trust=trust, implied=implied, among=among, least=least
-    )
+    found = dependences(goals, asking.variables, estimates, wish=wish, trust=trust, implied=implied, scope=scope)
     unit, source = asking.unit, f"llm {asking.model.identity.name}"
     tables = tuple(as_table(d, asking.variables, unit=unit, source=source) for d in found if d.table is not None)
     asked = f"{len(estimates)} pairs of variables were asked about, {len(tables)} are estimated"

@@ -31,7 +31,7 @@ from llmsynthor.synthesis.nested.layout import Roster
 SPOUSE, CHILD = "husband or wife", "son or daughter"
 EITHER = f"{SPOUSE}, {CHILD}"
 FRAMES = ("kin-sentence", "kin-interview")
-STRONG, HALF_STRONG, ROLE, BACK, HOW_MANY = 3.0, 0.5, 2.0, 0.6, 3.0
+STRONG, HALF_STRONG, ROLE, BACK, HOW_MANY = 3.0, 0.5, 2.0, 0.6, 3.5
 """What a model of full credibility says about a number in a role counts STRONG times at most, half of it at HALF_STRONG nats of
 dependence on the first person's, and ROLE times where it depends on the role alone (children are young). What it says of the first
 person given the member counts BACK beside the other way round, and HOW_MANY times for who has such a member at all. Fitted on ages
@@ -124,11 +124,10 @@ def _compose(aims: Aims, asking: Asking, unit: Unit, sample: Roster) -> Composit
     derived: dict[str, Derived] = {}
     for variable in variables:
         numeric = isinstance(variable.levels[0], Interval)
-        if not numeric and variable.name not in inherited:
-            continue
+        alone = not numeric and variable.name not in inherited
         column, new = _first_column(unit, parent, variable)
         first = first_shares(aims, sample, unit, variable)
-        said = _said_of_roles(asking, variable, first)
+        said = _said_of_roles(asking, variable, first, alone=alone)
         for role, universe in _roles(parent, kinds):
             weights, trust = said[role] if role in said else _either(said[SPOUSE], said[CHILD])
             if trust > 0:
@@ -138,19 +137,29 @@ def _compose(aims: Aims, asking: Asking, unit: Unit, sample: Roster) -> Composit
     return Composition(beliefs=tuple(found), derived=tuple(derived.values()), sentence=words)
 
 
-def _said_of_roles(asking: Asking, variable: Coarse, first: Floats) -> dict[str, tuple[Floats, float]]:
+def _said_of_roles(asking: Asking, variable: Coarse, first: Floats, *, alone: bool) -> dict[str, tuple[Floats, float]]:
     """Log-weights and trust of a husband or wife, and of a son or daughter."""
     strangers = _scores(asking, "kin-strangers", "", variable)
     asked = {role: [_scores(asking, frame, role, variable) for frame in FRAMES] for role in (SPOUSE, CHILD)}
+    told = _told_apart([np.mean(scores, axis=0) for scores in asked.values()], strangers, variable)
+    if alone:
+        trust = 1.0 if told > 0 else 0.0
+        return {role: (_of_role(scores, strangers, variable, first), trust) for role, scores in asked.items()}
     if not isinstance(variable.levels[0], Interval):
         return {role: _likeness(scores, strangers, variable) for role, scores in asked.items()}
-    told = _told_apart([np.mean(scores, axis=0) for scores in asked.values()], strangers, variable)
     unknown, found = _scores(asking, "kin-unknown", "", variable), {}
     for role, scores in asked.items():
         back = _scores(asking, "kin-back", role, variable) - unknown
         lifts = np.mean(scores, axis=0) - strangers, back.T
         found[role] = _numbers(lifts, first, variable.shares, told), told
     return found
+
+
+def _of_role(scores: Sequence[Floats], strangers: Floats, variable: Coarse, first: Floats) -> Floats:
+    """How much likelier a level is in a role, whatever the first person's: husbands and wives are not in preschool."""
+    lift = first @ (np.mean(scores, axis=0) - strangers)
+    lift = lift - np.log(variable.shares @ np.exp(lift))
+    return np.asarray(np.tile(np.clip(lift, -CLIP, CLIP), (variable.size, 1)))
 
 
 def _either(one: tuple[Floats, float], other: tuple[Floats, float]) -> tuple[Floats, float]:

@@ -9,8 +9,9 @@ from llmsynthor.llm.ledger import Recorded, Spent
 from llmsynthor.spec.schema import Derived
 from llmsynthor.spec.specification import Spec
 from llmsynthor.synthesis.coarse import coarsen
+from llmsynthor.synthesis.copula import Scope
 from llmsynthor.synthesis.elicit import Asking
-from llmsynthor.synthesis.estimation import Estimation, Scope, estimate
+from llmsynthor.synthesis.estimation import WORTH_ASKING, Estimation, estimate
 from llmsynthor.synthesis.feasibility import find_contradictions
 from llmsynthor.synthesis.nested.aims import Aims, set_aims, with_beliefs, with_estimates
 from llmsynthor.synthesis.nested.align import AlignedRoster, Effort, align_nested
@@ -90,7 +91,13 @@ class _Run:
             self.compositions.append(compose(self.aims, own, sample))
             told = lambda: self.tell("copula", 0, None)  # noqa: E731
             imply = lambda pairs, implied=implied: {pair: implied[pair] for pair in pairs if pair in implied}  # noqa: E731
-            scope = Scope(pairs=related.pairs, most=most, besides=tuple(ask_turns(asking)))
+            scope = Scope(
+                pairs=related.pairs,
+                most=most,
+                least=WORTH_ASKING,
+                besides=tuple(ask_turns(asking)),
+                floating=related.floating,
+            )
             self.estimations.append(estimate(related.goals, asking, (), spare=0, imply=imply, notify=told, scope=scope))
         self.aims = self.believed()
 

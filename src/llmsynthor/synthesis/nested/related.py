@@ -16,8 +16,9 @@ from llmsynthor.spec.inputs import POSITION, base_columns
 from llmsynthor.spec.schema import Category, Derived, Unit
 from llmsynthor.spec.specification import Spec
 from llmsynthor.synthesis.coarse import MOST_LEVELS, Coarse, coarsen
+from llmsynthor.synthesis.copula import MOST_QUESTIONS
 from llmsynthor.synthesis.elicit import PEOPLE, Pair
-from llmsynthor.synthesis.estimation import MOST_QUESTIONS, planned_questions
+from llmsynthor.synthesis.estimation import planned_questions
 from llmsynthor.synthesis.goals import Goals
 from llmsynthor.synthesis.grid import Grid
 from llmsynthor.synthesis.implied import pair_shares_of
@@ -38,12 +39,16 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Related:
-    """The variables of one unit to ask about and the pairs of them; `goals` are the tables that give some of them."""
+    """The variables of one unit to ask about and the pairs of them; `goals` are the tables that give some of them.
+
+    `floating` variables have a margin that no table gives and others decide.
+    """
 
     unit: str
     goals: Goals
     variables: tuple[Coarse, ...]
     pairs: tuple[Pair, ...]
+    floating: frozenset[str] = frozenset()
 
 
 def order_columns(spec: Spec, unit: Unit) -> tuple[Derived, ...]:
@@ -133,7 +138,8 @@ def planned_nested(aims: Aims) -> int:
 def _relate(aims: Aims, unit: int, own: list[tuple[Coarse, ...]]) -> Related:
     goals = _within(aims, unit, above=True)
     position = {axis.name: k for k, axis in enumerate(goals.grid.axes)}
-    known = [*own[unit], *_partial(_within(aims, unit, above=False), own[unit]), *_ordered(aims, unit, own[unit])]
+    partial = tuple(_partial(_within(aims, unit, above=False), own[unit]))
+    known = [*own[unit], *partial, *_ordered(aims, unit, own[unit])]
     parent = aims.layout.parent(unit)
     if parent >= 0:
         prefix = aims.layout.units[parent].name
@@ -141,7 +147,9 @@ def _relate(aims: Aims, unit: int, own: list[tuple[Coarse, ...]]) -> Related:
         known += [replace(v, name=f"{prefix}.{v.name}") for v in own[parent] if v.name in coded]
     variables = tuple(replace(v, axis=position.get(v.name, -1)) for v in known)
     pairs = tuple(pair for pair in combinations([v.name for v in variables], 2) if _is_asked(aims.spec, unit, pair))
-    return Related(unit=aims.layout.units[unit].name, goals=goals, variables=variables, pairs=pairs)
+    floating = frozenset(variable.name for variable in partial)
+    name = aims.layout.units[unit].name
+    return Related(unit=name, goals=goals, variables=variables, pairs=pairs, floating=floating)
 
 
 def _partial(goals: Goals, own: tuple[Coarse, ...]) -> Iterator[Coarse]:
