@@ -41,9 +41,12 @@ def _assumption(row: dict[str, Any], comparison: Comparison | None, name: str) -
 
 def _compared(folder: Path, units: Mapping[str, str], records: dict[str, pl.DataFrame]) -> tuple[Comparison, ...]:
     """Read estimated tables as targets of the run's spec, and compare them with the records."""
-    raw = read_yaml((folder / "spec" / "spec.yaml").read_text(encoding="utf-8"), where=str(folder))
+    path = folder / "spec" / "spec.yaml"
+    if not records or not path.is_file():
+        return ()
+    raw = read_yaml(path.read_text(encoding="utf-8"), where=str(folder))
     kept = [table for table in units if (folder / table).is_file() and _is_about(raw, units[table], folder / table)]
-    if not records or not kept:
+    if not kept:
         return ()
     raw["targets"] = [
         {"name": table, "unit": units[table], "table": str((folder / table).resolve()), "value": "share"}
