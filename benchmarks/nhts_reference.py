@@ -114,13 +114,17 @@ def main(source: Path, out: Path) -> None:
             "age",
             "sex",
             worker=pl.col("worker").replace_strict(WORKER),
-            driver=pl.when(under).then(pl.lit("Under 15")).otherwise(pl.col("driver").replace_strict(DRIVER, default=None)),
+            driver=pl.when(under)
+            .then(pl.lit("Under 15"))
+            .otherwise(pl.col("driver").replace_strict(DRIVER, default=None)),
             num_trips=pl.col("made"),
         ).with_columns(person_id=pl.col("household_id") * 100 + pl.col("person_num")),
     }
     frames["person"] = frames["person"].join(frames["household"].select("household_id"), on="household_id").sort(*key)
     ids = frames["person"].select(*key, "person_id")
-    frames["trip"] = trips.join(ids, on=key, how="inner", maintain_order="left_right").drop(*key).with_row_index("trip_id")
+    frames["trip"] = (
+        trips.join(ids, on=key, how="inner", maintain_order="left_right").drop(*key).with_row_index("trip_id")
+    )
     out.mkdir(parents=True, exist_ok=True)
     for name, frame in frames.items():
         frame.write_parquet(out / f"{name}.parquet")
