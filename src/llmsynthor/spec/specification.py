@@ -60,6 +60,13 @@ class Spec:
     settings: Settings = field(default_factory=Settings)
     notes: tuple[Problem, ...] = field(default=(), compare=False)
 
+    def is_vetoed(self, name: str) -> bool:
+        """Whether all pairs of a variable are skipped: then nothing is assumed about it across records either."""
+        units = self.schema.units
+        names = {v.name for unit in units for v in (*unit.coded, *(derived.variable for derived in unit.derived))}
+        others = {frozenset((name, other)) for other in names - {name}}
+        return bool(others) and others <= set(self.dependencies.skip)
+
     @classmethod
     def load(cls, source: Any) -> "Spec":
         """Read a spec from a path to a YAML file or from a mapping; see `llmsynthor.spec.files.load`."""

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from llmsynthor.spec.targets import Table
 from llmsynthor.synthesis.coarse import Coarse, fit_margins, interaction, mutual_information
 from llmsynthor.synthesis.coincidence import coincidences
-from llmsynthor.synthesis.elicit import Pair
+from llmsynthor.synthesis.elicit import Pair, bare
 from llmsynthor.synthesis.estimates import CLIP, Estimate, agreement_of, credibility
 from llmsynthor.synthesis.given import given_strength
 from llmsynthor.synthesis.goals import Goals
@@ -44,9 +44,6 @@ SOFTNESS = 0.98
 
 SCALES = tuple(float(x) for x in np.geomspace(0.1, 4.0, 24))
 HALVES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.4)
-LITTLE = 0.05
-"""Trust below which differences do not matter."""
-
 PRIOR_PAIRS = 2.0
 """How many given tables the default trust is worth, in its calibration."""
 
@@ -167,8 +164,8 @@ def _divergence(truth: Floats, table: Floats) -> float:
 class Scope:
     """What may be asked: at most `most` questions, about `pairs` (None: all). `besides` was asked of others in other ways.
 
-    Of pairs with a strength below `least` nats nothing is assumed.
-    `floating` are variables whose margin no table knows and other variables decide, such as the origin of a trip.
+    Of pairs with a strength below `least` nats nothing is assumed. `floating` are variables whose margin no table knows and
+    other variables decide, such as the origin of a trip.
     """
 
     pairs: tuple[Pair, ...] | None = None
@@ -201,12 +198,12 @@ def dependences(
         estimate = estimated.get(frozenset(pair))
         given = given_strength(goals, *pair)
         rule = Trust() if estimate is not None and estimate.apart else trust
-        own = 0.0 if estimate is None else wish.get(frozenset(pair), rule.of(estimate.strength, estimate.agreement))
+        own = 0.0 if estimate is None else wish.get(bare(pair), rule.of(estimate.strength, estimate.agreement))
         raw = estimate.strength if estimate is not None else float("nan")
         agreement = estimate.agreement if estimate is not None else float("nan")
         if given is not None:
             found.append(Dependence(pair=pair, source="given", strength=given, raw_strength=raw, agreement=agreement))
-        elif estimate is not None and own > 0 and (raw >= scope.least or frozenset(pair) in wish):
+        elif estimate is not None and own > 0 and (raw >= scope.least or bare(pair) in wish):
             alone = own
             table, own = _beside(estimate, own, by_name, implied.get(estimate.pair))
             found.append(

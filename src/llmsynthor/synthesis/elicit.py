@@ -24,6 +24,16 @@ Pair = tuple[str, str]
 Direction = tuple[str, str]
 """A variable that is given, and one that is asked for."""
 
+
+def bare(pair: Pair) -> frozenset[str]:
+    """A pair as the user names it, without the units that nested pairs carry.
+
+    >>> sorted(bare(("age", "household.tenure")))
+    ['age', 'tenure']
+    """
+    return frozenset(name.rpartition(".")[2] for name in pair)
+
+
 STRANGERS = "strangers"
 FRAMES: Mapping[str, float] = {"record": 1.0, STRANGERS: -1.5, "interview": 1.5, "table": 0.5}
 """Wordings of the questions and their weights, in the order in which they are asked. They err differently, and are averaged.

@@ -24,6 +24,7 @@ from llmsynthor.synthesis.elicit import (
     Conditional,
     Direction,
     Pair,
+    bare,
     count_questions,
     elicit,
     elicit_shares,
@@ -94,10 +95,10 @@ def choose_pairs(
     wish = spec.dependencies
     named = [set(group.variables) for group in groups if group.source == "llm"]
     every = [(a.name, b.name) for a, b in combinations(variables, 2)] if among is None else among
-    pairs = [pair for pair in every if frozenset(pair) not in wish.skip]
+    pairs = [pair for pair in every if bare(pair) not in wish.skip]
     given = tuple(pair for pair in pairs if given_shares(goals, variables, pair) is not None)
     left = [pair for pair in pairs if not _tabulated(goals, pair)]
-    rank = {p: (frozenset(p) not in wish.ask, not any(set(p) <= names for names in named)) for p in left}
+    rank = {p: (bare(p) not in wish.ask, not any(set(p) <= names for names in named)) for p in left}
     return Questions(open=tuple(sorted(left, key=lambda pair: rank[pair])), given=given if left else ())
 
 
@@ -228,8 +229,8 @@ def _strong(asking: Asking, first: Sequence[Direction], found: Sequence[Conditio
     """The pairs that showed strength, the strongest first, behind those that the user asks for."""
     strength = {frozenset(e.pair): e.strength for e in combine(asking.variables, found)}
     wish = asking.spec.dependencies.ask
-    worth = [d for d in first if frozenset(d) in wish or strength.get(frozenset(d), 0.0) >= WORTH_ASKING]
-    return sorted(worth, key=lambda d: (frozenset(d) not in wish, -strength.get(frozenset(d), 0.0)))
+    worth = [d for d in first if bare(d) in wish or strength.get(frozenset(d), 0.0) >= WORTH_ASKING]
+    return sorted(worth, key=lambda d: (bare(d) not in wish, -strength.get(frozenset(d), 0.0)))
 
 
 def _affordable(asking: Asking, directions: Sequence[Direction], spare: int, most: int) -> list[Direction]:

@@ -1,11 +1,13 @@
 """What is asked about across units and along the order of records."""
 
+import copy
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from llmsynthor import Spec
+from llmsynthor.synthesis.estimation import choose_pairs
 from llmsynthor.synthesis.nested.aims import Aims, set_aims
 from llmsynthor.synthesis.nested.align import align_nested
 from llmsynthor.synthesis.nested.layout import Roster
@@ -42,6 +44,35 @@ def test_what_a_rule_does_not_tie_to_the_record_before_is_asked_about() -> None:
     document["rules"] = [rule for rule in document["rules"] if rule["name"] != "in time"]
     spec = Spec.load(document)
     assert [d.name for d in order_columns(spec, spec.schema["trip"])] == ["turn", "previous_hour"]
+
+
+def test_variables_that_happen_to_have_such_names_are_asked_about_as_any_other() -> None:
+    document = day_document(simulate(50, 1))
+    document["units"] = copy.deepcopy(document["units"])
+    trip = document["units"]["trip"]["variables"]
+    trip["turn"] = {"kind": "category", "levels": ["left", "right"]}
+    trip["previous_goal"] = {"kind": "category", "levels": ["yes", "no"]}
+    for name, levels in (("turn", ["left", "right"]), ("previous_goal", ["yes", "no"])):
+        cells = [{name: level, "share": 0.5} for level in levels]
+        document["targets"].append({"name": name, "unit": "trip", "cells": cells, "value": "share"})
+    own = set_aims(Spec.load(document))
+    related, _ = counted(relate(own)[2], own, align_nested(own, records=50, seed=1).roster)
+    assert related.turn is None
+    assert {("goal", "turn"), ("goal", "previous_goal"), ("turn", "previous_goal")} <= set(related.pairs)
+    assert {v.words for v in related.variables if v.name == "turn"} == {("left", "right")}
+
+
+def test_a_veto_reaches_across_units_and_records() -> None:
+    document = day_document(simulate(50, 1)) | {"dependencies": {"skip": [["goal", "works"], "hour"]}}
+    document["rules"] = [rule for rule in document["rules"] if rule["name"] != "in time"]
+    spec = Spec.load(document)
+    assert spec.is_vetoed("hour")
+    assert not spec.is_vetoed("goal")
+    assert [d.name for d in order_columns(spec, spec.schema["trip"])] == ["turn"]
+    trip = relate(set_aims(spec))[2]
+    asked = choose_pairs(trip.goals, spec, trip.variables, (), trip.pairs)
+    assert ("goal", "person.works") in trip.pairs
+    assert ("goal", "person.works") not in asked.open
 
 
 def test_names_of_the_user_are_left_alone(aims: Aims) -> None:

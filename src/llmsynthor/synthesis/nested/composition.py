@@ -3,8 +3,7 @@
 No table says it, and a form with numbered persons does not make a small model say it: asked for the age of "person 3" it repeats
 that of person 1. Asked about the householder's husband or wife, or son or daughter, it knows. So roles are put into words: in
 which kinds of household the householder has a spouse is asked outright, all others are taken for children; where no variable tells
-the kinds apart the second member may be either. What the model
-says of two strangers is taken off, as everywhere (see `copula`).
+the kinds apart the second member may be either. What the model says of two strangers is taken off, as everywhere (see `estimates`).
 """
 
 from collections.abc import Iterator, Sequence
@@ -94,7 +93,8 @@ def _has_relatives(unit: Unit) -> bool:
 
 def _kin_variables(aims: Aims, unit: Unit) -> tuple[Coarse, ...]:
     cuts = {v.name: expression_cuts(v, aims.spec, unit) for v in unit.coded if isinstance(v, Numeric)}
-    return coarsen(aims.own[aims.layout.number(unit.name)], most_bins=KIN_BINS, cuts=cuts)
+    found = coarsen(aims.own[aims.layout.number(unit.name)], most_bins=KIN_BINS, cuts=cuts)
+    return tuple(variable for variable in found if not aims.spec.is_vetoed(variable.name))
 
 
 def compose(aims: Aims, asking: Asking, sample: Roster) -> Composition:
@@ -237,7 +237,7 @@ def _fill(asking: Asking, frame: str, **words: str) -> str:
 
 
 def _told_apart(roles: Sequence[Floats], strangers: Floats, variable: Coarse) -> float:
-    """How far the model tells relatives from strangers, over all roles: see `copula.believable`."""
+    """How far the model tells relatives from strangers, over all roles: see `estimates.believable`."""
     chance = np.outer(variable.shares, variable.shares)
     square = [
         float((chance * interaction(m, variable.shares, variable.shares) ** 2).sum()) for m in (*roles, strangers)

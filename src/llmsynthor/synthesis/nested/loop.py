@@ -1,6 +1,6 @@
 """A run over nested records: the stages in order, told as those of the flat loop are."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -8,7 +8,6 @@ import numpy as np
 from llmsynthor.llm.ledger import Recorded, Spent
 from llmsynthor.spec.schema import Derived
 from llmsynthor.spec.specification import Spec
-from llmsynthor.synthesis.coarse import coarsen
 from llmsynthor.synthesis.copula import Scope
 from llmsynthor.synthesis.elicit import Asking
 from llmsynthor.synthesis.estimation import WORTH_ASKING, Estimation, estimate
@@ -76,7 +75,7 @@ class _Run:
             self.spec, self.options, llm=True, questions=planned_nested(self.aims) + planned_composition(self.aims)
         )
         sample, most = self.sample(), questions_of_each(self.aims)
-        for unit, uncounted in enumerate(relate(self.aims)):
+        for uncounted in relate(self.aims):
             related, implied = counted(uncounted, self.aims, sample)
             asking = Asking(
                 spec=self.spec,
@@ -87,15 +86,14 @@ class _Run:
                 temperature=self.options.temperature,
             )
             self.tell("copula", 0, None)
-            own = replace(asking, variables=coarsen(self.aims.own[unit]))
-            self.compositions.append(compose(self.aims, own, sample))
+            self.compositions.append(compose(self.aims, asking, sample))
             told = lambda: self.tell("copula", 0, None)  # noqa: E731
             imply = lambda pairs, implied=implied: {pair: implied[pair] for pair in pairs if pair in implied}  # noqa: E731
             scope = Scope(
                 pairs=related.pairs,
                 most=most,
                 least=WORTH_ASKING,
-                besides=tuple(ask_turns(asking)),
+                besides=tuple(ask_turns(asking, related.turn)),
                 floating=related.floating,
             )
             self.estimations.append(estimate(related.goals, asking, (), spare=0, imply=imply, notify=told, scope=scope))

@@ -41,7 +41,8 @@ Floats = NDArray[np.float64]
 class Related:
     """The variables of one unit to ask about and the pairs of them; `goals` are the tables that give some of them.
 
-    `floating` variables have a margin that no table gives and others decide.
+    `floating` variables have a margin that no table gives and others decide; `turn` names the one that says where in the order
+    of its parent's records one is, where there is an order.
     """
 
     unit: str
@@ -49,6 +50,7 @@ class Related:
     variables: tuple[Coarse, ...]
     pairs: tuple[Pair, ...]
     floating: frozenset[str] = frozenset()
+    turn: str | None = None
 
 
 def order_columns(spec: Spec, unit: Unit) -> tuple[Derived, ...]:
@@ -85,17 +87,10 @@ def _turn(unit: Unit) -> Derived:
 
 
 def _before(spec: Spec, unit: Unit) -> Iterator[Derived]:
-    """What each variable is in the record before, unless a rule ties the two together already."""
-    tied = {
-        reference.name
-        for owner, expression in expressions_of(spec)
-        if owner.name == unit.name
-        for node in nodes(expression.tree)
-        if _is_previous(node)
-        for reference in walk(node)
-    }
+    """What each variable is in the record before, unless a rule ties the two together already, or the user vetoes it."""
+    tied = {reference.name for rule in _tying(spec, unit) for reference in references(rule)}
     for variable in unit.coded:
-        if variable.name not in tied and not any(_is_tied(rule.forbid, variable.name) for rule in spec.rules):
+        if variable.name not in tied and not spec.is_vetoed(variable.name):
             label = f"{variable.label or say(variable.name)} of the {say(unit.name)} before"
             own = replace(variable, name=BEFORE + variable.name, label=label)
             yield Derived(variable=own, expression=parse(f"previous({variable.name})"))
@@ -103,15 +98,14 @@ def _before(spec: Spec, unit: Unit) -> Iterator[Derived]:
 
 def following(spec: Spec, unit: Unit) -> frozenset[str]:
     """Variables that a rule makes follow from the record before: an origin that is where the last trip ended, a later hour."""
-    tied = [e for owner, e in expressions_of(spec) if owner.name == unit.name and any(map(_is_previous, nodes(e.tree)))]
-    return frozenset(reference.name for e in tied for reference in walk(e.tree, aggregates=False))
+    return frozenset(r.name for rule in _tying(spec, unit) for r in walk(rule.tree, aggregates=False))
 
 
-def _is_tied(expression: Expression, name: str) -> bool:
-    """Whether a condition compares a variable with a predecessor's: `origin != previous(activity)` ties both."""
-    return any(_is_previous(node) for node in nodes(expression.tree)) and Reference(None, name) in references(
-        expression
-    )
+def _tying(spec: Spec, unit: Unit) -> Iterator[Expression]:
+    """Rules that compare a record with its predecessor: `origin != previous(activity)` ties both variables."""
+    for rule in spec.rules:
+        if rule.unit == unit.name and any(map(_is_previous, nodes(rule.forbid.tree))):
+            yield rule.forbid
 
 
 def say(name: str) -> str:
@@ -132,24 +126,33 @@ def questions_of_each(aims: Aims) -> int:
 def planned_nested(aims: Aims) -> int:
     """Scoring calls about pairs that a run makes at most; those about who belongs together come on top."""
     most = questions_of_each(aims)
-    return sum(planned_questions(own.goals, aims.spec, own.variables, own.pairs, most) for own in relate(aims))
+    every = relate(aims)
+    turns = sum(3 * len(own.variables) for own in every if own.turn is not None)
+    return turns + sum(planned_questions(own.goals, aims.spec, own.variables, own.pairs, most) for own in every)
 
 
 def _relate(aims: Aims, unit: int, own: list[tuple[Coarse, ...]]) -> Related:
     goals = _within(aims, unit, above=True)
     position = {axis.name: k for k, axis in enumerate(goals.grid.axes)}
     partial = tuple(_partial(_within(aims, unit, above=False), own[unit]))
-    known = [*own[unit], *partial, *_ordered(aims, unit, own[unit])]
+    ordered = tuple(_ordered(aims, unit, own[unit]))
+    known = [*own[unit], *partial, *ordered]
     parent = aims.layout.parent(unit)
     if parent >= 0:
         prefix = aims.layout.units[parent].name
         coded = {variable.name for variable in aims.layout.units[parent].coded}
         known += [replace(v, name=f"{prefix}.{v.name}") for v in own[parent] if v.name in coded]
     variables = tuple(replace(v, axis=position.get(v.name, -1)) for v in known)
-    pairs = tuple(pair for pair in combinations([v.name for v in variables], 2) if _is_asked(aims.spec, unit, pair))
-    floating = frozenset(variable.name for variable in partial)
-    name = aims.layout.units[unit].name
-    return Related(unit=name, goals=goals, variables=variables, pairs=pairs, floating=floating)
+    added = frozenset(variable.name for variable in ordered)
+    every = combinations([v.name for v in variables], 2)
+    return Related(
+        unit=aims.layout.units[unit].name,
+        goals=goals,
+        variables=variables,
+        pairs=tuple(pair for pair in every if _is_asked(aims.spec, unit, pair, added)),
+        floating=frozenset(variable.name for variable in partial),
+        turn=TURN if TURN in added else None,
+    )
 
 
 def _partial(goals: Goals, own: tuple[Coarse, ...]) -> Iterator[Coarse]:
@@ -175,15 +178,16 @@ def _ordered(aims: Aims, unit: int, own: tuple[Coarse, ...]) -> Iterator[Coarse]
             yield replace(by_name[derived.name.removeprefix(BEFORE)], name=derived.name, label=label)
 
 
-def _is_asked(spec: Spec, unit: int, pair: Pair) -> bool:
-    """Pairs of a parent's variables belong to the parent; a predecessor's variable is asked about beside the record's own."""
+def _is_asked(spec: Spec, unit: int, pair: Pair, ordered: frozenset[str]) -> bool:
+    """Pairs of a parent's variables belong to the parent; a predecessor's variable is asked about beside the record's own.
+
+    Turns, which are among the `ordered`, are asked about in words of their own (see `sequence`).
+    """
     one, other = pair
     if "." in one and "." in other:
         return False
-    if TURN in pair:
-        return False  # see `sequence`
-    if any(name.startswith(BEFORE) for name in pair):
-        return one == other.removeprefix(BEFORE)
+    if ordered & set(pair):
+        return other != TURN and other in ordered and one == other.removeprefix(BEFORE)
     name = spec.schema.units[unit].name
     used = [base_columns((name, column), spec.schema) if "." not in column else frozenset() for column in pair]
     return (name, one) not in used[1] and (name, other) not in used[0]
@@ -212,11 +216,10 @@ def counted(related: Related, aims: Aims, roster: Roster) -> tuple[Related, dict
         counts = np.bincount(codes[variable.name][codes[variable.name] >= 0], minlength=variable.size) + 0.5
         shares = variable.shares if variable.name in given else counts / counts.sum()
         variables.append(replace(variable, shares=shares))
-    size = {variable.name: variable.size for variable in variables}
+    by_name = {variable.name: variable for variable in variables}
+    size = {name: variable.size for name, variable in by_name.items()}
     tables = {
-        (a, b): pair_shares_of(codes[a], codes[b], size[a], size[b])
-        for a, b in related.pairs
-        if not b.startswith(BEFORE)
+        (a, b): pair_shares_of(codes[a], codes[b], size[a], size[b]) for a, b in related.pairs if by_name[b].axis >= 0
     }
     return replace(related, variables=tuple(variables)), tables
 
@@ -239,7 +242,7 @@ def _codes(related: Related, aims: Aims, roster: Roster) -> dict[str, NDArray[np
         found[variable.name] = level[own if place[0] == unit or family is None else own[family.parent]]
     for variable in related.variables:
         if variable.axis < 0 and family is not None:
-            before = found.get(variable.name.removeprefix(BEFORE))
+            before = None if variable.name == related.turn else found[variable.name.removeprefix(BEFORE)]
             found[variable.name] = family.turn() if before is None else family.before(before)
     return found
 

@@ -15,14 +15,14 @@ from llmsynthor.spec.specification import Spec
 from llmsynthor.synthesis.coarse import Coarse, fit_margins, interaction, mutual_information
 from llmsynthor.synthesis.elicit import Asking
 from llmsynthor.synthesis.estimates import CLIP, Estimate
-from llmsynthor.synthesis.nested.related import TURN, TURNS, following
+from llmsynthor.synthesis.nested.related import TURNS, following, say
 
 FIRST, LAST, ANY = "The first", "The last", "One in the middle"
 
 
-def ask_turns(asking: Asking) -> list[Estimate]:
-    """Score every category of an ordered unit after each turn; nothing of a unit without an order."""
-    turn = next((variable for variable in asking.variables if variable.name == TURN), None)
+def ask_turns(asking: Asking, name: str | None) -> list[Estimate]:
+    """Score every category of an ordered unit after each turn, a variable of that name; nothing of a unit without an order."""
+    turn = next((variable for variable in asking.variables if variable.name == name), None)
     own = _told_by_turn(asking.spec, asking.unit, asking.variables)
     found: list[Estimate] = []
     try:
@@ -38,7 +38,7 @@ def _told_by_turn(spec: Spec, unit: str, variables: Sequence[Coarse]) -> list[Co
     """The unit's own categories, but for those that follow from the record before anyway."""
     left_out = following(spec, spec.schema[unit])
     own = {variable.name for variable in spec.schema[unit].coded if isinstance(variable, Category)}
-    return [variable for variable in variables if variable.name in own - left_out]
+    return [variable for variable in variables if variable.name in own - left_out and not spec.is_vetoed(variable.name)]
 
 
 def _estimate(asking: Asking, variable: Coarse, turn: Coarse) -> Estimate:
@@ -50,8 +50,8 @@ def _estimate(asking: Asking, variable: Coarse, turn: Coarse) -> Estimate:
             "score-turn",
             context=asking.spec.context,
             scenario=asking.spec.scenario,
-            unit=unit.name.replace("_", " "),
-            parent=str(unit.parent).replace("_", " "),
+            unit=say(unit.name),
+            parent=say(str(unit.parent)),
             asked=variable.label,
             turn=words,
         )
@@ -62,4 +62,6 @@ def _estimate(asking: Asking, variable: Coarse, turn: Coarse) -> Estimate:
     scores = np.stack([by_turn[words] for words in turn.words], axis=1)
     mean = np.clip(interaction(scores, variable.shares, turn.shares), -CLIP, CLIP)
     strength = mutual_information(fit_margins(mean, variable.shares, turn.shares))
-    return Estimate(pair=(variable.name, TURN), interaction=mean, strength=strength, agreement=float("nan"), apart=True)
+    return Estimate(
+        pair=(variable.name, turn.name), interaction=mean, strength=strength, agreement=float("nan"), apart=True
+    )

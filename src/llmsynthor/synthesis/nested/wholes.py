@@ -62,7 +62,7 @@ class Whole:
 def propose(
     aims: Aims, model: Recorded, *, proposals: int, records: int, seed: int, temperature: float
 ) -> tuple[Whole, ...]:
-    """Ask for whole records, one by one, until the budget ends."""
+    """Ask for whole records, one by one; those that the budget leaves no room for are told as dropped."""
     found: list[Whole] = []
     for number, fixed in enumerate(_guidance(aims, proposals)):
         rng = np.random.default_rng([seed, 10, number])
@@ -81,11 +81,9 @@ def propose(
         )
         try:
             answer = ask(model, request, accept=lambda answer, _last: (_member(aims, 0, answer), answer))
-        except AnswerError as problem:
+        except (AnswerError, BudgetError) as problem:
             found.append(Whole(proposal=replace(draft, status=f"dropped: {problem}"), member=None))
             continue
-        except BudgetError:
-            break
         member, raw = answer.value
         asked = _asked(raw, records)
         most = max(1, int(SHARE * records / proposals))
