@@ -14,7 +14,7 @@ from llmsynthor.synthesis.correct import correct
 from llmsynthor.synthesis.fit import fit
 from llmsynthor.synthesis.goals import Goals
 from llmsynthor.synthesis.nested.aims import Aims
-from llmsynthor.synthesis.nested.layout import Roster
+from llmsynthor.synthesis.nested.layout import Roster, rows_below
 from llmsynthor.synthesis.program import Potential, compile_goals
 from llmsynthor.synthesis.projection import project_columns
 from llmsynthor.synthesis.shape import shape_potentials
@@ -102,8 +102,7 @@ def take(roster: Roster, aims: Aims, donors: NDArray[np.int64], *, rng: np.rando
         above = sources[layout.parent(unit)]
         length = roster.length[unit][above]
         start = (np.cumsum(length) - length).astype(np.int32)
-        within = np.arange(int(length.sum())) - np.repeat(start, length)
-        source = np.repeat(roster.start[unit][above].astype(np.int64), length) + within
+        source, _ = rows_below(roster.start[unit][above], length)
         sources.append(steady_counts(aims, unit, roster, source, rng=rng))
         starts.append(start)
         lengths.append(length)

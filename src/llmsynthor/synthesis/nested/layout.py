@@ -146,6 +146,16 @@ class Roster:
         return tuple(len(codes) for codes in self.codes)
 
 
+def rows_below(start: NDArray[np.int32], length: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows of all children, parent by parent, and the rank of each among its siblings, from 0.
+
+    >>> rows_below(np.array([5, 0], dtype=np.int32), np.array([2, 1], dtype=np.int32))
+    (array([5, 6, 0]), array([0, 1, 0]))
+    """
+    rank = np.arange(int(length.sum())) - np.repeat(np.cumsum(length) - length, length)
+    return np.repeat(start.astype(np.int64), length) + rank, rank
+
+
 def in_order(roster: Roster, layout: Layout, order: NDArray[np.int64]) -> Roster:
     """Put the top records into an order, and children behind each other in the order of their parents."""
     sources = [np.asarray(order, dtype=np.int64)]
@@ -153,10 +163,8 @@ def in_order(roster: Roster, layout: Layout, order: NDArray[np.int64]) -> Roster
     for unit in range(1, len(layout.units)):
         above = sources[layout.parent(unit)]
         length = roster.length[unit][above]
-        start = np.cumsum(length) - length
-        within = np.arange(int(length.sum())) - np.repeat(start, length)
-        sources.append(np.repeat(roster.start[unit][above].astype(np.int64), length) + within)
-        starts.append(start.astype(np.int32))
+        sources.append(rows_below(roster.start[unit][above], length)[0])
+        starts.append((np.cumsum(length) - length).astype(np.int32))
         lengths.append(length)
     return replace(
         roster,

@@ -7,7 +7,7 @@ import numpy as np
 
 from llmsynthor.spec.expressions import Aggregate, Node, Operation, Reference
 from llmsynthor.synthesis.nested.aims import Aims
-from llmsynthor.synthesis.nested.layout import Place, Roster
+from llmsynthor.synthesis.nested.layout import Place, Roster, rows_below
 
 
 def put_in_order(aims: Aims, roster: Roster) -> Roster:
@@ -18,10 +18,12 @@ def put_in_order(aims: Aims, roster: Roster) -> Roster:
     codes = list(roster.codes)
     for unit, column in _rising(aims):
         own = codes[unit].copy()
-        for start, length in zip(roster.start[unit].tolist(), roster.length[unit].tolist(), strict=True):
-            hours = own[start : start + length, column]
-            if length > 1 and (np.diff(hours) < 0).any():
-                own[start : start + length, column] = np.sort(hours)
+        rows, rank = rows_below(roster.start[unit], roster.length[unit])
+        parent = np.repeat(np.arange(len(roster.length[unit])), roster.length[unit])
+        falls = (np.diff(own[rows, column], prepend=0) < 0) & (rank > 0)
+        wrong = np.isin(parent, parent[falls])
+        by_value = np.lexsort((own[rows[wrong], column], parent[wrong]))
+        own[rows[wrong], column] = own[rows[wrong][by_value], column]
         codes[unit] = own
     return replace(roster, codes=tuple(codes))
 

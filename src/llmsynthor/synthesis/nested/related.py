@@ -24,7 +24,7 @@ from llmsynthor.synthesis.grid import Grid
 from llmsynthor.synthesis.implied import pair_shares_of
 from llmsynthor.synthesis.nested.aims import Aims
 from llmsynthor.synthesis.nested.cuts import expressions_of
-from llmsynthor.synthesis.nested.layout import Roster
+from llmsynthor.synthesis.nested.layout import Roster, rows_below
 from llmsynthor.synthesis.nested.task import computed_codes
 
 TURN, BEFORE = "turn", "previous_"
@@ -258,10 +258,9 @@ class _Family:
     @classmethod
     def of(cls, unit: int, roster: Roster) -> "_Family":
         length = roster.length[unit]
-        within = np.arange(int(length.sum())) - np.repeat(np.cumsum(length) - length, length)
-        rows = np.repeat(roster.start[unit], length) + within
+        rows, rank = rows_below(roster.start[unit], length)
         columns = np.zeros((3, roster.sizes[unit]), dtype=np.int32)
-        columns[:, rows] = np.repeat(np.arange(len(length)), length), within, np.repeat(length, length)
+        columns[:, rows] = np.repeat(np.arange(len(length)), length), rank, np.repeat(length, length)
         return cls(parent=columns[0], rank=columns[1], siblings=columns[2])
 
     def turn(self) -> NDArray[np.int64]:
