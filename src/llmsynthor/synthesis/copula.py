@@ -42,7 +42,7 @@ SHARP = 5.0
 SOFTNESS = 0.98
 """Trust of an estimated table as a target, once it is shrunk: it yields to given tables, and to other estimates a little."""
 
-SCALES = tuple(float(x) for x in np.geomspace(0.1, 4.0, 24))
+SCALES = tuple(float(x) for x in np.geomspace(0.1, 12.0, 28))
 HALVES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.4)
 PRIOR_PAIRS = 2.0
 """How many given tables the default trust is worth, in its calibration."""

@@ -4,23 +4,18 @@
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from llmsynthor.synthesis.align import Report
 from llmsynthor.synthesis.nested.aims import Aims
-from llmsynthor.synthesis.nested.correct import DONE, Corrected, correct
 from llmsynthor.synthesis.nested.fit import fit
 from llmsynthor.synthesis.nested.initial import draw_first, enlarge, priors
 from llmsynthor.synthesis.nested.layout import Roster
-from llmsynthor.synthesis.nested.order import put_in_order
 from llmsynthor.synthesis.nested.program import compile_aims
 from llmsynthor.synthesis.nested.task import (
     Effort,
-    Flat,
-    Floats,
     Notify,
     Task,
     count,
@@ -28,13 +23,10 @@ from llmsynthor.synthesis.nested.task import (
     sweep_all,
     unflatten,
 )
+from llmsynthor.synthesis.nested.yielding import OFF, correct_yielding
 from llmsynthor.synthesis.task import table_distances
 
 __all__ = ["AlignedRoster", "Effort", "align_nested"]
-
-
-OFF = 3.0
-"""A cell that is so many records off is not off by rounding."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,49 +82,17 @@ def align_nested(
         flat = flatten(roster, aims.layout)
     counts = count(task, flat, records)
     after = table_distances(task.compiled.tables, counts, task.compiled.goal(counts, roster.sizes))
-    corrected = _corrected(task, flat, roster, fitted.theta)
-    goal = task.compiled.goal(corrected.counts, roster.sizes)
+    corrected = correct_yielding(task, flat, roster, fitted.theta)
     n_tables = len(task.compiled.tables)
     report = Report(
         start=tuple(begun[:n_tables].tolist()),
         fitted=tuple(after[:n_tables].tolist()),
-        final=tuple(table_distances(task.compiled.tables, corrected.counts, goal)[:n_tables].tolist()),
+        final=tuple(table_distances(task.compiled.tables, corrected.counts, corrected.goal)[:n_tables].tolist()),
         sentence=corrected.sentence,
         moved=corrected.moved,
     )
     broken = int(corrected.counts[task.compiled.is_rule].sum())
-    error = np.abs(corrected.counts - goal)
+    error = np.abs(corrected.counts - corrected.goal)
     names = [getattr(piece.goal, "name", "") for piece in task.compiled.pieces[:n_tables]]
     unmet = tuple(name for name, (a, b) in zip(names, task.compiled.tables, strict=True) if error[a:b].max() >= OFF)
     return AlignedRoster(roster=unflatten(corrected.roster, roster), report=report, broken=broken, unmet=unmet)
-
-
-def _corrected(task: Task, flat: Flat, roster: Roster, theta: Floats) -> Corrected:
-    """Walk to the tables; estimates and beliefs yield where that does not succeed with them.
-
-    First they are forgotten for the few records that are in a cell with too many, and only then for all.
-    """
-    sizes, held = roster.sizes, roster.proposal >= 0
-    corrected = correct(task, flat, sizes, theta, held)
-    if corrected.sentence == DONE:
-        return corrected
-    yielding = np.where(_soft(task), 0.0, theta)
-    ordered = flatten(put_in_order(task.aims, unflatten(corrected.roster, roster)), task.aims.layout)
-    corrected = correct(task, ordered, sizes, yielding, held, last=True)
-    if _is_met(task, corrected, sizes) or (yielding == theta).all():
-        return corrected
-    corrected = correct(task, corrected.roster, sizes, yielding, held)
-    return replace(corrected, sentence=f"{corrected.sentence}; what the model says had to yield to tables and rules")
-
-
-def _is_met(task: Task, corrected: Corrected, sizes: tuple[int, ...]) -> bool:
-    error = np.abs(corrected.counts - task.compiled.goal(corrected.counts, sizes))[task.compiled.is_hard]
-    return bool(error.max(initial=0.0) < OFF and not corrected.counts[task.compiled.is_rule].any())
-
-
-def _soft(task: Task) -> NDArray[np.bool_]:
-    """The cells whose weights only lean: estimates and beliefs. They yield where tables are not met with them."""
-    compiled, beliefs = task.compiled, sum(projection.size for _, projection, _ in task.aims.beliefs)
-    soft = compiled.is_target & ~compiled.is_hard
-    soft[len(soft) - beliefs :] = True
-    return np.asarray(soft)

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from llmsynthor.synthesis.nested import kernels_moves
-from llmsynthor.synthesis.nested.program import with_every_move
+from llmsynthor.synthesis.nested import kernels, kernels_moves
+from llmsynthor.synthesis.nested.program import Compiled, with_every_move
 from llmsynthor.synthesis.nested.task import (
     Counts,
     Flat,
@@ -30,15 +30,19 @@ GIVE_UP = 12
 SWAPS = 3
 """Swaps proposed for each top record in a sweep."""
 
+BROKEN = 1e6
+"""A record that breaks a rule beside a squared error of one record."""
+
 DONE = "every cell of every table is within one record of its target"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Corrected:
-    """The best population found, its counts, why the correction ended, and how many moves it made."""
+    """The best population found, its counts and what they should be, why the correction ended, and how many moves it made."""
 
     roster: Flat
     counts: Counts
+    goal: Floats
     sentence: str
     moved: int
 
@@ -53,26 +57,24 @@ class _State:
 def correct(
     task: Task, roster: Flat, sizes: tuple[int, ...], theta: Floats, held: NDArray[np.bool_], *, last: bool = False
 ) -> Corrected:
-    """Anneal the penalty until every cell is within rounding, or nothing more is gained; held top records stay.
+    """Anneal the penalty until every cell is within rounding, or nothing more is gained; held top records stay, and `roster` as is.
 
     As a `last` resort the penalty is full at once, and only top records in a cell with too many are touched, with every move.
     """
     if last:
         task = replace(task, compiled=with_every_move(task.compiled))
     compiled, effort, records = task.compiled, task.effort, sizes[0]
-    state = _State(roster=roster, counts=count(task, roster, records))
+    state = _State(roster=_copy(roster), counts=count(task, roster, records))
     hard = compiled.is_hard
     kept, best, stalled = _copy(roster), np.inf, 0
     sentence = "the sweeps set for correction are used up"
     for sweep in range(effort.correct_sweeps):
         goal = compiled.goal(state.counts, sizes)
-        error = (state.counts - goal)[hard]
-        broken = int(state.counts[compiled.is_rule].sum())
-        total = float((error**2).sum()) + 1e6 * broken
+        total = squared_error(compiled, state.counts, goal)
         if total < best - 1e-9:
             best, stalled = total, 0
             kept = _copy(state.roster)
-        if not broken and (error.size == 0 or np.abs(error).max() < effort.rounding - 1e-9):
+        if total < BROKEN and np.abs((state.counts - goal)[hard]).max(initial=0.0) < effort.rounding - 1e-9:
             sentence = DONE
             break
         if stalled >= GIVE_UP:
@@ -86,7 +88,25 @@ def correct(
         stalled += strong
         task.told("correct", sweep, state.counts, goal)
     counts = count(task, kept, records)
-    return Corrected(roster=kept, counts=counts, sentence=sentence, moved=state.moved)
+    goal = compiled.goal(counts, sizes)
+    return Corrected(roster=kept, counts=counts, goal=goal, sentence=sentence, moved=state.moved)
+
+
+def squared_error(compiled: Compiled, counts: Counts, goal: Floats) -> float:
+    """Sum the squared errors of all cells that must be met; a broken rule weighs more than any of them."""
+    error = (counts - goal)[compiled.is_hard]
+    return float((error**2).sum()) + BROKEN * int(counts[compiled.is_rule].sum())
+
+
+def in_surplus(task: Task, corrected: Corrected, records: int) -> NDArray[np.bool_]:
+    """Mark the top records with a row in a cell that holds at least one record too many, shape (records,)."""
+    compiled = task.compiled
+    penalty = (compiled.is_hard | compiled.is_rule).astype(float)
+    ledger = Ledger(gain=penalty, counts=corrected.counts, penalty=penalty, targets=corrected.goal)
+    found = np.zeros(records, dtype=np.bool_)
+    space = make_space(compiled, most_rows(compiled, corrected.roster))
+    kernels.surplus_chunk(compiled.program, corrected.roster, space, 0, records, ledger, found)
+    return found
 
 
 def _copy(roster: Flat) -> Flat:

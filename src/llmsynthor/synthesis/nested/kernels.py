@@ -138,6 +138,27 @@ def columns_chunk(program, roster, space, first, last, codes, starts):
 
 
 @jit
+def has_surplus(program, space, ledger):
+    """Say whether any row lies in a cell that holds at least one record too many."""
+    for table in range(program.n_tables):
+        unit = program.ints[program.unit + table]
+        for row in range(space.ints[space.first + unit], space.ints[space.first + unit + 1]):
+            cell = space.ints[space.cell + row * space.n_tables + table]
+            if ledger.penalty[cell] > 0.0 and ledger.counts[cell] - ledger.targets[cell] >= 0.5 + 1e-9:
+                return True
+    return False
+
+
+@jit
+def surplus_chunk(program, roster, space, first, last, ledger, found):
+    """Mark in `found`, shape (top records,), those of [first, last) with a row in a cell that holds a record too many."""
+    for top in range(first, last):
+        load(program, roster, space, top)
+        compute_all(program, space)
+        found[top] = has_surplus(program, space, ledger)
+
+
+@jit
 def add_cell(cell, ledger, live):
     """Energy won by a record that enters a cell; kept in the ledger where it is live."""
     won = ledger.gain[cell]

@@ -10,6 +10,7 @@ from llmsynthor.synthesis.nested.kernels import (
     chance,
     compute_all,
     draw_local,
+    has_surplus,
     joint_code,
     load,
     remove_cell,
@@ -300,18 +301,6 @@ def try_swap(program, roster, spaces, ledger, live, crossings, free, bounds, top
             which += program.ints[program.n_own + before]
     crossing = crossings[which]
     return swap(program, roster, spaces, ledger, live, (top, other), unit, (row, partner), axis, crossing, state)
-
-
-@jit
-def has_surplus(program, space, ledger):
-    """Say whether any row lies in a cell that holds at least one record too many."""
-    for table in range(program.n_tables):
-        unit = program.ints[program.unit + table]
-        for row in range(space.ints[space.first + unit], space.ints[space.first + unit + 1]):
-            cell = space.ints[space.cell + row * space.n_tables + table]
-            if ledger.penalty[cell] > 0.0 and ledger.counts[cell] - ledger.targets[cell] >= 0.5 + 1e-9:
-                return True
-    return False
 
 
 @jit
