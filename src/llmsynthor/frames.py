@@ -96,10 +96,10 @@ def dependencies_frame(outcome: Outcome) -> pl.DataFrame:
     rows += [
         {
             "one": belief.table.columns[0],
-            "other": belief.asked.name,
+            "other": belief.asked.name if len(belief.table.columns) > 1 else "position",
             "source": "estimated",
             "trust": _rounded(belief.trust),
-            "in_words": f"{belief.asked.name} of the householder's {belief.role} given the householder's",
+            "in_words": belief.in_words,
             "table": f"estimated/{belief_file(belief)}",
             "unit": belief.table.unit,
         }
@@ -125,8 +125,7 @@ def estimated_frames(outcome: Outcome) -> dict[str, pl.DataFrame]:
 
 def belief_file(belief: Belief) -> str:
     """Name the file of what was said about one role."""
-    words = f"{belief.asked.name} of {belief.role} by that of the householder"
-    return f"{belief.table.unit}-{words.replace(' ', '-')}.csv"
+    return f"{belief.table.unit}-{belief.in_words.replace(' ', '-')}.csv"
 
 
 def _file(outcome: Outcome, unit: str, pair: Sequence[str]) -> str:

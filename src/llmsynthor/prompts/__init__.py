@@ -5,24 +5,6 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-NAMES = (
-    "system",
-    "dependency",
-    "plan",
-    "score-record",
-    "score-table",
-    "score-interview",
-    "score-strangers",
-    "shares",
-    "rule",
-    "rule-reason",
-    "kin-sentence",
-    "kin-interview",
-    "kin-strangers",
-    "kin-kind",
-    "kin-inherited",
-)
-
 
 def text(name: str) -> str:
     """Read the text of a prompt."""
@@ -55,4 +37,5 @@ def lower_first(words: str) -> str:
 
 def digests() -> dict[str, str]:
     """SHA-256 of every prompt text."""
-    return {f"{name}.md": hashlib.sha256(text(name).encode()).hexdigest() for name in NAMES}
+    found = sorted(entry.name for entry in files(__package__).iterdir() if entry.name.endswith(".md"))
+    return {name: hashlib.sha256(text(name.removesuffix(".md")).encode()).hexdigest() for name in found}

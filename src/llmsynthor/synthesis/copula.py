@@ -76,6 +76,10 @@ class Trust:
         agreed = 1.0 if np.isnan(agreement) else float(np.sqrt(max(agreement, 0.0)))
         return self.full * strength / (strength + self.half) * agreed
 
+    def in_estimate(self, estimate: Estimate) -> float:
+        """λ of an estimate: its own, where it was asked in a way of its own."""
+        return self.of(estimate.strength, estimate.agreement) if estimate.trust is None else estimate.trust
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dependence:
@@ -197,8 +201,7 @@ def dependences(
     for pair in every if scope.pairs is None else scope.pairs:
         estimate = estimated.get(frozenset(pair))
         given = given_strength(goals, *pair)
-        rule = Trust() if estimate is not None and estimate.apart else trust
-        own = 0.0 if estimate is None else wish.get(bare(pair), rule.of(estimate.strength, estimate.agreement))
+        own = 0.0 if estimate is None else wish.get(bare(pair), trust.in_estimate(estimate))
         raw = estimate.strength if estimate is not None else float("nan")
         agreement = estimate.agreement if estimate is not None else float("nan")
         if given is not None:

@@ -31,8 +31,8 @@ class Estimate:
 
     `strength` is the mutual information that it implies, in nats; `agreement` how alike its directions and frames are (the mean
     cosine of the centred matrices, 1 at best). `signal` and `echo` are the mean squares of the interaction as asked about one
-    record and about two strangers (NaN where that was not asked). `apart` says
-    that it was asked in a way of its own, on which no given table calibrates trust.
+    record and about two strangers (NaN where that was not asked). `trust` is the
+    factor of one that was asked in a way of its own, on which no given table calibrates it.
     """
 
     pair: Pair
@@ -42,7 +42,7 @@ class Estimate:
     signal: float = float("nan")
     echo: float = float("nan")
     shared: float = float("nan")
-    apart: bool = False
+    trust: float | None = None
 
 
 def combine(variables: Sequence[Coarse], conditionals: Sequence[Conditional]) -> tuple[Estimate, ...]:

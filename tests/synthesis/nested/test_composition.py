@@ -122,13 +122,33 @@ def test_who_has_children_at_all_follows_from_both_directions() -> None:
     assert old_parents(Parents()) < 0.7 * old_parents(Family())
 
 
+def test_brothers_and_sisters_are_of_an_age_where_the_model_says_so() -> None:
+    """Of two children's ages neither tables nor what is said of parents tells that they go together."""
+
+    class Siblings(Family):
+        def _say(self, context: str, choice: str) -> float:
+            if "brother or sister" in context and choice in AGES:
+                given = next(word for word in AGES if word in context)
+                return -3.0 * abs(AGES.index(choice) - AGES.index(given))
+            return super()._say(context, choice)
+
+    def apart(model: Any) -> float:
+        persons = made(model)[1].filter((pl.col("kind") == "Single") & (pl.col("place") > 1))
+        ages = (
+            persons.group_by("household_id").agg(pl.col("age")).filter(pl.col("age").list.len() == 2)["age"].to_list()
+        )
+        return float(np.mean([abs(one - other) for one, other in ages]))
+
+    assert apart(Siblings()) < 0.8 * apart(Family())
+
+
 def test_helping_columns_do_not_stay() -> None:
     """What the beliefs compute with is not in the records; what was assumed is written down with its role."""
     homes, _, solution = made(Family())
     assert homes.columns == ["household_id", "size", "kind", "proposal_id"]
     roles = [words for words in solution.dependencies["in_words"] if words and "householder" in words]
     assert any("husband or wife" in words for words in roles)
-    assert any(name.startswith("person-race-of-son-or-daughter") for name in solution.estimated)
+    assert any(name.startswith("person-race-of-the-son-or-daughter") for name in solution.estimated)
 
 
 def test_a_model_that_tells_no_relative_from_a_stranger_is_not_believed() -> None:

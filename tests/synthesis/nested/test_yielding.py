@@ -54,5 +54,5 @@ def test_one_household_in_the_way_costs_few_others(monkeypatch: pytest.MonkeyPat
     solution = llmsynthor.synthesize(document, records=HOMES, seed=1, llm=llm, workers=1)
     assert any(0.0 < share < 0.1 for share in spoiled.shares)
     assert not any(solution.manifest["rules_broken"].values())
-    assert max(solution.alignment.filter(pl.col("source") == "given")["max_abs_error"].drop_nulls()) < yielding.OFF
+    assert max(solution.alignment.filter(pl.col("source") == "given")["max_abs_error"].drop_nulls()) < 2
     assert ends_at_home(solution) > without + 0.1

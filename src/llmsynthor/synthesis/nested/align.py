@@ -23,10 +23,14 @@ from llmsynthor.synthesis.nested.task import (
     sweep_all,
     unflatten,
 )
-from llmsynthor.synthesis.nested.yielding import OFF, correct_yielding
+from llmsynthor.synthesis.nested.yielding import correct_yielding
 from llmsynthor.synthesis.task import table_distances
 
 __all__ = ["AlignedRoster", "Effort", "align_nested"]
+
+
+OFF = 3.0
+"""A cell that is so many records off is not off by rounding."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ the kinds apart the second member may be either. What the model says of two stra
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,40 +17,32 @@ from llmsynthor import prompts
 from llmsynthor.errors import BudgetError, CannotScoreError
 from llmsynthor.llm.backend import ScoreRequest
 from llmsynthor.spec.expressions import parse
-from llmsynthor.spec.levels import Interval, Level
+from llmsynthor.spec.levels import Interval
 from llmsynthor.spec.schema import Category, Derived, Numeric, Unit
 from llmsynthor.spec.targets import Table
-from llmsynthor.synthesis.coarse import Coarse, coarsen, fit_margins, interaction, mutual_information
-from llmsynthor.synthesis.copula import HALF_STRENGTH
+from llmsynthor.synthesis.coarse import Coarse, coarsen
+from llmsynthor.synthesis.copula import SOFTNESS
 from llmsynthor.synthesis.elicit import PEOPLE, Asking
-from llmsynthor.synthesis.estimates import agreement_of, believable
 from llmsynthor.synthesis.nested.aims import Aims
 from llmsynthor.synthesis.nested.cuts import expression_cuts
+from llmsynthor.synthesis.nested.kinship import either, likeness, numbers, of_heads, of_role, of_siblings, told_apart
 from llmsynthor.synthesis.nested.layout import Roster
 
-SPOUSE, CHILD = "husband or wife", "son or daughter"
+SPOUSE, CHILD, SIBLING = "husband or wife", "son or daughter", "brother or sister"
+HEAD = "householder"
 EITHER = f"{SPOUSE}, {CHILD}"
 FRAMES = ("kin-sentence", "kin-interview")
-STRONG, HALF_STRONG, ROLE, BACK, HOW_MANY = 3.0, 0.5, 2.0, 0.6, 3.0
-"""What a model of full credibility says about a number in a role counts STRONG times at most, half of it at HALF_STRONG nats of
-dependence on the first person's, and ROLE times where it depends on the role alone (children are young). What it says of the first
-person given the member counts BACK beside the other way round, and HOW_MANY times for who has such a member at all. Fitted on ages
-in family households of South Carolina."""
-
+SIBLING_FRAMES = ("kin-sibling", "kin-brother")
 MOST_LEVELS = 6
 """Kinds of household that are asked about: a variable with more levels is no kind."""
 
 KIN_BINS = 10
-CLIP = 6.0
-TURNS = 100
-LEAST_FIRST = 1e-4
-
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Belief:
-    """Log-weights (rows, columns) of a member's `asked` level given the first person's `given` level, for one role.
+    """Log-weights (rows, columns) of a member's `asked` level given that of the first person or of a sibling; or of the first's.
 
     `table` names columns, cells and universe; its values are how many times as often as without the belief. `trust` is the
     factor that is already in the weights.
@@ -62,13 +55,25 @@ class Belief:
     trust: float
     table: Table
 
+    @property
+    def in_words(self) -> str:
+        """What the weights say something about."""
+        if self.role == HEAD:
+            return f"{self.asked.name} of the {HEAD}"
+        member, other = (CHILD, f"a {SIBLING}") if self.role == SIBLING else (self.role, "the householder")
+        return f"{self.asked.name} of the {member} given that of {other}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Composition:
-    """What was asked about one child unit, and the derived variables that its beliefs need in the parent."""
+    """What was asked about one child unit, and the derived variables that its beliefs need, with their units.
+
+    `margins` are soft targets: what is said of relatives moves nobody from one age to another, also where tables are coarser.
+    """
 
     beliefs: tuple[Belief, ...] = ()
-    derived: tuple[Derived, ...] = ()
+    margins: tuple[Table, ...] = ()
+    derived: tuple[tuple[str, Derived], ...] = ()
     sentence: str = ""
 
 
@@ -83,7 +88,7 @@ def planned_composition(aims: Aims) -> int:
         calls += sum(len(variable.levels) for variable in kinds)
         for variable in _kin_variables(aims, unit):
             numeric = isinstance(variable.levels[0], Interval)
-            calls += 1 + variable.size * (1 + 2 * len(FRAMES) + (3 if numeric else 0))
+            calls += 1 + variable.size * (1 + 2 * len(FRAMES) + (5 + len(SIBLING_FRAMES) if numeric else 0))
     return calls
 
 
@@ -121,50 +126,52 @@ def _compose(aims: Aims, asking: Asking, unit: Unit, sample: Roster) -> Composit
     kinds = _kinds_with_spouse(asking, parent)
     inherited = _inherited(asking, variables)
     found: list[Belief] = []
-    derived: dict[str, Derived] = {}
+    derived: dict[tuple[str, str], Derived] = {}
     for variable in variables:
         numeric = isinstance(variable.levels[0], Interval)
         alone = not numeric and variable.name not in inherited
-        column, new = _first_column(unit, parent, variable)
         first = first_shares(aims, sample, unit, variable)
         said = _said_of_roles(asking, variable, first, alone=alone)
+        said[EITHER] = either(said[SPOUSE], said[CHILD])
         for role, universe in _roles(parent, kinds):
-            weights, trust = said[role] if role in said else _either(said[SPOUSE], said[CHILD])
+            weights, trust = said.get(role, (np.zeros(0), 0.0))
             if trust > 0:
-                found.append(_belief(asking, column, variable, role, universe, weights, trust))
-                derived |= {entry.name: entry for entry in new}
+                columns: tuple[str, ...] = (variable.name,)
+                if role != HEAD:
+                    holder, entry = _given(unit, parent, variable, role)
+                    columns = (entry.name if holder is unit else f"{holder.name}.{entry.name}", variable.name)
+                    derived[holder.name, entry.name] = entry
+                found.append(_belief(asking, columns, variable, role, universe, weights, trust))
+    told = {belief.asked.name for belief in found}
+    margins = tuple(_margin(unit, variable) for variable in variables if variable.name in told)
+    known = {(owner.name, entry.name) for owner in (unit, parent) for entry in owner.derived}
+    new = tuple((owner, entry) for (owner, name), entry in derived.items() if (owner, name) not in known)
     words = f"{len(found)} tables of who belongs to one {parent.name} were estimated"
-    return Composition(beliefs=tuple(found), derived=tuple(derived.values()), sentence=words)
+    return Composition(beliefs=tuple(found), margins=margins, derived=new, sentence=words)
 
 
 def _said_of_roles(asking: Asking, variable: Coarse, first: Floats, *, alone: bool) -> dict[str, tuple[Floats, float]]:
-    """Log-weights and trust of a husband or wife, and of a son or daughter."""
+    """Log-weights and trust of a husband or wife, of a son or daughter; of a number beside a sibling's, and of the first's."""
     strangers = _scores(asking, "kin-strangers", "", variable)
     asked = {role: [_scores(asking, frame, role, variable) for frame in FRAMES] for role in (SPOUSE, CHILD)}
-    told = _told_apart([np.mean(scores, axis=0) for scores in asked.values()], strangers, variable)
+    told = told_apart([np.mean(scores, axis=0) for scores in asked.values()], strangers, variable)
     if alone:
         trust = 1.0 if told > 0 else 0.0
-        return {role: (_of_role(scores, strangers, variable, first), trust) for role, scores in asked.items()}
+        return {role: (of_role(scores, strangers, variable, first), trust) for role, scores in asked.items()}
     if not isinstance(variable.levels[0], Interval):
-        return {role: _likeness(scores, strangers, variable) for role, scores in asked.items()}
+        return {role: likeness(scores, strangers, variable) for role, scores in asked.items()}
     unknown, found = _scores(asking, "kin-unknown", "", variable), {}
+    living, heading = (
+        np.array([_yes(asking, frame, label=variable.label, value=value, role=SPOUSE) for value in variable.words])
+        for frame in ("kin-living", "kin-head")
+    )
     for role, scores in asked.items():
         back = _scores(asking, "kin-back", role, variable) - unknown
         lifts = np.mean(scores, axis=0) - strangers, back.T
-        found[role] = _numbers(lifts, first, variable.shares, told), told
-    return found
-
-
-def _of_role(scores: Sequence[Floats], strangers: Floats, variable: Coarse, first: Floats) -> Floats:
-    """How much likelier a level is in a role, whatever the first person's: husbands and wives are not in preschool."""
-    lift = first @ (np.mean(scores, axis=0) - strangers)
-    lift = lift - np.log(variable.shares @ np.exp(lift))
-    return np.asarray(np.tile(np.clip(lift, -CLIP, CLIP), (variable.size, 1)))
-
-
-def _either(one: tuple[Floats, float], other: tuple[Floats, float]) -> tuple[Floats, float]:
-    """Of a member who may have either role, as likely one as the other."""
-    return np.logaddexp(one[0], other[0]) - np.log(2.0), min(one[1], other[1])
+        found[role] = numbers(lifts, first, variable.shares, told, living if role == SPOUSE else 0.0), told
+    siblings = [_scores(asking, frame, SIBLING, variable) for frame in SIBLING_FRAMES]
+    found[SIBLING] = of_siblings(siblings, strangers, variable, told)
+    return found | {HEAD: (of_heads(heading, variable, told), told)}
 
 
 def _kinds_with_spouse(asking: Asking, parent: Unit) -> tuple[str, tuple[str, ...]] | None:
@@ -190,26 +197,37 @@ def _inherited(asking: Asking, variables: Sequence[Coarse]) -> set[str]:
 
 def _roles(parent: Unit, kinds: tuple[str, tuple[str, ...]] | None) -> Iterator[tuple[str, str]]:
     """Each role with the universe of the members that have it."""
+    yield HEAD, "position == 1"
     if kinds is None:
         yield EITHER, "position == 2"
         yield CHILD, "position > 2"
+        yield SIBLING, "position > 3"
         return
     name, levels = kinds
     with_spouse = " or ".join(f"{parent.name}.{name} == {level!r}" for level in levels)
     yield SPOUSE, f"position == 2 and ({with_spouse})"
     yield CHILD, f"position > 1 and not (position == 2 and ({with_spouse}))"
+    yield SIBLING, f"position > 2 and not (position == 3 and ({with_spouse}))"
 
 
-def _first_column(unit: Unit, parent: Unit, variable: Coarse) -> tuple[str, list[Derived]]:
-    """The parent's column that holds the variable of its first member; a new one where there is none."""
-    expression = parse(f"first({unit.name}.{variable.name})")
-    for entry in parent.derived:
+def _given(unit: Unit, parent: Unit, variable: Coarse, role: str) -> tuple[Unit, Derived]:
+    """The variable that holds what is given, and its unit: that of the first member in the parent, or of the member before.
+
+    The user's own where there is one that says so, else a new one under a name that is free.
+    """
+    holder, name, text = parent, f"first_{unit.name}_{variable.name}", f"first({unit.name}.{variable.name})"
+    if role == SIBLING:
+        holder, name, text = unit, f"previous_{variable.name}", f"previous({variable.name})"
+    expression = parse(text)
+    for entry in holder.derived:
         if entry.expression.tree == expression.tree:
-            return f"{parent.name}.{entry.name}", []
+            return holder, entry
     own = unit.variable(variable.name)
     assert isinstance(own, Category | Numeric)
-    name = f"first_{unit.name}_{variable.name}"
-    return f"{parent.name}.{name}", [Derived(variable=replace(own, name=name), expression=expression)]
+    taken = {entry.name for entry in (*holder.variables, *holder.derived)}
+    while name in taken:
+        name += "_"
+    return holder, Derived(variable=replace(own, name=name), expression=expression)
 
 
 def _scores(asking: Asking, frame: str, role: str, variable: Coarse) -> Floats:
@@ -236,15 +254,6 @@ def _fill(asking: Asking, frame: str, **words: str) -> str:
     )
 
 
-def _told_apart(roles: Sequence[Floats], strangers: Floats, variable: Coarse) -> float:
-    """How far the model tells relatives from strangers, over all roles: see `estimates.believable`."""
-    chance = np.outer(variable.shares, variable.shares)
-    square = [
-        float((chance * interaction(m, variable.shares, variable.shares) ** 2).sum()) for m in (*roles, strangers)
-    ]
-    return believable(sum(square[:-1]) / len(roles), square[-1])
-
-
 def first_shares(aims: Aims, sample: Roster, unit: Unit, variable: Coarse) -> Floats:
     """Shares of the first members in a variable's levels."""
     number = aims.layout.number(unit.name)
@@ -255,64 +264,14 @@ def first_shares(aims: Aims, sample: Roster, unit: Unit, variable: Coarse) -> Fl
     return np.asarray(counts / counts.sum())
 
 
-def _numbers(lifts: tuple[Floats, Floats], first: Floats, members: Floats, told: float) -> Floats:
-    """Log-weights of (first person, member) in one role, from what the model says forth and back.
-
-    A member's level given the first person's, and the other way round, are how much likelier it is in this role than for
-    strangers. Both together also say at which levels first persons have such members: the shares that they agree on, repeated
-    in turn.
-    """
-    forth = lifts[0] - np.log((members * np.exp(lifts[0])).sum(axis=1, keepdims=True))
-    back = lifts[1] - np.log((first[:, None] * np.exp(lifts[1])).sum(axis=0, keepdims=True))
-    strength = mutual_information(fit_margins(forth, first, members))
-    lift = forth + BACK * back
-    role = first @ lift
-    lift = told * (STRONG * strength / (strength + HALF_STRONG) * (lift - role) + ROLE * role)
-    lift -= np.log((members * np.exp(lift)).sum(axis=1, keepdims=True))
-    having = _agreed(told * HOW_MANY * forth, told * HOW_MANY * back, first, members)
-    return np.asarray(np.clip(lift + np.log(having / first)[:, None], -CLIP, CLIP))
-
-
-def _agreed(forth: Floats, back: Floats, first: Floats, members: Floats) -> Floats:
-    """Shares of first persons that both conditionals lead to when one is drawn after the other."""
-    onwards = members * np.exp(forth)
-    onwards /= onwards.sum(axis=1, keepdims=True)
-    backwards = first[:, None] * np.exp(back)
-    backwards /= backwards.sum(axis=0, keepdims=True)
-    found = first
-    for _ in range(TURNS):
-        found = backwards @ (found @ onwards)
-    return np.asarray(np.maximum(found / found.sum(), LEAST_FIRST))
-
-
-def _likeness(scores: Sequence[Floats], strangers: Floats, variable: Coarse) -> tuple[Floats, float]:
-    """How a member's level depends on the first person's, beyond what strangers' do; where those depend more it is a contrast
-    that the form of the question makes, and is left alone."""
-    shares = variable.shares
-    own = [interaction(matrix, shares, shares) for matrix in scores]
-    echo = interaction(strangers, shares, shares)
-    if _strength(echo, shares) <= _strength(np.mean(own, axis=0), shares):
-        own = [matrix - echo for matrix in own]
-    mean = np.mean(own, axis=0)
-    strength = _strength(mean, shares)
-    agreed = max(agreement_of(own, np.outer(shares, shares)), 0.0)
-    trust = strength / (strength + HALF_STRENGTH) * float(np.sqrt(agreed))
-    return trust * np.clip(mean, -CLIP, CLIP), trust
-
-
-def _strength(matrix: Floats, shares: Floats) -> float:
-    return mutual_information(fit_margins(matrix, shares, shares))
-
-
 def _belief(
-    asking: Asking, column: str, variable: Coarse, role: str, universe: str, weights: Floats, trust: float
+    asking: Asking, columns: tuple[str, ...], variable: Coarse, role: str, universe: str, weights: Floats, trust: float
 ) -> Belief:
-    cells: tuple[tuple[Level, ...], ...] = tuple((x, y) for x in variable.levels for y in variable.levels)
     table = Table(
-        name=f"{column} by {variable.name} of the {role} (estimated)",
+        name=f"{' by '.join(columns)} of the {role} (estimated)",
         unit=asking.unit,
-        columns=(column, variable.name),
-        cells=cells,
+        columns=columns,
+        cells=tuple(product(variable.levels, repeat=len(columns))),
         values=tuple(float(times) for times in np.exp(weights).ravel()),
         value="share",
         source=f"llm {asking.model.identity.name}",
@@ -320,6 +279,19 @@ def _belief(
         trust=0.5,
     )
     return Belief(role=role, given=variable, asked=variable, weights=weights, trust=trust, table=table)
+
+
+def _margin(unit: Unit, variable: Coarse) -> Table:
+    return Table(
+        name=f"{variable.name} as tables have it (estimated)",
+        unit=unit.name,
+        columns=(variable.name,),
+        cells=tuple((level,) for level in variable.levels),
+        values=tuple(float(share) for share in variable.shares),
+        value="share",
+        source="maximum entropy",
+        trust=SOFTNESS,
+    )
 
 
 def _label(variable: Category) -> str:

@@ -75,7 +75,7 @@ def correct(
             best, stalled = total, 0
             kept = _copy(state.roster)
         if total < BROKEN and np.abs((state.counts - goal)[hard]).max(initial=0.0) < effort.rounding - 1e-9:
-            sentence = DONE
+            kept, sentence = state.roster, DONE
             break
         if stalled >= GIVE_UP:
             sentence = "the last sweeps brought no cell nearer to its target"

@@ -126,15 +126,16 @@ class _Run:
     def believed(self) -> Aims:
         """The aims with estimates as soft tables and beliefs about belonging as log-weights."""
         tables = [table for found in self.estimations for table in found.tables]
+        tables += [table for found in self.compositions for table in found.margins]
         beliefs = [belief for found in self.compositions for belief in found.beliefs]
         derived: dict[str, list[Derived]] = {}
-        for unit, found in zip(self.spec.schema.units, self.compositions, strict=True):
-            if unit.parent is not None:
-                derived.setdefault(unit.parent, []).extend(found.derived)
+        for found in self.compositions:
+            for unit, entry in found.derived:
+                derived.setdefault(unit, []).append(entry)
         named = {name for table in tables for name in table.columns}
-        for unit in self.spec.schema.units:
-            ordered = order_columns(self.spec, unit)
-            derived.setdefault(unit.name, []).extend(entry for entry in ordered if entry.name in named)
+        for owner in self.spec.schema.units:
+            ordered = order_columns(self.spec, owner)
+            derived.setdefault(owner.name, []).extend(entry for entry in ordered if entry.name in named)
         every = [*tables, *(belief.table for belief in beliefs)]
         weights = {belief.table.name: belief.weights.ravel() for belief in beliefs}
         weights |= {name: added for found in self.estimations for name, added in found.additions.items()}

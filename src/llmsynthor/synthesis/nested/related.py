@@ -28,6 +28,9 @@ from llmsynthor.synthesis.nested.layout import Roster, rows_below
 from llmsynthor.synthesis.nested.task import computed_codes
 
 TURN, BEFORE = "turn", "previous_"
+HISTORIES = 8
+"""Beginnings of a sequence that are asked about, each as it ends and as it goes on."""
+
 TURNS = ("the only one", "the first", "the last", "one in between")
 
 SAMPLE = 5_000
@@ -127,7 +130,7 @@ def planned_nested(aims: Aims) -> int:
     """Scoring calls about pairs that a run makes at most; those about who belongs together come on top."""
     most = questions_of_each(aims)
     every = relate(aims)
-    turns = sum(3 * len(own.variables) for own in every if own.turn is not None)
+    turns = sum(2 * HISTORIES * len(own.variables) for own in every if own.turn is not None)
     return turns + sum(planned_questions(own.goals, aims.spec, own.variables, own.pairs, most) for own in every)
 
 

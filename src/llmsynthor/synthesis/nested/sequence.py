@@ -1,11 +1,13 @@
-"""What a model says of the first, the last and other records of a sequence: where a day begins, and where it ends.
+"""What a model says of the last record of a sequence beside one in its middle: where a day ends.
 
-A form ("which trip: the last") does not make a small model say it; the sequence put into a sentence does.
+A form ("which trip: the last") does not make a small model say it. A list that begins with other records and goes on with the last,
+or with one more, does: every such history is asked about both ways, and what they have in common is kept.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from llmsynthor import prompts
 from llmsynthor.errors import BudgetError, CannotScoreError
@@ -14,10 +16,13 @@ from llmsynthor.spec.schema import Category
 from llmsynthor.spec.specification import Spec
 from llmsynthor.synthesis.coarse import Coarse, fit_margins, interaction, mutual_information
 from llmsynthor.synthesis.elicit import Asking
-from llmsynthor.synthesis.estimates import CLIP, Estimate
-from llmsynthor.synthesis.nested.related import TURNS, following, say
+from llmsynthor.synthesis.estimates import CLIP, Estimate, agreement_of
+from llmsynthor.synthesis.nested.related import HISTORIES, TURNS, following, say
 
-FIRST, LAST, ANY = "The first", "The last", "One in the middle"
+LONGEST = 4
+
+HEDGED = 2.25
+"""Factor on what is said of the last record, where all histories agree: a model hedges. Chosen on the trips of NHTS 2022."""
 
 
 def ask_turns(asking: Asking, name: str | None) -> list[Estimate]:
@@ -42,26 +47,48 @@ def _told_by_turn(spec: Spec, unit: str, variables: Sequence[Coarse]) -> list[Co
 
 
 def _estimate(asking: Asking, variable: Coarse, turn: Coarse) -> Estimate:
-    unit = asking.spec.schema[asking.unit]
-    choices = tuple(f" {word}" for word in variable.words)
-    rows = {}
-    for words in (FIRST, LAST, ANY):
-        context = prompts.fill(
-            "score-turn",
-            context=asking.spec.context,
-            scenario=asking.spec.scenario,
-            unit=say(unit.name),
-            parent=say(str(unit.parent)),
-            asked=variable.label,
-            turn=words,
-        )
-        request = ScoreRequest(context=context, choices=choices, whole=False)
-        rows[words] = np.array(asking.model.score(request).log_probabilities)
-    only = (rows[FIRST] + rows[LAST]) / 2
-    by_turn = dict(zip(TURNS, (only, rows[FIRST], rows[LAST], rows[ANY]), strict=True))
-    scores = np.stack([by_turn[words] for words in turn.words], axis=1)
-    mean = np.clip(interaction(scores, variable.shares, turn.shares), -CLIP, CLIP)
-    strength = mutual_information(fit_margins(mean, variable.shares, turn.shares))
+    """A single record is half a last one. A first one is like one in the middle: what sets it apart is where it starts, which
+    other tables know, and asked about it a model tells the start."""
+    found = []
+    for before in _histories(variable):
+        last, between = (_scored(asking, variable, before, last=last) for last in (True, False))
+        by_turn = dict(zip(TURNS, ((last + between) / 2, between, last, between), strict=True))
+        scores = np.stack([by_turn[words] for words in turn.words], axis=1)
+        found.append(np.clip(interaction(scores, variable.shares, turn.shares), -CLIP, CLIP))
+    mean = np.mean(found, axis=0)
+    agreement = agreement_of(found, np.outer(variable.shares, turn.shares))
     return Estimate(
-        pair=(variable.name, turn.name), interaction=mean, strength=strength, agreement=float("nan"), apart=True
+        pair=(variable.name, turn.name),
+        interaction=mean,
+        strength=mutual_information(fit_margins(mean, variable.shares, turn.shares)),
+        agreement=agreement,
+        trust=HEDGED * float(np.sqrt(max(agreement, 0.0))),
     )
+
+
+def _histories(variable: Coarse) -> Iterator[tuple[str, ...]]:
+    """Beginnings of one record to LONGEST, each drawn from the shares but for the one before; the same in every run."""
+    rng = np.random.default_rng(0)
+    for number in range(HISTORIES):
+        before: list[int] = []
+        for _ in range(1 + number % LONGEST):
+            shares = np.array(variable.shares)
+            shares[before[-1:]] = 0.0
+            before.append(int(rng.choice(variable.size, p=shares / shares.sum())))
+        yield tuple(variable.words[code] for code in before)
+
+
+def _scored(asking: Asking, variable: Coarse, before: tuple[str, ...], *, last: bool) -> NDArray[np.float64]:
+    unit = asking.spec.schema[asking.unit]
+    context = prompts.fill(
+        "score-turn",
+        context=asking.spec.context,
+        scenario=asking.spec.scenario,
+        unit=say(unit.name),
+        parent=say(str(unit.parent)),
+        asked=variable.label,
+        before=before,
+        last=last,
+    )
+    choices = tuple(f" {word}" for word in variable.words)
+    return np.array(asking.model.score(ScoreRequest(context=context, choices=choices, whole=False)).log_probabilities)

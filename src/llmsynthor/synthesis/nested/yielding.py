@@ -8,11 +8,7 @@ from numpy.typing import NDArray
 from llmsynthor.synthesis.nested.correct import DONE, Corrected, correct, in_surplus, squared_error
 from llmsynthor.synthesis.nested.layout import Roster
 from llmsynthor.synthesis.nested.order import put_in_order
-from llmsynthor.synthesis.nested.program import Compiled
 from llmsynthor.synthesis.nested.task import Flat, Floats, Task, flatten, unflatten
-
-OFF = 3.0
-"""A cell that is so many records off is not off by rounding."""
 
 SHARES = (0.02, 0.2, 1.0)
 """Shares of the top records that forget what the model says, one after the other, until tables and rules are met."""
@@ -39,7 +35,7 @@ def correct_yielding(task: Task, flat: Flat, roster: Roster, theta: Floats) -> C
     drawn = np.random.default_rng([task.seed, 5]).random(len(held))
     error = squared_error(task.compiled, found.counts, found.goal)
     for share in SHARES:
-        if _is_met(task.compiled, found):
+        if _is_met(task, found):
             break
         kept = (drawn >= share) & ~in_surplus(task, found, len(held))
         more = correct(task, found.roster, sizes, yielding, held | kept)
@@ -50,9 +46,10 @@ def correct_yielding(task: Task, flat: Flat, roster: Roster, theta: Floats) -> C
     return found
 
 
-def _is_met(compiled: Compiled, found: Corrected) -> bool:
-    error = np.abs(found.counts - found.goal)[compiled.is_hard]
-    return bool(error.max(initial=0.0) < OFF and not found.counts[compiled.is_rule].any())
+def _is_met(task: Task, found: Corrected) -> bool:
+    """No rule is broken and no cell further off than a record, as a table within tolerance may be."""
+    error = np.abs(found.counts - found.goal)[task.compiled.is_hard]
+    return bool((error <= task.effort.rounding + 1e-6).all() and not found.counts[task.compiled.is_rule].any())
 
 
 def _soft(task: Task) -> NDArray[np.bool_]:
