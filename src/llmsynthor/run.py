@@ -271,8 +271,7 @@ class _Work:
         records = records_frames(self.spec, outcome, seed=self.options().seed)
         comparisons = compare(self.spec, records)
         outcome = explained(outcome, {c.target.name for c in comparisons if c.status == "unmet"})
-        tables = tuple(table for found in outcome.estimations for table in found.tables)
-        estimates = compare(replace(outcome.spec or self.spec, targets=tables), records)
+        estimates = compare(replace(outcome.spec or self.spec, targets=outcome.leaned), records)
         names = [goal.name for goal, _ in outcome.tables]
         start = dict(zip(names, outcome.report.start, strict=True)) if outcome.report else {}
         fitted = dict(zip(names, outcome.report.fitted, strict=True)) if outcome.report else {}

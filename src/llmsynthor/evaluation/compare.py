@@ -14,6 +14,7 @@ from llmsynthor.spec.levels import Level
 from llmsynthor.spec.nested import Nested, column, nest
 from llmsynthor.spec.specification import Spec
 from llmsynthor.spec.targets import Statistic, Table, Target, last_digit
+from llmsynthor.synthesis.copula import MAXIMUM_ENTROPY
 from llmsynthor.synthesis.discrepancy import say_cell, say_missing
 from llmsynthor.synthesis.moments import stated_population
 
@@ -185,6 +186,13 @@ def _quantiles(target: Statistic, values: Floats, cells: NDArray[np.int64], coun
     return got, rounding
 
 
+def _source(target: Target) -> str:
+    """Who says so: the user, a model, or nobody."""
+    if target.source == MAXIMUM_ENTROPY:
+        return MAXIMUM_ENTROPY
+    return "llm" if target.source.startswith(LLM) else "given"
+
+
 def alignment_frame(
     comparisons: Sequence[Comparison],
     *,
@@ -201,7 +209,7 @@ def alignment_frame(
         {
             "name": c.target.name,
             "unit": c.target.unit,
-            "source": "llm" if c.target.source.startswith(LLM) else "given",
+            "source": _source(c.target),
             "cells": len(c.target.cells),
             "records": None if np.isnan(c.records) else round(c.records, 3),
             "tvd": None if np.isnan(c.tvd) else round(c.tvd, 9),

@@ -52,6 +52,8 @@ MOST_QUESTIONS = 2_000
 
 Floats = NDArray[np.float64]
 Source = Literal["given", "estimated", "maximum entropy"]
+MAXIMUM_ENTROPY: Source = "maximum entropy"
+"""Source of what nobody has said."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,7 +226,7 @@ def dependences(
                 )
             )
         else:
-            found.append(Dependence(pair=pair, source="maximum entropy", strength=0.0, raw_strength=raw))
+            found.append(Dependence(pair=pair, source=MAXIMUM_ENTROPY, strength=0.0, raw_strength=raw))
     return tuple(found)
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from llmsynthor.spec.specification import Spec
+from llmsynthor.spec.targets import Table
 from llmsynthor.synthesis.align import Report
 from llmsynthor.synthesis.dependency import Group
 from llmsynthor.synthesis.estimation import Estimation
@@ -103,6 +104,12 @@ class Outcome:
     def spec(self) -> Spec | None:
         """The spec of nested units with what estimates had to be computed for; None of a flat unit, which needs nothing more."""
         return self.nested.aims.spec if self.nested is not None else None
+
+    @property
+    def leaned(self) -> tuple[Table, ...]:
+        """The tables that the records lean towards: estimates, and margins that what is said of relatives must not move."""
+        estimates = [table for found in self.estimations for table in found.tables]
+        return (*estimates, *(table for found in self.compositions for table in found.margins))
 
     @property
     def tables(self) -> tuple[tuple[Goal, int], ...]:

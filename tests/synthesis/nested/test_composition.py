@@ -74,9 +74,9 @@ class Family:
         return -1.0
 
 
-def made(model: Any) -> tuple[pl.DataFrame, pl.DataFrame, llmsynthor.Solution]:
+def made(model: Any, told: dict[str, Any] | None = None) -> tuple[pl.DataFrame, pl.DataFrame, llmsynthor.Solution]:
     llm = "none" if model is None else Choice(identity=model.identity, open_model=lambda: model)
-    solution = llmsynthor.synthesize(document(), records=600, seed=1, llm=llm)
+    solution = llmsynthor.synthesize(told or document(), records=600, seed=1, llm=llm)
     homes, persons = solution.records["household"], solution.records["person"]
     first = persons.group_by("household_id", maintain_order=True).first().rename({"age": "age_1", "race": "race_1"})
     joined = persons.join(first.select("household_id", "age_1", "race_1"), on="household_id")
@@ -140,6 +140,40 @@ def test_brothers_and_sisters_are_of_an_age_where_the_model_says_so() -> None:
         return float(np.mean([abs(one - other) for one, other in ages]))
 
     assert apart(Siblings()) < 0.8 * apart(Family())
+
+
+def test_children_head_no_household_where_the_model_says_so() -> None:
+    """No rule and no table says that the first person is grown up."""
+
+    class Heads(Family):
+        def _say(self, context: str, choice: str) -> float:
+            if "the head of the household" in context:
+                return 0.0 if (choice == "Yes") != (AGES[0] in context) else -1.5
+            return super()._say(context, choice)
+
+    def young(model: Any) -> float:
+        persons = made(model)[1]
+        return float((persons.filter(pl.col("place") == 1)["age"] < 20).mean())  # type: ignore[arg-type]
+
+    assert young(Heads()) < 0.4 * young(Family())
+
+
+def test_what_is_said_of_relatives_moves_nobody_to_another_age() -> None:
+    """A derived variable cuts a cell of the table of ages in two: about as many persons stay on either side as without a model."""
+    cut = document()
+    cut["units"]["household"]["derived"] = {
+        "small": {"kind": "category", "levels": ["yes", "no"], "expression": "'yes' if any(person.age < 10) else 'no'"}
+    }
+
+    class Small(Family):
+        def _say(self, context: str, choice: str) -> float:
+            small = choice == "0 to 9 years"
+            if choice in ("0 to 9 years", "10 to 19 years"):
+                return super()._say(context, AGES[0]) + (0.0 if small or "unrelated" in context else -2.0)
+            return super()._say(context, choice)
+
+    persons = made(Small(), cut)[1].filter(pl.col("age") < 20)
+    assert 0.35 < (persons["age"] < 10).mean() < 0.65  # type: ignore[operator]
 
 
 def test_helping_columns_do_not_stay() -> None:

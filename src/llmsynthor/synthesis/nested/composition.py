@@ -21,11 +21,20 @@ from llmsynthor.spec.levels import Interval
 from llmsynthor.spec.schema import Category, Derived, Numeric, Unit
 from llmsynthor.spec.targets import Table
 from llmsynthor.synthesis.coarse import Coarse, coarsen
-from llmsynthor.synthesis.copula import SOFTNESS
+from llmsynthor.synthesis.copula import MAXIMUM_ENTROPY, SOFTNESS
 from llmsynthor.synthesis.elicit import PEOPLE, Asking
 from llmsynthor.synthesis.nested.aims import Aims
 from llmsynthor.synthesis.nested.cuts import expression_cuts
-from llmsynthor.synthesis.nested.kinship import either, likeness, numbers, of_heads, of_role, of_siblings, told_apart
+from llmsynthor.synthesis.nested.kinship import (
+    either,
+    levelled,
+    likeness,
+    numbers,
+    of_heads,
+    of_role,
+    of_siblings,
+    told_apart,
+)
 from llmsynthor.synthesis.nested.layout import Roster
 
 SPOUSE, CHILD, SIBLING = "husband or wife", "son or daughter", "brother or sister"
@@ -124,6 +133,7 @@ def _compose(aims: Aims, asking: Asking, unit: Unit, sample: Roster) -> Composit
     parent = aims.spec.schema[str(unit.parent)]
     variables = _kin_variables(aims, unit)
     kinds = _kinds_with_spouse(asking, parent)
+    sizes = _role_sizes(aims, sample, unit, kinds)
     inherited = _inherited(asking, variables)
     found: list[Belief] = []
     derived: dict[tuple[str, str], Derived] = {}
@@ -133,6 +143,9 @@ def _compose(aims: Aims, asking: Asking, unit: Unit, sample: Roster) -> Composit
         first = first_shares(aims, sample, unit, variable)
         said = _said_of_roles(asking, variable, first, alone=alone)
         said[EITHER] = either(said[SPOUSE], said[CHILD])
+        if numeric:
+            told_of = {role: said[role][0] for role in sizes}
+            said |= {role: (own, said[role][1]) for role, own in levelled(told_of, sizes, first).items()}
         for role, universe in _roles(parent, kinds):
             weights, trust = said.get(role, (np.zeros(0), 0.0))
             if trust > 0:
@@ -208,6 +221,19 @@ def _roles(parent: Unit, kinds: tuple[str, tuple[str, ...]] | None) -> Iterator[
     yield SPOUSE, f"position == 2 and ({with_spouse})"
     yield CHILD, f"position > 1 and not (position == 2 and ({with_spouse}))"
     yield SIBLING, f"position > 2 and not (position == 3 and ({with_spouse}))"
+
+
+def _role_sizes(aims: Aims, sample: Roster, unit: Unit, kinds: tuple[str, tuple[str, ...]] | None) -> dict[str, float]:
+    """Shares of the members in each role."""
+    above, length = aims.layout.number(str(unit.parent)), sample.length[aims.layout.number(unit.name)]
+    second = length > 1
+    if kinds is not None:
+        position = [axis.name for axis in aims.own[above].grid.axes].index(kinds[0])
+        axis = aims.own[above].grid.axes[position]
+        second &= np.isin(np.array(axis.levels, dtype=object)[sample.codes[above][:, position]], kinds[1])
+    heads, seconds = int((length > 0).sum()), int(second.sum())
+    found = {HEAD: heads, (EITHER if kinds is None else SPOUSE): seconds, CHILD: length.sum() - heads - seconds}
+    return {role: float(number / length.sum()) for role, number in found.items()}
 
 
 def _given(unit: Unit, parent: Unit, variable: Coarse, role: str) -> tuple[Unit, Derived]:
@@ -289,7 +315,7 @@ def _margin(unit: Unit, variable: Coarse) -> Table:
         cells=tuple((level,) for level in variable.levels),
         values=tuple(float(share) for share in variable.shares),
         value="share",
-        source="maximum entropy",
+        source=MAXIMUM_ENTROPY,
         trust=SOFTNESS,
     )
 

@@ -1,6 +1,6 @@
 """From what a model says about relatives to log-weights of a member's level given another's."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +9,7 @@ from llmsynthor.synthesis.coarse import Coarse, fit_margins, interaction, mutual
 from llmsynthor.synthesis.copula import HALF_STRENGTH
 from llmsynthor.synthesis.estimates import agreement_of, believable
 
-STRONG, HALF_STRONG, ROLE, BACK, HOW_MANY = 3.0, 0.5, 2.0, 0.6, 4.5
+STRONG, HALF_STRONG, ROLE, BACK, HOW_MANY = 3.0, 0.5, 2.0, 0.6, 5.0
 """What a model of full credibility says about a number in a role counts STRONG times at most, half of it at HALF_STRONG nats of
 dependence on the first person's, and ROLE times where it depends on the role alone (children are young). What it says of the first
 person given the member counts BACK beside the other way round, and HOW_MANY times for who has such a member at all. Fitted on ages
@@ -74,6 +74,12 @@ def of_heads(odds: Floats, variable: Coarse, told: float) -> Floats:
     """Log-weights of the first person's levels, shape (levels,): householders are no children."""
     lift = told * HEADING * odds
     return np.asarray(np.clip(lift - np.log(variable.shares @ np.exp(lift)), -CLIP, CLIP))
+
+
+def levelled(weights: Mapping[str, Floats], sizes: Mapping[str, float], first: Floats) -> dict[str, Floats]:
+    """Take off what the weights of all roles, by their `sizes`, would move from one level of the members to another."""
+    lift = sum(sizes[role] * (np.exp(own) if own.ndim == 1 else first @ np.exp(own)) for role, own in weights.items())
+    return {role: np.asarray(own - np.log(lift)) for role, own in weights.items()}
 
 
 def _agreed(forth: Floats, back: Floats, first: Floats, members: Floats) -> Floats:
