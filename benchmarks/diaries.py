@@ -8,14 +8,11 @@ that a day ends at home stands in no table. No run reads the reference.
 """
 
 import argparse
-import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import polars as pl
-
-import llmsynthor
+from nested_rows import show, synthesized
 
 SPEC = Path(__file__).parents[1] / "examples" / "diaries" / "spec.yaml"
 UNITS = ("household", "person", "trip")
@@ -68,24 +65,6 @@ def read(folder: Path) -> dict[str, pl.DataFrame]:
     return {unit: pl.read_parquet(inner / f"{unit}.parquet") for unit in UNITS}
 
 
-def synthesized(arguments: argparse.Namespace, llm: str, seed: int) -> tuple[dict[str, Any], Frames]:
-    began = time.perf_counter()
-    out = arguments.out / f"{llm.replace(':', '-').replace('/', '-')}-{seed}"
-    solution = llmsynthor.synthesize(arguments.spec, records=arguments.records, llm=llm, seed=seed, out=out)
-    row: dict[str, Any] = {"llm": llm, "seed": seed}
-    for unit in solution.records:
-        tvd = solution.alignment.filter(unit=unit)["tvd"].drop_nulls()
-        row |= {f"{unit} tables mean TVD": tvd.mean(), "worst": tvd.max()} if len(tvd) else {}
-    row |= {"rules broken": sum(solution.manifest["rules_broken"].values())}
-    row |= {"calls": solution.manifest["usage"].get("calls", 0), "seconds": time.perf_counter() - began}
-    return row, solution.records
-
-
-def show(row: Mapping[str, Any]) -> None:
-    words = (f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}" for name, value in row.items())
-    print("; ".join(words), flush=True)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--llm", nargs="+", default=["none", "local"])
@@ -102,8 +81,8 @@ def main() -> None:
         return
     for llm in arguments.llm:
         for seed in arguments.seeds:
-            row, records = synthesized(arguments, llm, seed)
-            show(row | figures(records, reference))
+            row, solution = synthesized(arguments, llm, seed)
+            show(row | figures(solution.records, reference))
 
 
 if __name__ == "__main__":

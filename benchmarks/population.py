@@ -10,31 +10,16 @@ import argparse
 import json
 import subprocess
 import sys
-import time
 from pathlib import Path
-from typing import Any
 
-import llmsynthor
+from nested_rows import folder_of, show, synthesized
 
 SPEC = Path(__file__).parents[1] / "examples" / "population" / "spec.yaml"
 
 
-def made(arguments: argparse.Namespace, llm: str, seed: int) -> dict[str, Any]:
-    """Synthesize, and give the figures of the tables."""
-    began = time.perf_counter()
-    out = arguments.out / f"{llm.replace(':', '-').replace('/', '-')}-{seed}"
-    solution = llmsynthor.synthesize(arguments.spec, records=arguments.records, llm=llm, seed=seed, out=out)
-    row: dict[str, Any] = {"llm": llm, "seed": seed}
-    for unit in solution.records:
-        tvd = solution.alignment.filter(unit=unit)["tvd"].drop_nulls()
-        row |= {f"{unit} tables mean TVD": tvd.mean(), "worst": tvd.max()} if len(tvd) else {}
-    row |= {"rules broken": sum(solution.manifest["rules_broken"].values())}
-    return row | {"calls": solution.manifest["usage"].get("calls", 0), "seconds": time.perf_counter() - began}
-
-
 def scored(arguments: argparse.Namespace, llm: str, seed: int) -> dict[str, float]:
     """Let the evaluator score the records."""
-    records = arguments.out / f"{llm.replace(':', '-').replace('/', '-')}-{seed}" / "records"
+    records = folder_of(arguments, llm, seed) / "records"
     command = [sys.executable, str(arguments.evaluator), "households", str(arguments.reference), str(records)]
     found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     row = {"MRE": found["mre"], **{f"MRE {name}": value for name, value in found["mre_by_category"].items()}}
@@ -54,13 +39,10 @@ def main() -> None:
     arguments = parser.parse_args()
     for llm in arguments.llm:
         for seed in arguments.seeds:
-            row = made(arguments, llm, seed)
+            row, _ = synthesized(arguments, llm, seed)
             if arguments.evaluator is not None and arguments.reference is not None:
                 row |= scored(arguments, llm, seed)
-            words = (
-                f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}" for name, value in row.items()
-            )
-            print("; ".join(words), flush=True)
+            show(row)
 
 
 if __name__ == "__main__":

@@ -85,16 +85,22 @@ class Compiled:
 
     def scaled(self, goal: Floats, counts: Integers) -> Floats:
         """Bring groups of cells whose size is free to the size they have now."""
-        goal = goal.copy()
-        for first, last in self.free:
-            total = goal[first:last].sum()
-            goal[first:last] *= counts[first:last].sum() / total if total > 0 else 1.0
+        goal = scaled_to(goal, counts, self.free)
         for first, share in self.between:
             below, on, above = counts[first : first + 3]
             total = below + on + above
             goal[first], goal[first + 2] = min(below, share * total), min(above, (1 - share) * total)
             goal[first + 1] = total - goal[first] - goal[first + 2]
         return goal
+
+
+def scaled_to(goal: Floats, counts: Integers, free: Sequence[tuple[int, int]]) -> Floats:
+    """Bring the groups of cells in `free` to the size that they have in `counts`; a copy."""
+    goal = goal.copy()
+    for first, last in free:
+        total = goal[first:last].sum()
+        goal[first:last] *= counts[first:last].sum() / total if total > 0 else 1.0
+    return goal
 
 
 def compile_goals(goals: Goals, potentials: Sequence[Potential]) -> Compiled:

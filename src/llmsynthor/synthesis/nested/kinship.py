@@ -15,7 +15,7 @@ dependence on the first person's, and ROLE times where it depends on the role al
 person given the member counts BACK beside the other way round, and HOW_MANY times for who has such a member at all. Fitted on ages
 in family households of South Carolina."""
 
-LIVING, HEADING = 2.0, 4.0
+LIVING, HEADING = 2.5, 4.0
 """Factors on the log-odds that somebody of a level lives with a husband or wife, and that they are the householder."""
 
 SIBLING = 0.5

@@ -14,7 +14,7 @@ from llmsynthor.synthesis.nested.bytecode import compile_columns
 from llmsynthor.synthesis.nested.layout import Layout, Place
 from llmsynthor.synthesis.nested.moves import Offsets, Piece, as_array, assemble_moves, assemble_ties
 from llmsynthor.synthesis.nested.reach import changed_columns, crossing_tables, touched_tables
-from llmsynthor.synthesis.program import Potential
+from llmsynthor.synthesis.program import Potential, scaled_to
 from llmsynthor.synthesis.projection import Projection
 from llmsynthor.synthesis.quantiles import QuantileGoal
 
@@ -113,15 +113,8 @@ class Compiled:
 
     def goal(self, counts: Integers, sizes: Sequence[float]) -> Floats:
         """Wanted records per cell, given the records there are and how many each unit has."""
-        return self.scaled(self.shares * np.asarray(sizes, dtype=np.float64)[self.unit], counts)
-
-    def scaled(self, goal: Floats, counts: Integers) -> Floats:
-        """Bring groups of cells whose size is free to the size they have now."""
-        goal = goal.copy()
-        for first, last in self.free:
-            total = goal[first:last].sum()
-            goal[first:last] *= counts[first:last].sum() / total if total > 0 else 1.0
-        return goal
+        wanted = self.shares * np.asarray(sizes, dtype=np.float64)[self.unit]
+        return scaled_to(wanted, counts, self.free)
 
 
 def compile_aims(aims: Aims, priors: Sequence[tuple[int, Potential]]) -> Compiled:
