@@ -83,6 +83,15 @@ LEAST_SHARE = 0.3
 """Percent that a share of zero stands for: a model that chats rounds."""
 
 
+def is_people(unit: str) -> bool:
+    """Whether records of a unit can be interviewed.
+
+    >>> is_people("Persons"), is_people("trip")
+    (True, False)
+    """
+    return unit.lower().removesuffix("s") in PEOPLE
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conditional:
     """log p(asked | given) of one frame, shape (given, asked), rows up to a constant."""
@@ -110,7 +119,7 @@ class Asking:
             context=self.spec.context,
             scenario=self.spec.scenario,
             unit=self.unit.replace("_", " "),
-            person=self.unit.lower().removesuffix("s") in PEOPLE,
+            person=is_people(self.unit),
             given=given.label,
             value=value,
             asked=asked.label,

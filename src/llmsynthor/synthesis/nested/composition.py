@@ -22,7 +22,7 @@ from llmsynthor.spec.schema import Category, Derived, Numeric, Unit
 from llmsynthor.spec.targets import Table
 from llmsynthor.synthesis.coarse import Coarse, coarsen
 from llmsynthor.synthesis.copula import MAXIMUM_ENTROPY, SOFTNESS
-from llmsynthor.synthesis.elicit import PEOPLE, Asking
+from llmsynthor.synthesis.elicit import Asking, is_people
 from llmsynthor.synthesis.nested.aims import Aims
 from llmsynthor.synthesis.nested.cuts import expression_cuts
 from llmsynthor.synthesis.nested.kinship import (
@@ -102,7 +102,7 @@ def planned_composition(aims: Aims) -> int:
 
 
 def _has_relatives(unit: Unit) -> bool:
-    return unit.parent is not None and unit.name.lower().removesuffix("s") in PEOPLE
+    return unit.parent is not None and is_people(unit.name)
 
 
 def _kin_variables(aims: Aims, unit: Unit) -> tuple[Coarse, ...]:

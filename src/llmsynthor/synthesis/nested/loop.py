@@ -34,6 +34,9 @@ from llmsynthor.synthesis.proposal import Proposal
 def synthesize_nested(spec: Spec, options: Options, model: Recorded | None, *, notify: Notify) -> Outcome:
     """Make the records of all units."""
     run = _Run(spec=spec, options=options, model=model, notify=notify, aims=set_aims(spec))
+    if model is not None:
+        questions = planned_nested(run.aims) + planned_composition(run.aims) if options.estimates else 0
+        run.expected = expected_calls(spec, options, llm=True, questions=questions)
     if model is not None and options.estimates:
         run.estimate(model)
     if model is not None:
@@ -71,9 +74,6 @@ class _Run:
 
     def estimate(self, model: Recorded) -> None:
         """Let the model say what no table says: pairs within and across units, and who belongs together."""
-        self.expected = expected_calls(
-            self.spec, self.options, llm=True, questions=planned_nested(self.aims) + planned_composition(self.aims)
-        )
         sample, most = self.sample(), questions_of_each(self.aims)
         for uncounted in relate(self.aims):
             related, implied = counted(uncounted, self.aims, sample)

@@ -17,7 +17,7 @@ from llmsynthor.spec.schema import Category, Derived, Unit
 from llmsynthor.spec.specification import Spec
 from llmsynthor.synthesis.coarse import MOST_LEVELS, Coarse, coarsen
 from llmsynthor.synthesis.copula import MOST_QUESTIONS
-from llmsynthor.synthesis.elicit import PEOPLE, Pair
+from llmsynthor.synthesis.elicit import Pair, is_people
 from llmsynthor.synthesis.estimation import planned_questions
 from llmsynthor.synthesis.goals import Goals
 from llmsynthor.synthesis.grid import Grid
@@ -67,7 +67,7 @@ def order_columns(spec: Spec, unit: Unit) -> tuple[Derived, ...]:
 
 def is_ordered(spec: Spec, unit: Unit) -> bool:
     """Whether the spec makes something of the order of a unit's records; the members of a household have ranks, no order."""
-    if unit.parent is None or unit.name.lower().removesuffix("s") in PEOPLE:
+    if unit.parent is None or is_people(unit.name):
         return False
     return any(owner.name == unit.name and _follows(expression) for owner, expression in expressions_of(spec))
 
