@@ -188,7 +188,7 @@ def _quantiles(target: Statistic, values: Floats, cells: NDArray[np.int64], coun
 
 def _source(target: Target) -> str:
     """Who says so: the user, a model, or nobody."""
-    if target.source == MAXIMUM_ENTROPY:
+    if isinstance(target, Table) and target.source == MAXIMUM_ENTROPY and target.trust < 1:
         return MAXIMUM_ENTROPY
     return "llm" if target.source.startswith(LLM) else "given"
 

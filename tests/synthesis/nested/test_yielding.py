@@ -52,7 +52,9 @@ def test_one_household_in_the_way_costs_few_others(monkeypatch: pytest.MonkeyPat
     spoiled = Spoiled()
     monkeypatch.setattr(yielding, "correct", spoiled)
     solution = llmsynthor.synthesize(document, records=HOMES, seed=1, llm=llm, workers=1)
-    assert any(0.0 < share < 0.1 for share in spoiled.shares)
+    assert 0 < max(share for share in spoiled.shares if share < 1) < 0.5
+    assert spoiled.shares[-1] < 1
+    assert "yielded for" in solution.manifest["stop_reason"]
     assert not any(solution.manifest["rules_broken"].values())
     assert max(solution.alignment.filter(pl.col("source") == "given")["max_abs_error"].drop_nulls()) < 2
-    assert ends_at_home(solution) > without + 0.1
+    assert ends_at_home(solution) > without + 0.05

@@ -51,10 +51,10 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Belief:
-    """Log-weights (rows, columns) of a member's `asked` level given that of the first person or of a sibling; or of the first's.
+    """Log-weights of a member's `asked` level given that of the first person or of a sibling, shape (given, asked).
 
-    `table` names columns, cells and universe; its values are how many times as often as without the belief. `trust` is the
-    factor that is already in the weights.
+    Of the householder's own level they have the shape (asked,). `table` names columns, cells and universe; its values are how
+    many times as often as without the belief. `trust` is the factor that is already in the weights.
     """
 
     role: str
@@ -117,7 +117,7 @@ def compose(aims: Aims, asking: Asking, sample: Roster) -> Composition:
     `sample` is a population of maximum entropy, in which first persons are counted.
     """
     unit = aims.spec.schema[asking.unit]
-    if not _has_relatives(unit):
+    if not _has_relatives(unit) or not sample.length[aims.layout.number(unit.name)].any():
         return Composition()
     try:
         return _compose(aims, asking, unit, sample)
@@ -294,7 +294,7 @@ def _belief(
     asking: Asking, columns: tuple[str, ...], variable: Coarse, role: str, universe: str, weights: Floats, trust: float
 ) -> Belief:
     table = Table(
-        name=f"{' by '.join(columns)} of the {role} (estimated)",
+        name=f"{asking.unit}: {' by '.join(columns)} of the {role} (estimated)",
         unit=asking.unit,
         columns=columns,
         cells=tuple(product(variable.levels, repeat=len(columns))),
@@ -309,7 +309,7 @@ def _belief(
 
 def _margin(unit: Unit, variable: Coarse) -> Table:
     return Table(
-        name=f"{variable.name} as tables have it (estimated)",
+        name=f"{unit.name}: {variable.name} as tables have it (estimated)",
         unit=unit.name,
         columns=(variable.name,),
         cells=tuple((level,) for level in variable.levels),

@@ -66,7 +66,7 @@ def correct(
     compiled, effort, records = task.compiled, task.effort, sizes[0]
     state = _State(roster=_copy(roster), counts=count(task, roster, records))
     hard = compiled.is_hard
-    kept, best, stalled = _copy(roster), np.inf, 0
+    kept, best, stalled = roster, np.inf, 0
     sentence = "the sweeps set for correction are used up"
     for sweep in range(effort.correct_sweeps):
         goal = compiled.goal(state.counts, sizes)
@@ -98,14 +98,15 @@ def squared_error(compiled: Compiled, counts: Counts, goal: Floats) -> float:
     return float((error**2).sum()) + BROKEN * int(counts[compiled.is_rule].sum())
 
 
-def in_surplus(task: Task, corrected: Corrected, records: int) -> NDArray[np.bool_]:
-    """Mark the top records with a row in a cell that holds at least one record too many, shape (records,)."""
-    compiled = task.compiled
-    penalty = (compiled.is_hard | compiled.is_rule).astype(float)
+def in_surplus(task: Task, corrected: Corrected, cells: NDArray[np.bool_], records: int) -> NDArray[np.bool_]:
+    """Mark the top records with a row in one of `cells` that holds more records too many than rounding explains: (records,)."""
+    compiled, penalty = task.compiled, cells.astype(np.float64)
     ledger = Ledger(gain=penalty, counts=corrected.counts, penalty=penalty, targets=corrected.goal)
     found = np.zeros(records, dtype=np.bool_)
     space = make_space(compiled, most_rows(compiled, corrected.roster))
-    kernels.surplus_chunk(compiled.program, corrected.roster, space, 0, records, ledger, found)
+    kernels.surplus_chunk(
+        compiled.program, corrected.roster, space, 0, records, ledger, task.effort.rounding - 1e-6, found
+    )
     return found
 
 

@@ -69,7 +69,7 @@ def fit(task: Task, drawn: Drawn) -> Fitted:
 
 
 def _overlap(task: Task) -> float:
-    """Tables that the redraw of one variable touches, typically: they share the steps."""
+    """Tables that share a step: a part of those that the redraw of one variable touches, typically; at least one."""
     arrays = task.compiled.arrays
     singles = np.diff(arrays["move_axis_ptr"]) == 1
     touched = (np.diff(arrays["local_ptr"]) + np.diff(arrays["far_ptr"]))[singles]

@@ -138,24 +138,24 @@ def columns_chunk(program, roster, space, first, last, codes, starts):
 
 
 @jit
-def has_surplus(program, space, ledger):
-    """Say whether any row lies in a cell that holds at least one record too many."""
+def has_surplus(program, space, ledger, least):
+    """Say whether any row lies in a cell that holds so many records too many."""
     for table in range(program.n_tables):
         unit = program.ints[program.unit + table]
         for row in range(space.ints[space.first + unit], space.ints[space.first + unit + 1]):
             cell = space.ints[space.cell + row * space.n_tables + table]
-            if ledger.penalty[cell] > 0.0 and ledger.counts[cell] - ledger.targets[cell] >= 0.5 + 1e-9:
+            if ledger.penalty[cell] > 0.0 and ledger.counts[cell] - ledger.targets[cell] >= least + 1e-9:
                 return True
     return False
 
 
 @jit
-def surplus_chunk(program, roster, space, first, last, ledger, found):
-    """Mark in `found`, shape (top records,), those of [first, last) with a row in a cell that holds a record too many."""
+def surplus_chunk(program, roster, space, first, last, ledger, least, found):
+    """Mark in `found`, shape (top records,), those of [first, last) with a row in a cell that holds so many too many."""
     for top in range(first, last):
         load(program, roster, space, top)
         compute_all(program, space)
-        found[top] = has_surplus(program, space, ledger)
+        found[top] = has_surplus(program, space, ledger, least)
 
 
 @jit

@@ -21,6 +21,8 @@ from llmsynthor.synthesis.nested.kernels_expressions import compute
 
 jit = numba.njit(nogil=True, cache=True)
 
+HALF_A_RECORD = 0.5
+
 
 @jit
 def shift(program, space, ledger, live, move, row):
@@ -319,7 +321,7 @@ def sweep(program, roster, spaces, ledger, live, crossings, free, bounds, way, s
         state = stream(stream_of[0], stream_of[1], top)
         load(program, roster, spaces[0], top)
         compute_all(program, spaces[0])
-        if focus and not has_surplus(program, spaces[0], ledger):
+        if focus and not has_surplus(program, spaces[0], ledger, HALF_A_RECORD):
             continue
         state, more = redraw(program, roster, spaces[0], ledger, live, state, work)
         made += more

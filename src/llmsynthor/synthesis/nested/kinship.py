@@ -58,6 +58,7 @@ def numbers(
     strangers. Both together also say at which levels first persons have such members: the shares that they agree on, repeated
     in turn. `living` are the log-odds of either to live so, where that was asked outright.
     """
+    living = np.clip(living, -CLIP, CLIP)
     forth = lifts[0] - np.log((members * np.exp(lifts[0])).sum(axis=1, keepdims=True))
     back = lifts[1] - np.log((first[:, None] * np.exp(lifts[1])).sum(axis=0, keepdims=True))
     strength = mutual_information(fit_margins(forth, first, members))
@@ -72,12 +73,15 @@ def numbers(
 
 def of_heads(odds: Floats, variable: Coarse, told: float) -> Floats:
     """Log-weights of the first person's levels, shape (levels,): householders are no children."""
-    lift = told * HEADING * odds
+    lift = told * HEADING * np.clip(odds, -CLIP, CLIP)
     return np.asarray(np.clip(lift - np.log(variable.shares @ np.exp(lift)), -CLIP, CLIP))
 
 
 def levelled(weights: Mapping[str, Floats], sizes: Mapping[str, float], first: Floats) -> dict[str, Floats]:
-    """Take off what the weights of all roles, by their `sizes`, would move from one level of the members to another."""
+    """Take off what the weights of all roles, by their `sizes`, would move from one level of the members to another.
+
+    Exact where first persons stay as they are; what they shift themselves is left to the margins.
+    """
     lift = sum(sizes[role] * (np.exp(own) if own.ndim == 1 else first @ np.exp(own)) for role, own in weights.items())
     return {role: np.asarray(own - np.log(lift)) for role, own in weights.items()}
 
