@@ -52,6 +52,22 @@ def test_days_end_where_the_model_says() -> None:
     assert "turn" not in told.records["trip"].columns
 
 
+def test_histories_that_contradict_each_other_are_not_believed() -> None:
+    """After a short beginning the last trip leads home, after a longer one anywhere else: nothing is assumed."""
+
+    class Fickle(Homeward):
+        def score(self, request: ScoreRequest) -> Scored:
+            home = request.context.count("\nTrip ") % 2 == 1
+            last = "\nLast trip:" in request.context
+            scores = tuple(0.0 if last and (choice.strip() == "home") == home else -5.0 for choice in request.choices)
+            return Scored(log_probabilities=scores, usage=Usage(seconds=0.01))
+
+    model = Fickle()
+    told = made(Choice(identity=model.identity, open_model=lambda: model))
+    row = told.dependencies.filter((pl.col("one") == "goal") & (pl.col("other") == "turn")).to_dicts()[0]
+    assert row["source"] == "maximum entropy"
+
+
 def test_what_cannot_be_yields_to_tables_and_rules() -> None:
     """The tables of origins and goals fix how many days end at home: there an estimate says what cannot be, and gives way."""
     model = Homeward()
