@@ -26,6 +26,9 @@ WEAK, GROWTH = 0.1, 1.6
 LAST_STRENGTH = 64.0
 """Where nothing more is gained, every third sweep asks for nothing but the counts."""
 
+LARGE = 50_000
+"""With so many top records those in no crowded cell are left alone as soon as the penalty is full."""
+
 GIVE_UP = 12
 SWAPS = 3
 """Swaps proposed for each top record in a sweep."""
@@ -84,7 +87,7 @@ def correct(
         strong = strength >= FULL_STRENGTH
         if stalled % 3 == 2:
             strength = LAST_STRENGTH
-        _step(task, state, sizes, theta, ~held, (strength, sweep, last or (strong and stalled > 0)))
+        _step(task, state, sizes, theta, ~held, (strength, sweep, last or (strong and (stalled > 0 or records >= LARGE))))
         stalled += strong
         task.told("correct", sweep, state.counts, goal)
     counts = count(task, kept, records)
