@@ -87,7 +87,9 @@ def correct(
         strong = strength >= FULL_STRENGTH
         if stalled % 3 == 2:
             strength = LAST_STRENGTH
-        _step(task, state, sizes, theta, ~held, (strength, sweep, last or (strong and (stalled > 0 or records >= LARGE))))
+        _step(
+            task, state, sizes, theta, ~held, (strength, sweep, last or (strong and (stalled > 0 or records >= LARGE)))
+        )
         stalled += strong
         task.told("correct", sweep, state.counts, goal)
     counts = count(task, kept, records)
