@@ -1,6 +1,6 @@
 """What a synthesis is asked for, tells while it works, and gives back."""
 
-from collections.abc import Callable, Set
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -108,8 +108,7 @@ class Outcome:
     @property
     def leaned(self) -> tuple[Table, ...]:
         """The tables that the records lean towards: estimates, and margins that what is said of relatives must not move."""
-        estimates = [table for found in self.estimations for table in found.tables]
-        return (*estimates, *(table for found in self.compositions for table in found.margins))
+        return leaned_towards(self.estimations, self.compositions)
 
     @property
     def tables(self) -> tuple[tuple[Goal, int], ...]:
@@ -118,6 +117,12 @@ class Outcome:
             return tuple((goal, len(self.population)) for goal in self.goals.tables)
         sizes = self.nested.roster.sizes
         return tuple((goal, sizes[unit]) for unit, goal in self.nested.aims.tables)
+
+
+def leaned_towards(estimations: Sequence[Estimation], compositions: Sequence[Composition]) -> tuple[Table, ...]:
+    """The tables of all estimations, then the margins of all compositions."""
+    estimates = [table for found in estimations for table in found.tables]
+    return (*estimates, *(table for found in compositions for table in found.margins))
 
 
 Notify = Callable[[Progress], None]

@@ -185,6 +185,23 @@ def test_helping_columns_do_not_stay() -> None:
     assert any(name.startswith("person-race-of-the-son-or-daughter") for name in solution.estimated)
 
 
+def test_a_budget_that_ends_keeps_what_was_asked() -> None:
+    """What the model said of the first variables stays, and the run says what was left out."""
+    model = Family()
+    llm = Choice(identity=Identity(name="family", digest="8"), open_model=lambda: model)
+    whole = llmsynthor.synthesize(document(), records=100, seed=1, llm=llm)
+    asked = [n for n in range(20, whole.manifest["usage"]["calls"], 15)]
+    seen = set()
+    for calls in asked:
+        short = llmsynthor.synthesize(document(), records=100, seed=1, llm=llm, max_calls=calls)
+        beliefs = [words for words in short.dependencies["in_words"] if words and " of the " in words]
+        if "and what follows was not asked" in short.manifest["dependency"]["estimation"]:
+            seen.add(len(beliefs))
+        if seen - {0}:
+            break
+    assert seen - {0}
+
+
 def test_a_model_that_tells_no_relative_from_a_stranger_is_not_believed() -> None:
     """Where relatives are as strangers nothing is assumed of who lives with whom."""
 

@@ -6,7 +6,7 @@ which kinds of household the householder has a spouse is asked outright, all oth
 the kinds apart the second member may be either. What the model says of two strangers is taken off, as everywhere (see `estimates`).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -36,12 +36,13 @@ from llmsynthor.synthesis.nested.kinship import (
     told_apart,
 )
 from llmsynthor.synthesis.nested.layout import Roster
+from llmsynthor.synthesis.nested.related import first_shares, say
 
 SPOUSE, CHILD, SIBLING = "husband or wife", "son or daughter", "brother or sister"
 HEAD = "householder"
 EITHER = f"{SPOUSE}, {CHILD}"
 FRAMES = ("kin-sentence", "kin-interview")
-SIBLING_FRAMES = ("kin-sibling", "kin-brother")
+SIBLING_FRAMES = ("kin-siblings-parent", "kin-siblings-child")
 MOST_LEVELS = 6
 """Kinds of household that are asked about: a variable with more levels is no kind."""
 
@@ -137,54 +138,69 @@ def _compose(aims: Aims, asking: Asking, unit: Unit, sample: Roster) -> Composit
     inherited = _inherited(asking, variables)
     found: list[Belief] = []
     derived: dict[tuple[str, str], Derived] = {}
+    words = ""
     for variable in variables:
-        numeric = isinstance(variable.levels[0], Interval)
-        alone = not numeric and variable.name not in inherited
-        first = first_shares(aims, sample, unit, variable)
-        said = _said_of_roles(asking, variable, first, alone=alone)
-        said[EITHER] = either(said[SPOUSE], said[CHILD])
-        if numeric:
-            told_of = {role: said[role][0] for role in sizes}
-            said |= {role: (own, said[role][1]) for role, own in levelled(told_of, sizes, first).items()}
+        alone = not isinstance(variable.levels[0], Interval) and variable.name not in inherited
+        try:
+            said = _said_of_roles(asking, variable, first_shares(aims, sample, unit, variable), sizes, alone=alone)
+        except BudgetError as spent:
+            words = f"; {variable.name} and what follows was not asked: {spent}"
+            break
         for role, universe in _roles(parent, kinds):
             weights, trust = said.get(role, (np.zeros(0), 0.0))
             if trust > 0:
-                columns: tuple[str, ...] = (variable.name,)
-                if role != HEAD:
-                    holder, entry = _given(unit, parent, variable, role)
-                    columns = (entry.name if holder is unit else f"{holder.name}.{entry.name}", variable.name)
+                holder, entry = _given(unit, parent, variable, role)
+                if entry is not None:
                     derived[holder.name, entry.name] = entry
+                columns = _columns(unit, variable, holder, entry)
                 found.append(_belief(asking, columns, variable, role, universe, weights, trust))
     told = {belief.asked.name for belief in found}
     margins = tuple(_margin(unit, variable) for variable in variables if variable.name in told)
     known = {(owner.name, entry.name) for owner in (unit, parent) for entry in owner.derived}
     new = tuple((owner, entry) for (owner, name), entry in derived.items() if (owner, name) not in known)
-    words = f"{len(found)} tables of who belongs to one {parent.name} were estimated"
+    words = f"{len(found)} tables of who belongs to one {parent.name} were estimated{words}"
     return Composition(beliefs=tuple(found), margins=margins, derived=new, sentence=words)
 
 
-def _said_of_roles(asking: Asking, variable: Coarse, first: Floats, *, alone: bool) -> dict[str, tuple[Floats, float]]:
-    """Log-weights and trust of a husband or wife, of a son or daughter; of a number beside a sibling's, and of the first's."""
+def _said_of_roles(
+    asking: Asking, variable: Coarse, first: Floats, sizes: Mapping[str, float], *, alone: bool
+) -> dict[str, tuple[Floats, float]]:
+    """Log-weights and trust by role. Of categories these are husbands or wives and children; of numbers the householder and
+    children beside their brothers and sisters too, levelled by the `sizes` of the roles."""
     strangers = _scores(asking, "kin-strangers", "", variable)
     asked = {role: [_scores(asking, frame, role, variable) for frame in FRAMES] for role in (SPOUSE, CHILD)}
     told = told_apart([np.mean(scores, axis=0) for scores in asked.values()], strangers, variable)
+    if isinstance(variable.levels[0], Interval):
+        found = _said_of_numbers(asking, variable, first, strangers, asked, told)
+        found[EITHER] = either(found[SPOUSE], found[CHILD])
+        level = levelled({role: found[role][0] for role in sizes}, sizes, first)
+        return found | {role: (own, found[role][1]) for role, own in level.items()}
     if alone:
         trust = 1.0 if told > 0 else 0.0
-        return {role: (of_role(scores, strangers, variable, first), trust) for role, scores in asked.items()}
-    if not isinstance(variable.levels[0], Interval):
-        return {role: likeness(scores, strangers, variable) for role, scores in asked.items()}
-    unknown, found = _scores(asking, "kin-unknown", "", variable), {}
-    living, heading = (
-        np.array([_yes(asking, frame, label=variable.label, value=value, role=SPOUSE) for value in variable.words])
-        for frame in ("kin-living", "kin-head")
-    )
+        found = {role: (of_role(scores, strangers, variable, first), trust) for role, scores in asked.items()}
+    else:
+        found = {role: likeness(scores, strangers, variable) for role, scores in asked.items()}
+    return found | {EITHER: either(found[SPOUSE], found[CHILD])}
+
+
+def _said_of_numbers(
+    asking: Asking,
+    variable: Coarse,
+    first: Floats,
+    strangers: Floats,
+    asked: Mapping[str, Sequence[Floats]],
+    told: float,
+) -> dict[str, tuple[Floats, float]]:
+    """Numbers are asked about forth and back, and outright: who lives with a husband or wife, who is the householder."""
+    unknown = _scores(asking, "kin-unknown", "", variable)
+    living = _odds(asking, "kin-living", variable)
+    found = {HEAD: (of_heads(_odds(asking, "kin-head", variable), variable, told), told)}
     for role, scores in asked.items():
         back = _scores(asking, "kin-back", role, variable) - unknown
         lifts = np.mean(scores, axis=0) - strangers, back.T
         found[role] = numbers(lifts, first, variable.shares, told, living if role == SPOUSE else 0.0), told
     siblings = [_scores(asking, frame, SIBLING, variable) for frame in SIBLING_FRAMES]
-    found[SIBLING] = of_siblings(siblings, strangers, variable, told)
-    return found | {HEAD: (of_heads(heading, variable, told), told)}
+    return found | {SIBLING: of_siblings(siblings, strangers, variable, told)}
 
 
 def _kinds_with_spouse(asking: Asking, parent: Unit) -> tuple[str, tuple[str, ...]] | None:
@@ -193,7 +209,10 @@ def _kinds_with_spouse(asking: Asking, parent: Unit) -> tuple[str, tuple[str, ..
     for variable in parent.coded:
         if not isinstance(variable, Category) or len(variable.levels) > MOST_LEVELS:
             continue
-        odds = [_yes(asking, "kin-kind", label=_label(variable), value=level, role=SPOUSE) for level in variable.levels]
+        odds = [
+            _yes(asking, "kin-kind", label=variable.label or say(variable.name), value=level, role=SPOUSE)
+            for level in variable.levels
+        ]
         spread = max(odds) - min(odds)
         if max(odds) > 0 > min(odds) and (best is None or spread > best[0]):
             levels = tuple(level for level, own in zip(variable.levels, odds, strict=True) if own > 0)
@@ -236,11 +255,13 @@ def _role_sizes(aims: Aims, sample: Roster, unit: Unit, kinds: tuple[str, tuple[
     return {role: float(number / length.sum()) for role, number in found.items()}
 
 
-def _given(unit: Unit, parent: Unit, variable: Coarse, role: str) -> tuple[Unit, Derived]:
+def _given(unit: Unit, parent: Unit, variable: Coarse, role: str) -> tuple[Unit, Derived | None]:
     """The variable that holds what is given, and its unit: that of the first member in the parent, or of the member before.
 
-    The user's own where there is one that says so, else a new one under a name that is free.
+    The user's own where there is one that says so, else a new one under a name that is free. Of the householder nothing is given.
     """
+    if role == HEAD:
+        return unit, None
     holder, name, text = parent, f"first_{unit.name}_{variable.name}", f"first({unit.name}.{variable.name})"
     if role == SIBLING:
         holder, name, text = unit, f"previous_{variable.name}", f"previous({variable.name})"
@@ -254,6 +275,17 @@ def _given(unit: Unit, parent: Unit, variable: Coarse, role: str) -> tuple[Unit,
     while name in taken:
         name += "_"
     return holder, Derived(variable=replace(own, name=name), expression=expression)
+
+
+def _columns(unit: Unit, variable: Coarse, holder: Unit, given: Derived | None) -> tuple[str, ...]:
+    if given is None:
+        return (variable.name,)
+    return (given.name if holder is unit else f"{holder.name}.{given.name}", variable.name)
+
+
+def _odds(asking: Asking, frame: str, variable: Coarse) -> Floats:
+    """Log-odds that somebody of each level lives with a husband or wife, or is the householder, as the frame asks."""
+    return np.array([_yes(asking, frame, label=variable.label, value=value, role=SPOUSE) for value in variable.words])
 
 
 def _scores(asking: Asking, frame: str, role: str, variable: Coarse) -> Floats:
@@ -278,16 +310,6 @@ def _fill(asking: Asking, frame: str, **words: str) -> str:
     return prompts.fill(
         frame, context=asking.spec.context, scenario=asking.spec.scenario, unit=unit.name, parent=unit.parent, **words
     )
-
-
-def first_shares(aims: Aims, sample: Roster, unit: Unit, variable: Coarse) -> Floats:
-    """Shares of the first members in a variable's levels."""
-    number = aims.layout.number(unit.name)
-    first = sample.start[number][sample.length[number] > 0]
-    codes = sample.codes[number][first, variable.axis]
-    axis = aims.own[number].grid.axes[variable.axis]
-    counts = np.array([axis.within(level)[codes].sum() for level in variable.levels]) + 0.5
-    return np.asarray(counts / counts.sum())
 
 
 def _belief(
@@ -318,7 +340,3 @@ def _margin(unit: Unit, variable: Coarse) -> Table:
         source=MAXIMUM_ENTROPY,
         trust=SOFTNESS,
     )
-
-
-def _label(variable: Category) -> str:
-    return variable.label or variable.name.replace("_", " ")

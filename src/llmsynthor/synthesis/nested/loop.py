@@ -26,7 +26,16 @@ from llmsynthor.synthesis.nested.related import (
 )
 from llmsynthor.synthesis.nested.sequence import ask_turns
 from llmsynthor.synthesis.nested.wholes import Whole, propose, settle_in
-from llmsynthor.synthesis.outcome import Nested, Notify, Options, Outcome, Progress, Step, expected_calls
+from llmsynthor.synthesis.outcome import (
+    Nested,
+    Notify,
+    Options,
+    Outcome,
+    Progress,
+    Step,
+    expected_calls,
+    leaned_towards,
+)
 from llmsynthor.synthesis.population import Population
 from llmsynthor.synthesis.proposal import Proposal
 
@@ -125,8 +134,7 @@ class _Run:
 
     def believed(self) -> Aims:
         """The aims with estimates as soft tables and beliefs about belonging as log-weights."""
-        tables = [table for found in self.estimations for table in found.tables]
-        tables += [table for found in self.compositions for table in found.margins]
+        tables = leaned_towards(self.estimations, self.compositions)
         beliefs = [belief for found in self.compositions for belief in found.beliefs]
         derived: dict[str, list[Derived]] = {}
         for found in self.compositions:

@@ -227,6 +227,16 @@ def counted(related: Related, aims: Aims, roster: Roster) -> tuple[Related, dict
     return replace(related, variables=tuple(variables)), tables
 
 
+def first_shares(aims: Aims, sample: Roster, unit: Unit, variable: Coarse) -> Floats:
+    """Shares of the first members in a variable's levels."""
+    number = aims.layout.number(unit.name)
+    first = sample.start[number][sample.length[number] > 0]
+    codes = sample.codes[number][first, variable.axis]
+    axis = aims.own[number].grid.axes[variable.axis]
+    counts = np.array([axis.within(level)[codes].sum() for level in variable.levels]) + 0.5
+    return np.asarray(counts / counts.sum())
+
+
 def _codes(related: Related, aims: Aims, roster: Roster) -> dict[str, NDArray[np.int64]]:
     """Coarse level of every record of the unit in each variable, -1 where it has none."""
     layout, unit = aims.layout, aims.layout.number(related.unit)

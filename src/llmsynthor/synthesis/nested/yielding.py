@@ -36,6 +36,10 @@ def correct_yielding(task: Task, flat: Flat, roster: Roster, theta: Floats) -> C
     found = replace(last, moved=found.moved + last.moved)
     if (yielding == theta).all():
         return found
+    if last.moved:
+        found = replace(
+            found, sentence=f"{last.sentence}; what the model says yielded for records in cells with too many"
+        )
     quiet = replace(task, notify=lambda stage, sweep, tvd: None)
     for number, share in enumerate(SHARES):
         broken, excess, worst = _missing(task, found)
@@ -45,7 +49,9 @@ def correct_yielding(task: Task, flat: Flat, roster: Roster, theta: Floats) -> C
         more = correct(quiet, found.roster, sizes, yielding, held | ~free)
         now_broken, now_excess, _ = _missing(task, more)
         if now_broken < broken or (now_broken == broken and now_excess <= PAYS * excess):
-            sentence = f"{more.sentence}; what the model says yielded for {free.mean():.0%} of the top records"
+            sentence = (
+                f"{more.sentence}; what the model says yielded for {(free & ~held).mean():.0%} of the top records"
+            )
             found = replace(more, sentence=sentence, moved=found.moved + more.moved)
             task.told("correct", number, found.counts, found.goal)
     return found
