@@ -112,6 +112,18 @@ def test_synthesis_from_released_tables(document: dict, tmp_path: Path) -> None:
     assert not any(solution.manifest["rules_broken"].values())
 
 
+def test_noise_that_leaves_nothing_of_a_table(document: dict) -> None:
+    """A noisy table that sums to nothing is left out with a warning, and the rest is aligned to."""
+    for cell in document["targets"][2]["cells"]:
+        cell |= {"count": -5 if cell["sex"] == "Male" else 5, "margin": 90}
+    document["targets"][2]["margin_of_error"] = "margin"
+    spec = Spec.load(document)
+    assert [target.name for target in spec.targets] == ["age", "sex"]
+    assert [note.where for note in spec.notes] == ['targets[2] "employment by sex"']
+    assert "left out" in spec.notes[0].what
+    assert llmsynthor.synthesize(spec, records=300, llm="none").records["person"].height == 300
+
+
 def test_release_refuses_what_it_cannot(document: dict, tmp_path: Path) -> None:
     """A budget that is none, and quantiles, are refused together."""
     document["targets"] += STATISTICS

@@ -34,11 +34,17 @@ class Place:
         where = self.where if row is None else f"{self.where} row {row + 1}"
         self.problems.append(Problem(where=where, what=what, found=found, advice=advice))
 
+    def warn(self, what: str, advice: str, found: str | None = None) -> None:
+        self.problems.append(Problem(where=self.where, what=what, found=found, advice=advice, severity="warning"))
+
 
 def read_target(
     part: TargetPart, where: str, schema: Schema, folder: Path, universe: Expression | None, problems: list[Problem]
 ) -> Target | None:
-    """Read the table of a target and check it; adds to `problems` and returns None where it cannot be used."""
+    """Read the table of a target and check it; adds to `problems` and returns None where it cannot be used.
+
+    A noisy table whose values sum to nothing says nothing: it is left out with a warning, as noise does that to anybody.
+    """
     place = Place(where=where, schema=schema, unit=part.unit, problems=problems)
     before = len(problems)
     frame = _frame(part, folder, place)
@@ -58,7 +64,7 @@ def read_target(
         return None
     _cell_problems(cells, columns, place, universe=universe)
     if not _is_statistic(part) and sum(values) <= 0:
-        place.problem("all its values are zero", "give at least one positive value", f"{len(values)} rows")
+        _says_nothing(values, place, noisy=margins is not None)
     if len(problems) > before:
         return None
     about: dict[str, Any] = {
@@ -73,6 +79,14 @@ def read_target(
         "importance": part.importance,
     }
     return _target(part, columns, value_column, about, place)
+
+
+def _says_nothing(values: Sequence[float], place: Place, *, noisy: bool) -> None:
+    if noisy:
+        what = "its values sum to nothing, so that they are all noise: it is left out"
+        place.warn(what, "release it with more budget, or leave it out of the spec", f"a sum of {sum(values):g}")
+    else:
+        place.problem("all its values are zero", "give at least one positive value", f"{len(values)} rows")
 
 
 def _is_statistic(part: TargetPart) -> bool:
