@@ -1,9 +1,19 @@
 """Log-weights of relatives: what they may move, and what they may not."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from llmsynthor.synthesis.coarse import Coarse
-from llmsynthor.synthesis.nested.kinship import CLIP, levelled, numbers, of_heads, of_siblings
+from llmsynthor.synthesis.nested.kinship import (
+    CLIP,
+    levelled,
+    numbers,
+    of_heads,
+    of_kinds,
+    of_siblings,
+    through_words,
+)
 
 AGES = Coarse(
     axis=0, name="age", label="Age", levels=("a", "b", "c"), words=("a", "b", "c"), shares=np.array([0.2, 0.5, 0.3])
@@ -47,3 +57,28 @@ def test_siblings_that_contradict_each_other_are_not_believed() -> None:
     assert trust > 0 and weights[0, 0] > weights[0, 1]
     assert of_siblings([alike, -alike], strangers, AGES, 1.0)[1] == 0.0
     assert of_siblings([alike, alike], alike, AGES, 1.0)[1] == 0.0
+
+
+def test_the_words_of_a_role_say_what_it_is() -> None:
+    """Whose husband, and what a husband is, make husbands of wives; words that have nothing to do with a variable make nothing."""
+    which, what = (
+        np.array([[-0.05, -3.0], [-2.5, -0.1], [-0.7, -0.7]]),
+        np.array([[-4.0, -0.1, -1.0], [-0.2, -2.0, -1.0]]),
+    )
+    found, trust = through_words(which, what, AGES)
+    assert 0 < trust < 1
+    assert found[0].argmax() == 1 and found[1].argmax() == 0
+    assert np.allclose(AGES.shares @ found @ AGES.shares, 0.0, atol=1e-9)
+    flat, none = through_words(np.zeros((3, 2)), what, AGES)
+    assert none < 1e-9 and np.allclose(flat, 0.0)
+    assert (np.abs(through_words(1e9 * which, 1e9 * what, AGES)[0]) <= CLIP).all()
+
+
+def test_householders_of_a_kind_are_believed_where_others_are_the_reverse() -> None:
+    """What is said of every member alike is no knowledge about the householder."""
+    head = np.array([[2.0, 0.0, 0.0], [0.0, 0.0, 2.0]])
+    kind = replace(AGES, name="kind", levels=("x", "y"), words=("x", "y"), shares=np.array([0.5, 0.5]))
+    found, trust = of_kinds((head, head), -head, kind, AGES)
+    assert trust > 0.9 and found[0, 0] > found[1, 0]
+    assert of_kinds((head, head), head, kind, AGES)[1] == 0.0
+    assert of_kinds((head, -head), -head, kind, AGES)[1] == 0.0

@@ -20,6 +20,7 @@ from llmsynthor.synthesis.nested.task import (
     Task,
     count,
     flatten,
+    mark,
     sweep_all,
     unflatten,
 )
@@ -77,7 +78,8 @@ def align_nested(
     roster = unflatten(fitted.roster, drawn.roster)
     flat = fitted.roster
     if records > chains:
-        roster = enlarge(roster, aims, records, rng=np.random.default_rng([seed, 4]))
+        breaking = mark(task, flat, np.where(task.compiled.is_rule, 1.0, 0.0), chains)
+        roster = enlarge(roster, aims, records, without=breaking, rng=np.random.default_rng([seed, 4]))
         flat = flatten(roster, aims.layout)
         for sweep in range(effort.settle_sweeps):
             sweep_all(task, flat, records, fitted.theta, 1_000 + sweep)

@@ -1,21 +1,18 @@
 """Who lives with whom: what a model says about a household's members given its first person, as log-weights.
 
-No table says it, and a form with numbered persons does not make a small model say it: asked for the age of "person 3" it repeats
-that of person 1. Asked about the householder's husband or wife, or son or daughter, it knows. So roles are put into words: in
-which kinds of household the householder has a spouse is asked outright, all others are taken for children; where no variable tells
-the kinds apart the second member may be either. What the model says of two strangers is taken off, as everywhere (see `estimates`).
+No table says it. A small model knows it of roles (see `kin_questions`): in which kinds of household the householder has a spouse
+is asked outright, all others are taken for children; where no variable tells the kinds apart the second member may be either. What
+the model says of two strangers is taken off, as everywhere (see `estimates`).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 
-from llmsynthor import prompts
 from llmsynthor.errors import BudgetError, CannotScoreError
-from llmsynthor.llm.backend import ScoreRequest
 from llmsynthor.spec.expressions import parse
 from llmsynthor.spec.levels import Interval
 from llmsynthor.spec.schema import Category, Derived, Numeric, Unit
@@ -25,26 +22,20 @@ from llmsynthor.synthesis.copula import MAXIMUM_ENTROPY, SOFTNESS
 from llmsynthor.synthesis.elicit import Asking, is_people
 from llmsynthor.synthesis.nested.aims import Aims
 from llmsynthor.synthesis.nested.cuts import expression_cuts
-from llmsynthor.synthesis.nested.kinship import (
-    either,
-    levelled,
-    likeness,
-    numbers,
-    of_heads,
-    of_role,
-    of_siblings,
-    told_apart,
+from llmsynthor.synthesis.nested.kin_questions import (
+    CHILD,
+    EITHER,
+    HEAD,
+    HEAD_OF_KIND,
+    SIBLING,
+    SPOUSE,
+    inherited_ones,
+    kinds_with_spouse,
+    most_calls,
+    said_of_roles,
 )
 from llmsynthor.synthesis.nested.layout import Roster
-from llmsynthor.synthesis.nested.related import first_shares, say
-
-SPOUSE, CHILD, SIBLING = "husband or wife", "son or daughter", "brother or sister"
-HEAD = "householder"
-EITHER = f"{SPOUSE}, {CHILD}"
-FRAMES = ("kin-sentence", "kin-interview")
-SIBLING_FRAMES = ("kin-siblings-parent", "kin-siblings-child")
-MOST_LEVELS = 6
-"""Kinds of household that are asked about: a variable with more levels is no kind."""
+from llmsynthor.synthesis.nested.related import first_shares
 
 KIN_BINS = 10
 Floats = NDArray[np.float64]
@@ -54,8 +45,9 @@ Floats = NDArray[np.float64]
 class Belief:
     """Log-weights of a member's `asked` level given that of the first person or of a sibling, shape (given, asked).
 
-    Of the householder's own level they have the shape (asked,). `table` names columns, cells and universe; its values are how
-    many times as often as without the belief. `trust` is the factor that is already in the weights.
+    Of the householder's own level they have the shape (asked,), or the kind of household is given. `table` names columns, cells
+    and universe; its values are how many times as often as without the belief. `trust` is the factor that is already in the
+    weights.
     """
 
     role: str
@@ -70,6 +62,8 @@ class Belief:
         """What the weights say something about."""
         if self.role == HEAD:
             return f"{self.asked.name} of the {HEAD}"
+        if self.role == HEAD_OF_KIND:
+            return f"{self.asked.name} of the {HEAD} given {self.given.name}"
         member, other = (CHILD, f"a {SIBLING}") if self.role == SIBLING else (self.role, "the householder")
         return f"{self.asked.name} of the {member} given that of {other}"
 
@@ -88,18 +82,10 @@ class Composition:
 
 
 def planned_composition(aims: Aims) -> int:
-    """Scoring calls at most: kinds of household, what is inherited, and for every variable its rows in every frame and role."""
-    calls = 0
-    for unit in aims.spec.schema.units:
-        if not _has_relatives(unit):
-            continue
-        parent = aims.spec.schema[str(unit.parent)]
-        kinds = (v for v in parent.coded if isinstance(v, Category) and len(v.levels) <= MOST_LEVELS)
-        calls += sum(len(variable.levels) for variable in kinds)
-        for variable in _kin_variables(aims, unit):
-            numeric = isinstance(variable.levels[0], Interval)
-            calls += 1 + variable.size * (1 + 2 * len(FRAMES) + (5 + len(SIBLING_FRAMES) if numeric else 0))
-    return calls
+    """Scoring calls at most, over all units of people with a parent."""
+    schema = aims.spec.schema
+    units = [unit for unit in schema.units if _has_relatives(unit)]
+    return sum(most_calls(schema[str(unit.parent)], _kin_variables(aims, unit)) for unit in units)
 
 
 def _has_relatives(unit: Unit) -> bool:
@@ -133,27 +119,29 @@ def compose(aims: Aims, asking: Asking, sample: Roster) -> Composition:
 def _compose(aims: Aims, asking: Asking, unit: Unit, sample: Roster) -> Composition:
     parent = aims.spec.schema[str(unit.parent)]
     variables = _kin_variables(aims, unit)
-    kinds = _kinds_with_spouse(asking, parent)
+    kinds = kinds_with_spouse(asking, parent)
+    kind = _kind(aims, parent, kinds)
     sizes = _role_sizes(aims, sample, unit, kinds)
-    inherited = _inherited(asking, variables)
+    inherited = inherited_ones(asking, variables)
     found: list[Belief] = []
     derived: dict[tuple[str, str], Derived] = {}
     words = ""
     for variable in variables:
         alone = not isinstance(variable.levels[0], Interval) and variable.name not in inherited
         try:
-            said = _said_of_roles(asking, variable, first_shares(aims, sample, unit, variable), sizes, alone=alone)
+            first = first_shares(aims, sample, unit, variable)
+            said = said_of_roles(asking, variable, first, sizes, kind, alone=alone)
         except BudgetError as spent:
             words = f"; {variable.name} and what follows was not asked: {spent}"
             break
         for role, universe in _roles(parent, kinds):
             weights, trust = said.get(role, (np.zeros(0), 0.0))
             if trust > 0:
-                holder, entry = _given(unit, parent, variable, role)
+                given = variable if role != HEAD_OF_KIND or kind is None else kind
+                columns, entry = _given(unit, parent, variable, role, given)
                 if entry is not None:
-                    derived[holder.name, entry.name] = entry
-                columns = _columns(unit, variable, holder, entry)
-                found.append(_belief(asking, columns, variable, role, universe, weights, trust))
+                    derived[entry[0].name, entry[1].name] = entry[1]
+                found.append(_belief(asking, columns, (given, variable), role, universe, weights, trust))
     told = {belief.asked.name for belief in found}
     margins = tuple(_margin(unit, variable) for variable in variables if variable.name in told)
     known = {(owner.name, entry.name) for owner in (unit, parent) for entry in owner.derived}
@@ -162,74 +150,10 @@ def _compose(aims: Aims, asking: Asking, unit: Unit, sample: Roster) -> Composit
     return Composition(beliefs=tuple(found), margins=margins, derived=new, sentence=words)
 
 
-def _said_of_roles(
-    asking: Asking, variable: Coarse, first: Floats, sizes: Mapping[str, float], *, alone: bool
-) -> dict[str, tuple[Floats, float]]:
-    """Log-weights and trust by role. Of categories these are husbands or wives and children; of numbers the householder and
-    children beside their brothers and sisters too, levelled by the `sizes` of the roles."""
-    strangers = _scores(asking, "kin-strangers", "", variable)
-    asked = {role: [_scores(asking, frame, role, variable) for frame in FRAMES] for role in (SPOUSE, CHILD)}
-    told = told_apart([np.mean(scores, axis=0) for scores in asked.values()], strangers, variable)
-    if isinstance(variable.levels[0], Interval):
-        found = _said_of_numbers(asking, variable, first, strangers, asked, told)
-        found[EITHER] = either(found[SPOUSE], found[CHILD])
-        level = levelled({role: found[role][0] for role in sizes}, sizes, first)
-        return found | {role: (own, found[role][1]) for role, own in level.items()}
-    if alone:
-        trust = 1.0 if told > 0 else 0.0
-        found = {role: (of_role(scores, strangers, variable, first), trust) for role, scores in asked.items()}
-    else:
-        found = {role: likeness(scores, strangers, variable) for role, scores in asked.items()}
-    return found | {EITHER: either(found[SPOUSE], found[CHILD])}
-
-
-def _said_of_numbers(
-    asking: Asking,
-    variable: Coarse,
-    first: Floats,
-    strangers: Floats,
-    asked: Mapping[str, Sequence[Floats]],
-    told: float,
-) -> dict[str, tuple[Floats, float]]:
-    """Numbers are asked about forth and back, and outright: who lives with a husband or wife, who is the householder."""
-    unknown = _scores(asking, "kin-unknown", "", variable)
-    living = _odds(asking, "kin-living", variable)
-    found = {HEAD: (of_heads(_odds(asking, "kin-head", variable), variable, told), told)}
-    for role, scores in asked.items():
-        back = _scores(asking, "kin-back", role, variable) - unknown
-        lifts = np.mean(scores, axis=0) - strangers, back.T
-        found[role] = numbers(lifts, first, variable.shares, told, living if role == SPOUSE else 0.0), told
-    siblings = [_scores(asking, frame, SIBLING, variable) for frame in SIBLING_FRAMES]
-    return found | {SIBLING: of_siblings(siblings, strangers, variable, told)}
-
-
-def _kinds_with_spouse(asking: Asking, parent: Unit) -> tuple[str, tuple[str, ...]] | None:
-    """The parent's variable that tells households with a spouse from others, and its levels with one."""
-    best: tuple[float, str, tuple[str, ...]] | None = None
-    for variable in parent.coded:
-        if not isinstance(variable, Category) or len(variable.levels) > MOST_LEVELS:
-            continue
-        odds = [
-            _yes(asking, "kin-kind", label=variable.label or say(variable.name), value=level, role=SPOUSE)
-            for level in variable.levels
-        ]
-        spread = max(odds) - min(odds)
-        if max(odds) > 0 > min(odds) and (best is None or spread > best[0]):
-            levels = tuple(level for level, own in zip(variable.levels, odds, strict=True) if own > 0)
-            best = (spread, variable.name, levels)
-    return best[1:] if best is not None else None
-
-
-def _inherited(asking: Asking, variables: Sequence[Coarse]) -> set[str]:
-    """The variables that the model holds for inherited more than the others."""
-    odds = {v.name: _yes(asking, "kin-inherited", label=v.label, value="", role=CHILD) for v in variables}
-    usual = float(np.mean(list(odds.values()))) if odds else 0.0
-    return {name for name, own in odds.items() if own > usual}
-
-
 def _roles(parent: Unit, kinds: tuple[str, tuple[str, ...]] | None) -> Iterator[tuple[str, str]]:
     """Each role with the universe of the members that have it."""
     yield HEAD, "position == 1"
+    yield HEAD_OF_KIND, "position == 1"
     if kinds is None:
         yield EITHER, "position == 2"
         yield CHILD, "position > 2"
@@ -255,78 +179,67 @@ def _role_sizes(aims: Aims, sample: Roster, unit: Unit, kinds: tuple[str, tuple[
     return {role: float(number / length.sum()) for role, number in found.items()}
 
 
-def _given(unit: Unit, parent: Unit, variable: Coarse, role: str) -> tuple[Unit, Derived | None]:
-    """The variable that holds what is given, and its unit: that of the first member in the parent, or of the member before.
+def _kind(aims: Aims, parent: Unit, kinds: tuple[str, tuple[str, ...]] | None) -> Coarse | None:
+    """The variable that tells kinds of household apart, where a table gives its margin."""
+    every = coarsen(aims.own[aims.layout.number(parent.name)])
+    return next((variable for variable in every if kinds is not None and variable.name == kinds[0]), None)
 
-    The user's own where there is one that says so, else a new one under a name that is free. Of the householder nothing is given.
+
+def _given(
+    unit: Unit, parent: Unit, variable: Coarse, role: str, given: Coarse
+) -> tuple[tuple[str, ...], tuple[Unit, Derived] | None]:
+    """The columns of a belief, and the derived variable that holds what is given, with its unit.
+
+    What is given is that of the first member in the parent, or of the member before: the user's own variable where there is one
+    that says so, else a new one under a name that is free. Of the householder nothing is given, or the kind of household.
     """
     if role == HEAD:
-        return unit, None
+        return (variable.name,), None
+    if role == HEAD_OF_KIND:
+        return (f"{parent.name}.{given.name}", variable.name), None
     holder, name, text = parent, f"first_{unit.name}_{variable.name}", f"first({unit.name}.{variable.name})"
     if role == SIBLING:
         holder, name, text = unit, f"previous_{variable.name}", f"previous({variable.name})"
+    entry = _derived(unit, holder, variable, name, text)
+    return (entry.name if holder is unit else f"{holder.name}.{entry.name}", variable.name), (holder, entry)
+
+
+def _derived(unit: Unit, holder: Unit, variable: Coarse, name: str, text: str) -> Derived:
     expression = parse(text)
     for entry in holder.derived:
         if entry.expression.tree == expression.tree:
-            return holder, entry
+            return entry
     own = unit.variable(variable.name)
     assert isinstance(own, Category | Numeric)
     taken = {entry.name for entry in (*holder.variables, *holder.derived)}
     while name in taken:
         name += "_"
-    return holder, Derived(variable=replace(own, name=name), expression=expression)
-
-
-def _columns(unit: Unit, variable: Coarse, holder: Unit, given: Derived | None) -> tuple[str, ...]:
-    if given is None:
-        return (variable.name,)
-    return (given.name if holder is unit else f"{holder.name}.{given.name}", variable.name)
-
-
-def _odds(asking: Asking, frame: str, variable: Coarse) -> Floats:
-    """Log-odds that somebody of each level lives with a husband or wife, or is the householder, as the frame asks."""
-    return np.array([_yes(asking, frame, label=variable.label, value=value, role=SPOUSE) for value in variable.words])
-
-
-def _scores(asking: Asking, frame: str, role: str, variable: Coarse) -> Floats:
-    """log p(a member's level | the first person's level), shape (levels, levels)."""
-    rows = []
-    choices = tuple(f" {word}" for word in variable.words)
-    for value in variable.words:
-        context = _fill(asking, frame, label=variable.label, value=value, role=role)
-        request = ScoreRequest(context=context, choices=choices, whole=False)
-        rows.append(asking.model.score(request).log_probabilities)
-    return np.array(rows)
-
-
-def _yes(asking: Asking, frame: str, **words: str) -> float:
-    request = ScoreRequest(context=_fill(asking, frame, **words), choices=(" Yes", " No"))
-    yes, no = asking.model.score(request).log_probabilities
-    return yes - no
-
-
-def _fill(asking: Asking, frame: str, **words: str) -> str:
-    unit = asking.spec.schema[asking.unit]
-    return prompts.fill(
-        frame, context=asking.spec.context, scenario=asking.spec.scenario, unit=unit.name, parent=unit.parent, **words
-    )
+    return Derived(variable=replace(own, name=name), expression=expression)
 
 
 def _belief(
-    asking: Asking, columns: tuple[str, ...], variable: Coarse, role: str, universe: str, weights: Floats, trust: float
+    asking: Asking,
+    columns: tuple[str, ...],
+    variables: tuple[Coarse, Coarse],
+    role: str,
+    universe: str,
+    weights: Floats,
+    trust: float,
 ) -> Belief:
+    given, asked = variables
+    levels = (given.levels, asked.levels) if len(columns) > 1 else (asked.levels,)
     table = Table(
         name=f"{asking.unit}: {' by '.join(columns)} of the {role} (estimated)",
         unit=asking.unit,
         columns=columns,
-        cells=tuple(product(variable.levels, repeat=len(columns))),
+        cells=tuple(product(*levels)),
         values=tuple(float(times) for times in np.exp(weights).ravel()),
         value="share",
         source=f"llm {asking.model.identity.name}",
         universe=parse(universe),
         trust=0.5,
     )
-    return Belief(role=role, given=variable, asked=variable, weights=weights, trust=trust, table=table)
+    return Belief(role=role, given=given, asked=asked, weights=weights, trust=trust, table=table)
 
 
 def _margin(unit: Unit, variable: Coarse) -> Table:

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from llmsynthor.synthesis.nested import kernels, kernels_moves
+from llmsynthor.synthesis.nested import kernels_moves
+from llmsynthor.synthesis.nested.kernels_moves import HALF_A_RECORD
 from llmsynthor.synthesis.nested.program import Compiled, with_every_move
 from llmsynthor.synthesis.nested.task import (
     Counts,
@@ -15,6 +16,7 @@ from llmsynthor.synthesis.nested.task import (
     Task,
     count,
     make_space,
+    mark,
     most_rows,
 )
 from llmsynthor.synthesis.task import in_parallel
@@ -26,8 +28,8 @@ WEAK, GROWTH = 0.1, 1.6
 LAST_STRENGTH = 64.0
 """Where nothing more is gained, every third sweep asks for nothing but the counts."""
 
-LARGE = 50_000
-"""With so many top records those in no crowded cell are left alone as soon as the penalty is full."""
+LARGE, VISITED = 50_000, 50_000
+"""With so many top records only some are visited as soon as the penalty is full: about so many, of those in crowded cells."""
 
 GIVE_UP = 12
 SWAPS = 3
@@ -105,14 +107,16 @@ def squared_error(compiled: Compiled, counts: Counts, goal: Floats) -> float:
 
 def in_surplus(task: Task, corrected: Corrected, cells: NDArray[np.bool_], records: int) -> NDArray[np.bool_]:
     """Mark the top records with a row in one of `cells` that holds more records too many than rounding explains: (records,)."""
-    compiled, penalty = task.compiled, cells.astype(np.float64)
-    ledger = Ledger(gain=penalty, counts=corrected.counts, penalty=penalty, targets=corrected.goal)
-    found = np.zeros(records, dtype=np.bool_)
-    space = make_space(compiled, most_rows(compiled, corrected.roster))
-    kernels.surplus_chunk(
-        compiled.program, corrected.roster, space, 0, records, ledger, task.effort.rounding - 1e-6, found
-    )
-    return found
+    beyond = corrected.counts - corrected.goal >= task.effort.rounding - 1e-6
+    return mark(task, corrected.roster, np.where(cells & beyond, 1.0, 0.0), records)
+
+
+def _crowded(task: Task, state: _State, goal: Floats, records: int, sweep: int) -> NDArray[np.bool_]:
+    """Mark some `VISITED` top records in cells that hold half a record too many or more, so many of each as it has too many."""
+    watched = task.compiled.is_hard | task.compiled.is_rule
+    surplus = np.where(watched & (state.counts - goal >= HALF_A_RECORD), state.counts - goal, 0.0)
+    wanted = VISITED * surplus / max(surplus.sum(), 1.0)
+    return mark(task, state.roster, wanted / np.maximum(state.counts, 1), records, 2_000_000 + sweep)
 
 
 def _copy(roster: Flat) -> Flat:
@@ -135,6 +139,7 @@ def _step(
     goal = compiled.goal(state.counts, sizes)
     blocks = max(1, min(task.effort.blocks, records // task.effort.block_records)) if strength < FULL_STRENGTH else 1
     ends = np.linspace(0, records, blocks + 1).astype(np.int64)
+    tops = np.flatnonzero(free & _crowded(task, state, goal, records, sweep) if focus and records >= LARGE else free)
     missing = (goal - state.counts) / blocks
     before = state.counts
 
@@ -146,6 +151,7 @@ def _step(
         )
         spaces = tuple(make_space(compiled, rows) for _ in range(4))
         live, bounds = True, (int(ends[block]), int(ends[block + 1]))
+        visited = tops[slice(*np.searchsorted(tops, bounds))]
         made = kernels_moves.sweep(
             compiled.program,
             state.roster,
@@ -153,6 +159,7 @@ def _step(
             ledger,
             live,
             compiled.crossing,
+            visited,
             free,
             bounds,
             (SWAPS, focus),

@@ -132,7 +132,8 @@ def steady_counts(
             ]
         )
         lacking = np.repeat(np.arange(len(shares)), np.maximum(wanted - have, 0))
-        by_code = [np.flatnonzero(codes == code) for code in range(len(shares))]
+        copied = np.unique(source)
+        by_code = [copied[codes[copied] == code] for code in range(len(shares))]
         for place, code in zip(rng.permutation(spare), lacking, strict=False):
             if len(by_code[code]):
                 source[place] = by_code[code][int(rng.integers(len(by_code[code])))]
@@ -159,8 +160,11 @@ def largest_remainders(wanted: Floats) -> NDArray[np.int64]:
     return whole
 
 
-def enlarge(roster: Roster, aims: Aims, records: int, *, rng: np.random.Generator) -> Roster:
-    """Copy top records to the number asked for, each about equally often."""
-    donors = np.arange(records, dtype=np.int64) % len(roster)
+def enlarge(
+    roster: Roster, aims: Aims, records: int, *, without: NDArray[np.bool_], rng: np.random.Generator
+) -> Roster:
+    """Copy top records to the number asked for, each about equally often, and none of those marked in `without`."""
+    copied = np.flatnonzero(~without) if not without.all() else np.arange(len(roster))
+    donors = copied[np.arange(records, dtype=np.int64) % len(copied)]
     donors = steady_counts(aims, 0, roster, donors, rng=rng)
     return replace(take(roster, aims, donors, rng=rng), proposal=np.full(records, -1, dtype=np.int64))

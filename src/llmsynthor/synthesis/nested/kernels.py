@@ -8,7 +8,7 @@ draws from its own stream, seeded by (seed, sweep, record): neither the cut into
 import numba
 import numpy as np
 
-from llmsynthor.synthesis.kernels import exp_below, mix, pick
+from llmsynthor.synthesis.kernels import exp_below, mix, pick, stream
 from llmsynthor.synthesis.nested.kernels_expressions import compute
 
 jit = numba.njit(nogil=True, cache=True)
@@ -92,6 +92,21 @@ def compute_all(program, space):
 
 
 @jit
+def compute_crossing(program, space, crossing, which):
+    """Compute the cells of the tables that `which` crosses, and no more."""
+    for computed in range(program.n_computed):
+        if crossing.columns[which, computed]:
+            unit = program.ints[program.computed_unit + computed]
+            for row in range(space.ints[space.first + unit], space.ints[space.first + unit + 1]):
+                compute(program, space, computed, row)
+    for table in range(program.n_tables):
+        if crossing.tables[which, table]:
+            unit = program.ints[program.unit + table]
+            for row in range(space.ints[space.first + unit], space.ints[space.first + unit + 1]):
+                space.ints[space.cell + row * space.n_tables + table] = cell_of(program, space, table, row)
+
+
+@jit
 def rows_in_scope(program, space, unit, scope, row):
     """Rows of a unit that a change of `row` may touch: 1 the one on its path, 2 that and the next, 3 all of the top record."""
     if scope == 3:
@@ -150,12 +165,21 @@ def has_surplus(program, space, ledger, least):
 
 
 @jit
-def surplus_chunk(program, roster, space, first, last, ledger, least, found):
-    """Mark in `found`, shape (top records,), those of [first, last) with a row in a cell that holds so many too many."""
+def marked_chunk(program, roster, space, first, last, chances, stream_of, found):
+    """Mark in `found`, shape (top records,), each of [first, last) with the largest of the `chances` of its rows' cells.
+
+    `stream_of` is the seed and the number of the sweep.
+    """
     for top in range(first, last):
         load(program, roster, space, top)
         compute_all(program, space)
-        found[top] = has_surplus(program, space, ledger, least)
+        largest = 0.0
+        for table in range(program.n_tables):
+            unit = program.ints[program.unit + table]
+            for row in range(space.ints[space.first + unit], space.ints[space.first + unit + 1]):
+                largest = max(largest, chances[space.ints[space.cell + row * space.n_tables + table]])
+        _, uniform = mix(stream(stream_of[0], stream_of[1], top))
+        found[top] = uniform < largest
 
 
 @jit

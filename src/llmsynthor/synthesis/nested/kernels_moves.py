@@ -9,6 +9,7 @@ from llmsynthor.synthesis.nested.kernels import (
     cell_of,
     chance,
     compute_all,
+    compute_crossing,
     draw_local,
     has_surplus,
     joint_code,
@@ -209,11 +210,11 @@ def exchange(program, roster, unit, one, other, axis):
 
 
 @jit
-def turn_over(program, space, ledger, live, crossing, entering):
-    """Let all rows of a top record enter (or leave) the cells of the tables marked in `crossing`; returns the energy won."""
+def turn_over(program, space, ledger, live, crossing, which, entering):
+    """Let all rows of a top record enter (or leave) the cells of the tables that `which` crosses; returns the energy won."""
     energy = 0.0
     for table in range(program.n_tables):
-        if crossing[table]:
+        if crossing.tables[which, table]:
             unit = program.ints[program.unit + table]
             for row in range(space.ints[space.first + unit], space.ints[space.first + unit + 1]):
                 cell = space.ints[space.cell + row * space.n_tables + table]
@@ -222,39 +223,39 @@ def turn_over(program, space, ledger, live, crossing, entering):
 
 
 @jit
-def swap(program, roster, spaces, ledger, live, pair, unit, rows, axis, crossing, state):
+def swap(program, roster, spaces, ledger, live, pair, unit, rows, axis, crossing, which, state):
     """Try to swap two records (or one variable) of the top records `pair`, at `rows` of the first two workspaces.
 
-    Only tables marked in `crossing` can tell. The two workspaces behind are filled with what would be. Returns the stream and
-    whether it was done; then the four have changed places.
+    Only tables that `which` crosses can tell: no others are looked at. The two workspaces behind are filled with what would be.
+    Returns the stream and whether it was done.
     """
     one, other = spaces[0].ints[spaces[0].record + rows[0]], spaces[1].ints[spaces[1].record + rows[1]]
     same = pair[0] == pair[1]
     exchange(program, roster, unit, one, other, axis)
     load(program, roster, spaces[2], pair[0])
-    compute_all(program, spaces[2])
-    energy = turn_over(program, spaces[0], ledger, live, crossing, False)
+    compute_crossing(program, spaces[2], crossing, which)
+    energy = turn_over(program, spaces[0], ledger, live, crossing, which, False)
     if not same:
         load(program, roster, spaces[3], pair[1])
-        compute_all(program, spaces[3])
-        energy += turn_over(program, spaces[1], ledger, live, crossing, False)
-        energy += turn_over(program, spaces[3], ledger, live, crossing, True)
-    energy += turn_over(program, spaces[2], ledger, live, crossing, True)
+        compute_crossing(program, spaces[3], crossing, which)
+        energy += turn_over(program, spaces[1], ledger, live, crossing, which, False)
+        energy += turn_over(program, spaces[3], ledger, live, crossing, which, True)
+    energy += turn_over(program, spaces[2], ledger, live, crossing, which, True)
     state, accepted = chance(state, energy)
     if accepted:
         return state, True
     exchange(program, roster, unit, one, other, axis)
     if live:
-        turn_over(program, spaces[2], ledger, live, crossing, False)
-        turn_over(program, spaces[0], ledger, live, crossing, True)
+        turn_over(program, spaces[2], ledger, live, crossing, which, False)
+        turn_over(program, spaces[0], ledger, live, crossing, which, True)
         if not same:
-            turn_over(program, spaces[3], ledger, live, crossing, False)
-            turn_over(program, spaces[1], ledger, live, crossing, True)
+            turn_over(program, spaces[3], ledger, live, crossing, which, False)
+            turn_over(program, spaces[1], ledger, live, crossing, which, True)
     return state, False
 
 
 @jit
-def try_swap(program, roster, spaces, ledger, live, crossings, free, bounds, top, state):
+def try_swap(program, roster, spaces, ledger, live, crossing, free, bounds, top, state):
     """Propose one swap of a record of this top record with one of another (or its own); spaces[0] holds it loaded."""
     first, last = bounds
     state, uniform = mix(state)
@@ -269,7 +270,6 @@ def try_swap(program, roster, spaces, ledger, live, crossings, free, bounds, top
         return state, False
     own = spaces[0]
     load(program, roster, spaces[1], other)
-    compute_all(program, spaces[1])
     mine, theirs = (
         own.ints[own.first + unit + 1] - own.ints[own.first + unit],
         spaces[1].ints[spaces[1].first + unit + 1] - spaces[1].ints[spaces[1].first + unit],
@@ -301,23 +301,21 @@ def try_swap(program, roster, spaces, ledger, live, crossings, free, bounds, top
         which = n_units + axis
         for before in range(unit):
             which += program.ints[program.n_own + before]
-    crossing = crossings[which]
-    return swap(program, roster, spaces, ledger, live, (top, other), unit, (row, partner), axis, crossing, state)
+    compute_crossing(program, spaces[1], crossing, which)
+    return swap(program, roster, spaces, ledger, live, (top, other), unit, (row, partner), axis, crossing, which, state)
 
 
 @jit
-def sweep(program, roster, spaces, ledger, live, crossings, free, bounds, way, stream_of):
-    """One sweep over the top records of `bounds`: every move redrawn, then swaps proposed. Returns the moves made.
+def sweep(program, roster, spaces, ledger, live, crossing, tops, free, bounds, way, stream_of):
+    """One sweep over the top records `tops`: every move redrawn, then swaps with those of `bounds` proposed that are `free`.
 
     `way` is the number of swaps, and whether only top records with a row in a cell in surplus are touched; `stream_of` the
-    seed and the number of the sweep.
+    seed and the number of the sweep. Returns the moves made.
     """
     work = np.ones(program.largest_move)
     swaps, focus = way
     made = 0
-    for top in range(bounds[0], bounds[1]):
-        if not free[top]:
-            continue
+    for top in tops:
         state = stream(stream_of[0], stream_of[1], top)
         load(program, roster, spaces[0], top)
         compute_all(program, spaces[0])
@@ -328,7 +326,7 @@ def sweep(program, roster, spaces, ledger, live, crossings, free, bounds, way, s
         state, more = redraw_tied(program, roster, spaces[0], ledger, live, state, work)
         made += more
         for _ in range(swaps):
-            state, done = try_swap(program, roster, spaces, ledger, live, crossings, free, bounds, top, state)
+            state, done = try_swap(program, roster, spaces, ledger, live, crossing, free, bounds, top, state)
             if done:
                 made += 1
                 load(program, roster, spaces[0], top)

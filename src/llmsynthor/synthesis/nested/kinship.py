@@ -21,6 +21,10 @@ LIVING, HEADING = 2.5, 4.0
 SIBLING = 0.5
 """Factor on how a child's number depends on that of a brother or sister: part of it follows from the first person's."""
 
+WORDS, OF_KIND = 2.0, 3.0
+"""Factors on what is said by way of the words of a role (whose "husband", and what one is), and of householders by kind of
+household."""
+
 CLIP = 9.0
 TURNS = 100
 LEAST_FIRST = 1e-4
@@ -123,3 +127,32 @@ def of_siblings(scores: Sequence[Floats], strangers: Floats, variable: Coarse, t
     own = [interaction(matrix - strangers, shares, shares) for matrix in scores]
     trust = SIBLING * told * float(np.sqrt(max(agreement_of(own, np.outer(shares, shares)), 0.0)))
     return trust * np.clip(np.mean(own, axis=0), -CLIP, CLIP), trust
+
+
+def through_words(which: Floats, what: Floats, variable: Coarse) -> tuple[Floats, float]:
+    """Log-weights of a member's level given the first person's, and their trust, by way of the words of a role.
+
+    `which` (levels, words) is log p(word | first person's level), `what` (words, levels) log p(level | word). A variable that the
+    words have nothing to do with depends on neither, and nothing is left.
+    """
+    shares, even = variable.shares, np.full(len(what), 1 / len(what))
+    whose = fit_margins(WORDS * np.clip(interaction(which, shares, even), -CLIP, CLIP), shares, even)
+    those = fit_margins(WORDS * np.clip(interaction(what, even, shares), -CLIP, CLIP), even, shares)
+    lift = interaction(np.log(whose @ those / np.outer(shares, shares)), shares, shares)
+    strength = _strength(lift, shares)
+    trust = strength / (strength + HALF_STRENGTH)
+    return trust * np.clip(lift, -CLIP, CLIP), trust
+
+
+def of_kinds(heads: Sequence[Floats], member: Floats, kind: Coarse, variable: Coarse) -> tuple[Floats, float]:
+    """Log-weights of the householder's level given the kind of household, shape (kinds, levels), and their trust.
+
+    A model may go by the sound of a kind's name. What it says of householders, in both `heads`, is believed as far as it says the
+    reverse of another `member`: the household as a whole is what tables say, so where one has more of a level others have less.
+    """
+    chance = np.outer(kind.shares, variable.shares)
+    own = [np.clip(interaction(scores, kind.shares, variable.shares), -CLIP, CLIP) for scores in heads]
+    other = np.clip(interaction(member, kind.shares, variable.shares), -CLIP, CLIP)
+    agreed, reversed_ = agreement_of(own, chance), -agreement_of([own[0], other], chance)
+    trust = float(np.sqrt(max(agreed, 0.0) * max(reversed_, 0.0)))
+    return trust * OF_KIND * np.clip(own[0] - other, -CLIP, CLIP), trust

@@ -13,7 +13,7 @@ from llmsynthor.synthesis.nested.aims import Aims
 from llmsynthor.synthesis.nested.bytecode import compile_columns
 from llmsynthor.synthesis.nested.layout import Layout, Place
 from llmsynthor.synthesis.nested.moves import Offsets, Piece, as_array, assemble_moves, assemble_ties
-from llmsynthor.synthesis.nested.reach import changed_columns, crossing_tables, touched_tables
+from llmsynthor.synthesis.nested.reach import changed_columns, crossing_tables, needed_columns, touched_tables
 from llmsynthor.synthesis.program import Potential, scaled_to
 from llmsynthor.synthesis.projection import Projection
 from llmsynthor.synthesis.quantiles import QuantileGoal
@@ -86,14 +86,23 @@ class Program(NamedTuple):
     move_chance: int
 
 
+class Crossing(NamedTuple):
+    """What can tell when whole records, or one variable of theirs, change places: rows are units, then all own columns.
+
+    `tables` (rows, tables) marks the tables, `columns` (rows, computed columns) what has to be computed to know their cells.
+    """
+
+    tables: NDArray[np.bool_]
+    columns: NDArray[np.bool_]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compiled:
     """A program with the values that go with its cells, shape (cells,).
 
     `arrays` are those of the program by name. `fixed` log-weights, target `shares`, and the `unit` whose records each cell
     counts. `is_hard` are the cells that whole records are walked to, `is_rule` those that no record may be in. `tables` and
-    `free` as in `synthesis.program.Compiled`. `crossing` (units + own columns, tables) marks the tables that can tell when whole
-    records, or one variable of theirs, change places.
+    `free` as in `synthesis.program.Compiled`. `crossing` says who can tell when whole records change places.
     """
 
     program: Program
@@ -109,7 +118,7 @@ class Compiled:
     weight: Floats
     tables: tuple[tuple[int, int], ...]
     free: tuple[tuple[int, int], ...]
-    crossing: NDArray[np.bool_]
+    crossing: Crossing
 
     def goal(self, counts: Integers, sizes: Sequence[float]) -> Floats:
         """Wanted records per cell, given the records there are and how many each unit has."""
@@ -188,18 +197,22 @@ def _own_piece(unit: int, projection: Projection, weights: Floats) -> Piece:
     return Piece(unit=unit, projection=projection, places=places, fixed=weights)
 
 
-def _crossing(layout: Layout, pieces: Sequence[Piece]) -> NDArray[np.bool_]:
-    """Rows: whole records of each unit, then every own column of every unit."""
+def _crossing(layout: Layout, pieces: Sequence[Piece]) -> Crossing:
     tables = [(piece.unit, piece.places) for piece in pieces]
     touched = [crossing_tables(layout, tables, unit) for unit in range(len(layout.units))]
     for unit in range(len(layout.units)):
         for axis in range(layout.n_own(unit)):
             changed = {(unit, axis): 1} | changed_columns(layout, unit, [axis])
             touched.append(set(touched_tables(tables, changed)))
-    marks = np.zeros((len(touched), len(tables)), dtype=bool)
+    crossing = Crossing(
+        tables=np.zeros((len(touched), len(tables)), dtype=bool),
+        columns=np.zeros((len(touched), len(layout.order)), dtype=bool),
+    )
     for row, numbers in enumerate(touched):
-        marks[row, sorted(numbers)] = True
-    return marks
+        crossing.tables[row, sorted(numbers)] = True
+        read = needed_columns(layout, [place for number in numbers for place in tables[number][1]])
+        crossing.columns[row, sorted(read)] = True
+    return crossing
 
 
 def pack_program(arrays: Mapping[str, Integers | Floats]) -> Program:

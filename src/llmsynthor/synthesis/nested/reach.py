@@ -95,3 +95,16 @@ def crossing_tables(layout: Layout, tables: list[tuple[int, tuple[Place, ...]]],
         if below and any(layout.descends(unit, place[0]) for place in columns):
             found.add(number)
     return found
+
+
+def needed_columns(layout: Layout, places: Iterable[Place]) -> set[int]:
+    """Computed columns that have to be known for `places` to be, as numbers in the layout's order."""
+    wanted = set(places)
+    found = set()
+    for number in range(len(layout.order) - 1, -1, -1):
+        owner, position = layout.order[number]
+        expression = layout.columns[owner][position].expression
+        if (owner, position) in wanted and expression is not None:
+            found.add(number)
+            wanted |= {used for used, _ in _uses(layout, expression.tree, owner)}
+    return found

@@ -186,6 +186,18 @@ def count(task: Task, roster: Flat, records: int) -> Counts:
     return sum(in_parallel(part, range(0, records, size), task.effort.workers), np.zeros(n_cells, dtype=np.int64))
 
 
+def mark(task: Task, roster: Flat, chances: Floats, records: int, sweep: int = 0) -> NDArray[np.bool_]:
+    """Mark each top record with the largest of the chances (cells,) of the cells that it has rows in: (records,)."""
+    found, rows = np.zeros(records, dtype=np.bool_), most_rows(task.compiled, roster)
+
+    def part(first: int) -> None:
+        space, last = make_space(task.compiled, rows), min(first + task.effort.chunk, records)
+        kernels.marked_chunk(task.compiled.program, roster, space, first, last, chances, (task.seed, sweep), found)
+
+    in_parallel(part, range(0, records, task.effort.chunk), task.effort.workers)
+    return found
+
+
 def sweep_all(task: Task, roster: Flat, records: int, theta: Floats, sweep: int) -> None:
     """Redraw every variable of every record once and propose a swap for each top record, in place, under fixed weights."""
     compiled = task.compiled
@@ -197,6 +209,7 @@ def sweep_all(task: Task, roster: Flat, records: int, theta: Floats, sweep: int)
     def part(first: int) -> None:
         spaces = tuple(make_space(compiled, rows) for _ in range(4))
         bounds = (first, min(first + task.effort.chunk, records))
+        tops = np.arange(*bounds)
         kernels_moves.sweep(
             compiled.program,
             roster,
@@ -204,6 +217,7 @@ def sweep_all(task: Task, roster: Flat, records: int, theta: Floats, sweep: int)
             ledger,
             live,
             compiled.crossing,
+            tops,
             free,
             bounds,
             (1, False),
