@@ -208,3 +208,45 @@ def test_a_model_that_tells_no_relative_from_a_stranger_is_not_believed() -> Non
 
     _, _, solution = made(Blank())
     assert not [name for name in solution.estimated if "householder" in name]
+
+
+class Sexes(Family):
+    """Contrasts the sexes of spouses as those of strangers, but knows whose husband, what a husband is, and who heads what."""
+
+    identity = Identity(name="sexes", digest="8")
+
+    def _say(self, context: str, choice: str) -> float:
+        if choice in ("husband", "wife"):
+            return 0.0 if (choice == "husband") == ("Female" in context) else -3.0
+        if choice not in ("Female", "Male"):
+            return super()._say(context, choice)
+        last = context.splitlines()[-2]
+        if "husband or wife" in context or "unrelated" in context:
+            return -1.0
+        if "husband" in last or "wife" in last:
+            return 0.0 if (choice == "Male") == ("husband" in last) else -3.0
+        if "Single" not in context:
+            return -1.0
+        return 0.0 if (f"Single {choice}" in context) != ("not the householder" in context) else -2.0
+
+
+def test_sexes_follow_from_the_words_of_roles_and_kinds() -> None:
+    """Husbands have wives, and whoever heads a household is of the sex that its kind says."""
+    told, kinds = document(), ["Couple", "Single Male", "Single Female"]
+    told["units"]["household"]["variables"]["kind"]["levels"] = kinds
+    told["units"]["person"]["variables"]["sex"] = {"kind": "category", "levels": ["Female", "Male"], "label": "Sex"}
+    told["targets"][1]["cells"] = [{"kind": k, "share": n} for k, n in zip(kinds, (0.5, 0.2, 0.3), strict=True)]
+    told["targets"].append(
+        {"unit": "person", "cells": [{"sex": "Female", "share": 0.5}, {"sex": "Male", "share": 0.5}]}
+    )
+
+    def odd(model: Any) -> tuple[float, float]:
+        _, persons, _ = made(model, told)
+        first, second = (persons.filter(pl.col("place") == k).sort("household_id") for k in (1, 2))
+        couple = second["kind"] == "Couple"
+        same = float((first["sex"] == second["sex"]).filter(couple).mean())  # type: ignore[arg-type]
+        single = first.filter(pl.col("kind") != "Couple")
+        return same, float((single["kind"] != "Single " + single["sex"]).mean())  # type: ignore[arg-type]
+
+    assert min(odd(None)) > 0.4
+    assert max(odd(Sexes())) < 0.1

@@ -76,7 +76,7 @@ def said_of_roles(
         return found | {role: (own, found[role][1]) for role, own in level.items()}
     if alone:
         trust = 1.0 if told > 0 else 0.0
-        found = {role: (of_role(scores, strangers, variable, first), trust) for role, scores in asked.items()}
+        found = {role: (trust * of_role(scores, strangers, variable, first), trust) for role, scores in asked.items()}
     else:
         found = {role: likeness(scores, strangers, variable) for role, scores in asked.items()}
     found[SPOUSE] = _added(found[SPOUSE], _said_through_words(asking, variable, SPOUSE))

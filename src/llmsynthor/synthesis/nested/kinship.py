@@ -25,6 +25,9 @@ WORDS, OF_KIND = 2.0, 3.0
 """Factors on what is said by way of the words of a role (whose "husband", and what one is), and of householders by kind of
 household."""
 
+LEAST = 0.01
+"""Dependence, in nats, below which words are taken to have nothing to do with a variable."""
+
 CLIP = 9.0
 TURNS = 100
 LEAST_FIRST = 1e-4
@@ -140,7 +143,7 @@ def through_words(which: Floats, what: Floats, variable: Coarse) -> tuple[Floats
     those = fit_margins(WORDS * np.clip(interaction(what, even, shares), -CLIP, CLIP), even, shares)
     lift = interaction(np.log(whose @ those / np.outer(shares, shares)), shares, shares)
     strength = _strength(lift, shares)
-    trust = strength / (strength + HALF_STRENGTH)
+    trust = strength / (strength + HALF_STRENGTH) if strength >= LEAST else 0.0
     return trust * np.clip(lift, -CLIP, CLIP), trust
 
 
@@ -155,4 +158,4 @@ def of_kinds(heads: Sequence[Floats], member: Floats, kind: Coarse, variable: Co
     other = np.clip(interaction(member, kind.shares, variable.shares), -CLIP, CLIP)
     agreed, reversed_ = agreement_of(own, chance), -agreement_of([own[0], other], chance)
     trust = float(np.sqrt(max(agreed, 0.0) * max(reversed_, 0.0)))
-    return trust * OF_KIND * np.clip(own[0] - other, -CLIP, CLIP), trust
+    return trust * np.clip(OF_KIND * (own[0] - other), -CLIP, CLIP), trust
