@@ -91,11 +91,13 @@ def _check(spec: Spec, epsilon: float, contributions: int) -> None:
     if contributions < 1:
         advice = "give the most records that one person may have in the data"
         problems.append(Problem(where="contributions", what="too few", found=str(contributions), advice=advice))
-    for number, target in enumerate(spec.targets):
+    for target in spec.targets:
         if isinstance(target, Statistic) and target.statistic == "quantile":
             advice = "release a table of the variable instead, and leave the quantile out of this spec"
             problems.append(
-                Problem(where=f'targets[{number}] "{target.name}"', what="quantiles are not released", advice=advice)
+                Problem(
+                    where=f'targets[{target.number}] "{target.name}"', what="quantiles are not released", advice=advice
+                )
             )
     if not spec.targets:
         problems.append(Problem(where="targets", what="there is nothing to release", advice="give the spec targets"))

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -22,6 +23,9 @@ Request = WriteRequest | ScoreRequest
 
 CANNOT = "null"
 """Answer to a question for scores by a model that gives none."""
+
+LEAST_SCORE = -100.0
+"""Log-probability of a choice that a model holds for impossible."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,7 +173,8 @@ class Recorded:
                 Problem(where=f"llm {self.identity.name}", what="this model cannot score choices", advice=advice)
             )
         self.spent.scores += 1
-        return Scored(log_probabilities=tuple(json.loads(entry.answer)), usage=entry.usage)
+        scores = tuple(_score(score) for score in json.loads(entry.answer))
+        return Scored(log_probabilities=scores, usage=entry.usage)
 
     def note(self, call: str, outcome: str) -> None:
         """Record what became of an answer: "accepted", "repaired" or "dropped: why"."""
@@ -213,6 +218,11 @@ class Recorded:
             return Entry(answer=CANNOT, usage=Usage())  # kept, so that a replay without a model knows it too
         scored = model.score(request)
         return Entry(answer=json.dumps(list(scored.log_probabilities)), usage=scored.usage)
+
+
+def _score(told: float) -> float:
+    """A log-probability, whatever was answered: what is no number, or less than any, is next to impossible."""
+    return min(max(told, LEAST_SCORE), 0.0) if math.isfinite(told) else LEAST_SCORE
 
 
 def _spent(what: str, limit: float, option: str) -> Problem:

@@ -128,7 +128,7 @@ class Builder:
             if name and name in [target.name for target in found]:
                 self.problem(where, "this name is given to two targets", "give each target a name of its own", name)
             universe = self.universe(where, part, schema)
-            target = read_target(part, where, schema, self.folder, universe, self.problems)
+            target = read_target(part, where, number, schema, self.folder, universe, self.problems)
             if target is not None:
                 found.append(target)
         return tuple(found)

@@ -22,11 +22,11 @@ def forbidden_targets(spec: Spec) -> tuple[Problem, ...]:
     """
     found = [
         problem
-        for number, target in enumerate(spec.targets)
+        for target in spec.targets
         if isinstance(target, Table)
         for rule in spec.rules
         if rule.unit == target.unit
-        for problem in _forbidden(f'targets[{number}] "{target.name}"', target, rule, spec.schema)
+        for problem in _forbidden(f'targets[{target.number}] "{target.name}"', target, rule, spec.schema)
     ]
     return (*found, *(problem for problem in lacking_children(spec) if problem.severity == "error"))
 
@@ -47,7 +47,7 @@ def _forbidden(where: str, table: Table, rule: Rule, schema: Schema) -> Iterator
 
 def warnings(spec: Spec) -> tuple[Problem, ...]:
     """Collect what is allowed but worth a look."""
-    tables = [(f'targets[{k}] "{t.name}"', t) for k, t in enumerate(spec.targets) if isinstance(t, Table)]
+    tables = [(f'targets[{t.number}] "{t.name}"', t) for t in spec.targets if isinstance(t, Table)]
     found = [*spec.notes, *_untabulated(spec), *_totals(tables)]
     found += [*total_problems(spec), *parents_column_problems(spec), *childless_problems(spec)]
     found += [problem for problem in lacking_children(spec) if problem.severity == "warning"]

@@ -39,11 +39,17 @@ class Place:
 
 
 def read_target(
-    part: TargetPart, where: str, schema: Schema, folder: Path, universe: Expression | None, problems: list[Problem]
+    part: TargetPart,
+    where: str,
+    number: int,
+    schema: Schema,
+    folder: Path,
+    universe: Expression | None,
+    problems: list[Problem],
 ) -> Target | None:
     """Read the table of a target and check it; adds to `problems` and returns None where it cannot be used.
 
-    A noisy table whose values sum to nothing says nothing: it is left out with a warning, as noise does that to anybody.
+    A noisy table whose values sum to nothing says nothing: it is left out with a warning.
     """
     place = Place(where=where, schema=schema, unit=part.unit, problems=problems)
     before = len(problems)
@@ -64,7 +70,7 @@ def read_target(
         return None
     _cell_problems(cells, columns, place, universe=universe)
     if not _is_statistic(part) and sum(values) <= 0:
-        _says_nothing(values, place, noisy=margins is not None)
+        _says_nothing(values, place, noisy=any(margins or ()))
     if len(problems) > before:
         return None
     about: dict[str, Any] = {
@@ -77,6 +83,7 @@ def read_target(
         "tolerance": part.tolerance,
         "margins_of_error": margins,
         "importance": part.importance,
+        "number": number,
     }
     return _target(part, columns, value_column, about, place)
 

@@ -1,7 +1,7 @@
 """Targets: the statistics that the records must meet. Each carries its own query as data."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal
 
@@ -21,7 +21,8 @@ class Table:
 
     `columns` may name a parent's variable as `household.tenure` or a derived one. `cells[i]` holds one level per column,
     `values[i]` its count or share (finite, not all zero; negative only beside a margin of error). A combination that is not
-    listed is a zero. `trust` below 1 makes a soft target: the records lean towards it without being walked to it.
+    listed is a zero. `trust` below 1 makes a soft target: the records lean towards it without being walked to it. `number` is its
+    place in the spec, by which problems name it.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Table:
     importance: float = 1.0
     zeros: Literal["sampling", "structural"] = "sampling"
     trust: float = 1.0
+    number: int = field(default=0, compare=False)
 
     @property
     def structural(self) -> bool:
@@ -69,6 +71,7 @@ class Statistic:
     tolerance: float = 0.0
     margins_of_error: tuple[float, ...] | None = None
     importance: float = 1.0
+    number: int = field(default=0, compare=False)
 
 
 Target = Table | Statistic

@@ -1,5 +1,6 @@
 """Alignment of nested records on populations that keep the rules: everything can be met, so everything must be."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,13 @@ from hypothesis import strategies as st
 from llmsynthor import synthesize
 from llmsynthor.run import Solution
 from llmsynthor.spec.specification import Spec
+from llmsynthor.synthesis.nested import kernels
 from llmsynthor.synthesis.nested.aims import set_aims
 from llmsynthor.synthesis.nested.align import Effort, align_nested
+from llmsynthor.synthesis.nested.initial import draw_first, enlarge
 from llmsynthor.synthesis.nested.layout import in_order
+from llmsynthor.synthesis.nested.program import compile_aims
+from llmsynthor.synthesis.nested.task import flatten, make_space, most_rows
 from tests.synthesis.nested.days import day_document, simulate
 
 
@@ -86,3 +91,49 @@ def test_more_records_than_chains_keep_counts_rules_and_tables() -> None:
     assert sizes.tolist() == np.bincount(frames["household"]["size"].to_numpy(), minlength=4).tolist()
     codes, again = result.roster.codes, in_order(result.roster, aims.layout, np.arange(600)).codes
     assert all(np.array_equal(np.sort(a, axis=0), np.sort(b, axis=0)) for a, b in zip(codes, again, strict=True))
+
+
+def test_many_records_are_corrected_by_samples_of_the_crowded() -> None:
+    """Where there are many top records only some are visited: tables and rules hold all the same, for any number of workers."""
+    aims = set_aims(Spec.load(day_document(simulate(600, seed=8))))
+    effort = Effort(chains=150, blocks=3, block_records=200, large=200, visited=100, chunk=64)
+    one, two = (align_nested(aims, records=600, seed=3, effort=replace(effort, workers=workers)) for workers in (1, 3))
+    assert one.broken == 0
+    assert max(one.report.final) < 0.01, one.report
+    assert all(np.array_equal(a, b) for a, b in zip(one.roster.codes, two.roster.codes, strict=True))
+
+
+@pytest.mark.parametrize("share", [0.05, 0.9, 1.0])
+def test_few_records_that_break_a_rule_are_not_copied(share: float) -> None:
+    """They are left out where the others can stand for them, and numbers of children keep their shares in every case."""
+    aims = set_aims(Spec.load(day_document(simulate(600, seed=8))))
+    roster = draw_first(aims, 300, 1, 1).roster
+    rng = np.random.default_rng(1)
+    without = np.arange(300) < share * 300
+    axis = next(k for k in range(aims.layout.n_own(0)) if k not in aims.layout.counting(0))
+    roster.codes[0][:, axis] = without
+    large = enlarge(roster, aims, 900, without=without, rng=rng)
+    small = np.bincount(roster.length[1], minlength=5) / 300
+    assert np.allclose(np.bincount(large.length[1], minlength=5) / 900, small, atol=0.01)
+    assert large.codes[0][:, axis].any() == (share > 0.1)
+
+
+def test_what_a_swap_crosses_is_all_that_changes() -> None:
+    """Cells computed for a swap are those of a full computation, for whole records of every unit and every variable."""
+    aims = set_aims(Spec.load(day_document(simulate(60, seed=8))))
+    compiled = compile_aims(aims, ())
+    flat = flatten(draw_first(aims, 60, 1, 1).roster, aims.layout)
+    whole, part = (make_space(compiled, most_rows(compiled, flat)) for _ in range(2))
+    tables = compiled.program.n_tables
+    for which, crossed in enumerate(compiled.crossing.tables):
+        for top in range(60):
+            kernels.load(compiled.program, flat, whole, top)
+            kernels.compute_all(compiled.program, whole)
+            part.ints[:], part.reals[:] = -1, np.nan
+            kernels.load(compiled.program, flat, part, top)
+            kernels.compute_crossing(compiled.program, part, compiled.crossing, which)
+            ends = np.asarray(whole.ints[whole.first : whole.first + whole.n_units + 1])
+            for table in np.flatnonzero(crossed):
+                unit = int(compiled.pieces[table].unit)
+                rows = part.cell + np.arange(ends[unit], ends[unit + 1]) * tables + table
+                assert np.array_equal(part.ints[rows], whole.ints[rows])

@@ -4,10 +4,15 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import pytest
 
 import llmsynthor
 from llmsynthor.llm.backend import Identity, Scored, ScoreRequest, Usage, WriteRequest, Written
 from llmsynthor.llm.opening import Choice
+from llmsynthor.spec.specification import Spec
+from llmsynthor.synthesis.nested.aims import set_aims
+from llmsynthor.synthesis.nested.composition import planned_composition
+from llmsynthor.synthesis.nested.related import planned_nested
 
 AGES = ("0 to 19 years", "20 to 39 years", "40 to 59 years", "60 years or more")
 RACES = ("White", "Black")
@@ -210,6 +215,18 @@ def test_a_model_that_tells_no_relative_from_a_stranger_is_not_believed() -> Non
     assert not [name for name in solution.estimated if "householder" in name]
 
 
+def with_sexes() -> dict[str, Any]:
+    """The document with sexes, and kinds of household that name them."""
+    told, kinds = document(), ["Couple", "Single Male", "Single Female"]
+    told["units"]["household"]["variables"]["kind"]["levels"] = kinds
+    told["units"]["person"]["variables"]["sex"] = {"kind": "category", "levels": ["Female", "Male"], "label": "Sex"}
+    told["targets"][1]["cells"] = [{"kind": k, "share": n} for k, n in zip(kinds, (0.5, 0.2, 0.3), strict=True)]
+    told["targets"].append(
+        {"unit": "person", "cells": [{"sex": "Female", "share": 0.5}, {"sex": "Male", "share": 0.5}]}
+    )
+    return told
+
+
 class Sexes(Family):
     """Contrasts the sexes of spouses as those of strangers, but knows whose husband, what a husband is, and who heads what."""
 
@@ -232,16 +249,9 @@ class Sexes(Family):
 
 def test_sexes_follow_from_the_words_of_roles_and_kinds() -> None:
     """Husbands have wives, and whoever heads a household is of the sex that its kind says."""
-    told, kinds = document(), ["Couple", "Single Male", "Single Female"]
-    told["units"]["household"]["variables"]["kind"]["levels"] = kinds
-    told["units"]["person"]["variables"]["sex"] = {"kind": "category", "levels": ["Female", "Male"], "label": "Sex"}
-    told["targets"][1]["cells"] = [{"kind": k, "share": n} for k, n in zip(kinds, (0.5, 0.2, 0.3), strict=True)]
-    told["targets"].append(
-        {"unit": "person", "cells": [{"sex": "Female", "share": 0.5}, {"sex": "Male", "share": 0.5}]}
-    )
 
     def odd(model: Any) -> tuple[float, float]:
-        _, persons, _ = made(model, told)
+        _, persons, _ = made(model, with_sexes())
         first, second = (persons.filter(pl.col("place") == k).sort("household_id") for k in (1, 2))
         couple = second["kind"] == "Couple"
         same = float((first["sex"] == second["sex"]).filter(couple).mean())  # type: ignore[arg-type]
@@ -250,3 +260,37 @@ def test_sexes_follow_from_the_words_of_roles_and_kinds() -> None:
 
     assert min(odd(None)) > 0.4
     assert max(odd(Sexes())) < 0.1
+
+
+@pytest.mark.parametrize("hostile", [float("nan"), float("-inf"), float("inf"), 1e300])
+def test_scores_that_are_no_numbers_cost_nothing(hostile: float) -> None:
+    """Whatever comes back for a probability, every table is met."""
+
+    class Broken(Sexes):
+        def _say(self, context: str, choice: str) -> float:
+            return hostile if choice in ("husband", "Female", "White", AGES[1]) else super()._say(context, choice)
+
+    _, _, solution = made(Broken(), with_sexes())
+    assert max(solution.alignment.filter(pl.col("source") == "given")["tvd"]) < 0.005
+
+
+def test_calls_are_no_more_than_planned_and_skipped_pairs_are_not_asked() -> None:
+    """What is said before a run about its calls holds; a pair that is skipped is not asked of householders either."""
+
+    class Counting(Sexes):
+        def __init__(self) -> None:
+            self.asked: list[str] = []
+
+        def score(self, request: ScoreRequest) -> Scored:
+            self.asked.append(request.context)
+            return super().score(request)
+
+    model, told = Counting(), with_sexes()
+    made(model, told)
+    assert any("not the householder. What is your sex" in text for text in model.asked)
+    aims = set_aims(Spec.load(told))
+    assert len(model.asked) <= planned_composition(aims) + planned_nested(aims)
+    model, told = Counting(), with_sexes() | {"dependencies": {"skip": [["sex", "kind"]]}}
+    made(model, told)
+    assert not any("not the householder. What is your sex" in text for text in model.asked)
+    assert any("not the householder. What is your race" in text for text in model.asked)

@@ -2,7 +2,7 @@
 
 No table says it. A small model knows it of roles (see `kin_questions`): in which kinds of household the householder has a spouse
 is asked outright, all others are taken for children; where no variable tells the kinds apart the second member may be either. What
-the model says of two strangers is taken off, as everywhere (see `estimates`).
+the model says of two strangers is taken off where they are asked about in the same form (see `estimates`).
 """
 
 from collections.abc import Iterator
@@ -29,9 +29,11 @@ from llmsynthor.synthesis.nested.kin_questions import (
     HEAD_OF_KIND,
     SIBLING,
     SPOUSE,
+    Said,
     inherited_ones,
     kinds_with_spouse,
     most_calls,
+    said_by_words,
     said_of_roles,
 )
 from llmsynthor.synthesis.nested.layout import Roster
@@ -47,7 +49,7 @@ class Belief:
 
     Of the householder's own level they have the shape (asked,), or the kind of household is given. `table` names columns, cells
     and universe; its values are how many times as often as without the belief. `trust` is the factor that is already in the
-    weights.
+    weights, or the larger of two.
     """
 
     role: str
@@ -128,12 +130,15 @@ def _compose(aims: Aims, asking: Asking, unit: Unit, sample: Roster) -> Composit
     words = ""
     for variable in variables:
         alone = not isinstance(variable.levels[0], Interval) and variable.name not in inherited
+        said: dict[str, Said] = {}
         try:
             first = first_shares(aims, sample, unit, variable)
-            said = said_of_roles(asking, variable, first, sizes, kind, alone=alone)
+            said = said_of_roles(asking, variable, first, sizes, alone=alone)
+            if not isinstance(variable.levels[0], Interval):
+                skipped = kind is not None and frozenset((kind.name, variable.name)) in aims.spec.dependencies.skip
+                said = said_by_words(asking, variable, said, None if skipped else kind)
         except BudgetError as spent:
-            words = f"; {variable.name} and what follows was not asked: {spent}"
-            break
+            words = f"; {variable.name} and what follows was not asked to the end: {spent}"
         for role, universe in _roles(parent, kinds):
             weights, trust = said.get(role, (np.zeros(0), 0.0))
             if trust > 0:
@@ -142,6 +147,8 @@ def _compose(aims: Aims, asking: Asking, unit: Unit, sample: Roster) -> Composit
                 if entry is not None:
                     derived[entry[0].name, entry[1].name] = entry[1]
                 found.append(_belief(asking, columns, (given, variable), role, universe, weights, trust))
+        if words:
+            break
     told = {belief.asked.name for belief in found}
     margins = tuple(_margin(unit, variable) for variable in variables if variable.name in told)
     known = {(owner.name, entry.name) for owner in (unit, parent) for entry in owner.derived}
@@ -182,7 +189,8 @@ def _role_sizes(aims: Aims, sample: Roster, unit: Unit, kinds: tuple[str, tuple[
 def _kind(aims: Aims, parent: Unit, kinds: tuple[str, tuple[str, ...]] | None) -> Coarse | None:
     """The variable that tells kinds of household apart, where a table gives its margin."""
     every = coarsen(aims.own[aims.layout.number(parent.name)])
-    return next((variable for variable in every if kinds is not None and variable.name == kinds[0]), None)
+    named = kinds[0] if kinds is not None and not aims.spec.is_vetoed(kinds[0]) else None
+    return next((variable for variable in every if variable.name == named), None)
 
 
 def _given(

@@ -28,9 +28,6 @@ WEAK, GROWTH = 0.1, 1.6
 LAST_STRENGTH = 64.0
 """Where nothing more is gained, every third sweep asks for nothing but the counts."""
 
-LARGE, VISITED = 50_000, 50_000
-"""With so many top records only some are visited as soon as the penalty is full: about so many, of those in crowded cells."""
-
 GIVE_UP = 12
 SWAPS = 3
 """Swaps proposed for each top record in a sweep."""
@@ -89,9 +86,8 @@ def correct(
         strong = strength >= FULL_STRENGTH
         if stalled % 3 == 2:
             strength = LAST_STRENGTH
-        _step(
-            task, state, sizes, theta, ~held, (strength, sweep, last or (strong and (stalled > 0 or records >= LARGE)))
-        )
+        focus = last or (strong and (stalled > 0 or records >= effort.large))
+        _step(task, state, sizes, theta, ~held, (strength, sweep, focus))
         stalled += strong
         task.told("correct", sweep, state.counts, goal)
     counts = count(task, kept, records)
@@ -111,12 +107,17 @@ def in_surplus(task: Task, corrected: Corrected, cells: NDArray[np.bool_], recor
     return mark(task, corrected.roster, np.where(cells & beyond, 1.0, 0.0), records)
 
 
-def _crowded(task: Task, state: _State, goal: Floats, records: int, sweep: int) -> NDArray[np.bool_]:
-    """Mark some `VISITED` top records in cells that hold half a record too many or more, so many of each as it has too many."""
-    watched = task.compiled.is_hard | task.compiled.is_rule
-    surplus = np.where(watched & (state.counts - goal >= HALF_A_RECORD), state.counts - goal, 0.0)
-    wanted = VISITED * surplus / max(surplus.sum(), 1.0)
-    return mark(task, state.roster, wanted / np.maximum(state.counts, 1), records, 2_000_000 + sweep)
+def _crowded(task: Task, state: _State, goal: Floats, free: NDArray[np.bool_], stream: int) -> NDArray[np.integer]:
+    """Draw top records that are free to change from the cells that hold too many: `visited` in all, from each in proportion.
+
+    Whoever breaks a rule is among them.
+    """
+    compiled = task.compiled
+    surplus = np.where(compiled.is_hard & (state.counts - goal > HALF_A_RECORD), state.counts - goal, 0.0)
+    wanted = task.effort.visited * surplus / max(surplus.sum(), 1.0)
+    chances = wanted / np.maximum(state.counts, 1) / max(free.mean(), 1 / len(free))
+    chances[compiled.is_rule] = 1.0
+    return np.flatnonzero(free & mark(task, state.roster, chances, len(free), stream))
 
 
 def _copy(roster: Flat) -> Flat:
@@ -139,7 +140,8 @@ def _step(
     goal = compiled.goal(state.counts, sizes)
     blocks = max(1, min(task.effort.blocks, records // task.effort.block_records)) if strength < FULL_STRENGTH else 1
     ends = np.linspace(0, records, blocks + 1).astype(np.int64)
-    tops = np.flatnonzero(free & _crowded(task, state, goal, records, sweep) if focus and records >= LARGE else free)
+    sampled = focus and records >= task.effort.large
+    tops = _crowded(task, state, goal, free, 2_000_000 + sweep) if sampled else np.flatnonzero(free)
     missing = (goal - state.counts) / blocks
     before = state.counts
 

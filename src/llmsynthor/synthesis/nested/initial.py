@@ -133,11 +133,17 @@ def steady_counts(
         )
         lacking = np.repeat(np.arange(len(shares)), np.maximum(wanted - have, 0))
         copied = np.unique(source)
-        by_code = [copied[codes[copied] == code] for code in range(len(shares))]
+        by_code = [_of_code(codes, copied, code) for code in range(len(shares))]
         for place, code in zip(rng.permutation(spare), lacking, strict=False):
             if len(by_code[code]):
                 source[place] = by_code[code][int(rng.integers(len(by_code[code])))]
     return source
+
+
+def _of_code(codes: NDArray[np.int32], copied: NDArray[np.int64], code: int) -> NDArray[np.int64]:
+    """Records with a count, of those that are copied where they have it."""
+    found = copied[codes[copied] == code]
+    return found if len(found) else np.flatnonzero(codes == code)
 
 
 def count_shares(own: Goals, axis: int) -> Floats | None:
@@ -160,11 +166,15 @@ def largest_remainders(wanted: Floats) -> NDArray[np.int64]:
     return whole
 
 
+FEW = 0.1
+"""Share of top records that break a rule up to which they are not copied: the others are many enough to stand for them."""
+
+
 def enlarge(
     roster: Roster, aims: Aims, records: int, *, without: NDArray[np.bool_], rng: np.random.Generator
 ) -> Roster:
-    """Copy top records to the number asked for, each about equally often, and none of those marked in `without`."""
-    copied = np.flatnonzero(~without) if not without.all() else np.arange(len(roster))
+    """Copy top records to the number asked for, each about equally often, without the marked ones if these are few."""
+    copied = np.flatnonzero(~without) if without.mean() <= FEW else np.arange(len(roster))
     donors = copied[np.arange(records, dtype=np.int64) % len(copied)]
     donors = steady_counts(aims, 0, roster, donors, rng=rng)
     return replace(take(roster, aims, donors, rng=rng), proposal=np.full(records, -1, dtype=np.int64))

@@ -301,7 +301,8 @@ def try_swap(program, roster, spaces, ledger, live, crossing, free, bounds, top,
         which = n_units + axis
         for before in range(unit):
             which += program.ints[program.n_own + before]
-    compute_crossing(program, spaces[1], crossing, which)
+    if not within:
+        compute_crossing(program, spaces[1], crossing, which)
     return swap(program, roster, spaces, ledger, live, (top, other), unit, (row, partner), axis, crossing, which, state)
 
 

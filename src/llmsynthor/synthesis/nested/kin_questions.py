@@ -40,6 +40,8 @@ MOST_LEVELS = 6
 """Kinds of household that are asked about: a variable with more levels is no kind."""
 
 Floats = NDArray[np.float64]
+Said = tuple[Floats, float]
+"""Log-weights and the trust that is in them."""
 
 
 def most_calls(parent: Unit, variables: Sequence[Coarse]) -> int:
@@ -60,12 +62,11 @@ def said_of_roles(
     variable: Coarse,
     first: Floats,
     sizes: Mapping[str, float],
-    kind: Coarse | None,
     *,
     alone: bool,
-) -> dict[str, tuple[Floats, float]]:
-    """Log-weights and trust by role. Of categories these are husbands or wives, children, and the householder of each `kind`;
-    of numbers the householder and children beside their brothers and sisters, levelled by the `sizes` of the roles."""
+) -> dict[str, Said]:
+    """Log-weights and trust by role. Of categories these are husbands or wives and children; of numbers the householder and
+    children beside their brothers and sisters too, levelled by the `sizes` of the roles."""
     strangers = _scores(asking, "kin-strangers", variable)
     asked = {role: [_scores(asking, frame, variable, role=role) for frame in FRAMES] for role in (SPOUSE, CHILD)}
     told = told_apart([np.mean(scores, axis=0) for scores in asked.values()], strangers, variable)
@@ -79,23 +80,25 @@ def said_of_roles(
         found = {role: (trust * of_role(scores, strangers, variable, first), trust) for role, scores in asked.items()}
     else:
         found = {role: likeness(scores, strangers, variable) for role, scores in asked.items()}
-    found[SPOUSE] = _added(found[SPOUSE], _said_through_words(asking, variable, SPOUSE))
-    found[EITHER] = either(found[SPOUSE], found[CHILD])
+    return found | {EITHER: either(found[SPOUSE], found[CHILD])}
+
+
+def said_by_words(asking: Asking, variable: Coarse, said: Mapping[str, Said], kind: Coarse | None) -> dict[str, Said]:
+    """Add what the words of roles say of a category, and what is said of the householder of each `kind`."""
+    (weights, trust), (added, more) = said[SPOUSE], _said_through_words(asking, variable, SPOUSE)
+    spouse = weights + added, max(trust, more)
+    found = {**said, SPOUSE: spouse, EITHER: either(spouse, said[CHILD])}
     if kind is not None:
         head, sentence, member = (_scores(asking, frame, variable, kind=kind) for frame in KIND_FRAMES)
         found[HEAD_OF_KIND] = of_kinds((head, sentence), member, kind, variable)
     return found
 
 
-def _added(one: tuple[Floats, float], other: tuple[Floats, float]) -> tuple[Floats, float]:
-    return one[0] + other[0], max(one[1], other[1])
-
-
-def _said_through_words(asking: Asking, variable: Coarse, role: str) -> tuple[Floats, float]:
+def _said_through_words(asking: Asking, variable: Coarse, role: str) -> Said:
     """Ask which word of a role fits a householder of each level, and which level each word has."""
     words = tuple(role.split(" or "))
     which = [_row(asking, "kin-which", words, label=variable.label, value=v, role=role) for v in variable.words]
-    what = [_row(asking, "kin-of-word", variable.words, label=variable.label, value="", role=word) for word in words]
+    what = [_row(asking, "kin-of-word", variable.words, label=variable.label, role=word) for word in words]
     return through_words(np.array(which), np.array(what), variable)
 
 
@@ -106,7 +109,7 @@ def _said_of_numbers(
     strangers: Floats,
     asked: Mapping[str, Sequence[Floats]],
     told: float,
-) -> dict[str, tuple[Floats, float]]:
+) -> dict[str, Said]:
     """Numbers are asked about forth and back, and outright: who lives with a husband or wife, who is the householder."""
     unknown = _scores(asking, "kin-unknown", variable)
     living = _odds(asking, "kin-living", variable)

@@ -25,7 +25,7 @@ WORDS, OF_KIND = 2.0, 3.0
 """Factors on what is said by way of the words of a role (whose "husband", and what one is), and of householders by kind of
 household."""
 
-LEAST = 0.01
+LEAST_DEPENDENCE = 0.01
 """Dependence, in nats, below which words are taken to have nothing to do with a variable."""
 
 CLIP = 9.0
@@ -135,23 +135,23 @@ def of_siblings(scores: Sequence[Floats], strangers: Floats, variable: Coarse, t
 def through_words(which: Floats, what: Floats, variable: Coarse) -> tuple[Floats, float]:
     """Log-weights of a member's level given the first person's, and their trust, by way of the words of a role.
 
-    `which` (levels, words) is log p(word | first person's level), `what` (words, levels) log p(level | word). A variable that the
-    words have nothing to do with depends on neither, and nothing is left.
+    `which` (levels, words) is log p(word | first person's level), `what` (words, levels) log p(level | word). Strangers have no
+    such words, so that nothing is taken off; a variable that they have nothing to do with depends on neither: nothing is left.
     """
     shares, even = variable.shares, np.full(len(what), 1 / len(what))
     whose = fit_margins(WORDS * np.clip(interaction(which, shares, even), -CLIP, CLIP), shares, even)
     those = fit_margins(WORDS * np.clip(interaction(what, even, shares), -CLIP, CLIP), even, shares)
     lift = interaction(np.log(whose @ those / np.outer(shares, shares)), shares, shares)
     strength = _strength(lift, shares)
-    trust = strength / (strength + HALF_STRENGTH) if strength >= LEAST else 0.0
+    trust = strength / (strength + HALF_STRENGTH) if strength >= LEAST_DEPENDENCE else 0.0
     return trust * np.clip(lift, -CLIP, CLIP), trust
 
 
 def of_kinds(heads: Sequence[Floats], member: Floats, kind: Coarse, variable: Coarse) -> tuple[Floats, float]:
     """Log-weights of the householder's level given the kind of household, shape (kinds, levels), and their trust.
 
-    A model may go by the sound of a kind's name. What it says of householders, in both `heads`, is believed as far as it says the
-    reverse of another `member`: the household as a whole is what tables say, so where one has more of a level others have less.
+    What the first of `heads` says of householders counts, as far as the second agrees and as the reverse is said of another
+    `member`: the household as a whole is what tables say, so where the householder has more of a level the others have less.
     """
     chance = np.outer(kind.shares, variable.shares)
     own = [np.clip(interaction(scores, kind.shares, variable.shares), -CLIP, CLIP) for scores in heads]

@@ -26,7 +26,8 @@ class Effort:
     """How long the stages may work. No clock decides: only counts and what is left to gain.
 
     θ is fitted on `chains` top records or the `share` of those asked for, whichever is more; `blocks` of at least
-    `block_records` top records are corrected side by side, and the number of workers changes nothing.
+    `block_records` top records are corrected side by side, and the number of workers changes nothing. From `large` top records on
+    only some `visited` of those in crowded cells are touched as soon as the penalty is full.
     """
 
     chains: int = 20_000
@@ -37,6 +38,8 @@ class Effort:
     chunk: int = 2_048
     blocks: int = 8
     block_records: int = 12_500
+    large: int = 50_000
+    visited: int = 50_000
     rounding: float = 1.0
     workers: int | None = None
 
