@@ -17,6 +17,7 @@ from llmsynthor.spec.schema import Category, Unit
 from llmsynthor.synthesis.coarse import Coarse
 from llmsynthor.synthesis.elicit import Asking
 from llmsynthor.synthesis.nested.kinship import (
+    as_times,
     either,
     levelled,
     likeness,
@@ -86,7 +87,7 @@ def said_of_roles(
 def said_by_words(asking: Asking, variable: Coarse, said: Mapping[str, Said], kind: Coarse | None) -> dict[str, Said]:
     """Add what the words of roles say of a category, and what is said of the householder of each `kind`."""
     (weights, trust), (added, more) = said[SPOUSE], _said_through_words(asking, variable, SPOUSE)
-    spouse = weights + added, max(trust, more)
+    spouse = as_times(weights + added, variable.shares), max(trust, more)
     found = {**said, SPOUSE: spouse, EITHER: either(spouse, said[CHILD])}
     if kind is not None:
         head, sentence, member = (_scores(asking, frame, variable, kind=kind) for frame in KIND_FRAMES)

@@ -42,6 +42,15 @@ def of_role(scores: Sequence[Floats], strangers: Floats, variable: Coarse, first
     return np.asarray(np.tile(np.clip(lift, -CLIP, CLIP), (variable.size, 1)))
 
 
+def as_times(weights: Floats, shares: Floats) -> Floats:
+    """Level the rows, so that exp(weights) says how many times as often as by chance, whatever is given.
+
+    >>> np.exp(as_times(np.log([[3.0, 1.0]]), np.array([0.5, 0.5])))
+    array([[1.5, 0.5]])
+    """
+    return np.asarray(weights - np.log(np.exp(weights) @ shares)[:, None])
+
+
 def either(one: tuple[Floats, float], other: tuple[Floats, float]) -> tuple[Floats, float]:
     """Of a member who may have either role, as likely one as the other."""
     return np.logaddexp(one[0], other[0]) - np.log(2.0), min(one[1], other[1])
@@ -117,7 +126,7 @@ def likeness(scores: Sequence[Floats], strangers: Floats, variable: Coarse) -> t
     strength = _strength(mean, shares)
     agreed = max(agreement_of(own, np.outer(shares, shares)), 0.0)
     trust = strength / (strength + HALF_STRENGTH) * float(np.sqrt(agreed))
-    return trust * np.clip(mean, -CLIP, CLIP), trust
+    return as_times(trust * np.clip(mean, -CLIP, CLIP), shares), trust
 
 
 def _strength(matrix: Floats, shares: Floats) -> float:
@@ -144,7 +153,7 @@ def through_words(which: Floats, what: Floats, variable: Coarse) -> tuple[Floats
     lift = interaction(np.log(whose @ those / np.outer(shares, shares)), shares, shares)
     strength = _strength(lift, shares)
     trust = strength / (strength + HALF_STRENGTH) if strength >= LEAST_DEPENDENCE else 0.0
-    return trust * np.clip(lift, -CLIP, CLIP), trust
+    return as_times(trust * np.clip(lift, -CLIP, CLIP), shares), trust
 
 
 def of_kinds(heads: Sequence[Floats], member: Floats, kind: Coarse, variable: Coarse) -> tuple[Floats, float]:
@@ -158,4 +167,4 @@ def of_kinds(heads: Sequence[Floats], member: Floats, kind: Coarse, variable: Co
     other = np.clip(interaction(member, kind.shares, variable.shares), -CLIP, CLIP)
     agreed, reversed_ = agreement_of(own, chance), -agreement_of([own[0], other], chance)
     trust = float(np.sqrt(max(agreed, 0.0) * max(reversed_, 0.0)))
-    return trust * np.clip(OF_KIND * (own[0] - other), -CLIP, CLIP), trust
+    return as_times(trust * np.clip(OF_KIND * (own[0] - other), -CLIP, CLIP), variable.shares), trust
