@@ -94,11 +94,7 @@ def _check(spec: Spec, epsilon: float, contributions: int) -> None:
     for target in spec.targets:
         if isinstance(target, Statistic) and target.statistic == "quantile":
             advice = "release a table of the variable instead, and leave the quantile out of this spec"
-            problems.append(
-                Problem(
-                    where=f'targets[{target.number}] "{target.name}"', what="quantiles are not released", advice=advice
-                )
-            )
+            problems.append(Problem(where=target.where, what="quantiles are not released", advice=advice))
     if not spec.targets:
         problems.append(Problem(where="targets", what="there is nothing to release", advice="give the spec targets"))
     if problems:

@@ -1,7 +1,7 @@
 """From a document that has the right shape to a Spec that makes sense; collects every problem on the way."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from llmsynthor.errors import Problem
@@ -128,9 +128,9 @@ class Builder:
             if name and name in [target.name for target in found]:
                 self.problem(where, "this name is given to two targets", "give each target a name of its own", name)
             universe = self.universe(where, part, schema)
-            target = read_target(part, where, number, schema, self.folder, universe, self.problems)
+            target = read_target(part, where, schema, self.folder, universe, self.problems)
             if target is not None:
-                found.append(target)
+                found.append(replace(target, number=number))
         return tuple(found)
 
     def universe(self, where: str, part: TargetPart, schema: Schema) -> Expression | None:

@@ -26,7 +26,7 @@ def forbidden_targets(spec: Spec) -> tuple[Problem, ...]:
         if isinstance(target, Table)
         for rule in spec.rules
         if rule.unit == target.unit
-        for problem in _forbidden(f'targets[{target.number}] "{target.name}"', target, rule, spec.schema)
+        for problem in _forbidden(target.where, target, rule, spec.schema)
     ]
     return (*found, *(problem for problem in lacking_children(spec) if problem.severity == "error"))
 
@@ -47,7 +47,7 @@ def _forbidden(where: str, table: Table, rule: Rule, schema: Schema) -> Iterator
 
 def warnings(spec: Spec) -> tuple[Problem, ...]:
     """Collect what is allowed but worth a look."""
-    tables = [(f'targets[{t.number}] "{t.name}"', t) for t in spec.targets if isinstance(t, Table)]
+    tables = [(target.where, target) for target in spec.targets if isinstance(target, Table)]
     found = [*spec.notes, *_untabulated(spec), *_totals(tables)]
     found += [*total_problems(spec), *parents_column_problems(spec), *childless_problems(spec)]
     found += [problem for problem in lacking_children(spec) if problem.severity == "warning"]

@@ -33,10 +33,6 @@ class Sizes:
         return float(self.share @ self.low), float(self.share @ self.high)
 
 
-def place_of(spec: Spec, table: Table) -> str:
-    return f'targets[{spec.targets.index(table)}] "{table.name}"'
-
-
 def tables_of(spec: Spec, unit: str) -> list[Table]:
     """The tables about all records of a unit."""
     return [t for t in spec.targets if isinstance(t, Table) and t.unit == unit and t.universe is None]
@@ -59,7 +55,7 @@ def sizes_of(spec: Spec, unit: Unit) -> Sizes:
     for table in tables_of(spec, str(unit.parent)):
         if unit.count in table.columns:
             low, high = _ends(table, str(unit.count))
-            found = Sizes(place=place_of(spec, table), low=low, high=high, share=_shares(table))
+            found = Sizes(place=table.where, low=low, high=high, share=_shares(table))
             if not best.place or found.mean[1] - found.mean[0] < best.mean[1] - best.mean[0]:
                 best = found
     return best
@@ -97,7 +93,7 @@ def total_problems(spec: Spec) -> Iterator[Problem]:
         mean = f"{low:.3f}" if high - low < 1e-9 else f"{low:.3f} to {high:.3f}"
         by = sizes.place or f"the range of {unit.count}"
         yield Problem(
-            where=f"{place_of(spec, children[0])} and {sizes.place or place_of(spec, parents[0])}",
+            where=f"{children[0].where} and {sizes.place or parents[0].where}",
             what=f"the records of {unit.name} are not as many as {unit.count} says",
             found=f"{n_children:,g} {unit.name} records of {n_parents:,g} of {unit.parent}, a mean of "
             f"{n_children / n_parents:.3f}; by {by} there are {whole}, a mean of {mean}",
@@ -136,7 +132,7 @@ def _column_problems(spec: Spec, unit: Unit, table: Table, name: str) -> Iterato
             low, high = bounds[level]
             implied = f"{low:.2%}" if high - low < 1e-9 else f"{low:.2%} to {high:.2%}"
             yield Problem(
-                where=f"{place_of(spec, table)} and {place_of(spec, own)}",
+                where=f"{table.where} and {own.where}",
                 what=f"they contradict each other about {unit.parent}.{name}",
                 found=f"{name} {level}: {stated[level]:.2%} of the {unit.name} records, but {implied} by the "
                 f"{unit.parent} records and their {unit.count}",

@@ -18,7 +18,7 @@ from llmsynthor.spec.expressions import (
     nodes,
     walk,
 )
-from llmsynthor.spec.members import place_of, sizes_of, slack, tables_of
+from llmsynthor.spec.members import sizes_of, slack, tables_of
 from llmsynthor.spec.rules import Rule
 from llmsynthor.spec.schema import Numeric, Schema, Unit
 from llmsynthor.spec.specification import Spec
@@ -54,7 +54,7 @@ def lacking_children(spec: Spec) -> Iterator[Problem]:
         if need.least * parents > available * (1 + slack(table)):
             hard = not table.tolerance and table.margins_of_error is None and table.trust == 1
             yield Problem(
-                where=f'rule "{rule.name}" and {place_of(spec, table)}{wheres}',
+                where=f'rule "{rule.name}" and {table.where}{wheres}',
                 what=f"the rule needs more {need.child.name} records of a kind than there can be",
                 found=f"{need.least * parents:.4g} for each {rule.unit} record, and there are at most {available:.4g}",
                 advice="correct the rule, the table, or the table of "
@@ -152,7 +152,7 @@ def _share_of_parents(spec: Spec, rule: Rule, need: Need) -> tuple[float, str]:
             values = np.maximum(np.array(table.values), 0.0)
             share = float(values[~found[1]].sum() / values.sum()) - slack(table)
             if share > best:
-                best, place = share, f" and {place_of(spec, table)}"
+                best, place = share, f" and {table.where}"
     return best, place
 
 

@@ -39,13 +39,7 @@ class Place:
 
 
 def read_target(
-    part: TargetPart,
-    where: str,
-    number: int,
-    schema: Schema,
-    folder: Path,
-    universe: Expression | None,
-    problems: list[Problem],
+    part: TargetPart, where: str, schema: Schema, folder: Path, universe: Expression | None, problems: list[Problem]
 ) -> Target | None:
     """Read the table of a target and check it; adds to `problems` and returns None where it cannot be used.
 
@@ -83,7 +77,6 @@ def read_target(
         "tolerance": part.tolerance,
         "margins_of_error": margins,
         "importance": part.importance,
-        "number": number,
     }
     return _target(part, columns, value_column, about, place)
 

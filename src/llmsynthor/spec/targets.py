@@ -22,7 +22,7 @@ class Table:
     `columns` may name a parent's variable as `household.tenure` or a derived one. `cells[i]` holds one level per column,
     `values[i]` its count or share (finite, not all zero; negative only beside a margin of error). A combination that is not
     listed is a zero. `trust` below 1 makes a soft target: the records lean towards it without being walked to it. `number` is its
-    place in the spec, by which problems name it.
+    place in the spec as it was written.
     """
 
     name: str
@@ -39,6 +39,11 @@ class Table:
     zeros: Literal["sampling", "structural"] = "sampling"
     trust: float = 1.0
     number: int = field(default=0, compare=False)
+
+    @property
+    def where(self) -> str:
+        """How problems name it."""
+        return f'targets[{self.number}] "{self.name}"'
 
     @property
     def structural(self) -> bool:
@@ -72,6 +77,11 @@ class Statistic:
     margins_of_error: tuple[float, ...] | None = None
     importance: float = 1.0
     number: int = field(default=0, compare=False)
+
+    @property
+    def where(self) -> str:
+        """How problems name it."""
+        return f'targets[{self.number}] "{self.name}"'
 
 
 Target = Table | Statistic

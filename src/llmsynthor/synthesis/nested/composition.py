@@ -29,13 +29,13 @@ from llmsynthor.synthesis.nested.kin_questions import (
     HEAD_OF_KIND,
     SIBLING,
     SPOUSE,
-    Said,
     inherited_ones,
     kinds_with_spouse,
     most_calls,
     said_by_words,
     said_of_roles,
 )
+from llmsynthor.synthesis.nested.kinship import Said
 from llmsynthor.synthesis.nested.layout import Roster
 from llmsynthor.synthesis.nested.related import first_shares
 
@@ -129,24 +129,21 @@ def _compose(aims: Aims, asking: Asking, unit: Unit, sample: Roster) -> Composit
     derived: dict[tuple[str, str], Derived] = {}
     words = ""
     for variable in variables:
-        alone = not isinstance(variable.levels[0], Interval) and variable.name not in inherited
         said: dict[str, Said] = {}
         try:
             first = first_shares(aims, sample, unit, variable)
-            said = said_of_roles(asking, variable, first, sizes, alone=alone)
+            said = said_of_roles(asking, variable, first, sizes, alone=variable.name not in inherited)
             if not isinstance(variable.levels[0], Interval):
-                skipped = kind is not None and frozenset((kind.name, variable.name)) in aims.spec.dependencies.skip
-                said = said_by_words(asking, variable, said, None if skipped else kind)
+                said = said_by_words(asking, variable, said, None if _is_skipped(aims, kind, variable) else kind)
         except BudgetError as spent:
             words = f"; {variable.name} and what follows was not asked to the end: {spent}"
         for role, universe in _roles(parent, kinds):
-            weights, trust = said.get(role, (np.zeros(0), 0.0))
-            if trust > 0:
+            if role in said and said[role][1] > 0:
                 given = variable if role != HEAD_OF_KIND or kind is None else kind
                 columns, entry = _given(unit, parent, variable, role, given)
                 if entry is not None:
                     derived[entry[0].name, entry[1].name] = entry[1]
-                found.append(_belief(asking, columns, (given, variable), role, universe, weights, trust))
+                found.append(_belief(asking, columns, (given, variable), role, universe, said[role]))
         if words:
             break
     told = {belief.asked.name for belief in found}
@@ -184,6 +181,10 @@ def _role_sizes(aims: Aims, sample: Roster, unit: Unit, kinds: tuple[str, tuple[
     heads, seconds = int((length > 0).sum()), int(second.sum())
     found = {HEAD: heads, (EITHER if kinds is None else SPOUSE): seconds, CHILD: length.sum() - heads - seconds}
     return {role: float(number / length.sum()) for role, number in found.items()}
+
+
+def _is_skipped(aims: Aims, kind: Coarse | None, variable: Coarse) -> bool:
+    return kind is not None and frozenset((kind.name, variable.name)) in aims.spec.dependencies.skip
 
 
 def _kind(aims: Aims, parent: Unit, kinds: tuple[str, tuple[str, ...]] | None) -> Coarse | None:
@@ -231,10 +232,9 @@ def _belief(
     variables: tuple[Coarse, Coarse],
     role: str,
     universe: str,
-    weights: Floats,
-    trust: float,
+    said: Said,
 ) -> Belief:
-    given, asked = variables
+    (given, asked), (weights, trust) = variables, said
     levels = (given.levels, asked.levels) if len(columns) > 1 else (asked.levels,)
     table = Table(
         name=f"{asking.unit}: {' by '.join(columns)} of the {role} (estimated)",

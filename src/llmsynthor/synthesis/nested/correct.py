@@ -162,8 +162,7 @@ def _step(
             live,
             compiled.crossing,
             visited,
-            free,
-            bounds,
+            (free, bounds),
             (SWAPS, focus),
             (task.seed, 1_000_000 + sweep),
         )

@@ -223,12 +223,26 @@ def turn_over(program, space, ledger, live, crossing, which, entering):
 
 
 @jit
-def swap(program, roster, spaces, ledger, live, pair, unit, rows, axis, crossing, which, state):
-    """Try to swap two records (or one variable) of the top records `pair`, at `rows` of the first two workspaces.
+def crossing_row(program, unit, axis):
+    """Row of the crossing that whole records of a unit have (axis -1), or one variable of theirs."""
+    if axis < 0:
+        return unit
+    row = program.n_units + axis
+    for before in range(unit):
+        row += program.ints[program.n_own + before]
+    return row
 
-    Only tables that `which` crosses can tell: no others are looked at. The two workspaces behind are filled with what would be.
-    Returns the stream and whether it was done.
+
+@jit
+def swap(program, roster, spaces, ledger, live, crossing, change, state):
+    """Try to swap two records of a unit (or one variable) of the top records `pair`, at `rows` of the first two workspaces.
+
+    `change` is (pair, rows, unit, axis), axis -1 for whole records. Only tables that it crosses can tell: no others are looked at.
+    The first workspace is complete, the second loaded; those behind are filled with what would be. Returns the stream and whether
+    it was done.
     """
+    pair, rows, unit, axis = change
+    which = crossing_row(program, unit, axis)
     one, other = spaces[0].ints[spaces[0].record + rows[0]], spaces[1].ints[spaces[1].record + rows[1]]
     same = pair[0] == pair[1]
     exchange(program, roster, unit, one, other, axis)
@@ -236,6 +250,7 @@ def swap(program, roster, spaces, ledger, live, pair, unit, rows, axis, crossing
     compute_crossing(program, spaces[2], crossing, which)
     energy = turn_over(program, spaces[0], ledger, live, crossing, which, False)
     if not same:
+        compute_crossing(program, spaces[1], crossing, which)
         load(program, roster, spaces[3], pair[1])
         compute_crossing(program, spaces[3], crossing, which)
         energy += turn_over(program, spaces[1], ledger, live, crossing, which, False)
@@ -255,9 +270,9 @@ def swap(program, roster, spaces, ledger, live, pair, unit, rows, axis, crossing
 
 
 @jit
-def try_swap(program, roster, spaces, ledger, live, crossing, free, bounds, top, state):
+def try_swap(program, roster, spaces, ledger, live, crossing, partners, top, state):
     """Propose one swap of a record of this top record with one of another (or its own); spaces[0] holds it loaded."""
-    first, last = bounds
+    free, (first, last) = partners
     state, uniform = mix(state)
     n_units = program.n_units
     unit = min(int(uniform * n_units), n_units - 1)
@@ -296,22 +311,17 @@ def try_swap(program, roster, spaces, ledger, live, crossing, free, bounds, top,
             return state, False
     if within and row == partner:
         return state, False
-    which = unit
-    if not whole:
-        which = n_units + axis
-        for before in range(unit):
-            which += program.ints[program.n_own + before]
-    if not within:
-        compute_crossing(program, spaces[1], crossing, which)
-    return swap(program, roster, spaces, ledger, live, (top, other), unit, (row, partner), axis, crossing, which, state)
+    change = (top, other), (row, partner), unit, axis
+    return swap(program, roster, spaces, ledger, live, crossing, change, state)
 
 
 @jit
-def sweep(program, roster, spaces, ledger, live, crossing, tops, free, bounds, way, stream_of):
-    """One sweep over the top records `tops`: every move redrawn, then swaps with those of `bounds` proposed that are `free`.
+def sweep(program, roster, spaces, ledger, live, crossing, tops, partners, way, stream_of):
+    """One sweep over the top records `tops`: every move redrawn, then swaps with `partners` proposed.
 
-    `way` is the number of swaps, and whether only top records with a row in a cell in surplus are touched; `stream_of` the
-    seed and the number of the sweep. Returns the moves made.
+    `partners` marks the top records that are free, (records,), and says between which bounds they are looked for. `way` is the
+    number of swaps, and whether only top records with a row in a cell in surplus are touched; `stream_of` the seed and the number
+    of the sweep. Returns the moves made.
     """
     work = np.ones(program.largest_move)
     swaps, focus = way
@@ -327,7 +337,7 @@ def sweep(program, roster, spaces, ledger, live, crossing, tops, free, bounds, w
         state, more = redraw_tied(program, roster, spaces[0], ledger, live, state, work)
         made += more
         for _ in range(swaps):
-            state, done = try_swap(program, roster, spaces, ledger, live, crossing, free, bounds, top, state)
+            state, done = try_swap(program, roster, spaces, ledger, live, crossing, partners, top, state)
             if done:
                 made += 1
                 load(program, roster, spaces[0], top)

@@ -17,6 +17,7 @@ from llmsynthor.spec.schema import Category, Unit
 from llmsynthor.synthesis.coarse import Coarse
 from llmsynthor.synthesis.elicit import Asking
 from llmsynthor.synthesis.nested.kinship import (
+    Said,
     as_times,
     either,
     levelled,
@@ -41,13 +42,11 @@ MOST_LEVELS = 6
 """Kinds of household that are asked about: a variable with more levels is no kind."""
 
 Floats = NDArray[np.float64]
-Said = tuple[Floats, float]
-"""Log-weights and the trust that is in them."""
 
 
 def most_calls(parent: Unit, variables: Sequence[Coarse]) -> int:
     """Scoring calls at most: kinds of household, what is inherited, and for every variable its rows in every frame and role."""
-    kinds = [len(v.levels) for v in parent.coded if isinstance(v, Category) and len(v.levels) <= MOST_LEVELS]
+    kinds = [len(variable.levels) for variable in _possible_kinds(parent)]
     calls = sum(kinds)
     for variable in variables:
         if isinstance(variable.levels[0], Interval):
@@ -123,12 +122,14 @@ def _said_of_numbers(
     return found | {SIBLING: of_siblings(siblings, strangers, variable, told)}
 
 
+def _possible_kinds(parent: Unit) -> list[Category]:
+    return [v for v in parent.coded if isinstance(v, Category) and len(v.levels) <= MOST_LEVELS]
+
+
 def kinds_with_spouse(asking: Asking, parent: Unit) -> tuple[str, tuple[str, ...]] | None:
     """The parent's variable that tells households with a spouse from others, and its levels with one."""
     best: tuple[float, str, tuple[str, ...]] | None = None
-    for variable in parent.coded:
-        if not isinstance(variable, Category) or len(variable.levels) > MOST_LEVELS:
-            continue
+    for variable in _possible_kinds(parent):
         odds = [
             _yes(asking, "kin-kind", label=variable.label or say(variable.name), value=level, role=SPOUSE)
             for level in variable.levels

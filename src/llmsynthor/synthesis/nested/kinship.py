@@ -33,6 +33,8 @@ TURNS = 100
 LEAST_FIRST = 1e-4
 
 Floats = NDArray[np.float64]
+Said = tuple[Floats, float]
+"""Log-weights and the trust that is in them."""
 
 
 def of_role(scores: Sequence[Floats], strangers: Floats, variable: Coarse, first: Floats) -> Floats:
@@ -51,7 +53,7 @@ def as_times(weights: Floats, shares: Floats) -> Floats:
     return np.asarray(weights - np.log(np.exp(weights) @ shares)[:, None])
 
 
-def either(one: tuple[Floats, float], other: tuple[Floats, float]) -> tuple[Floats, float]:
+def either(one: Said, other: Said) -> Said:
     """Of a member who may have either role, as likely one as the other."""
     return np.logaddexp(one[0], other[0]) - np.log(2.0), min(one[1], other[1])
 
@@ -114,7 +116,7 @@ def _agreed(forth: Floats, back: Floats, first: Floats, members: Floats) -> Floa
     return np.asarray(np.maximum(found / found.sum(), LEAST_FIRST))
 
 
-def likeness(scores: Sequence[Floats], strangers: Floats, variable: Coarse) -> tuple[Floats, float]:
+def likeness(scores: Sequence[Floats], strangers: Floats, variable: Coarse) -> Said:
     """How a member's level depends on the first person's, beyond what strangers' do; where those depend more it is a contrast
     that the form of the question makes, and is left alone."""
     shares = variable.shares
@@ -133,7 +135,7 @@ def _strength(matrix: Floats, shares: Floats) -> float:
     return mutual_information(fit_margins(matrix, shares, shares))
 
 
-def of_siblings(scores: Sequence[Floats], strangers: Floats, variable: Coarse, told: float) -> tuple[Floats, float]:
+def of_siblings(scores: Sequence[Floats], strangers: Floats, variable: Coarse, told: float) -> Said:
     """Log-weights of a child's number given that of a brother or sister: how they depend, without what children are like."""
     shares = variable.shares
     own = [interaction(matrix - strangers, shares, shares) for matrix in scores]
@@ -141,7 +143,7 @@ def of_siblings(scores: Sequence[Floats], strangers: Floats, variable: Coarse, t
     return trust * np.clip(np.mean(own, axis=0), -CLIP, CLIP), trust
 
 
-def through_words(which: Floats, what: Floats, variable: Coarse) -> tuple[Floats, float]:
+def through_words(which: Floats, what: Floats, variable: Coarse) -> Said:
     """Log-weights of a member's level given the first person's, and their trust, by way of the words of a role.
 
     `which` (levels, words) is log p(word | first person's level), `what` (words, levels) log p(level | word). Strangers have no
@@ -156,7 +158,7 @@ def through_words(which: Floats, what: Floats, variable: Coarse) -> tuple[Floats
     return as_times(trust * np.clip(lift, -CLIP, CLIP), shares), trust
 
 
-def of_kinds(heads: Sequence[Floats], member: Floats, kind: Coarse, variable: Coarse) -> tuple[Floats, float]:
+def of_kinds(heads: Sequence[Floats], member: Floats, kind: Coarse, variable: Coarse) -> Said:
     """Log-weights of the householder's level given the kind of household, shape (kinds, levels), and their trust.
 
     What the first of `heads` says of householders counts, as far as the second agrees and as the reverse is said of another

@@ -221,8 +221,7 @@ def sweep_all(task: Task, roster: Flat, records: int, theta: Floats, sweep: int)
             live,
             compiled.crossing,
             tops,
-            free,
-            bounds,
+            (free, bounds),
             (1, False),
             (task.seed, sweep),
         )
