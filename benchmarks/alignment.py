@@ -16,12 +16,12 @@ import time
 import altair as alt
 import numpy as np
 
+from llmsynthor.aims.goals import bring_to_grid
+from llmsynthor.aims.grid import build_grid
+from llmsynthor.alignment.align import align
 from llmsynthor.spec.schema import Category, Schema, Unit
 from llmsynthor.spec.specification import Spec
 from llmsynthor.spec.targets import Table
-from llmsynthor.synthesis.align import align
-from llmsynthor.synthesis.goals import bring_to_grid
-from llmsynthor.synthesis.grid import build_grid
 
 LEVELS = 10
 NAMES = tuple(str(k) for k in range(LEVELS))

@@ -68,7 +68,7 @@ def test_spec_page_shows_a_valid_spec(tmp_path: Path) -> None:
 
 def test_spec_page_shows_nested_units() -> None:
     """The nested spec that docs/spec.md shows can be read, and nothing in it contradicts itself."""
-    from llmsynthor.spec.checks import forbidden_targets  # noqa: PLC0415
+    from llmsynthor.spec.checks.checks import forbidden_targets  # noqa: PLC0415
     from llmsynthor.spec.specification import Spec  # noqa: PLC0415
 
     spec = Spec.load(yaml.safe_load(blocks(ROOT / "docs" / "spec.md", "yaml nested")[0]))

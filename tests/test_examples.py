@@ -6,9 +6,9 @@ import polars as pl
 import pytest
 
 import llmsynthor
-from llmsynthor.spec.checks import forbidden_targets, warnings
-from llmsynthor.spec.files import save
-from llmsynthor.spec.members import sizes_of, tables_of
+from llmsynthor.spec.checks.checks import forbidden_targets, warnings
+from llmsynthor.spec.checks.units import sizes_of, tables_of
+from llmsynthor.spec.reading.files import save
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 

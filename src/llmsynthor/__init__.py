@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from llmsynthor.errors import DataError, LLMError, LLMSynthorError, ModelError, RunFolderError, SpecError
-    from llmsynthor.run import Solution, synthesize
+    from llmsynthor.run.synthesize import Solution, synthesize
     from llmsynthor.spec.specification import Spec
 
 _HOMES = {
     "Spec": "llmsynthor.spec.specification",
-    "Solution": "llmsynthor.run",
-    "synthesize": "llmsynthor.run",
+    "Solution": "llmsynthor.run.synthesize",
+    "synthesize": "llmsynthor.run.synthesize",
     "DataError": "llmsynthor.errors",
     "LLMError": "llmsynthor.errors",
     "LLMSynthorError": "llmsynthor.errors",

@@ -1,5 +1,5 @@
 """`python -m llmsynthor` is the command line."""
 
-from llmsynthor.cli import main
+from llmsynthor.cli.commands import main
 
 main()

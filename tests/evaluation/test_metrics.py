@@ -11,8 +11,8 @@ from llmsynthor.errors import DataError
 from llmsynthor.evaluation.compare import compare
 from llmsynthor.evaluation.metrics import evaluate
 from llmsynthor.evaluation.rules import rules_broken
-from llmsynthor.measure import measure
-from llmsynthor.spec.files import save
+from llmsynthor.records.measure import measure
+from llmsynthor.spec.reading.files import save
 from llmsynthor.spec.specification import Spec
 from tests.homes import HOMES, homes, write_homes
 

@@ -11,7 +11,7 @@ import pytest
 
 from llmsynthor.errors import RunFolderError
 from llmsynthor.report.page import write_report
-from llmsynthor.run import synthesize
+from llmsynthor.run.synthesize import synthesize
 
 HOSTILE = "<script>alert('x')</script>"
 ANSWERS = {

@@ -7,9 +7,9 @@ import polars as pl
 import pytest
 
 import llmsynthor
+from llmsynthor.alignment.align import Effort
 from llmsynthor.evaluation.compare import compare
 from llmsynthor.spec.specification import Spec
-from llmsynthor.synthesis.align import Effort
 
 from .test_align import frame_of, solve
 

@@ -8,15 +8,15 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from llmsynthor.measure import cell_numbers, statistic_cells
+from llmsynthor.aims.moments import stated_population
+from llmsynthor.dependence.copula import MAXIMUM_ENTROPY
+from llmsynthor.population.discrepancy import say_cell, say_missing
+from llmsynthor.records.linked import Nested, column, nest
+from llmsynthor.records.measure import cell_numbers, statistic_cells
 from llmsynthor.spec.inputs import Column, derived_below, target_columns
 from llmsynthor.spec.levels import Level
-from llmsynthor.spec.nested import Nested, column, nest
 from llmsynthor.spec.specification import Spec
 from llmsynthor.spec.targets import Statistic, Table, Target, last_digit
-from llmsynthor.synthesis.copula import MAXIMUM_ENTROPY
-from llmsynthor.synthesis.discrepancy import say_cell, say_missing
-from llmsynthor.synthesis.moments import stated_population
 
 Status = Literal["met", "within tolerance", "within rounding", "within margin of error", "leaned towards", "unmet"]
 Floats = NDArray[np.float64]

@@ -7,8 +7,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from llmsynthor.evaluation.distances import cut, mean_distance
-from llmsynthor.measure import level_codes, numeric
-from llmsynthor.spec.nested import Links, Nested
+from llmsynthor.records.linked import Links, Nested
+from llmsynthor.records.measure import level_codes, numeric
 from llmsynthor.spec.schema import Category, Coded
 
 Floats = NDArray[np.float64]

@@ -13,12 +13,12 @@ from llmsynthor.evaluation.compare import compare_nested
 from llmsynthor.evaluation.composition import composition
 from llmsynthor.evaluation.distances import Pair, cut, mean_distance
 from llmsynthor.evaluation.rules import count_broken
-from llmsynthor.measure import level_codes, numeric
-from llmsynthor.microdata import source_sets
-from llmsynthor.run_folder import read_manifest
+from llmsynthor.records.linked import Nested, nest
+from llmsynthor.records.measure import level_codes, numeric
+from llmsynthor.records.microdata import source_sets
+from llmsynthor.records.run_folder import read_manifest
 from llmsynthor.spec.inputs import base_columns, inputs
 from llmsynthor.spec.levels import Interval
-from llmsynthor.spec.nested import Nested, nest
 from llmsynthor.spec.schema import Category, Coded, Schema, Unit
 from llmsynthor.spec.specification import Spec
 from llmsynthor.spec.targets import Table

@@ -6,8 +6,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from llmsynthor.records.linked import Nested, evaluate_nested, nest
 from llmsynthor.spec.inputs import derived_below, inputs
-from llmsynthor.spec.nested import Nested, evaluate_nested, nest
 from llmsynthor.spec.rules import Rule
 from llmsynthor.spec.specification import Spec
 

@@ -9,8 +9,8 @@ import polars as pl
 
 from llmsynthor.evaluation.compare import Comparison, compare
 from llmsynthor.report.charts import draw_lifts
+from llmsynthor.spec.reading.yaml_text import read_yaml
 from llmsynthor.spec.specification import Spec
-from llmsynthor.spec.yaml_text import read_yaml
 
 MOST_DRAWN = 8
 

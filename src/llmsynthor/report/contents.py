@@ -13,9 +13,9 @@ import polars as pl
 
 from llmsynthor.errors import Problem, RunFolderError
 from llmsynthor.evaluation.compare import Comparison, compare
+from llmsynthor.records.run_folder import read_manifest
 from llmsynthor.report.assumptions import assumptions
 from llmsynthor.report.charts import draw_history, draw_one_way, draw_two_way
-from llmsynthor.run_folder import read_manifest
 from llmsynthor.spec.specification import Spec
 from llmsynthor.spec.targets import Table
 

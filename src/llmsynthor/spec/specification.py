@@ -69,7 +69,7 @@ class Spec:
 
     @classmethod
     def load(cls, source: Any) -> "Spec":
-        """Read a spec from a path to a YAML file or from a mapping; see `llmsynthor.spec.files.load`."""
-        from llmsynthor.spec.files import load  # noqa: PLC0415  (files imports this module)
+        """Read a spec from a path to a YAML file or from a mapping; see `llmsynthor.spec.reading.files.load`."""
+        from llmsynthor.spec.reading.files import load  # noqa: PLC0415  (files imports this module)
 
         return load(source)

@@ -12,29 +12,29 @@ from typing import Literal
 import numpy as np
 import polars as pl
 
+from llmsynthor.aims.feasibility import find_contradictions
+from llmsynthor.aims.goals import Goals, bring_to_grid, with_tables
+from llmsynthor.aims.grid import build_grid
+from llmsynthor.aims.reconcile import Disagreement
+from llmsynthor.aims.reconcile_moments import reconcile_sources
+from llmsynthor.alignment.align import Aligned, Effort, Report, Start, align
+from llmsynthor.alignment.priors import shape_potentials
+from llmsynthor.alignment.rows.program import Potential
+from llmsynthor.dependence.coarse import coarsen
+from llmsynthor.dependence.elicit import Asking
+from llmsynthor.dependence.estimation import Estimation, estimate, planned_questions
+from llmsynthor.dependence.groups import Group, given_groups, infer_groups
+from llmsynthor.dependence.implied import implied_tables
 from llmsynthor.errors import AnswerError, BudgetError, Problem, SpecError
 from llmsynthor.llm.ledger import Recorded
+from llmsynthor.population.discrepancy import Discrepancy, discrepancies, off_target, total_variation
+from llmsynthor.population.encode import STAY, Starting, begin_with, dependence_tree
+from llmsynthor.population.population import NO_PROPOSAL, Population, merge
+from llmsynthor.proposals.plan import Draft, Situation, plan
+from llmsynthor.proposals.proposal import Proposal, admit, bound_count, draw
 from llmsynthor.spec.specification import Spec
-from llmsynthor.synthesis.align import Aligned, Effort, Report, Start, align
-from llmsynthor.synthesis.coarse import coarsen
-from llmsynthor.synthesis.dependency import Group, given_groups, infer_groups
-from llmsynthor.synthesis.discrepancy import Discrepancy, discrepancies, off_target, total_variation
-from llmsynthor.synthesis.elicit import Asking
-from llmsynthor.synthesis.estimation import Estimation, estimate, planned_questions
-from llmsynthor.synthesis.feasibility import find_contradictions
-from llmsynthor.synthesis.goals import Goals, bring_to_grid, with_tables
-from llmsynthor.synthesis.grid import build_grid
-from llmsynthor.synthesis.implied import implied_tables
-from llmsynthor.synthesis.nested.loop import synthesize_nested
+from llmsynthor.synthesis.nested import synthesize_nested
 from llmsynthor.synthesis.outcome import Notify, Options, Outcome, Progress, Step, expected_calls
-from llmsynthor.synthesis.planner import Draft, Situation, plan
-from llmsynthor.synthesis.population import NO_PROPOSAL, Population, merge
-from llmsynthor.synthesis.program import Potential
-from llmsynthor.synthesis.proposal import Proposal, admit, bound_count, draw
-from llmsynthor.synthesis.reconcile import Disagreement
-from llmsynthor.synthesis.reconcile_moments import reconcile_sources
-from llmsynthor.synthesis.shape import shape_potentials
-from llmsynthor.synthesis.starting import STAY, Starting, begin_with, dependence_tree
 
 GROUPS = 3
 ALIGNED = 0.005

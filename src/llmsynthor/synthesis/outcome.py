@@ -4,20 +4,20 @@ from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from llmsynthor.aims.aims import Aims
+from llmsynthor.aims.feasibility import Contradiction, find_contradictions
+from llmsynthor.aims.goals import Goal, Goals
+from llmsynthor.aims.layout import Roster
+from llmsynthor.aims.reconcile import Disagreement
+from llmsynthor.alignment.align import Report
+from llmsynthor.dependence.estimation import Estimation
+from llmsynthor.dependence.groups import Group
+from llmsynthor.dependence.kin.beliefs import Composition
+from llmsynthor.population.encode import Starting
+from llmsynthor.population.population import Population
+from llmsynthor.proposals.proposal import Proposal
 from llmsynthor.spec.specification import Spec
 from llmsynthor.spec.targets import Table
-from llmsynthor.synthesis.align import Report
-from llmsynthor.synthesis.dependency import Group
-from llmsynthor.synthesis.estimation import Estimation
-from llmsynthor.synthesis.feasibility import Contradiction, find_contradictions
-from llmsynthor.synthesis.goals import Goal, Goals
-from llmsynthor.synthesis.nested.aims import Aims
-from llmsynthor.synthesis.nested.composition import Composition
-from llmsynthor.synthesis.nested.layout import Roster
-from llmsynthor.synthesis.population import Population
-from llmsynthor.synthesis.proposal import Proposal
-from llmsynthor.synthesis.reconcile import Disagreement
-from llmsynthor.synthesis.starting import Starting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

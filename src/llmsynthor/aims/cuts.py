@@ -1,0 +1,196 @@
+"""Where the variables of nested units are cut: by tables of any unit, by rules, universes and derived variables."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llmsynthor.aims.density import Density, atom_cuts, smooth_density
+from llmsynthor.aims.grid import DEFAULT_CELLS, UNIT_CELLS, Axis, quantile_cuts
+from llmsynthor.spec.expressions import Aggregate, Expression, Node, Operation, Reference, cut_points
+from llmsynthor.spec.levels import Interval
+from llmsynthor.spec.schema import Category, Coded, Numeric, Unit
+from llmsynthor.spec.specification import Spec
+from llmsynthor.spec.targets import Statistic, Table
+
+Floats = NDArray[np.float64]
+
+UNEVEN = 50.0
+
+COPYING = ("first", "min", "max", "previous")
+"""Functions over children that give one of their values: a cut of the result is a cut of the variable."""
+
+THIS, OTHER = Reference(None, "this"), Reference(None, "other")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cut:
+    """An axis; where the variable enters sums, also its density and the number that each cell stands for."""
+
+    axis: Axis
+    density: Density | None = None
+    values: Floats | None = None
+
+    @property
+    def uneven(self) -> bool:
+        """Whether the cells are so unequal in width that only the density says how their records are spread."""
+        if self.density is None:
+            return False
+        widths = np.diff(self.axis.breaks)
+        return bool(widths.max() > UNEVEN * widths.min())
+
+
+def expressions_of(spec: Spec) -> Iterator[tuple[Unit, Expression]]:
+    """Every expression of a spec with the unit that it is about."""
+    for unit in spec.schema.units:
+        yield from ((unit, derived.expression) for derived in unit.derived)
+    for rule in spec.rules:
+        yield spec.schema[rule.unit], rule.forbid
+    for target in spec.targets:
+        if target.universe is not None:
+            yield spec.schema[target.unit], target.universe
+
+
+def cut_variable(variable: Coded, spec: Spec, unit: Unit) -> Cut:
+    """Cut a variable wherever something depends on it, and into atoms where its very value matters."""
+    if isinstance(variable, Category):
+        return Cut(axis=Axis(variable=variable, levels=variable.levels))
+    points, computed = _points(variable, spec, unit, frozenset())
+    low, high = variable.range.low, variable.range.high
+    whole = variable.integer and high - low <= UNIT_CELLS
+    counts = any(child.count == variable.name for child in spec.schema.children(unit.name))
+    if counts or (computed and whole):
+        points |= {float(value) for value in range(int(low), int(np.ceil(high)))}
+    elif not points and not computed:
+        points |= set(_even(variable))
+    breaks = [low, *sorted(point for point in points if low < point < high), high]
+    density = table_density(variable, spec, unit)
+    if computed and not whole:
+        breaks = list(atom_cuts(density, breaks, integer=variable.integer))
+    axis = Axis(variable=variable, levels=tuple(Interval(a, b) for a, b in pairwise(breaks)))
+    return Cut(axis=axis, density=density, values=_representatives(axis, density, integer=variable.integer))
+
+
+def cut_derived(variable: Coded, spec: Spec, unit: Unit) -> Axis:
+    """Cut a derived variable as tables cut it; expressions read its value, not its cell."""
+    if isinstance(variable, Category):
+        return Axis(variable=variable, levels=variable.levels)
+    low, high = variable.range.low, variable.range.high
+    edges = {edge for level in named_levels(variable.name, spec, unit) for edge in (level.low, level.high)}
+    breaks = [low, *sorted(edge for edge in edges if low < edge < high), high]
+    return Axis(variable=variable, levels=tuple(Interval(a, b) for a, b in pairwise(breaks)))
+
+
+def _representatives(axis: Axis, density: Density, *, integer: bool) -> Floats:
+    low, high = axis.breaks[:-1], axis.breaks[1:]
+    middle = density.inside(low, high, np.full(axis.size, 0.5))
+    return np.asarray(np.clip(np.floor(middle), np.ceil(low), np.ceil(high) - 1)) if integer else middle
+
+
+def _even(variable: Numeric) -> list[float]:
+    edges = np.linspace(variable.range.low, variable.range.high, DEFAULT_CELLS + 1)[1:-1]
+    return [float(edge) for edge in np.unique(np.ceil(edges) if variable.integer else edges)]
+
+
+def named_levels(name: str, spec: Spec, unit: Unit) -> Iterator[Interval]:
+    """Intervals in which tables of the unit, or of units below it, cut a variable."""
+    for target in spec.targets:
+        columns = target.columns if isinstance(target, Table) else target.by
+        for position, column in enumerate(columns):
+            if _means(column, target.unit, name, unit):
+                levels = {cell[position] for cell in target.cells}
+                yield from (level for level in levels if isinstance(level, Interval))
+
+
+def _means(column: str, target_unit: str, name: str, unit: Unit) -> bool:
+    prefix, _, last = column.rpartition(".")
+    return last == name and (prefix or target_unit) == unit.name
+
+
+def expression_cuts(variable: Numeric, spec: Spec, unit: Unit) -> list[float]:
+    """Where rules, universes and derived variables cut a number, such as at the age of consent."""
+    points, _ = _expression_points(variable, replace(spec, targets=()), unit, frozenset())
+    return sorted(point for point in points if variable.range.low < point < variable.range.high)
+
+
+def _points(variable: Coded, spec: Spec, unit: Unit, seen: frozenset[str]) -> tuple[set[float], bool]:
+    """Break points of a variable, and whether its very value is computed with; copies of it pass theirs on."""
+    points = {edge for level in named_levels(variable.name, spec, unit) for edge in (level.low, level.high)}
+    more, computed = _expression_points(variable, spec, unit, seen)
+    return points | _statistic_points(variable, spec, unit) | more, computed
+
+
+def _expression_points(variable: Coded, spec: Spec, unit: Unit, seen: frozenset[str]) -> tuple[set[float], bool]:
+    integer = getattr(variable, "integer", False)
+    points, computed = set[float](), False
+    for owner, expression in expressions_of(spec):
+        tree = _simplified(expression.tree, owner, variable.name, unit)
+        if not any(node == THIS for node in _below(tree)):
+            continue
+        copies = [derived for derived in owner.derived if derived.expression == expression] if tree == THIS else []
+        if copies:
+            for derived in (d for d in copies if f"{owner.name}.{d.name}" not in seen):
+                more, also = _points(derived.variable, spec, owner, seen | {f"{owner.name}.{derived.name}"})
+                points, computed = points | more, computed or also
+            continue
+        more_points, used = cut_points(Expression(expression.text, tree), THIS.name, integer=integer)
+        points, computed = points | more_points, computed or used
+    return points, computed
+
+
+def _statistic_points(variable: Coded, spec: Spec, unit: Unit) -> set[float]:
+    integer = getattr(variable, "integer", False)
+    found = set()
+    for target in spec.targets:
+        if isinstance(target, Statistic) and (target.unit, target.variable) == (unit.name, variable.name):
+            values = target.values if target.statistic == "quantile" else ()
+            found |= {cut for value in values for cut in quantile_cuts(value, integer=integer)}
+    return found
+
+
+def _simplified(node: Node, owner: Unit, name: str, unit: Unit) -> Node:
+    """Write the variable in question as `this`, and what copies one of its values as well."""
+    if isinstance(node, Reference):
+        return THIS if node.name == name and (node.unit or owner.name) == unit.name else OTHER
+    if isinstance(node, Aggregate):
+        operand = _simplified(node.operand, owner, name, unit)
+        return THIS if operand == THIS and node.function in COPYING else Aggregate(node.function, operand)
+    if isinstance(node, Operation):
+        return Operation(node.symbol, tuple(_simplified(operand, owner, name, unit) for operand in node.operands))
+    return node
+
+
+def _below(node: Node) -> Iterator[Node]:
+    yield node
+    parts: Iterable[Node] = (
+        node.operands if isinstance(node, Operation) else (node.operand,) if isinstance(node, Aggregate) else ()
+    )
+    for part in parts:
+        yield from _below(part)
+
+
+def table_density(variable: Numeric, spec: Spec, unit: Unit) -> Density:
+    """The smooth density that the finest table of all records implies; even where there is none."""
+    best: tuple[int, Floats, Floats] | None = None
+    for target in spec.targets:
+        if not isinstance(target, Table) or target.unit != unit.name or target.universe is not None:
+            continue
+        if variable.name not in target.columns:
+            continue
+        position = target.columns.index(variable.name)
+        sums: dict[Interval, float] = {}
+        for cell, value in zip(target.cells, target.values, strict=True):
+            level = cell[position]
+            assert isinstance(level, Interval)
+            sums[level] = sums.get(level, 0.0) + max(value, 0.0)
+        levels = sorted(sums)
+        contiguous = all(a.high == b.low for a, b in pairwise(levels))
+        if contiguous and sum(sums.values()) > 0 and (best is None or len(levels) > best[0]):
+            breaks = np.array([levels[0].low, *(level.high for level in levels)])
+            best = len(levels), breaks, np.array([sums[level] for level in levels])
+    if best is None:
+        ends = np.array([variable.range.low, variable.range.high])
+        return Density(points=ends, mass=np.array([0.0, 1.0]))
+    return smooth_density(best[1], best[2])

@@ -1,0 +1,254 @@
+"""Targets and rules of the spec, brought onto the grid."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from llmsynthor.aims.grid import Axis, Grid, draw_evenly
+from llmsynthor.aims.moments import Moment, bring_moments
+from llmsynthor.aims.projection import Projection, project_columns, project_condition
+from llmsynthor.aims.quantiles import QuantileGoal, bring_quantiles
+from llmsynthor.spec.expressions import evaluate
+from llmsynthor.spec.levels import Interval, Level
+from llmsynthor.spec.rules import Rule
+from llmsynthor.spec.schema import Category
+from llmsynthor.spec.specification import Spec
+from llmsynthor.spec.targets import Table
+
+TRIED_POINTS = 64
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Goal:
+    """A table on the grid. `shares` has one entry per cell of the product of `levels`, row-major, and sums to 1.
+
+    `stated` are the shares as the table gives them; `shares` are what the records are led to, and differ from them only where
+    sources contradict each other (see `reconcile`). `universe_share` is the share of all records that the table is about, as
+    far as one-way shares tell. `errors` are margins of error in shares, zero where none are given.
+    """
+
+    table: Table
+    levels: tuple[tuple[Level, ...], ...]
+    projection: Projection
+    shares: Floats
+    stated: Floats
+    errors: Floats
+    universe_share: float = 1.0
+
+    @property
+    def trust(self) -> float:
+        return self.table.trust
+
+    @property
+    def weights(self) -> Floats:
+        """How dear an error of a cell is beside others: importance over the squared margin of error, relative to its mean."""
+        scale = self.errors.mean() or 1.0
+        return np.asarray(self.table.importance / (1.0 + (self.errors / scale) ** 2))
+
+    @property
+    def name(self) -> str:
+        return self.table.name
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(len(column) for column in self.levels)
+
+    def cell(self, number: int) -> tuple[Level, ...]:
+        """Name the levels of a cell."""
+        position = np.unravel_index(number, self.shape)
+        return tuple(column[int(k)] for column, k in zip(self.levels, position, strict=True))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StructuralZeros:
+    """Cells that no record may fall in, because of a rule or a table's own zeros (`rule` None).
+
+    `doubtful` cells may hold forbidden records: their values are drawn under the rule.
+    """
+
+    rule: Rule | None
+    projection: Projection
+    forbidden: NDArray[np.bool_]
+    doubtful: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Goals:
+    """All that the records of one unit must meet."""
+
+    grid: Grid
+    tables: tuple[Goal, ...]
+    zeros: tuple[StructuralZeros, ...]
+    moments: tuple[Moment, ...] = ()
+    quantiles: tuple[QuantileGoal, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of all targets that are to be met: tables, means and totals, quantiles."""
+        return (*(goal.name for goal in self.given), *self.numeric)
+
+    @property
+    def numeric(self) -> tuple[str, ...]:
+        """Names of the means, totals and quantiles."""
+        return (*(m.target.name for m in self.moments), *(q.target.name for q in self.quantiles))
+
+    @property
+    def given(self) -> tuple[Goal, ...]:
+        """The tables that whole records are walked to; soft ones, such as estimates, left out."""
+        return tuple(goal for goal in self.tables if goal.trust >= 1)
+
+    def margins(self) -> tuple[Floats, ...]:
+        """One-way shares on the grid, a vector per axis: from the table that cuts the variable finest, spread by width."""
+        return tuple(_margin(self.grid, self.given, axis) for axis in range(len(self.grid.axes)))
+
+
+def bring_to_grid(spec: Spec, grid: Grid) -> Goals:
+    """Collect the tables and rules of the grid's unit."""
+    tables = [t for t in spec.targets if t.unit == grid.unit.name and isinstance(t, Table)]
+    rules = [rule for rule in spec.rules if rule.unit == grid.unit.name]
+    goals = tuple(bring_table(t, grid) for t in tables)
+    shares = [_margin(grid, goals, axis) for axis in range(len(grid.axes))]
+    return Goals(
+        grid=grid,
+        tables=tuple(replace(goal, universe_share=_universe_share(goal, shares)) for goal in goals),
+        zeros=(*(_zeros(rule, grid) for rule in rules), *(_own_zeros(goal) for goal in goals if goal.table.structural)),
+        moments=bring_moments(spec, grid),
+        quantiles=bring_quantiles(spec, grid),
+    )
+
+
+def with_tables(goals: Goals, tables: Sequence[Table]) -> Goals:
+    """Add tables behind those that there are; they must cut no variable finer than the grid."""
+    return replace(goals, tables=(*goals.tables, *(bring_table(table, goals.grid) for table in tables)))
+
+
+def _own_zeros(goal: Goal) -> StructuralZeros:
+    forbidden = goal.stated <= 0
+    projection = goal.projection
+    outside = projection.cells < 0
+    if outside.any():  # records outside the universe need a cell of their own, which is open
+        cells = np.where(outside, projection.size, projection.cells)
+        projection = replace(projection, cells=cells, size=projection.size + 1)
+        forbidden = np.append(forbidden, False)
+    return StructuralZeros(
+        rule=None, projection=projection, forbidden=forbidden, doubtful=np.zeros(len(forbidden), dtype=bool)
+    )
+
+
+def bring_table(table: Table, grid: Grid, projection: Projection | None = None) -> Goal:
+    """Bring one table onto a grid; with a projection of its levels where it is known already."""
+    levels = table_levels(table, grid)
+    index = [{level: position for position, level in enumerate(column)} for column in levels]
+    shape = tuple(len(column) for column in levels)
+    places = np.array(
+        [[positions[level] for positions, level in zip(index, cell, strict=True)] for cell in table.cells]
+    )
+    values, errors = np.zeros(shape), np.zeros(shape)
+    np.add.at(values, tuple(places.T), np.array(table.values))
+    if table.margins_of_error is not None:
+        np.add.at(errors, tuple(places.T), np.array(table.margins_of_error))
+    stated = nearest_shares(values.ravel())
+    return Goal(
+        table=table,
+        levels=levels,
+        projection=projection or project_columns(grid, table.columns, levels, table.universe),
+        shares=stated,
+        stated=stated,
+        errors=errors.ravel() / max(values.sum(), 1e-300),
+    )
+
+
+def nearest_shares(values: Floats) -> Floats:
+    """Give shares that sum to 1; where noise made values negative, the nearest point without negative ones.
+
+    Euclidean projection on the simplex of the same total (Held, Wolfe, Crowder 1974), so that dropping negative noise does
+    not raise the total.
+
+    >>> nearest_shares(np.array([6.0, 5.0, -1.0]))
+    array([0.55, 0.45, 0.  ])
+    """
+    total = values.sum()
+    if values.min() >= 0:
+        return np.asarray(values / total)
+    ordered = np.sort(values)[::-1]
+    excess = (np.cumsum(ordered) - total) / np.arange(1, len(values) + 1)
+    shift = excess[np.flatnonzero(ordered > excess)[-1]]
+    return np.asarray(np.maximum(values - shift, 0.0) / np.maximum(values - shift, 0.0).sum())
+
+
+def _universe_share(goal: Goal, shares: Sequence[Floats]) -> float:
+    if goal.table.universe is None:
+        return 1.0
+    index, weight = np.zeros(1, dtype=np.int64), np.ones(1)
+    for axis, offset in zip(goal.projection.axes, goal.projection.offsets, strict=True):
+        index = (index[:, None] + offset[None, :]).ravel()
+        weight = (weight[:, None] * shares[axis][None, :]).ravel()
+    return float(weight[goal.projection.cells[index] >= 0].sum())
+
+
+def table_levels(table: Table, grid: Grid) -> tuple[tuple[Level, ...], ...]:
+    """The levels of each column of a table, in the order in which its cells are numbered."""
+    axes = [grid.axes[grid.position(name)] for name in table.columns]
+    return tuple(_levels_of(axis, [cell[k] for cell in table.cells]) for k, axis in enumerate(axes))
+
+
+def _levels_of(axis: Axis, listed: Sequence[Level]) -> tuple[Level, ...]:
+    """All levels of a category, since one that a table does not list is a zero; the table's own intervals of a number."""
+    if isinstance(axis.variable, Category):
+        return axis.levels
+    return tuple(sorted({level for level in listed if isinstance(level, Interval)}))
+
+
+def _zeros(rule: Rule, grid: Grid) -> StructuralZeros:
+    projection, may_break, may_hold = project_condition(grid, rule.forbid)
+    doubtful = may_break & may_hold
+    hopeless = _hopeless(rule, grid, projection, np.flatnonzero(doubtful))
+    doubtful[hopeless] = False
+    return StructuralZeros(
+        rule=rule, projection=projection, forbidden=~may_hold | _marked(hopeless, may_hold.shape), doubtful=doubtful
+    )
+
+
+def _marked(places: NDArray[np.int64], shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    marks = np.zeros(shape, dtype=bool)
+    marks[places] = True
+    return marks
+
+
+def _hopeless(rule: Rule, grid: Grid, projection: Projection, boxes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Of boxes that a rule cuts through, find those where hardly a drawn point is allowed: they are closed as a whole."""
+    shape = [grid.axes[axis].size for axis in projection.axes]
+    codes = np.stack(np.unravel_index(boxes, shape), axis=1)
+    allowed = np.zeros(len(boxes), dtype=np.int64)
+    rng = np.random.default_rng(0)
+    for _ in range(TRIED_POINTS if len(boxes) else 0):
+        columns = {grid.axes[a].name: _point(grid.axes[a], codes[:, k], rng) for k, a in enumerate(projection.axes)}
+        allowed += ~evaluate(rule.forbid, pl.DataFrame(columns)).fill_null(value=False).to_numpy()
+    return boxes[allowed < 2]
+
+
+def _point(axis: Axis, codes: NDArray[np.int64], rng: np.random.Generator) -> pl.Series:
+    if isinstance(axis.variable, Category):
+        return pl.Series([str(level) for level in axis.levels]).gather(pl.Series(codes.astype(np.uint32)))
+    return pl.Series(draw_evenly(axis, codes, rng))
+
+
+def _margin(grid: Grid, tables: Sequence[Goal], axis: int) -> Floats:
+    name, size = grid.axes[axis].name, grid.axes[axis].size
+    width = np.diff(grid.axes[axis].breaks) if isinstance(grid.axes[axis].levels[0], Interval) else np.ones(size)
+    cutting = [goal for goal in tables if name in goal.table.columns and goal.table.universe is None]
+    if not cutting:
+        return np.asarray(width / width.sum())
+    goal = max(cutting, key=lambda goal: (goal.shape[goal.table.columns.index(name)], -len(goal.shape)))
+    column = goal.table.columns.index(name)
+    own = goal.shares.reshape(goal.shape).sum(axis=tuple(k for k in range(len(goal.shape)) if k != column))
+    shares = np.zeros(size)
+    for level, share in zip(goal.levels[column], own, strict=True):
+        inside = grid.axes[axis].within(level)
+        shares[inside] = share * width[inside] / width[inside].sum()
+    return shares

@@ -1,0 +1,175 @@
+"""The nouns of nested records: units, their columns, and the numbers that cells stand for."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llmsynthor.aims.grid import Axis, Grid
+from llmsynthor.spec.expressions import Expression, Reference
+from llmsynthor.spec.schema import Category, Schema, Unit
+
+Floats = NDArray[np.float64]
+Codes = NDArray[np.int32]
+Place = tuple[int, int]
+"""A column, by the number of its unit and its own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """A variable of a unit: its own, or computed from an expression (`derived`, or implied by a `universe` or a `rule`)."""
+
+    axis: Axis
+    role: Literal["own", "derived", "universe", "rule"] = "own"
+    expression: Expression | None = None
+
+    @property
+    def name(self) -> str:
+        return self.axis.name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """All units of a schema with their columns, own ones first.
+
+    `order` lists the computed columns so that each comes behind those it uses. `values` has, for a numeric column that is no
+    expression, the number that each of its codes stands for.
+    """
+
+    schema: Schema
+    columns: tuple[tuple[Column, ...], ...]
+    order: tuple[Place, ...]
+    values: Mapping[Place, Floats]
+
+    @property
+    def units(self) -> tuple[Unit, ...]:
+        return self.schema.units
+
+    def number(self, unit: str) -> int:
+        """Number of a unit; raises KeyError."""
+        for number, candidate in enumerate(self.schema.units):
+            if candidate.name == unit:
+                return number
+        raise KeyError(unit)
+
+    def parent(self, unit: int) -> int:
+        """Number of the parent unit, -1 for the top."""
+        parent = self.schema.units[unit].parent
+        return -1 if parent is None else self.number(parent)
+
+    def lineage(self, unit: int) -> tuple[int, ...]:
+        """The unit, its parent, and so on to the top."""
+        found = [unit]
+        while self.parent(found[-1]) >= 0:
+            found.append(self.parent(found[-1]))
+        return tuple(found)
+
+    def descends(self, unit: int, other: int) -> bool:
+        """Say whether records of `unit` lie below those of `other`."""
+        return unit != other and other in self.lineage(unit)
+
+    def n_own(self, unit: int) -> int:
+        return sum(column.role == "own" for column in self.columns[unit])
+
+    def place(self, unit: int, reference: Reference) -> Place | None:
+        """Find the column that a reference in an expression of `unit` means; None where there is none."""
+        owner = unit if reference.unit is None else self.number(reference.unit)
+        for position, column in enumerate(self.columns[owner]):
+            if column.name == reference.name:
+                return owner, position
+        return None
+
+    def count_column(self, unit: int) -> Place:
+        """The parent's column that says how many records of `unit` it has."""
+        child = self.schema.units[unit]
+        found = self.place(self.parent(unit), Reference(None, str(child.count)))
+        assert found is not None
+        return found
+
+    def counting(self, unit: int) -> tuple[int, ...]:
+        """Columns of a unit that count children: an alignment leaves them as they were drawn."""
+        children = [k for k in range(len(self.units)) if self.parent(k) == unit]
+        return tuple(sorted({self.count_column(child)[1] for child in children}))
+
+    def own_grid(self, unit: int) -> Grid:
+        """The grid of a unit's own variables alone."""
+        axes = tuple(column.axis for column in self.columns[unit] if column.role == "own")
+        return Grid(unit=self.units[unit], axes=axes)
+
+    def wide_grid(self, unit: int) -> Grid:
+        """All columns that a table of the unit may have: its own, its computed ones, then its ancestors' as `parent.name`."""
+        return Grid(unit=self.units[unit], axes=tuple(axis for _, axis in self._wide(unit)))
+
+    def wide_places(self, unit: int) -> tuple[Place, ...]:
+        """Where each axis of the wide grid comes from."""
+        return tuple(place for place, _ in self._wide(unit))
+
+    def _wide(self, unit: int) -> list[tuple[Place, Axis]]:
+        found = []
+        for owner in self.lineage(unit):
+            prefix = "" if owner == unit else f"{self.units[owner].name}."
+            for position, column in enumerate(self.columns[owner]):
+                found.append(((owner, position), _renamed(column.axis, prefix)))
+        return found
+
+
+def _renamed(axis: Axis, prefix: str) -> Axis:
+    return replace(axis, variable=replace(axis.variable, name=prefix + axis.name)) if prefix else axis
+
+
+def flag_axis(name: str) -> Axis:
+    """An axis for a condition: code 1 where it holds."""
+    return Axis(variable=Category(name=name, levels=("no", "yes")), levels=("no", "yes"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Roster:
+    """Coded records of all units.
+
+    `codes[u]` (records, own variables). The children in unit u of a parent record p are records `start[u][p]` to
+    `start[u][p] + length[u][p]` (not in); both are empty for the top unit. `proposal` (top records,) is where a record comes
+    from, -1 where alignment alone made it.
+    """
+
+    codes: tuple[Codes, ...]
+    start: tuple[NDArray[np.int32], ...]
+    length: tuple[NDArray[np.int32], ...]
+    proposal: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.codes[0])
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        return tuple(len(codes) for codes in self.codes)
+
+
+def rows_below(start: NDArray[np.int32], length: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows of all children, parent by parent, and the rank of each among its siblings, from 0.
+
+    >>> rows_below(np.array([5, 0], dtype=np.int32), np.array([2, 1], dtype=np.int32))
+    (array([5, 6, 0]), array([0, 1, 0]))
+    """
+    rank = np.arange(int(length.sum())) - np.repeat(np.cumsum(length) - length, length)
+    return np.repeat(start.astype(np.int64), length) + rank, rank
+
+
+def in_order(roster: Roster, layout: Layout, order: NDArray[np.int64]) -> Roster:
+    """Put the top records into an order, and children behind each other in the order of their parents."""
+    sources = [np.asarray(order, dtype=np.int64)]
+    starts, lengths = [roster.start[0]], [roster.length[0]]
+    for unit in range(1, len(layout.units)):
+        above = sources[layout.parent(unit)]
+        length = roster.length[unit][above]
+        sources.append(rows_below(roster.start[unit][above], length)[0])
+        starts.append((np.cumsum(length) - length).astype(np.int32))
+        lengths.append(length)
+    return replace(
+        roster,
+        codes=tuple(own[source] for own, source in zip(roster.codes, sources, strict=True)),
+        start=tuple(starts),
+        length=tuple(lengths),
+        proposal=roster.proposal[order],
+    )

@@ -1,0 +1,180 @@
+"""The first population: each unit drawn by the flat alignment to what its own variables must meet, children dealt at random.
+
+The numbers of children follow from their variable in the parent's records, which the draw has brought to its tables. From then
+on they only change places with all that belongs to them.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llmsynthor.aims.aims import Aims
+from llmsynthor.aims.goals import Goals
+from llmsynthor.aims.layout import Roster, rows_below
+from llmsynthor.aims.projection import project_columns
+from llmsynthor.alignment.correct import correct
+from llmsynthor.alignment.effort import Effort as FlatEffort
+from llmsynthor.alignment.effort import Task as FlatTask
+from llmsynthor.alignment.fit import fit
+from llmsynthor.alignment.priors import shape_potentials
+from llmsynthor.alignment.rows.program import Potential, compile_goals
+from llmsynthor.spec.levels import Interval
+
+Floats = NDArray[np.float64]
+Codes = NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawn:
+    """A first roster, and for each unit the log-weights of its own tables and means under which it was drawn."""
+
+    roster: Roster
+    theta: tuple[dict[int, Floats], ...]
+
+
+def priors(aims: Aims, unit: int, records: int) -> tuple[Potential, ...]:
+    """Log-weights of the fine cells of a unit's numbers: the atoms' shares, and the shape that coarser tables imply."""
+    goals, grid = aims.own[unit], aims.own[unit].grid
+    atoms = {k: aims.cuts[unit, k] for k in range(len(grid.axes)) if aims.cuts[unit, k].uneven}
+    found = [p for p in shape_potentials(goals, records) if not set(p.projection.axes) & atoms.keys()]
+    for position, cut in atoms.items():
+        axis = grid.axes[position]
+        assert cut.density is not None
+        mass = np.maximum(np.diff(cut.density.below(axis.breaks)), 1e-9)
+        projection = project_columns(grid, [axis.name], [axis.levels], None)
+        found.append(Potential(projection=projection, values=np.log(mass)))
+    return tuple(found)
+
+
+def draw_first(aims: Aims, records: int, seed: int, workers: int | None) -> Drawn:
+    """Draw a roster of so many top records."""
+    layout = aims.layout
+    codes: list[Codes] = []
+    starts: list[NDArray[np.int32]] = []
+    lengths: list[NDArray[np.int32]] = []
+    theta = []
+    for unit in range(len(layout.units)):
+        if unit == 0:
+            number, length = records, np.zeros(0, dtype=np.int32)
+        else:
+            parent, column = layout.count_column(unit)
+            counts = layout.values[parent, column].astype(np.int32)
+            length = counts[codes[parent][:, column]]
+            number = int(length.sum())
+        drawn, weights = _draw_unit(aims, unit, number, seed, workers)
+        rng = np.random.default_rng([seed, 3, unit])
+        codes.append(drawn[rng.permutation(number)] if unit else drawn)
+        lengths.append(length)
+        starts.append((np.cumsum(length) - length).astype(np.int32))
+        theta.append(weights)
+    proposal = np.full(records, -1, dtype=np.int64)
+    roster = Roster(codes=tuple(codes), start=tuple(starts), length=tuple(lengths), proposal=proposal)
+    return Drawn(roster=roster, theta=tuple(theta))
+
+
+def _draw_unit(aims: Aims, unit: int, records: int, seed: int, workers: int | None) -> tuple[Codes, dict[int, Floats]]:
+    goals = aims.own[unit]
+    if not goals.grid.axes or not records:
+        return np.zeros((records, len(goals.grid.axes)), dtype=np.int32), {}
+    shaped = priors(aims, unit, records)
+    task = FlatTask(
+        goals=goals,
+        compiled=compile_goals(goals, shaped),
+        records=records,
+        seed=seed * 16 + unit,
+        effort=FlatEffort(workers=workers),
+        shaped=any(np.ptp(potential.values) > 1e-12 for potential in shaped),
+    )
+    fitted = fit(task, np.zeros((0, len(goals.grid.axes)), dtype=np.int32))
+    corrected = correct(task, fitted.codes, fitted.theta, np.zeros(records))
+    weights = {k: fitted.theta[a:b] for k, (a, b) in enumerate(task.compiled.tables)}
+    return corrected.codes, weights
+
+
+def take(roster: Roster, aims: Aims, donors: NDArray[np.int64], *, rng: np.random.Generator) -> Roster:
+    """Copy the named top records with all below them; counts of lower units are brought to their shares by whole records."""
+    layout = aims.layout
+    sources: list[NDArray[np.int64]] = [donors]
+    starts: list[NDArray[np.int32]] = [np.zeros(0, dtype=np.int32)]
+    lengths: list[NDArray[np.int32]] = [np.zeros(0, dtype=np.int32)]
+    for unit in range(1, len(layout.units)):
+        above = sources[layout.parent(unit)]
+        length = roster.length[unit][above]
+        start = (np.cumsum(length) - length).astype(np.int32)
+        source, _ = rows_below(roster.start[unit][above], length)
+        sources.append(steady_counts(aims, unit, roster, source, rng=rng))
+        starts.append(start)
+        lengths.append(length)
+    return Roster(
+        codes=tuple(own[source] for own, source in zip(roster.codes, sources, strict=True)),
+        start=tuple(starts),
+        length=tuple(lengths),
+        proposal=roster.proposal[donors],
+    )
+
+
+def steady_counts(
+    aims: Aims, unit: int, roster: Roster, source: NDArray[np.int64], *, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """Exchange a few copied records for others, so that the variables that count children keep the shares of their tables."""
+    for axis in aims.layout.counting(unit):
+        shares = count_shares(aims.own[unit], axis)
+        if shares is None:
+            continue
+        wanted = largest_remainders(shares * len(source))
+        codes = roster.codes[unit][:, axis]
+        have = np.bincount(codes[source], minlength=len(shares))
+        spare = np.concatenate(
+            [
+                rng.permutation(np.flatnonzero(codes[source] == code))[: max(have[code] - wanted[code], 0)]
+                for code in range(len(shares))
+            ]
+        )
+        lacking = np.repeat(np.arange(len(shares)), np.maximum(wanted - have, 0))
+        copied = np.unique(source)
+        by_code = [_of_code(codes, copied, code) for code in range(len(shares))]
+        for place, code in zip(rng.permutation(spare), lacking, strict=False):
+            if len(by_code[code]):
+                source[place] = by_code[code][int(rng.integers(len(by_code[code])))]
+    return source
+
+
+def _of_code(codes: NDArray[np.int32], copied: NDArray[np.int64], code: int) -> NDArray[np.int64]:
+    """Records with a count, of those that are copied where they have it."""
+    found = copied[codes[copied] == code]
+    return found if len(found) else np.flatnonzero(codes == code)
+
+
+def count_shares(own: Goals, axis: int) -> Floats | None:
+    """One-way shares of a count variable, if a table of all records of its unit has it value by value."""
+    name, size = own.grid.axes[axis].name, own.grid.axes[axis].size
+    for goal in own.tables:
+        if name in goal.table.columns and goal.table.universe is None and goal.trust >= 1:
+            column = goal.table.columns.index(name)
+            if goal.shape[column] == size and all(isinstance(level, Interval) for level in goal.levels[column]):
+                others = tuple(k for k in range(len(goal.shape)) if k != column)
+                return np.asarray(goal.shares.reshape(goal.shape).sum(axis=others))
+    return None
+
+
+def largest_remainders(wanted: Floats) -> NDArray[np.int64]:
+    """Round to whole numbers of the same total (Hamilton's method)."""
+    whole = np.floor(wanted + 1e-9).astype(np.int64)
+    missing = round(float(wanted.sum())) - int(whole.sum())
+    whole[np.argsort(whole - wanted, kind="stable")[:missing]] += 1
+    return whole
+
+
+FEW = 0.1
+"""Share of top records that break a rule up to which they are not copied: the others are many enough to stand for them."""
+
+
+def enlarge(
+    roster: Roster, aims: Aims, records: int, *, without: NDArray[np.bool_], rng: np.random.Generator
+) -> Roster:
+    """Copy top records to the number asked for, each about equally often, without the marked ones if these are few."""
+    copied = np.flatnonzero(~without) if without.mean() <= FEW else np.arange(len(roster))
+    donors = copied[np.arange(records, dtype=np.int64) % len(copied)]
+    donors = steady_counts(aims, 0, roster, donors, rng=rng)
+    return replace(take(roster, aims, donors, rng=rng), proposal=np.full(records, -1, dtype=np.int64))

@@ -1,0 +1,88 @@
+"""The shape of numbers below a table's own cut, as a prior for the alignment.
+
+A table of price by category in six intervals says, for every category, how the density of the price runs. Where another
+table cuts the price finer, each category's records are spread over the finer cells as its own smooth density asks; without
+such a prior all categories would share one shape. Cells of different width get weight in proportion to what they hold.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.interpolate import PchipInterpolator
+
+from llmsynthor.aims.goals import Goal, Goals
+from llmsynthor.aims.grid import Axis
+from llmsynthor.aims.projection import project_columns
+from llmsynthor.alignment.rows.program import Potential
+from llmsynthor.spec.levels import Interval, Level
+
+LARGEST_LOG_RATIO = 2.0
+FEWEST_RECORDS = 30.0
+
+Floats = NDArray[np.float64]
+
+
+def shape_potentials(goals: Goals, records: int) -> tuple[Potential, ...]:
+    """Log-weights of the fine cells of each numeric variable, overall and by the rows of every coarser table."""
+    found = []
+    for position, axis in enumerate(goals.grid.axes):
+        if not isinstance(axis.levels[0], Interval):
+            continue
+        having = [goal for goal in goals.given if axis.name in goal.table.columns]
+        if not having:
+            continue
+        finest = max(having, key=lambda goal: goal.shape[goal.table.columns.index(axis.name)])
+        overall = _masses(axis, finest, _rows(finest, axis.name).sum(axis=0))
+        found.append(_potential(goals, [axis.name], [axis.levels], np.log(overall)))
+        found += [p for goal in having if (p := _by_rows(goals, position, goal, records)) is not None]
+    return tuple(found)
+
+
+def _rows(goal: Goal, name: str) -> Floats:
+    """Shares of a table as (rows, cells of the named variable)."""
+    column = goal.table.columns.index(name)
+    shares = np.moveaxis(goal.shares.reshape(goal.shape), column, -1)
+    return shares.reshape(-1, goal.shape[column])
+
+
+def _masses(axis: Axis, goal: Goal, shares: Floats) -> Floats:
+    """Spread the shares of a table's intervals over the axis; share of each fine cell within its interval."""
+    column = goal.table.columns.index(axis.name)
+    intervals = [level for level in goal.levels[column] if isinstance(level, Interval)]
+    edges = np.array([intervals[0].low, *(level.high for level in intervals)])
+    widths = np.diff(axis.breaks)
+    contiguous = all(a.high == b.low for a, b in pairwise(intervals))
+    if not contiguous or shares.sum() <= 0:
+        fine = widths
+    else:
+        cumulative = PchipInterpolator(edges, np.concatenate([[0.0], np.cumsum(shares / shares.sum())]))
+        fine = np.diff(cumulative(np.clip(axis.breaks, edges[0], edges[-1]))) + 1e-6 * widths / widths.sum()
+    for level in intervals:
+        inside = axis.within(level)
+        fine[inside] = fine[inside] / fine[inside].sum() if fine[inside].sum() > 0 else 1.0
+    return np.asarray(np.maximum(fine, 1e-9))
+
+
+def _by_rows(goals: Goals, position: int, goal: Goal, records: int) -> Potential | None:
+    """How far each row's shape departs from that of the whole table, where the axis is finer than the table."""
+    axis = goals.grid.axes[position]
+    column = goal.table.columns.index(axis.name)
+    if len(goal.shape) == 1 or goal.shape[column] >= axis.size:
+        return None
+    rows = _rows(goal, axis.name)
+    whole = np.log(_masses(axis, goal, rows.sum(axis=0)))
+    enough = rows.sum(axis=1) * records >= FEWEST_RECORDS
+    logs = [
+        np.log(_masses(axis, goal, row)) - whole if ok else np.zeros(axis.size)
+        for row, ok in zip(rows, enough, strict=True)
+    ]
+    names = [name for name in goal.table.columns if name != axis.name] + [axis.name]
+    levels = [levels for k, levels in enumerate(goal.levels) if k != column] + [axis.levels]
+    return _potential(goals, names, levels, np.clip(np.array(logs), -LARGEST_LOG_RATIO, LARGEST_LOG_RATIO))
+
+
+def _potential(goals: Goals, names: Sequence[str], levels: Sequence[Sequence[Level]], values: Floats) -> Potential:
+    projection = project_columns(goals.grid, names, levels, None)
+    return Potential(projection=projection, values=values.ravel())

@@ -1,0 +1,248 @@
+"""Goals compiled to the flat arrays that the kernels read."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations, pairwise
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llmsynthor.aims.goals import Goal, Goals
+from llmsynthor.aims.projection import Projection
+from llmsynthor.aims.quantiles import QuantileGoal
+
+LARGEST_JOINT_MOVE, LARGEST_RULE_MOVE = 1_024, 4_096
+"""A redraw of several variables at once is offered where they have no more combinations than this."""
+
+JOINT_SHARE = 0.5
+"""Cost of trying one joint move on the records of a sweep, beside that of all moves of single variables."""
+
+Integers = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+
+class Program(NamedTuple):
+    """Tables and moves as flat arrays; `x_ptr` holds where each table's or move's entries start.
+
+    Cells of all tables are numbered through; cell 0 is nowhere: the place of records outside a table's universe.
+    The first `sweep_moves` moves are those of a Gibbs sweep, the others serve the correction only. `move_chance` is the
+    probability with which a sweep tries a move on a record: large moves are tried on few.
+    """
+
+    table_ptr: Integers
+    table_axis: Integers
+    table_offset: Integers
+    offsets: Integers
+    cell_ptr: Integers
+    cells: Integers
+    move_ptr: Integers
+    move_table: Integers
+    move_offset: Integers
+    move_size: Integers
+    move_axis_ptr: Integers
+    move_axis: Integers
+    move_axis_size: Integers
+    move_chance: Floats
+    sweep_moves: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Potential:
+    """A fixed log-weight per cell of a projection: a structural zero (-inf), or the shape that a prior asks for."""
+
+    projection: Projection
+    values: Floats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compiled:
+    """A program with the values that go with its cells, shape (cells,).
+
+    `fixed` log-weights and target `shares`; `is_target` marks cells whose θ is fitted, `is_hard` those that whole records are
+    walked to, `is_slack` those of `between`. `decay` pulls the θ of soft targets back to zero; `weight` says how dear an error
+    is where not all can be met. `tables` holds the first and last cell (the last not in) of every table, `free` those of groups
+    of cells that want their shares of as many records as they hold now, `between` the first cell of every quantile with values
+    on the spot, with its share. `moments` are the number of the first mean among the tables, and its first cell.
+    """
+
+    program: Program
+    fixed: Floats
+    shares: Floats
+    is_target: NDArray[np.bool_]
+    is_hard: NDArray[np.bool_]
+    is_slack: NDArray[np.bool_]
+    decay: Floats
+    weight: Floats
+    tables: tuple[tuple[int, int], ...]
+    free: tuple[tuple[int, int], ...]
+    between: tuple[tuple[int, float], ...]
+    moments: tuple[int, int]
+
+    def goal(self, counts: Integers, records: float) -> Floats:
+        """Wanted records per cell, given the records there are."""
+        return self.scaled(self.shares * records, counts)
+
+    def scaled(self, goal: Floats, counts: Integers) -> Floats:
+        """Bring groups of cells whose size is free to the size they have now."""
+        goal = scaled_to(goal, counts, self.free)
+        for first, share in self.between:
+            below, on, above = counts[first : first + 3]
+            total = below + on + above
+            goal[first], goal[first + 2] = min(below, share * total), min(above, (1 - share) * total)
+            goal[first + 1] = total - goal[first] - goal[first + 2]
+        return goal
+
+
+def scaled_to(goal: Floats, counts: Integers, free: Sequence[tuple[int, int]]) -> Floats:
+    """Bring the groups of cells in `free` to the size that they have in `counts`; a copy."""
+    goal = goal.copy()
+    for first, last in free:
+        total = goal[first:last].sum()
+        goal[first:last] *= counts[first:last].sum() / total if total > 0 else 1.0
+    return goal
+
+
+def compile_goals(goals: Goals, potentials: Sequence[Potential]) -> Compiled:
+    """Lay out all tables, quantiles and means, then the zeros and the potentials, then the moves."""
+    tilts = [Potential(projection=m.projection, values=np.zeros(m.projection.size)) for m in goals.moments]
+    zeros = [Potential(projection=z.projection, values=np.where(z.forbidden, -np.inf, 0.0)) for z in goals.zeros]
+    behind = [*tilts, *zeros, *potentials]
+    targets: list[Goal | QuantileGoal] = [*goals.tables, *goals.quantiles]
+    projections = [*(t.projection for t in targets), *(potential.projection for potential in behind)]
+    starts = np.cumsum([1, *(projection.size for projection in projections)])
+    values = {name: np.zeros(starts[-1]) for name in ("fixed", "shares", "decay", "weight")}
+    for target, start in zip(targets, starts, strict=False):
+        here = slice(start, start + target.projection.size)
+        values["shares"][here] = target.shares
+        values["decay"][here] = (1 - target.trust) / target.trust
+        values["weight"][here] = target.weights
+    for potential, start in zip(behind, starts[len(targets) :], strict=False):
+        values["fixed"][start : start + potential.projection.size] = potential.values
+    n_tables, n_targets = len(goals.tables), len(targets)
+    blocks = [(int(a), int(b)) for a, b in pairwise(starts[: n_targets + 1])]
+    is_target = np.zeros(starts[-1], dtype=bool)
+    is_target[1 : starts[n_targets]] = True
+    between = tuple(p for q, b in zip(goals.quantiles, blocks[n_tables:], strict=True) for p in q.between(b[0]))
+    is_slack = np.zeros_like(is_target)
+    for first, _ in between:
+        is_slack[first : first + 3] = True
+    return Compiled(
+        program=_assemble(goals, projections, starts),
+        is_target=is_target,
+        is_hard=is_target & (values["decay"] == 0),
+        tables=tuple(blocks[:n_tables]),
+        free=tuple(b for goal, b in zip(goals.tables, blocks, strict=False) if goal.table.universe is not None)
+        + tuple(part for q, b in zip(goals.quantiles, blocks[n_tables:], strict=True) for part in q.parts(b[0])),
+        between=between,
+        is_slack=is_slack,
+        moments=(n_targets, int(starts[n_targets])),
+        **values,
+    )
+
+
+class _Offsets:
+    """Grows the one array of offsets, and says where each piece starts."""
+
+    def __init__(self) -> None:
+        self.pieces: list[Integers] = []
+        self.length = 0
+
+    def add(self, piece: Integers) -> int:
+        self.pieces.append(piece)
+        self.length += len(piece)
+        return self.length - len(piece)
+
+
+def _assemble(goals: Goals, projections: Sequence[Projection], starts: Integers) -> Program:
+    sizes, offsets = goals.grid.sizes, _Offsets()
+    table_ptr, table_axis, table_offset, cell_ptr = [0], list[int](), list[int](), list[int]()
+    cells: list[Integers] = []
+    n_cells = 0
+    for projection, start in zip(projections, starts, strict=False):
+        table_axis += projection.axes
+        table_offset += [offsets.add(piece) for piece in projection.offsets]
+        table_ptr.append(len(table_axis))
+        cell_ptr.append(n_cells)
+        cells.append(np.where(projection.cells >= 0, projection.cells + start, 0))
+        n_cells += len(projection.cells)
+    moves = _moves(goals, projections)
+    move_ptr, move_table, move_offset = [0], list[int](), list[int]()
+    for axes in moves:
+        for table, projection in enumerate(projections):
+            if set(axes) & set(projection.axes):
+                move_table.append(table)
+                move_offset.append(offsets.add(_joint_offsets(axes, projection, sizes)))
+        move_ptr.append(len(move_table))
+    flat = [axis for axes in moves for axis in axes]
+    return Program(
+        table_ptr=_array(table_ptr),
+        table_axis=_array(table_axis),
+        table_offset=_array(table_offset),
+        offsets=np.concatenate(offsets.pieces) if offsets.pieces else _array([]),
+        cell_ptr=_array(cell_ptr),
+        cells=np.concatenate(cells) if cells else _array([]),
+        move_ptr=_array(move_ptr),
+        move_table=_array(move_table),
+        move_offset=_array(move_offset),
+        move_size=_array([int(np.prod([sizes[axis] for axis in axes])) for axes in moves]),
+        move_axis_ptr=_array(np.cumsum([0, *(len(axes) for axes in moves)])),
+        move_axis=_array(flat),
+        move_axis_size=_array([sizes[axis] for axis in flat]),
+        move_chance=_chances(moves, sizes, move_ptr),
+        sweep_moves=len(sizes) + len(_rule_moves(goals)),
+    )
+
+
+def _chances(moves: Sequence[tuple[int, ...]], sizes: tuple[int, ...], move_ptr: Sequence[int]) -> Floats:
+    """Let all joint moves together cost about as much as those of single variables."""
+    cost = np.array([np.prod([sizes[axis] for axis in axes]) for axes in moves]) * np.maximum(np.diff(move_ptr), 1)
+    singles, joint = cost[: len(sizes)].sum(), cost[len(sizes) :]
+    return np.concatenate([np.ones(len(sizes)), np.minimum(1.0, singles / np.maximum(joint, 1) * JOINT_SHARE)])
+
+
+def _array(values: Sequence[int] | Integers) -> Integers:
+    return np.asarray(values, dtype=np.int64)
+
+
+def _joint_offsets(axes: tuple[int, ...], projection: Projection, sizes: tuple[int, ...]) -> Integers:
+    joint = np.zeros(1, dtype=np.int64)
+    for axis in axes:
+        own = (
+            projection.offsets[projection.axes.index(axis)]
+            if axis in projection.axes
+            else np.zeros(sizes[axis], np.int64)
+        )
+        joint = (joint[:, None] + own[None, :]).ravel()
+    return joint
+
+
+def _rule_moves(goals: Goals) -> list[tuple[int, ...]]:
+    """Variables that a rule ties together are redrawn together: no single change may lead past a wall of zeros."""
+    tied = [tuple(sorted(zeros.projection.axes)) for zeros in goals.zeros if len(zeros.projection.axes) > 1]
+    pairs = {pair for axes in tied for pair in combinations(axes, 2)}
+    return _small({*tied, *pairs, *_clusters(tied)}, goals, LARGEST_RULE_MOVE)
+
+
+def _clusters(tied: Sequence[tuple[int, ...]]) -> set[tuple[int, ...]]:
+    """Variables that rules tie together by way of others: who lives behind two walls needs a door through both."""
+    found: list[set[int]] = []
+    for axes in tied:
+        touching = [cluster for cluster in found if cluster & set(axes)]
+        found = [cluster for cluster in found if cluster not in touching] + [set(axes).union(*touching)]
+    return {tuple(sorted(cluster)) for cluster in found}
+
+
+def _moves(goals: Goals, projections: Sequence[Projection]) -> list[tuple[int, ...]]:
+    singles = [(axis,) for axis in range(len(goals.grid.sizes))]
+    rules = _rule_moves(goals)
+    pairs: set[tuple[int, ...]] = set()
+    for goal in goals.tables:
+        pairs |= set(combinations(sorted(goal.projection.axes), 2))
+    return [*singles, *rules, *(pair for pair in _small(pairs, goals, LARGEST_JOINT_MOVE) if pair not in rules)]
+
+
+def _small(groups: set[tuple[int, ...]], goals: Goals, most: int) -> list[tuple[int, ...]]:
+    sizes = goals.grid.sizes
+    fitting = (axes for axes in groups if np.prod([sizes[axis] for axis in axes], dtype=float) <= most)
+    return sorted(fitting)

@@ -1,0 +1,265 @@
+"""The LLM as a copula: conditional log-probabilities become interaction tables, fitted to the given margins, weighed by trust.
+
+Centred by its margins, a matrix of log-probabilities keeps only how two variables depend: the logarithm of a copula density
+(Sklar 1959; for discrete variables Geenens 2020, whose odds ratios raking leaves as they are). The estimates of all frames and
+both directions are averaged, shrunk by trust, and fitted to the margins by raking; the result enters the alignment as a soft
+target, so that a dependence which others explain already is not counted twice.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import combinations
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llmsynthor.aims.goals import Goals
+from llmsynthor.dependence.coarse import Coarse, fit_margins, interaction, mutual_information
+from llmsynthor.dependence.coincidence import coincidences
+from llmsynthor.dependence.elicit import Pair, bare
+from llmsynthor.dependence.estimates import CLIP, Estimate, agreement_of, credibility
+from llmsynthor.dependence.given import given_strength
+from llmsynthor.spec.targets import Table
+
+EXPLAINED = 0.001
+"""Mutual information in nats that given tables imply about a pair, at which half of it counts as explained by them."""
+
+EXPLAINED_FOR_THE_MOST = 0.5
+"""Part of its trust that is left of an estimate about a pair which given tables explain for the most part."""
+
+STRENGTHENED = 0.2
+"""Part of its trust that an estimate keeps about a pair that is explained already, where it agrees with that."""
+
+LEAST_SHARE = 2e-5
+
+HALF_STRENGTH = 0.1
+"""Strength in nats at which trust is half of what it is at most."""
+
+SHARP = 5.0
+"""Log-ratio by which levels that seem to say the same thing avoid all others."""
+
+SOFTNESS = 0.98
+"""Trust of an estimated table as a target, once it is shrunk: it yields to given tables, and to other estimates a little."""
+
+SCALES = tuple(float(x) for x in np.geomspace(0.1, 12.0, 28))
+HALVES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.4)
+PRIOR_PAIRS = 2.0
+"""How many given tables the default trust is worth, in its calibration."""
+
+MOST_QUESTIONS = 2_000
+"""Scoring calls about pairs at most, shared evenly by the units: about ten minutes of the default model on two cores."""
+
+Floats = NDArray[np.float64]
+Source = Literal["given", "estimated", "maximum entropy"]
+MAXIMUM_ENTROPY: Source = "maximum entropy"
+"""Source of what nobody has said."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trust:
+    """A rule of trust: λ = full · s / (s + half) · √agreement, where s is the strength in nats that the answers imply.
+
+    A model overstates weak dependence, which is mostly noise and stereotype, and understates strong dependence, since it
+    hedges: λ is small for the first and above 1 for the second. Where wordings and directions contradict each other it is
+    smaller still, and `full` itself is less for a model of little credibility. `tables` given ones calibrated it (0: none did).
+    """
+
+    full: float = 6.5
+    half: float = HALF_STRENGTH
+    tables: int = 0
+
+    def of(self, strength: float, agreement: float = 1.0) -> float:
+        """λ of a pair; an agreement that is not known (NaN: asked once only) counts as full, since such pairs are weak.
+
+        >>> Trust(full=2.0, half=0.1).of(0.1), Trust(full=2.0, half=0.1).of(0.1, 0.25)
+        (1.0, 0.5)
+        """
+        agreed = 1.0 if np.isnan(agreement) else float(np.sqrt(max(agreement, 0.0)))
+        return self.full * strength / (strength + self.half) * agreed
+
+    def in_estimate(self, estimate: Estimate) -> float:
+        """λ of an estimate: its own, where it was asked in a way of its own."""
+        return self.of(estimate.strength, estimate.agreement) if estimate.trust is None else estimate.trust
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dependence:
+    """How two variables hang together in a run, and who says so.
+
+    `strength` is in nats, that of the table used; `raw_strength` that of the model's answers, where it was asked; `trust` the
+    factor on its interaction; `table` the estimated shares, where there are any. `added` is what an estimate adds to what given
+    tables explain for the most part: the trust times the interaction; None where the estimate stands alone.
+    """
+
+    pair: Pair
+    source: Source
+    strength: float
+    agreement: float = float("nan")
+    trust: float = float("nan")
+    raw_strength: float = float("nan")
+    table: Floats | None = field(default=None, compare=False)
+    added: Floats | None = field(default=None, compare=False)
+
+
+def calibrate(variables: Sequence[Coarse], estimates: Sequence[Estimate], truth: Mapping[Pair, Floats]) -> Trust:
+    """Choose the rule of trust under which the estimates come nearest to the given tables, in Kullback-Leibler divergence.
+
+    Without given tables it is the default, scaled by the model's credibility; so it is for a model that has none. With them that
+    counts like PRIOR_PAIRS tables of middling strength that it fits best, so that few tables move it little.
+    """
+    default = Trust(full=Trust().full * credibility(estimates))
+    by_name = {variable.name: variable for variable in variables}
+    known = [e for e in estimates if e.pair in truth]
+    if not known or default.full <= 0:
+        return default
+
+    def loss(trust: Trust) -> float:
+        apart = [
+            e.strength * np.log(trust.of(e.strength) / default.of(e.strength)) ** 2 for e in known if e.strength > 0
+        ]
+        fits = (_divergence(truth[e.pair], _table(e, trust.of(e.strength, e.agreement), by_name)) for e in known)
+        return PRIOR_PAIRS * float(sum(apart)) / len(known) + sum(fits)
+
+    rules = [Trust(full=full, half=half, tables=len(known)) for full in SCALES for half in HALVES]
+    return min([*rules, replace(default, tables=len(known))], key=loss)
+
+
+def _table(estimate: Estimate, trust: float, by_name: Mapping[str, Coarse]) -> Floats:
+    one, other = (by_name[name] for name in estimate.pair)
+    table = fit_margins(trust * estimate.interaction, one.shares, other.shares)
+    return _sharpened(table, one, other)
+
+
+def _beside(
+    estimate: Estimate, trust: float, by_name: Mapping[str, Coarse], implied: Floats | None
+) -> tuple[Floats, float]:
+    """Add an estimate to what the given tables imply about the pair; returns the table and the trust that was left.
+
+    Where they imply nothing the estimate stands alone. Where they imply much it may only strengthen what it agrees with:
+    measured on real persons with half of the pair tables given, what is implied is nearer to the truth than what is said.
+    """
+    if implied is None:
+        return _table(estimate, trust, by_name), trust
+    one, other = (by_name[name] for name in estimate.pair)
+    indirect = np.clip(interaction(np.log(np.maximum(implied, LEAST_SHARE)), one.shares, other.shares), -CLIP, CLIP)
+    known = mutual_information(implied) / (mutual_information(implied) + EXPLAINED)
+    agreed = max(0.0, agreement_of([indirect, estimate.interaction], np.outer(one.shares, other.shares)))
+    trust *= (1 - known) + known * STRENGTHENED * agreed
+    table = fit_margins(indirect + trust * estimate.interaction, one.shares, other.shares)
+    return _sharpened(table, one, other), trust
+
+
+def _sharpened(table: Floats, one: Coarse, other: Coarse) -> Floats:
+    """Make levels that seem to say the same thing go together almost always."""
+    apart = np.zeros(table.shape, dtype=bool)
+    for found in coincidences(one, other, table):
+        apart |= found.apart()
+    if not apart.any():
+        return table
+    lift = np.log(np.maximum(table, 1e-12) / np.maximum(np.outer(one.shares, other.shares), 1e-12))
+    return fit_margins(np.where(apart, np.minimum(lift, -SHARP), lift), one.shares, other.shares)
+
+
+def _divergence(truth: Floats, table: Floats) -> float:
+    inside = truth > 0
+    return float((truth[inside] * np.log(truth[inside] / np.maximum(table[inside], 1e-12))).sum())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """What may be asked: at most `most` questions, about `pairs` (None: all). `besides` was asked of others in other ways.
+
+    Of pairs with a strength below `least` nats nothing is assumed. `floating` are variables whose margin no table knows and
+    other variables decide, such as the origin of a trip.
+    """
+
+    pairs: tuple[Pair, ...] | None = None
+    most: int = MOST_QUESTIONS
+    least: float = 0.0
+    besides: tuple[Estimate, ...] = ()
+    floating: frozenset[str] = frozenset()
+
+
+def dependences(
+    goals: Goals,
+    variables: Sequence[Coarse],
+    estimates: Sequence[Estimate],
+    *,
+    wish: Mapping[frozenset[str], float],
+    trust: Trust,
+    implied: Mapping[Pair, Floats],
+    scope: Scope,
+) -> tuple[Dependence, ...]:
+    """Say for every pair where its dependence comes from; the user's `wish` replaces the rule's trust.
+
+    `implied` are pair tables that follow from the given ones: an estimate adds to what those explain already. Pairs of which the
+    model says less than `scope.least` nats are left to maximum entropy.
+    """
+    by_name = {variable.name: variable for variable in variables}
+    estimated = {frozenset(estimate.pair): estimate for estimate in estimates}
+    found = []
+    every = combinations([axis.name for axis in goals.grid.axes], 2)
+    for pair in every if scope.pairs is None else scope.pairs:
+        estimate = estimated.get(frozenset(pair))
+        given = given_strength(goals, *pair)
+        own = 0.0 if estimate is None else wish.get(bare(pair), trust.in_estimate(estimate))
+        raw = estimate.strength if estimate is not None else float("nan")
+        agreement = estimate.agreement if estimate is not None else float("nan")
+        if given is not None:
+            found.append(Dependence(pair=pair, source="given", strength=given, raw_strength=raw, agreement=agreement))
+        elif estimate is not None and own > 0 and (raw >= scope.least or bare(pair) in wish):
+            alone = own
+            table, own = _beside(estimate, own, by_name, implied.get(estimate.pair))
+            found.append(
+                Dependence(
+                    pair=pair,
+                    source="estimated",
+                    strength=mutual_information(table),
+                    agreement=agreement,
+                    trust=own,
+                    raw_strength=raw,
+                    table=table,
+                    added=own * estimate.interaction
+                    if own < EXPLAINED_FOR_THE_MOST * alone or scope.floating & set(pair)
+                    else None,
+                )
+            )
+        else:
+            found.append(Dependence(pair=pair, source=MAXIMUM_ENTROPY, strength=0.0, raw_strength=raw))
+    return tuple(found)
+
+
+def as_table(dependence: Dependence, variables: Sequence[Coarse], *, unit: str, source: str) -> Table:
+    """Write an estimate as a soft target, in the form in which a user would give it."""
+    assert dependence.table is not None
+    by_name = {variable.name: variable for variable in variables}
+    one, other = (by_name[name] for name in dependence.pair)
+    cells = tuple((x, y) for x in one.levels for y in other.levels)
+    return Table(
+        name=f"{one.name} by {other.name} (estimated)",
+        unit=unit,
+        columns=dependence.pair,
+        cells=cells,
+        values=tuple(float(share) for share in dependence.table.ravel()),
+        value="share",
+        source=source,
+        trust=SOFTNESS,
+    )
+
+
+def in_words(dependence: Dependence, variables: Sequence[Coarse], *, most: int = 2) -> str:
+    """Say the cells of an estimate that move most records, as often as by chance or how many times so; "" without a table."""
+    if dependence.table is None:
+        return ""
+    one, other = (next(v for v in variables if v.name == name) for name in dependence.pair)
+    chance = np.outer(one.shares, other.shares)
+    order = np.argsort(-np.abs(dependence.table - chance), axis=None, kind="stable")[:most]
+    said = []
+    for cell in order:
+        x, y = np.unravel_index(int(cell), chance.shape)
+        times = dependence.table[x, y] / max(chance[x, y], 1e-12)
+        said.append(
+            f"{one.name} {one.words[int(x)]} goes with {other.name} {other.words[int(y)]} {times:.2g} times as often as by chance"
+        )
+    return "; ".join(said)

@@ -1,0 +1,126 @@
+"""From conditional log-probabilities to one interaction a pair, and how far the model that gave them can be believed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llmsynthor.dependence.coarse import Coarse, fit_margins, interaction, mutual_information
+from llmsynthor.dependence.elicit import FRAMES, STRANGERS, Conditional, Pair
+
+CLIP = 6.0
+"""Largest log-ratio that one estimate may claim."""
+
+LEAST_SIGNAL = 1e-9
+NO_MORE_THAN_ECHO, LOUD_STRANGERS, MARGIN = 0.16, 2.0, 0.1
+"""Part of a model's dependence within records that echo leaves unexplained, at which it is not believed at all, and how many times
+as strong that between strangers may be; believed in full a MARGIN away. Measured: a 1.5B model on two surveys 0.30 and 0.37 (0.4
+and 1.1 times), a 135M model 0.16 (1.0), the 1.5B model on meaningless names 0.51 (2.6)."""
+
+FULLY_CREDIBLE = 0.5
+"""Part of a model's dependence within records that must be missing between strangers for it to be believed in full."""
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """What the model's answers say about a pair: the mean `interaction` (levels of one, levels of the other) before shrinkage.
+
+    `strength` is the mutual information that it implies, in nats; `agreement` how alike its directions and frames are (the mean
+    cosine of the centred matrices, 1 at best). `signal` and `echo` are the mean squares of the interaction as asked about one
+    record and about two strangers (NaN where that was not asked). `trust` is the
+    factor of one that was asked in a way of its own, on which no given table calibrates it.
+    """
+
+    pair: Pair
+    interaction: Floats
+    strength: float
+    agreement: float
+    signal: float = float("nan")
+    echo: float = float("nan")
+    shared: float = float("nan")
+    trust: float | None = None
+
+
+def combine(variables: Sequence[Coarse], conditionals: Sequence[Conditional]) -> tuple[Estimate, ...]:
+    """Average everything that was asked about a pair, frames by their weights; pairs in the order of the variables."""
+    by_pair: dict[frozenset[str], list[Conditional]] = {}
+    for conditional in conditionals:
+        by_pair.setdefault(frozenset((conditional.given, conditional.asked)), []).append(conditional)
+    return tuple(
+        _estimate(one, other, by_pair[frozenset((one.name, other.name))])
+        for one, other in combinations(variables, 2)
+        if frozenset((one.name, other.name)) in by_pair
+    )
+
+
+def _estimate(one: Coarse, other: Coarse, conditionals: Sequence[Conditional]) -> Estimate:
+    own: dict[str, list[Floats]] = {}
+    for conditional in conditionals:
+        scores = conditional.scores if conditional.given == one.name else conditional.scores.T
+        centred = np.clip(interaction(scores, one.shares, other.shares), -CLIP, CLIP)
+        own.setdefault(conditional.frame, []).append(centred)
+    chance = np.outer(one.shares, other.shares)
+    signal = _mean({frame: matrices for frame, matrices in own.items() if frame != STRANGERS})
+    echo = np.mean(own[STRANGERS], axis=0) if STRANGERS in own else None
+    mean = interaction(_mean(own), one.shares, other.shares)
+    return Estimate(
+        pair=(one.name, other.name),
+        interaction=mean,
+        strength=mutual_information(fit_margins(mean, one.shares, other.shares)),
+        agreement=agreement_of([c for frame in own if frame != STRANGERS for c in own[frame]], chance),
+        signal=float((chance * signal**2).sum()),
+        echo=float((chance * echo**2).sum()) if echo is not None else float("nan"),
+        shared=float((chance * signal * echo).sum()) if echo is not None else float("nan"),
+    )
+
+
+def _mean(own: Mapping[str, Sequence[Floats]]) -> Floats:
+    """Average the frames by their weights; those to be taken off count in full beside the others, however many there are."""
+    weights = {frame: FRAMES.get(frame, 1.0) for frame in own}
+    whole = sum(weight for weight in weights.values() if weight > 0) or 1.0
+    asked_for = sum(weight for weight in FRAMES.values() if weight > 0)
+    shares = {f: weight / (whole if weight > 0 else asked_for) for f, weight in weights.items()}
+    return np.asarray(sum(share * np.mean(own[frame], axis=0) for frame, share in shares.items()))
+
+
+def credibility(estimates: Sequence[Estimate]) -> float:
+    """How far a model tells one record from two strangers, from 0 to 1, over all pairs that were asked about both.
+
+    A model that knows words, not the world, says of two strangers what it says of one record: its dependence there explains (R²)
+    nearly all of that within a record. Nor is a model believed whose strangers depend on each other far more than what belongs
+    to one record. 1 where nothing was asked about strangers, as of models that only chat.
+    """
+    both = [estimate for estimate in estimates if not np.isnan(estimate.echo)]
+    if not both:
+        return 1.0
+    signal, echo, shared = (float(sum(getattr(e, name) for e in both)) for name in ("signal", "echo", "shared"))
+    if signal < LEAST_SIGNAL:
+        return 0.0
+    unexplained = 1.0 - shared**2 / max(signal * echo, LEAST_SIGNAL**2)
+    loud = (LOUD_STRANGERS - echo / signal) / MARGIN
+    return float(np.clip(min((unexplained - NO_MORE_THAN_ECHO) / MARGIN, loud), 0.0, 1.0))
+
+
+def believable(signal: float, echo: float) -> float:
+    """How far to believe a dependence of this mean square, given that between strangers.
+
+    >>> believable(1.0, 0.2), believable(1.0, 0.75), believable(1.0, 2.0), believable(0.0, 0.0)
+    (1.0, 0.5, 0.0, 0.0)
+    """
+    if signal < LEAST_SIGNAL:
+        return 0.0
+    return float(np.clip((1.0 - echo / signal) / FULLY_CREDIBLE, 0.0, 1.0))
+
+
+def agreement_of(centred: Sequence[Floats], weight: Floats) -> float:
+    """Mean cosine between estimates of one interaction, cells weighted; NaN of a single one."""
+    lengths = [float(np.sqrt((own * own * weight).sum())) for own in centred]
+    found = [
+        float((a * b * weight).sum()) / max(lengths[i] * lengths[j], 1e-12)
+        for (i, a), (j, b) in combinations(enumerate(centred), 2)
+    ]
+    return float(np.mean(found)) if found else float("nan")

@@ -1,0 +1,244 @@
+"""What to ask a model about dependence, in which order, and when to stop: from questions to estimated tables.
+
+A first, cheap pass puts every pair that no table gives in one wording and one direction. Further directions and wordings are
+asked only where it showed strength, the strongest first, as far as the budget goes. Pairs that a table does give are asked as
+well: they show how far the model can be trusted, and calibrate it.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llmsynthor.aims.goals import Goals
+from llmsynthor.dependence.coarse import Coarse, coarsen
+from llmsynthor.dependence.copula import MOST_QUESTIONS, Dependence, Scope, Trust, as_table, calibrate, dependences
+from llmsynthor.dependence.elicit import (
+    FRAMES,
+    Asking,
+    Conditional,
+    Direction,
+    Pair,
+    bare,
+    count_questions,
+    elicit,
+    elicit_shares,
+)
+from llmsynthor.dependence.estimates import CLIP, Estimate, combine
+from llmsynthor.dependence.given import given_shares
+from llmsynthor.dependence.groups import Group
+from llmsynthor.errors import BudgetError, CannotScoreError
+from llmsynthor.spec.specification import Spec
+from llmsynthor.spec.targets import Table
+
+WORTH_ASKING = 0.01
+"""Mutual information in nats that a first answer must show for a pair to be asked again in other words."""
+
+Notify = Callable[[], None]
+Imply = Callable[[Sequence[Pair]], Mapping[Pair, NDArray[np.float64]]]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimation:
+    """`tables` are the estimates as soft targets; `sentence` says what was asked and why it ended."""
+
+    unit: str = ""
+    variables: tuple[Coarse, ...] = ()
+    dependences: tuple[Dependence, ...] = ()
+    tables: tuple[Table, ...] = ()
+    trust: Trust | None = None
+    sentence: str = ""
+
+    @property
+    def additions(self) -> dict[str, Floats]:
+        """Log-weights of the tables that only add to what given tables explain, by name: nested units take them as such."""
+        drawn = [d for d in self.dependences if d.table is not None]
+        return {
+            table.name: np.clip(d.added, -CLIP, CLIP).ravel()
+            for d, table in zip(drawn, self.tables, strict=True)
+            if d.added is not None
+        }
+
+    def strongest(self, most: int, *, besides: Sequence[Group] = ()) -> tuple[Group, ...]:
+        """The estimated pairs that depend most, as groups: the model's answers show what it did not say outright."""
+        known = [set(group.variables) for group in besides]
+        ordered = sorted((d for d in self.dependences if d.source == "estimated"), key=lambda d: -d.strength)
+        return tuple(
+            Group(
+                variables=d.pair,
+                reason=f"its answers imply a mutual information of {d.raw_strength:.2f} nats",
+                source="llm",
+            )
+            for d in ordered[:most]
+            if d.strength >= WORTH_ASKING and set(d.pair) not in known
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Questions:
+    """The pairs to ask about: `open` ones, which no table gives, by priority, and `given` ones, for calibration."""
+
+    open: tuple[Pair, ...]
+    given: tuple[Pair, ...]
+
+
+def choose_pairs(
+    goals: Goals, spec: Spec, variables: Sequence[Coarse], groups: Sequence[Group], among: Sequence[Pair] | None = None
+) -> Questions:
+    """Order the pairs: those the user asks for, those the model has named, then the others; skipped ones are left out.
+
+    `among` are the pairs that can be asked about, all of them by default.
+    """
+    wish = spec.dependencies
+    named = [set(group.variables) for group in groups if group.source == "llm"]
+    every = [(a.name, b.name) for a, b in combinations(variables, 2)] if among is None else among
+    pairs = [pair for pair in every if bare(pair) not in wish.skip]
+    given = tuple(pair for pair in pairs if given_shares(goals, variables, pair) is not None)
+    left = [pair for pair in pairs if not _tabulated(goals, pair)]
+    rank = {p: (bare(p) not in wish.ask, not any(set(p) <= names for names in named)) for p in left}
+    return Questions(open=tuple(sorted(left, key=lambda pair: rank[pair])), given=given if left else ())
+
+
+def _tabulated(goals: Goals, pair: Pair) -> bool:
+    return any(set(pair) <= set(goal.table.columns) for goal in goals.tables)
+
+
+def planned_questions(
+    goals: Goals,
+    spec: Spec,
+    variables: Sequence[Coarse] | None = None,
+    among: Sequence[Pair] | None = None,
+    most: int = MOST_QUESTIONS,
+) -> int:
+    """Scoring calls that a run makes at most, as far as that is known before any call."""
+    variables = coarsen(goals) if variables is None else variables
+    return expected_questions(variables, choose_pairs(goals, spec, variables, (), among), most)
+
+
+def expected_questions(variables: Sequence[Coarse], questions: Questions, most: int = MOST_QUESTIONS) -> int:
+    """The same once the questions are known: as if every pair proved worth asking again."""
+    if not questions.open:
+        return 0
+    pairs = (*questions.open, *questions.given)
+    every = [d for pair in pairs for d in (pair, pair[::-1])]
+    return min(most, len(FRAMES) * count_questions(variables, every))
+
+
+def estimate(
+    goals: Goals,
+    asking: Asking,
+    groups: Sequence[Group],
+    *,
+    spare: int,
+    imply: Imply,
+    notify: Notify,
+    scope: Scope | None = None,
+) -> Estimation:
+    """Ask, weigh and fit; never raises for want of budget.
+
+    `spare` calls of the budget are left to later stages. `imply` gives the tables of pairs that follow from the given ones.
+    """
+    scope = scope or Scope()
+    among, besides = scope.pairs, scope.besides
+    questions = choose_pairs(goals, asking.spec, asking.variables, groups, among)
+    if not questions.open and not besides:
+        said = "every pair of variables is given or skipped"
+        return Estimation(unit=asking.unit, variables=asking.variables, sentence=said)
+    estimates, ended = _ask(asking, questions, spare=spare, most=scope.most, notify=notify)
+    among = among if among is None else (*among, *(estimate.pair for estimate in besides))
+    return conclude(goals, asking, (*estimates, *besides), imply(questions.open), ended, replace(scope, pairs=among))
+
+
+def elicit_estimates(goals: Goals, asking: Asking) -> tuple[tuple[Estimate, ...], Trust]:
+    """Ask about every open pair; returns the estimates and the trust that the given tables calibrate."""
+    questions = choose_pairs(goals, asking.spec, asking.variables, ())
+    estimates, _ = _ask(asking, questions, spare=0, most=MOST_QUESTIONS, notify=lambda: None)
+    return estimates, calibrate(asking.variables, estimates, _truth(goals, asking, estimates))
+
+
+def _ask(
+    asking: Asking, questions: Questions, *, spare: int, most: int, notify: Notify
+) -> tuple[tuple[Estimate, ...], BudgetError | None]:
+    try:
+        found, ended = _interview(asking, questions, spare=spare, most=asking.model.spent.scores + most, notify=notify)
+    except CannotScoreError:
+        found, ended = elicit_shares(asking, (*questions.open, *questions.given))
+    return combine(asking.variables, found), ended
+
+
+def _truth(goals: Goals, asking: Asking, estimates: Sequence[Estimate]) -> dict[Pair, Floats]:
+    """The tables that are given of pairs that were asked about all the same."""
+    shares = {e.pair: given_shares(goals, asking.variables, e.pair) for e in estimates}
+    return {pair: own for pair, own in shares.items() if own is not None}
+
+
+def conclude(
+    goals: Goals,
+    asking: Asking,
+    estimates: Sequence[Estimate],
+    implied: Mapping[Pair, Floats],
+    ended: BudgetError | None,
+    scope: Scope,
+) -> Estimation:
+    """Weigh the estimates by trust, calibrated on the pairs that tables give, and write them as soft targets."""
+    truth = _truth(goals, asking, estimates)
+    trust = calibrate(asking.variables, estimates, truth)
+    wish: Mapping[frozenset[str], float] = asking.spec.dependencies.trust
+    found = dependences(goals, asking.variables, estimates, wish=wish, trust=trust, implied=implied, scope=scope)
+    unit, source = asking.unit, f"llm {asking.model.identity.name}"
+    tables = tuple(as_table(d, asking.variables, unit=unit, source=source) for d in found if d.table is not None)
+    asked = f"{len(estimates)} pairs of variables were asked about, {len(tables)} are estimated"
+    calibrated = f"; trust was calibrated on {len(truth)} given tables" if trust.tables else ""
+    return Estimation(
+        unit=asking.unit,
+        variables=asking.variables,
+        dependences=found,
+        tables=tables,
+        trust=trust,
+        sentence=f"{asked}{calibrated}" + (f"; {ended}" if ended is not None else ""),
+    )
+
+
+def _interview(
+    asking: Asking, questions: Questions, *, spare: int, most: int, notify: Notify
+) -> tuple[list[Conditional], BudgetError | None]:
+    """Put the passes one after another; returns what was answered in full, and the error if the budget ended it.
+
+    The first pass asks for the larger variable given the smaller one: that takes the fewest calls.
+    """
+    size = {variable.name: variable.size for variable in asking.variables}
+    first = [(a, b) if size[a] <= size[b] else (b, a) for a, b in (*questions.open, *questions.given)]
+    found: list[Conditional] = []
+    names = tuple(FRAMES)
+    for frame, number in ((names[0], 0), (names[0], 1), *((name, 2) for name in names[1:])):
+        pairs = first if number == 0 else _strong(asking, first, found)
+        back = [(asked, given) for given, asked in pairs]
+        chosen = [pairs, back, [d for both in zip(pairs, back, strict=True) for d in both]][number]
+        affordable = _affordable(asking, chosen, spare, most)
+        answered, ended = elicit(asking, frame, affordable, notify=notify)
+        found += answered
+        if ended is not None:
+            return found, ended
+    return found, None
+
+
+def _strong(asking: Asking, first: Sequence[Direction], found: Sequence[Conditional]) -> list[Direction]:
+    """The pairs that showed strength, the strongest first, behind those that the user asks for."""
+    strength = {frozenset(e.pair): e.strength for e in combine(asking.variables, found)}
+    wish = asking.spec.dependencies.ask
+    worth = [d for d in first if bare(d) in wish or strength.get(frozenset(d), 0.0) >= WORTH_ASKING]
+    return sorted(worth, key=lambda d: (bare(d) not in wish, -strength.get(frozenset(d), 0.0)))
+
+
+def _affordable(asking: Asking, directions: Sequence[Direction], spare: int, most: int) -> list[Direction]:
+    """As many of the first directions as the calls that are left can pay for."""
+    left = most - asking.model.spent.scores
+    calls = asking.model.budget.calls
+    if calls is not None:
+        left = min(left, calls - asking.model.spent.calls - spare)
+    size = {variable.name: variable.size for variable in asking.variables}
+    costs = np.cumsum([size[given] for given, _ in directions])
+    return list(directions[: int(np.searchsorted(costs, left, side="right"))])

@@ -1,0 +1,46 @@
+"""What the given tables imply about pairs that none of them has: the pair tables of a population of maximum entropy."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llmsynthor.aims.goals import Goals
+from llmsynthor.alignment.align import Effort, align
+from llmsynthor.alignment.priors import shape_potentials
+from llmsynthor.dependence.coarse import Coarse
+from llmsynthor.dependence.elicit import Pair
+
+RECORDS = 20_000
+"""Records of the population that is looked at: noise of a pair's mutual information is far below what counts."""
+
+Floats = NDArray[np.float64]
+
+
+def implied_tables(
+    goals: Goals, variables: Sequence[Coarse], pairs: Sequence[Pair], *, seed: int, workers: int | None
+) -> dict[Pair, Floats]:
+    """Shares of every pair in coarse levels; nothing where the goals join no variables, since all is independent then."""
+    if not any(len(goal.table.columns) > 1 for goal in goals.tables):
+        return {}
+    potentials = shape_potentials(goals, RECORDS)
+    made = align(goals, records=RECORDS, seed=seed, potentials=potentials, effort=Effort(workers=workers))
+    codes = {variable.name: _coarse_codes(goals, variable, made.codes) for variable in variables}
+    size = {variable.name: variable.size for variable in variables}
+    return {(a, b): pair_shares_of(codes[a], codes[b], size[a], size[b]) for a, b in pairs}
+
+
+def _coarse_codes(goals: Goals, variable: Coarse, codes: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Coarse level of every record, -1 where it has none."""
+    axis = goals.grid.axes[variable.axis]
+    level = np.full(axis.size, -1, dtype=np.int64)
+    for number, own in enumerate(variable.levels):
+        level[axis.within(own)] = number
+    return np.asarray(level[codes[:, variable.axis]])
+
+
+def pair_shares_of(one: NDArray[np.int64], other: NDArray[np.int64], rows: int, columns: int) -> Floats:
+    """Shares of two coarse levels, shape (rows, columns); records without one of them (-1) are left out."""
+    inside = (one >= 0) & (other >= 0)
+    counts = np.bincount(one[inside] * columns + other[inside], minlength=rows * columns).reshape(rows, columns)
+    return np.asarray(counts / max(counts.sum(), 1))

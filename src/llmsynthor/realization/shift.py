@@ -1,0 +1,179 @@
+"""Values moved inside their cells until the means and totals of a variable hold: there it costs no table anything.
+
+All sums are made up together, since they may overlap (by sex, by education, overall). A value at the share x of its cell goes
+to σ(logit x + Σ λ), with one λ for each sum that it enters: the gradient of a convex function, so Newton's method finds the λ.
+Where sums contradict each other, a ridge by importance and margin of error decides which of them yields.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array, diags_array
+from scipy.sparse.linalg import spsolve
+from scipy.special import expit, logit
+
+from llmsynthor.aims.moments import Moment
+
+RIDGE = 1e-11
+"""What a sum may be off for every unit of λ, as a share of the widths of its cells; more where it weighs less."""
+
+LEAST_WEIGHT = 1e-3
+NEWTON_STEPS, HALVINGS = 100, 60
+CLOSE = 1e-12
+
+MOST_PAIRED = 400
+"""Sets of records up to which units are also moved from one set to another."""
+
+MOST_UNITS = 10_000
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sums:
+    """`member` (records, sums) marks the records of each sum; `wanted` and `weight` (sums,)."""
+
+    member: Any
+    wanted: Floats
+    weight: Floats
+
+
+def shift_means(
+    moments: Sequence[Moment], values: Floats, low: Floats, high: Floats, codes: NDArray[np.int32]
+) -> Floats:
+    """Move values inside their cells [low, high) until the means and totals of one variable hold, as far as cells allow.
+
+    All moments are of the same variable; shape of values, low, high (records,). Whole numbers stay whole.
+    """
+    sums = _sums(moments, codes)
+    whole = bool(np.all(values == np.floor(values)) and np.all(low == np.floor(low)))
+    off = np.abs(sums.member.T @ values - sums.wanted)
+    if not len(values) or (off <= (0.5 if whole else 1e-9 * np.abs(sums.wanted))).all():
+        return values
+    if not whole:
+        return _move(values, low, high, sums)
+    middles = _Sums(
+        member=sums.member, wanted=sums.wanted + 0.5 * np.asarray(sums.member.sum(axis=0)), weight=sums.weight
+    )
+    return _whole(_move(values + 0.5, low, high, middles), low, high, sums)
+
+
+def _sums(moments: Sequence[Moment], codes: NDArray[np.int32]) -> _Sums:
+    rows, columns, wanted, weight = [], [], list[float](), list[float]()
+    floor = max(moment.hidden / float(np.median(_size(moment))) for moment in moments)
+    for moment in moments:
+        cells = moment.projection.of(codes)
+        group = np.where(cells >= 0, cells // len(moment.lows), -1)
+        sizes = np.bincount(group[group >= 0], minlength=moment.groups).astype(np.float64)
+        means = moment.means(sizes, len(codes))
+        kept = np.isfinite(means) & (sizes > 0)
+        number = np.where(kept, len(wanted) + np.cumsum(kept) - 1, -1)
+        records = np.flatnonzero((group >= 0) & (number[group] >= 0))
+        rows.append(records)
+        columns.append(number[group[records]])
+        wanted += (means * sizes)[kept].tolist()
+        weight += moment.precision(_size(moment), floor)[kept].tolist()
+    places = np.concatenate(rows), np.concatenate(columns)
+    member = csr_array((np.ones(len(places[0])), places), shape=(len(codes), len(wanted)))
+    return _Sums(member=member, wanted=np.array(wanted), weight=np.array(weight))
+
+
+def _size(moment: Moment) -> Floats:
+    return np.maximum(np.abs(np.nan_to_num(moment.values)), 1e-300)
+
+
+def _move(values: Floats, low: Floats, high: Floats, sums: _Sums) -> Floats:
+    """Solve for the λ by damped Newton steps; returns the moved values."""
+    width, member = high - low, sums.member
+    start = logit(np.clip((values - low) / width, 1e-9, 1 - 1e-9))
+    scale = member.T @ width
+    ridge = RIDGE * scale / np.maximum(sums.weight / sums.weight.max(), LEAST_WEIGHT)
+    tilt = np.zeros(len(sums.wanted))
+
+    def gradient(at: Floats) -> tuple[Floats, Floats]:
+        share = expit(start + member @ at)
+        return share, member.T @ (low + width * share) - sums.wanted + ridge * at
+
+    share, slope = gradient(tilt)
+    for _ in range(NEWTON_STEPS):
+        if (np.abs(slope) <= CLOSE * scale).all():
+            break
+        bend = member.T @ (diags_array(width * share * (1 - share)) @ member) + diags_array(ridge)
+        step = -np.atleast_1d(spsolve(bend.tocsc(), slope))
+        before = abs(float(slope @ step))
+        for _ in range(HALVINGS):
+            share, slope = gradient(tilt + step)
+            if abs(float(slope @ step)) < before:  # convex: the slope along the step only grows
+                break
+            step, before = step / 2, before / 2
+        tilt = tilt + step
+    return np.asarray(np.clip(low + width * share, low, np.nextafter(high, low)))
+
+
+def _whole(moved: Floats, low: Floats, high: Floats, sums: _Sums) -> Floats:
+    """Bring back to whole numbers: first whole sums of the sets of records that enter the same sums, then their records."""
+    member = sums.member
+    sets, place = np.unique(member @ np.random.default_rng(0).random(member.shape[1]), return_inverse=True)
+    size = len(sets)
+    first = np.unique(place, return_index=True)[1]
+    entering = member[first].toarray()
+    achieved = member.T @ (moved - 0.5)
+    wanted = np.rint(np.where(np.abs(achieved - sums.wanted) < 1, sums.wanted, achieved))
+    least, most, ideal = (
+        np.bincount(place, own, size).astype(np.float64) for own in (np.ceil(low), np.ceil(high) - 1, moved - 0.5)
+    )
+    totals = whole_sums(entering, np.clip(np.rint(ideal), least, most), wanted, least, most)
+    values = np.floor(moved)
+    order = np.argsort(place, kind="stable")
+    for total, records in zip(totals, np.split(order, np.cumsum(np.bincount(place))[:-1]), strict=True):
+        values[records] = _shift_integers(values[records], low[records], high[records], total)
+    return values
+
+
+def whole_sums(entering: Floats, sums: Floats, wanted: Floats, least: Floats, most: Floats) -> Floats:
+    """Move units between whole sums of sets until the sums that they enter come nearest to what is wanted.
+
+    `entering` (sets, sums) is 1 where a set enters a sum; `sums`, `least`, `most` (sets,).
+
+    >>> rows_and_columns = np.array([[1, 0, 1, 0], [1, 0, 0, 1], [0, 1, 1, 0], [0, 1, 0, 1.0]])
+    >>> room = np.zeros(4), np.full(4, 9.0)
+    >>> whole_sums(rows_and_columns, np.array([1, 2, 2, 1.0]), np.array([4, 2, 3, 3.0]), *room) @ rows_and_columns
+    array([4., 2., 3., 3.])
+    """
+    sums, number = sums.copy(), entering.sum(axis=1)
+    paired = len(sums) <= MOST_PAIRED
+    together = entering @ entering.T if paired else np.zeros((0, 0))
+    for _ in range(MOST_UNITS):
+        pull = 2 * entering @ (entering.T @ sums - wanted)
+        up = np.where(sums < most, pull + number, np.inf)
+        down = np.where(sums > least, number - pull, np.inf)
+        best, more, less = min((up.min(), int(up.argmin()), -1), (down.min(), -1, int(down.argmin())))
+        if best >= -1e-9 and paired:
+            both = up[:, None] + down[None, :] - 2 * together
+            np.fill_diagonal(both, np.inf)
+            more, less = (int(k) for k in np.unravel_index(both.argmin(), both.shape))
+            best = float(both[more, less])
+        if best >= -1e-9:
+            break
+        for place, unit in ((more, 1.0), (less, -1.0)):
+            if place >= 0:
+                sums[place] += unit
+    return sums
+
+
+def _shift_integers(values: Floats, low: Floats, high: Floats, total: float) -> Floats:
+    missing = round(total - values.sum())
+    step = 1 if missing > 0 else -1
+    moved = values.copy()
+    while missing != 0:
+        room = (moved + 1 <= high - 1) if step > 0 else (moved - 1 >= low)
+        candidates = np.flatnonzero(room)[: abs(missing)]
+        if not len(candidates):
+            break
+        moved[candidates] += step
+        missing -= step * len(candidates)
+    return moved

@@ -1,0 +1,193 @@
+"""Φ on micro-data: from records as values to the tables of a spec."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from llmsynthor.errors import DataError, Problem
+from llmsynthor.records.linked import Nested, column, evaluate_nested, nest
+from llmsynthor.records.microdata import blocks
+from llmsynthor.spec.levels import Level
+from llmsynthor.spec.reading.files import table_frame
+from llmsynthor.spec.schema import Category, Schema
+from llmsynthor.spec.specification import Spec
+from llmsynthor.spec.targets import Statistic, Table, Target
+
+OUTSIDE = -1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """A target with the values that the data have: `values` in the order of its cells; `outside` counts records in no cell.
+
+    `margins` (90 %) stand beside values that noise was added to.
+    """
+
+    target: Target
+    values: NDArray[np.float64]
+    outside: int
+    margins: NDArray[np.float64] | None = None
+
+
+def cell_numbers(nested: Nested, target: Target) -> NDArray[np.int64]:
+    """Give for each record of the target's unit the number of its cell in `target.cells`, OUTSIDE where it is in none.
+
+    Columns may be derived variables, which the frames must have, and those of units above. Shape (records,).
+    """
+    columns = target.columns if isinstance(target, Table) else target.by
+    distinct = [list(dict.fromkeys(cell[k] for cell in target.cells)) for k in range(len(columns))]
+    shape = [len(levels) + 1 for levels in distinct]
+    codes = [_codes(nested, name, levels, target.unit) for name, levels in zip(columns, distinct, strict=True)]
+    flat = np.ravel_multi_index(codes, shape) if codes else np.zeros(nested.frames[target.unit].height, dtype=np.int64)
+    numbers = np.full(int(np.prod(shape)), OUTSIDE, dtype=np.int64)
+    for number, cell in enumerate(target.cells):
+        position = [levels.index(level) for levels, level in zip(distinct, cell, strict=True)]
+        numbers[np.ravel_multi_index(position, shape) if position else 0] = number
+    cells = numbers[flat]
+    if target.universe is not None:
+        cells = np.where(evaluate_nested(target.universe, target.unit, nested).to_numpy(), cells, OUTSIDE)
+    return np.asarray(cells)
+
+
+def _codes(nested: Nested, name: str, levels: Sequence[Level], unit: str) -> NDArray[np.int64]:
+    """Position of each value among the levels; one past the last where it is none of them."""
+    _, variable = nested.schema.find(unit, name)
+    values = column(nested, unit, name)
+    if isinstance(variable, Category):
+        return level_codes(values, [str(level) for level in levels])
+    numbers = numeric(values)
+    order = sorted(range(len(levels)), key=lambda k: levels[k])
+    low = np.array([getattr(levels[k], "low") for k in order])  # noqa: B009  (a numeric variable has intervals)
+    high = np.array([getattr(levels[k], "high") for k in order])  # noqa: B009
+    at = np.searchsorted(low, numbers, side="right") - 1
+    inside = (at >= 0) & (numbers < high[np.maximum(at, 0)])
+    return np.where(inside, np.array(order)[np.maximum(at, 0)], len(levels))
+
+
+def level_codes(values: pl.Series, levels: Sequence[str]) -> NDArray[np.int64]:
+    """Position of each text among the levels, one past the last where it is none of them."""
+    codes = values.cast(pl.String).cast(pl.Enum(list(levels)), strict=False).to_physical()
+    return codes.cast(pl.Int64).fill_null(len(levels)).to_numpy()
+
+
+def numeric(values: pl.Series) -> NDArray[np.float64]:
+    """Give numbers as float64, NaN where there is none."""
+    return values.cast(pl.Float64).fill_null(float("nan")).to_numpy()
+
+
+def statistic_cells(nested: Nested, target: Statistic) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Give the cell and the value of each record; one without a value is OUTSIDE. Both shape (records,)."""
+    values = numeric(column(nested, target.unit, target.variable))
+    return np.where(np.isnan(values), OUTSIDE, cell_numbers(nested, target)), values
+
+
+def tabulate(frame: pl.DataFrame, table: Table, schema: Schema) -> NDArray[np.int64]:
+    """Count one unit's records of each cell, in the order of `table.cells`. Additive over records, blind to their order."""
+    cells = cell_numbers(nest({table.unit: frame}, schema, only=frozenset()), table)
+    return np.bincount(cells[cells >= 0], minlength=len(table.cells))
+
+
+def measure(spec: Spec, data: Sequence[Path]) -> tuple[Measured, ...]:
+    """Compute every target on files of records, one or more of each unit (see `microdata.source_sets`), block after block.
+
+    Memory does not grow with the records, but for quantiles, which keep twelve bytes of each. Raises DataError when a file or a
+    column is missing or holds values outside its domain.
+    """
+    tallies = [Tally.of(target) for target in spec.targets]
+    for nested in blocks(spec, data, spec.targets):
+        for tally in tallies:
+            tally.add(nested)
+    return tuple(tally.measured() for tally in tallies)
+
+
+@dataclass(slots=True)
+class Tally:
+    """What the batches so far add up to for one target: counts and sums per cell, and for a quantile the values."""
+
+    target: Target
+    counts: NDArray[np.float64]
+    sums: NDArray[np.float64]
+    values: list[tuple[NDArray[np.int32], NDArray[np.float64]]]
+    outside: int = 0
+
+    @classmethod
+    def of(cls, target: Target) -> "Tally":
+        size = len(target.cells)
+        return cls(target=target, counts=np.zeros(size), sums=np.zeros(size), values=[])
+
+    def add(self, nested: Nested, kept: NDArray[np.bool_] | None = None) -> None:
+        """Take in a block of records; where `kept` is given, of the target's unit only those."""
+        size = len(self.target.cells)
+        if isinstance(self.target, Statistic):
+            cells, values = statistic_cells(nested, self.target)
+        else:
+            cells, values = cell_numbers(nested, self.target), np.zeros(0)
+        inside = (cells >= 0) & kept if kept is not None else cells >= 0
+        self.outside += int((~inside).sum())
+        self.counts += np.bincount(cells[inside], minlength=size)
+        if isinstance(self.target, Statistic):
+            self.sums += np.bincount(cells[inside], weights=values[inside], minlength=size)
+            if self.target.statistic == "quantile":
+                self.values.append((cells[inside].astype(np.int32), values[inside]))
+
+    def measured(self) -> Measured:
+        return Measured(target=self.target, values=self.result(), outside=self.outside)
+
+    def result(self) -> NDArray[np.float64]:
+        """The target's values; NaN for a mean or quantile of no records."""
+        if isinstance(self.target, Table):
+            return self.counts / max(self.counts.sum(), 1.0) if self.target.value == "share" else self.counts
+        if self.target.statistic == "total":
+            return self.sums
+        if self.target.statistic == "mean":
+            return self.sums / np.where(self.counts > 0, self.counts, np.nan)
+        cells = np.concatenate([own for own, _ in self.values]) if self.values else np.zeros(0, dtype=np.int32)
+        values = np.concatenate([own for _, own in self.values]) if self.values else np.zeros(0)
+        found = np.full(len(self.target.cells), np.nan)
+        for group in np.flatnonzero(self.counts > 0):
+            found[group] = np.quantile(values[cells == group], self.target.probability or 0.0)
+        return found
+
+
+def write_measured(measured: Sequence[Measured], folder: Path) -> list[Path]:
+    """Write a long table per target: NAME.csv; released tables with a column `margin_of_error`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for entry in measured:
+        frame = table_frame(entry.target).drop("margin_of_error", strict=False)
+        value = entry.target.value if isinstance(entry.target, Table) else entry.target.statistic
+        path = folder / f"{entry.target.name.replace('/', '-')}.csv"
+        columns = [pl.Series(value, entry.values).fill_nan(None)]
+        if entry.margins is not None:
+            columns.append(pl.Series("margin_of_error", entry.margins))
+        frame.with_columns(columns).write_csv(path)
+        paths.append(path)
+    return paths
+
+
+def read_records(source: Any) -> pl.DataFrame:
+    """Read records from a frame of any kind, or a Parquet or CSV file, or a run folder's; raises DataError."""
+    if isinstance(source, pl.DataFrame):
+        return source
+    if hasattr(source, "__arrow_c_stream__") or hasattr(source, "__dataframe__"):
+        return pl.DataFrame(source)
+    path = Path(source)
+    try:
+        if path.suffix.lower() in (".parquet", ".pq"):
+            return pl.read_parquet(path)
+        return pl.read_csv(path, infer_schema_length=None)
+    except (OSError, pl.exceptions.PolarsError) as cause:
+        first = (str(cause).splitlines() or [""])[0][:120]
+        problem = Problem(where=str(path), what=f"the records cannot be read ({first})", advice="give CSV or Parquet")
+        raise DataError(problem) from cause
+
+
+def records_digest(frame: pl.DataFrame) -> str:
+    """SHA-256 of all values: to know the same records again."""
+    return hashlib.sha256(frame.write_csv().encode()).hexdigest()

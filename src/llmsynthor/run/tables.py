@@ -1,0 +1,272 @@
+"""The tables of a run: records, proposals, history and disagreements as frames, and the figures of its manifest."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from llmsynthor.aims.reconcile import say_entry
+from llmsynthor.dependence.copula import in_words
+from llmsynthor.dependence.kin.beliefs import Belief
+from llmsynthor.evaluation.compare import Comparison
+from llmsynthor.realization.linked import realize_nested
+from llmsynthor.realization.values import realize
+from llmsynthor.spec.levels import Interval
+from llmsynthor.spec.reading.files import table_frame
+from llmsynthor.spec.specification import Spec
+from llmsynthor.synthesis.outcome import Outcome, Step
+
+HISTORY = {
+    "iteration": pl.Int64,
+    "stage": pl.String,
+    "discrepancy": pl.Float64,
+    "tvd": pl.Float64,
+    "worst_tvd": pl.Float64,
+    "records": pl.Int64,
+    "calls": pl.Int64,
+    "tokens": pl.Int64,
+    "seconds": pl.Float64,
+}
+PROPOSALS = {
+    "proposal_id": pl.Int64,
+    "iteration": pl.Int64,
+    "values": pl.String,
+    "count": pl.Int64,
+    "asked": pl.Int64,
+    "records": pl.Int64,
+    "reason": pl.String,
+    "guidance": pl.String,
+    "call_id": pl.String,
+    "status": pl.String,
+}
+
+
+DISAGREEMENTS = {
+    "target": pl.String,
+    "others": pl.String,
+    "universe": pl.String,
+    "cell": pl.String,
+    "stated": pl.Float64,
+    "others_stated": pl.String,
+    "used": pl.Float64,
+    "yielded": pl.Float64,
+    "kind": pl.String,
+}
+
+
+DEPENDENCIES = {
+    "one": pl.String,
+    "other": pl.String,
+    "source": pl.String,
+    "strength": pl.Float64,
+    "agreement": pl.Float64,
+    "trust": pl.Float64,
+    "model_strength": pl.Float64,
+    "table": pl.String,
+    "in_words": pl.String,
+    "unit": pl.String,
+}
+
+
+def dependencies_frame(outcome: Outcome) -> pl.DataFrame:
+    """One row per pair of variables: whether its dependence is given, estimated or that of maximum entropy, and how strong.
+
+    `strength` is the mutual information of the table used, in nats, `model_strength` that of the LLM's own answers, `trust` the
+    factor on them; what was not asked or is not known is empty. Behind them who belongs together, by role.
+    """
+    rows = [
+        {
+            "one": d.pair[0],
+            "other": d.pair[1],
+            "source": d.source,
+            "strength": round(d.strength, 6),
+            "agreement": _rounded(d.agreement),
+            "trust": _rounded(d.trust),
+            "model_strength": _rounded(d.raw_strength),
+            "table": f"estimated/{_file(outcome, found.unit, d.pair)}" if d.table is not None else None,
+            "in_words": in_words(d, found.variables),
+            "unit": found.unit,
+        }
+        for found in outcome.estimations
+        for d in sorted(found.dependences, key=lambda d: -d.strength)
+    ]
+    rows += [
+        {
+            "one": belief.table.columns[0],
+            "other": belief.asked.name if len(belief.table.columns) > 1 else "position",
+            "source": "estimated",
+            "trust": _rounded(belief.trust),
+            "in_words": belief.in_words,
+            "table": f"estimated/{belief_file(belief)}",
+            "unit": belief.table.unit,
+        }
+        for found in outcome.compositions
+        for belief in found.beliefs
+    ]
+    return pl.DataFrame(rows, schema=DEPENDENCIES, orient="row")
+
+
+def estimated_frames(outcome: Outcome) -> dict[str, pl.DataFrame]:
+    """The estimated tables in the long format, by file name: edit one and name it in the spec to pin it.
+
+    What a model says of who belongs together is no table of shares: `times` says how many times as often as without it.
+    """
+    found = {
+        _file(outcome, own.unit, table.columns): table_frame(table)
+        for own in outcome.estimations
+        for table in own.tables
+    }
+    beliefs = [belief for own in outcome.compositions for belief in own.beliefs]
+    return found | {belief_file(b): table_frame(b.table).rename({"share": "times"}) for b in beliefs}
+
+
+def belief_file(belief: Belief) -> str:
+    """Name the file of what was said about one role."""
+    return f"{belief.table.unit}-{belief.in_words.replace(' ', '-')}.csv"
+
+
+def _file(outcome: Outcome, unit: str, pair: Sequence[str]) -> str:
+    return estimate_file(pair) if len(outcome.estimations) == 1 else f"{unit}-{estimate_file(pair)}"
+
+
+def estimation_words(outcome: Outcome) -> str:
+    """What was asked and estimated, in a sentence."""
+    several = len(outcome.estimations) > 1
+    said = [f"{found.unit}: {found.sentence}" if several else found.sentence for found in outcome.estimations]
+    return "; ".join([*said, *(found.sentence for found in outcome.compositions if found.sentence)])
+
+
+def estimate_file(pair: Sequence[str]) -> str:
+    """Name the file of an estimated table."""
+    return f"{'-by-'.join(pair)}.csv"
+
+
+def _rounded(value: float) -> float | None:
+    return None if np.isnan(value) else round(float(value), 6)
+
+
+def records_frames(spec: Spec, outcome: Outcome, *, seed: int) -> dict[str, pl.DataFrame]:
+    """The records of every unit that was made, as values."""
+    if outcome.nested is None:
+        return {spec.schema.top.name: records_frame(spec, outcome, seed=seed)}
+    rng = np.random.default_rng([seed, 30])
+    return realize_nested(outcome.nested.aims, outcome.nested.roster, rng=rng, schema=spec.schema)
+
+
+def records_frame(spec: Spec, outcome: Outcome, *, seed: int) -> pl.DataFrame:
+    """Give the records their values; those of a starting population that stayed in their cells keep theirs."""
+    unit, starting = spec.schema.top, outcome.starting
+    codes = outcome.population.codes
+    known = {}
+    if starting is not None:
+        for position, axis in enumerate(outcome.goals.grid.axes):
+            if isinstance(axis.levels[0], Interval):
+                before = starting.frame[axis.name].cast(pl.Float64).to_numpy()[starting.rows]
+                known[axis.name] = np.where(starting.codes[:, position] == codes[:, position], before, np.nan)
+    values = realize(outcome.goals, codes, rng=np.random.default_rng([seed, 30]), known=known)
+    texts = [pl.lit(None, dtype=pl.String).alias(text.name) for text in unit.texts]
+    origin = pl.Series("proposal_id", outcome.population.proposal)
+    frame = values.with_columns(texts).select([variable.name for variable in unit.variables])
+    frame = frame.with_columns(pl.select(pl.when(origin >= 0).then(origin).alias("proposal_id"))["proposal_id"])
+    if starting is not None:
+        changed = (starting.codes != codes).any(axis=1)
+        frame = frame.with_columns(pl.Series("start_row", starting.rows + 1), pl.Series("start_changed", changed))
+    return frame.select(pl.int_range(1, frame.height + 1, dtype=pl.Int64).alias(f"{unit.name}_id"), pl.all())
+
+
+def proposals_frame(outcome: Outcome, frame: pl.DataFrame) -> pl.DataFrame:
+    """One row per proposal, with the records that are left of it."""
+    left = dict(frame["proposal_id"].drop_nulls().value_counts().iter_rows())
+    rows = [
+        {
+            "proposal_id": p.number,
+            "iteration": p.iteration,
+            "values": json.dumps({name: str(level) for name, level in p.values.items()}, ensure_ascii=False),
+            "count": p.count,
+            "asked": p.asked,
+            "records": left.get(p.number, 0),
+            "reason": p.reason,
+            "guidance": p.guidance,
+            "call_id": p.call_id,
+            "status": p.status,
+        }
+        for p in outcome.proposals
+    ]
+    return pl.DataFrame(rows, schema=PROPOSALS, orient="row")
+
+
+def history_frame(history: Sequence[Step]) -> pl.DataFrame:
+    """One row per iteration or sweep."""
+    return pl.DataFrame([asdict(step) for step in history], schema=HISTORY, orient="row")
+
+
+def disagreements_frame(outcome: Outcome) -> pl.DataFrame:
+    """One row per target and cell on which sources disagree; `yielded` in records, positive where the cell was raised.
+
+    Of a mean or total all is in its own unit.
+    """
+    shares = {goal.name: goal.universe_share * records for goal, records in outcome.tables}
+    rows = [
+        {
+            "target": entry.table,
+            "others": "; ".join(entry.others),
+            "universe": entry.universe,
+            "cell": say_entry(entry),
+            "stated": round(entry.stated, 9),
+            "others_stated": "; ".join(f"{share:.9g}" for share in entry.others_stated),
+            "used": round(entry.used, 9),
+            "yielded": round((entry.used - entry.stated) * (1.0 if entry.statistic else shares[entry.table]), 3),
+            "kind": entry.kind,
+        }
+        for entry in outcome.disagreements
+    ]
+    return pl.DataFrame(rows, schema=DISAGREEMENTS, orient="row")
+
+
+def yielded(outcome: Outcome) -> dict[str, tuple[float, str]]:
+    """By how many records each table's cells were moved at most (means and totals: in their unit), and to agree with whom."""
+    found: dict[str, tuple[float, str]] = {}
+    for name in {entry.table for entry in outcome.disagreements if entry.statistic}:
+        own = [entry for entry in outcome.disagreements if entry.table == name]
+        most = max(abs(entry.used - entry.stated) for entry in own)
+        found[name] = (most, "; ".join(sorted({other for entry in own for other in entry.others})))
+    for goal, records in outcome.tables:
+        most = float(np.abs(goal.shares - goal.stated).max()) * goal.universe_share * records
+        others = {o for entry in outcome.disagreements if entry.table == goal.name for o in entry.others}
+        if others:
+            found[goal.name] = (most, "; ".join(sorted(others)))
+    return found
+
+
+def start_summary(outcome: Outcome) -> dict[str, int] | None:
+    """How much of a starting population is left."""
+    if outcome.starting is None:
+        return None
+    changed = (outcome.starting.codes != outcome.population.codes).any(axis=1)
+    return {
+        "rows": outcome.starting.frame.height,
+        "records": len(changed),
+        "changed": int(changed.sum()),
+        "values_changed": int((outcome.starting.codes != outcome.population.codes).sum()),
+    }
+
+
+def summary(comparisons: Sequence[Comparison], outcome: Outcome) -> dict[str, Any]:
+    """The figures of the manifest: how the targets were met, and what cannot be."""
+    tables = [c for c in comparisons if not np.isnan(c.tvd)]
+    worst = max(tables, key=lambda c: c.tvd, default=None)
+    return {
+        "targets": len(comparisons),
+        "mean_tvd": round(float(np.mean([c.tvd for c in tables])), 9) if tables else None,
+        "worst_tvd": round(worst.tvd, 9) if worst else None,
+        "worst_table": worst.target.name if worst else None,
+        "disagreements": {
+            kind: sum(entry.kind == kind for entry in outcome.disagreements)
+            for kind in ("rounding", "margin of error", "conflict")
+        },
+        "contradictions": [str(contradiction) for contradiction in outcome.contradictions],
+        "unmet": [c.target.name for c in comparisons if c.status == "unmet"],
+    }

@@ -1,0 +1,221 @@
+"""spec.yaml and long tables ⇄ one frozen Spec. All problems of a spec are reported at once."""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from pydantic import ValidationError
+
+from llmsynthor.errors import Problem, SpecError
+from llmsynthor.spec.levels import Interval, Level
+from llmsynthor.spec.reading.builder import Builder
+from llmsynthor.spec.reading.dependencies import write_dependencies
+from llmsynthor.spec.reading.document import Document
+from llmsynthor.spec.reading.yaml_text import read_yaml, write_yaml
+from llmsynthor.spec.rules import Rule
+from llmsynthor.spec.schema import Category, Derived, Numeric, Text, Unit, Variable
+from llmsynthor.spec.specification import Settings, Spec
+from llmsynthor.spec.targets import Statistic, Table, Target
+
+LISTS = ("targets", "rules")
+UNION_NAMES = ("category", "integer", "number", "text", "a name", "a rule", "an include")
+"""What pydantic puts into the place of an error to say which of several shapes it tried."""
+
+SETTINGS = tuple(Settings.__dataclass_fields__)
+
+
+def load(source: str | Path | Mapping[str, Any]) -> Spec:
+    """Read a spec from a YAML file, or from a mapping whose tables may be data frames.
+
+    Raises SpecError that holds every problem found, each with its place, the value found and what to do.
+    """
+    if isinstance(source, Mapping):
+        return _build(dict(source), Path(), "spec")
+    path = Path(source)
+    if path.is_dir():
+        path = path / "spec.yaml"
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as cause:
+        problem = Problem(
+            where=str(path), what=f"the spec cannot be read ({cause})", advice="give the path of a spec.yaml"
+        )
+        raise SpecError(problem) from cause
+    return _build(read_yaml(text, where=str(path)), path.parent, str(path))
+
+
+def _build(raw: Any, folder: Path, where: str) -> Spec:
+    if not isinstance(raw, dict):
+        raise SpecError(
+            Problem(where=where, what="a spec is a mapping", found=type(raw).__name__, advice="see docs/spec.md")
+        )
+    try:
+        document = Document.model_validate(raw)
+    except ValidationError as cause:
+        errors = cause.errors(include_url=False)
+        raise SpecError(*(_problem(error) for error in errors), *_elsewhere(raw, errors, folder)) from cause
+    builder = Builder(folder=folder)
+    spec = builder.spec(document)
+    wrong = [problem for problem in builder.problems if problem.severity == "error"]
+    if spec is None or wrong:
+        raise SpecError(*wrong)
+    return spec
+
+
+def _elsewhere(raw: dict[str, Any], errors: Sequence[Any], folder: Path) -> Iterator[Problem]:
+    """Find what is wrong with targets and rules other than those of a wrong shape, under their own numbers."""
+    left = dict(raw)
+    numbers: dict[str, list[int]] = {}
+    for name in {str(error["loc"][0]) for error in errors if error["loc"]}:
+        bad = {error["loc"][1] for error in errors if len(error["loc"]) > 1 and error["loc"][0] == name}
+        if name in LISTS and isinstance(raw.get(name), list):
+            numbers[name] = [number for number in range(len(raw[name])) if number not in bad]
+            left[name] = [raw[name][number] for number in numbers[name]]
+        else:
+            left.pop(name, None)
+    try:
+        document = Document.model_validate(left)
+    except ValidationError:  # the units themselves: what is said of them stands for all that hangs on them
+        return
+    builder = Builder(folder=folder)
+    builder.spec(document)
+    for problem in builder.problems:
+        match = re.match(r"(\w+)\[(\d+)\]", problem.where)
+        if match and match[1] in numbers:
+            place = f"{match[1]}[{numbers[match[1]][int(match[2])]}]"
+            problem = replace(problem, where=place + problem.where[match.end() :])  # noqa: PLW2901  (the same, renumbered)
+        yield problem
+
+
+def _problem(error: Any) -> Problem:
+    parts = [str(part) for part in error["loc"] if part not in UNION_NAMES]
+    place = "".join(f"[{part}]" if part.isdigit() else f".{part}" for part in parts).lstrip(".") or "spec"
+    found = error.get("input")
+    shown = None if isinstance(found, dict | list) else str(found)[:80]
+    return Problem(where=place, what=error["msg"], found=shown, advice=_advice(error, place))
+
+
+def _advice(error: Any, place: str) -> str:
+    if isinstance(error.get("input"), bool):
+        return 'YAML reads yes, no, on, off, true and false as truth values: put the word in quotes, as in "yes"'
+    if error["type"] == "extra_forbidden":
+        return "remove it or correct its name; docs/spec.md lists what may stand here"
+    if error["type"] == "missing":
+        return "add it; docs/spec.md lists what must stand here"
+    if place == "llmsynthor":
+        return "write llmsynthor: 1, the version of the spec that this program reads"
+    return "see docs/spec.md"
+
+
+def save(spec: Spec, folder: Path) -> Path:
+    """Write a self-contained spec: `spec.yaml` and `tables/*.csv`; reading it again gives an equal Spec."""
+    tables = folder / "tables"
+    tables.mkdir(parents=True, exist_ok=True)
+    for number, target in enumerate(spec.targets):
+        table_frame(target).write_csv(tables / _table_file(number, target))
+    path = folder / "spec.yaml"
+    path.write_text(write_yaml(_document(spec)), encoding="utf-8")
+    return path
+
+
+def digest(spec: Spec) -> str:
+    """SHA-256 over all that the spec says, tables included; where its files lie does not matter."""
+    content = {"document": _document(spec), "tables": [table_frame(t).write_csv() for t in spec.targets]}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def table_frame(target: Target) -> pl.DataFrame:
+    """Give a target in the long format: a column per variable, one value column, the margins of error behind."""
+    columns = target.columns if isinstance(target, Table) else target.by
+    data: dict[str, Any] = {
+        name: pl.Series([_text(cell[k]) for cell in target.cells], dtype=pl.String) for k, name in enumerate(columns)
+    }
+    data[_value_column(target)] = pl.Series(target.values, dtype=pl.Float64)
+    if target.margins_of_error is not None:
+        data["margin_of_error"] = pl.Series(target.margins_of_error, dtype=pl.Float64)
+    return pl.DataFrame(data)
+
+
+def _text(level: Level) -> str:
+    return level if isinstance(level, str) else str(level)
+
+
+def _value_column(target: Target) -> str:
+    return target.value if isinstance(target, Table) else target.statistic
+
+
+def _table_file(number: int, target: Target) -> str:
+    plain = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in target.name.lower())
+    return f"{number:03d}-{plain.strip('-')[:60]}.csv"
+
+
+def _document(spec: Spec) -> dict[str, Any]:
+    settings = {name: getattr(spec.settings, name) for name in SETTINGS if getattr(spec.settings, name) is not None}
+    dependencies = write_dependencies(spec.dependencies)
+    return {
+        "llmsynthor": 1,
+        "name": spec.name,
+        "context": spec.context,
+        "units": {unit.name: _unit(unit) for unit in spec.schema.units},
+        "targets": [_target(number, target) for number, target in enumerate(spec.targets)],
+        "rules": [_rule(rule) for rule in spec.rules],
+        "scenario": spec.scenario,
+        **({"dependencies": dependencies} if dependencies else {}),
+        "synthesis": settings,
+    }
+
+
+def _rule(rule: Rule) -> dict[str, str]:
+    written = {"name": rule.name, "unit": rule.unit, "forbid": rule.forbid.text}
+    return {**written, "sentence": rule.sentence} if rule.sentence else written
+
+
+def _unit(unit: Unit) -> dict[str, Any]:
+    written: dict[str, Any] = {"variables": {variable.name: _variable(variable) for variable in unit.variables}}
+    if unit.derived:
+        written["derived"] = {derived.name: _derived(derived) for derived in unit.derived}
+    if unit.parent is not None:
+        written |= {"parent": unit.parent, "count": unit.count}
+    return written
+
+
+def _derived(derived: Derived) -> dict[str, Any]:
+    return {**_variable(derived.variable), "expression": derived.expression.text}
+
+
+def _variable(variable: Variable) -> dict[str, Any]:
+    about = {"label": variable.label, "description": variable.description}
+    if isinstance(variable, Category):
+        return {"kind": "category", "levels": list(variable.levels), **about}
+    if isinstance(variable, Numeric):
+        ends = _ends(variable.range, integer=variable.integer)
+        return {"kind": variable.kind, "range": ends, "unit": variable.unit, **about}
+    assert isinstance(variable, Text)
+    return {"kind": "text", "prompt": variable.prompt, "max_words": variable.max_words, **about}
+
+
+def _ends(interval: Interval, *, integer: bool) -> list[float]:
+    return [int(end) if integer and end.is_integer() else end for end in (interval.low, interval.high)]
+
+
+def _target(number: int, target: Target) -> dict[str, Any]:
+    written: dict[str, Any] = {
+        "name": target.name,
+        "unit": target.unit,
+        "table": f"tables/{_table_file(number, target)}",
+    }
+    written["value"] = _value_column(target)
+    if isinstance(target, Statistic):
+        written |= {target.statistic: target.variable, "by": list(target.by)}
+        written |= {"probability": target.probability} if target.probability is not None else {}
+    else:
+        written |= {"zeros": target.zeros, "trust": target.trust}
+    written |= {"source": target.source, "tolerance": target.tolerance, "importance": target.importance}
+    written |= {"universe": target.universe.text} if target.universe is not None else {}
+    written |= {"margin_of_error": "margin_of_error"} if target.margins_of_error is not None else {}
+    return written

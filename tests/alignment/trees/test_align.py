@@ -1,0 +1,139 @@
+"""Alignment of nested records on populations that keep the rules: everything can be met, so everything must be."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from llmsynthor import synthesize
+from llmsynthor.aims.aims import set_aims
+from llmsynthor.aims.layout import in_order
+from llmsynthor.alignment.deal import draw_first, enlarge
+from llmsynthor.alignment.trees import kernels
+from llmsynthor.alignment.trees.align import Effort, align_nested
+from llmsynthor.alignment.trees.flat import flatten, make_space, most_rows
+from llmsynthor.alignment.trees.program import compile_aims
+from llmsynthor.run.synthesize import Solution
+from llmsynthor.spec.specification import Spec
+from tests.days import day_document, simulate
+
+
+def make(document: dict[str, Any], records: int, seed: int = 1, workers: int | None = None) -> Solution:
+    return synthesize(Spec.load(document), records=records, llm="none", seed=seed, workers=workers)
+
+
+@pytest.fixture(scope="module")
+def solution() -> Solution:
+    return make(day_document(simulate(400, seed=5)), 400)
+
+
+def test_three_levels_meet_the_tables_of_a_population(solution: Solution) -> None:
+    """Tables of households, persons and trips, with parents' and derived columns, are met to a record or two."""
+    assert solution.alignment["max_abs_error"].max() <= 2.0, solution.alignment
+    assert solution.alignment["unit"].unique().sort().to_list() == ["household", "person", "trip"]
+
+
+def test_no_rule_is_broken_at_any_level(solution: Solution) -> None:
+    """Rules about one record, about children, and about the record before hold for every record."""
+    assert set(solution.manifest["rules_broken"].values()) == {0}
+
+
+def test_rosters_have_as_many_children_as_their_count_says(solution: Solution) -> None:
+    """Every household has `size` persons and every person `trips` trips, standing together and in order."""
+    for parent, child, count in (("household", "person", "size"), ("person", "trip", "trips")):
+        above, below = solution.records[parent], solution.records[child]
+        key = f"{parent}_id"
+        held = above.select(key).join(below.group_by(key).len("n"), on=key, how="left", maintain_order="left")
+        assert held["n"].fill_null(0).to_list() == above[count].to_list()
+        assert below[key].is_sorted()
+        assert below[f"{child}_id"].to_list() == list(range(1, below.height + 1))
+
+
+def test_derived_variables_are_written_as_computed(solution: Solution) -> None:
+    """A derived variable in the records is what its expression gives on them."""
+    persons = solution.records["person"]
+    income = persons.group_by("household_id", maintain_order=True).agg(pl.col("pay").sum())["pay"]
+    assert np.allclose(solution.records["household"]["income"].to_numpy(), income.to_numpy())
+
+
+def test_same_seed_same_records_for_any_number_of_workers() -> None:
+    """The number of workers changes no value, another seed does."""
+    document = day_document(simulate(120, seed=2))
+    one, two, other = make(document, 120, workers=1), make(document, 120, workers=4), make(document, 120, seed=9)
+    for unit, frame in one.records.items():
+        assert frame.equals(two.records[unit])
+    assert not one.records["person"].equals(other.records["person"])
+
+
+@settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
+@given(seed=st.integers(0, 10_000), households=st.integers(40, 120))
+def test_random_populations_are_met_and_break_no_rule(seed: int, households: int) -> None:
+    """Whatever population the tables come from: rules hold, and no cell is further off than a few records."""
+    found = make(day_document(simulate(households, seed)), households, seed=seed)
+    assert set(found.manifest["rules_broken"].values()) == {0}
+    assert found.alignment["max_abs_error"].max() <= 4.0
+    assert found.records["household"].height == households
+
+
+def test_more_records_than_chains_keep_counts_rules_and_tables() -> None:
+    """θ is fitted on few top records and copied to many, in blocks: numbers of children, rules and tables hold all the same."""
+    frames = simulate(600, seed=8)
+    aims = set_aims(Spec.load(day_document(frames)))
+    effort = Effort(chains=150, blocks=3, block_records=200)
+    result = align_nested(aims, records=600, seed=3, effort=effort)
+    assert result.broken == 0
+    assert max(result.report.final) < 0.01, result.report
+    sizes = np.bincount(result.roster.length[1], minlength=4)
+    assert sizes.tolist() == np.bincount(frames["household"]["size"].to_numpy(), minlength=4).tolist()
+    codes, again = result.roster.codes, in_order(result.roster, aims.layout, np.arange(600)).codes
+    assert all(np.array_equal(np.sort(a, axis=0), np.sort(b, axis=0)) for a, b in zip(codes, again, strict=True))
+
+
+def test_many_records_are_corrected_by_samples_of_the_crowded() -> None:
+    """Where there are many top records only some are visited: tables and rules hold all the same, for any number of workers."""
+    aims = set_aims(Spec.load(day_document(simulate(600, seed=8))))
+    effort = Effort(chains=150, blocks=3, block_records=200, large=200, visited=100, chunk=64)
+    one, two = (align_nested(aims, records=600, seed=3, effort=replace(effort, workers=workers)) for workers in (1, 3))
+    assert one.broken == 0
+    assert max(one.report.final) < 0.01, one.report
+    assert all(np.array_equal(a, b) for a, b in zip(one.roster.codes, two.roster.codes, strict=True))
+
+
+@pytest.mark.parametrize("share", [0.05, 0.9, 1.0])
+def test_few_records_that_break_a_rule_are_not_copied(share: float) -> None:
+    """They are left out where the others can stand for them, and numbers of children keep their shares in every case."""
+    aims = set_aims(Spec.load(day_document(simulate(600, seed=8))))
+    roster = draw_first(aims, 300, 1, 1).roster
+    rng = np.random.default_rng(1)
+    without = np.arange(300) < share * 300
+    axis = next(k for k in range(aims.layout.n_own(0)) if k not in aims.layout.counting(0))
+    roster.codes[0][:, axis] = without
+    large = enlarge(roster, aims, 900, without=without, rng=rng)
+    small = np.bincount(roster.length[1], minlength=5) / 300
+    assert np.allclose(np.bincount(large.length[1], minlength=5) / 900, small, atol=0.01)
+    assert large.codes[0][:, axis].any() == (share > 0.1)
+
+
+def test_what_a_swap_crosses_is_all_that_changes() -> None:
+    """Cells computed for a swap are those of a full computation, for whole records of every unit and every variable."""
+    aims = set_aims(Spec.load(day_document(simulate(60, seed=8))))
+    compiled = compile_aims(aims, ())
+    flat = flatten(draw_first(aims, 60, 1, 1).roster, aims.layout)
+    whole, part = (make_space(compiled, most_rows(compiled, flat)) for _ in range(2))
+    tables = compiled.program.n_tables
+    for which, crossed in enumerate(compiled.crossing.tables):
+        for top in range(60):
+            kernels.load(compiled.program, flat, whole, top)
+            kernels.compute_all(compiled.program, whole)
+            part.ints[:], part.reals[:] = -1, np.nan
+            kernels.load(compiled.program, flat, part, top)
+            kernels.compute_crossing(compiled.program, part, compiled.crossing, which)
+            ends = np.asarray(whole.ints[whole.first : whole.first + whole.n_units + 1])
+            for table in np.flatnonzero(crossed):
+                unit = int(compiled.pieces[table].unit)
+                rows = part.cell + np.arange(ends[unit], ends[unit + 1]) * tables + table
+                assert np.array_equal(part.ints[rows], whole.ints[rows])
