@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from llmsynthor.aims.aims import Aims
 from llmsynthor.alignment.effort import in_parallel
 from llmsynthor.alignment.trees import kernels, kernels_visits
-from llmsynthor.alignment.trees.flat import Arena, Counts, Floats, Space, make_space
+from llmsynthor.alignment.trees.flat import Arena, Counts, Floats
 from llmsynthor.alignment.trees.pool import Pool
 from llmsynthor.alignment.trees.program import Compiled
-from llmsynthor.alignment.trees.sums import Sums
+from llmsynthor.alignment.trees.sums import Current, Sums
+from llmsynthor.alignment.trees.world import Ledger, World, errors_of, make_world, write_ledger
 
 MOVES = 20.0
 """Moves tried in a visit of two records of usual size."""
@@ -22,26 +23,17 @@ MOVES = 20.0
 SPACES = 6
 
 
-class Ledger(NamedTuple):
-    """What a further record in each cell is worth, and what the counts are; shape (cells,), sums (groups,).
-
-    `weight` are log-weights, `bad` marks forbidden cells. An error d of a cell costs `linear` |d| + `square` d². The values that
-    a cell adds to the sum of its `group` lie between `low` and `high`; sums out of reach by more than `slack` cost `pull` each.
-    """
-
-    weight: Floats
-    bad: NDArray[np.int64]
-    counts: Counts
-    goal: Floats
-    linear: Floats
-    square: Floats
-    group: Counts
-    low: Floats
-    high: Floats
-    lowest: Floats
-    highest: Floats
-    pull: Floats
-    slack: Floats
+def make_ledger(
+    sums: Sums, bad: NDArray[np.int64], error: Floats, pressure: "Pressure", current: Current, parts: int
+) -> Ledger:
+    """Put everything in its column; each of so many `parts` of the records makes up its own part of a sum."""
+    zero = np.zeros(len(error))
+    cells = (pressure.weight, bad, error, pressure.linear, pressure.square, sums.group, sums.low, sums.high)
+    ends = (current.lowest / parts, current.highest / parts, pressure.pull, sums.slack / parts)
+    return Ledger(
+        cells=np.ascontiguousarray(np.stack([zero + column for column in cells], axis=1)),
+        sums=np.ascontiguousarray(np.stack(ends, axis=1)),
+    )
 
 
 class Way(NamedTuple):
@@ -94,13 +86,15 @@ class Trees:
     rows: int
     chunk: int = 2_048
     workers: int | None = None
-    spaces: dict[int, tuple[Space, ...]] = field(default_factory=dict)
+    worlds: dict[int, tuple[World, tuple[int, ...]]] = field(default_factory=dict)
 
-    def room(self, block: int) -> tuple[Space, ...]:
-        """Workspaces of a block: two records, each with its changed copy and a spare one."""
-        if block not in self.spaces:
-            self.spaces[block] = tuple(make_space(self.compiled.program, self.rows) for _ in range(SPACES))
-        return self.spaces[block]
+    def world(self, block: int) -> tuple[World, tuple[int, ...]]:
+        """What a block works on, with workspaces for two records, each with its changed copy and a spare one."""
+        if block not in self.worlds:
+            self.worlds[block] = make_world(
+                self.compiled, self.rows, pool=self.pool, sums=len(self.sums.scale), spaces=SPACES
+            )
+        return self.worlds[block]
 
     def count(self, arena: Arena) -> Counts:
         """Count the records in every cell of every table, shape (cells,)."""
@@ -109,9 +103,9 @@ class Trees:
 
         def part(first: int) -> Counts:
             counts = np.zeros(n_cells, dtype=np.int64)
-            space = make_space(self.compiled.program, self.rows)
+            world, spaces = make_world(self.compiled, self.rows)
             last = min(first + size, records)
-            kernels.count_chunk(self.compiled.program, arena.codes, arena.start, space, first, last, counts)
+            kernels.count_chunk(world, arena.codes, arena.start, spaces[0], first, last, counts)
             return counts
 
         return sum(in_parallel(part, range(0, records, size), self.workers), np.zeros(n_cells, dtype=np.int64))
@@ -121,9 +115,9 @@ class Trees:
         found, records = np.zeros(len(arena.start)), len(arena.start)
 
         def part(first: int) -> None:
-            space = make_space(self.compiled.program, self.rows)
+            world, spaces = make_world(self.compiled, self.rows)
             last = min(first + self.chunk, records)
-            kernels.mark_chunk(self.compiled.program, arena.codes, arena.start, space, first, last, chances, found)
+            kernels.mark_chunk(world, arena.codes, arena.start, spaces[0], first, last, chances, found)
 
         in_parallel(part, range(0, records, self.chunk), self.workers)
         return found
@@ -151,36 +145,20 @@ class Trees:
         way = usual_way(self.compiled, state.counts, records, pressure.stay, sum(self.sizes(state.counts, state.arena)))
 
         def part(block: int) -> tuple[Counts, int]:
-            counts = state.counts.copy() if blocks == 1 else np.zeros_like(state.counts)
-            ledger = Ledger(
-                weight=pressure.weight,
-                bad=self.bad,
-                counts=counts,
-                goal=counts + missing,
-                linear=pressure.linear,
-                square=pressure.square,
-                group=self.sums.group,
-                low=self.sums.low,
-                high=self.sums.high,
-                lowest=sums.lowest / blocks,
-                highest=sums.highest / blocks,
-                pull=pressure.pull,
-                slack=self.sums.slack / blocks,
-            )
+            world, spaces = self.world(block)
+            write_ledger(world, make_ledger(self.sums, self.bad, -missing, pressure, sums, blocks))
             partners = np.flatnonzero(free[ends[block] : ends[block + 1]]) + ends[block]
             made = kernels_visits.visit_all(
-                self.compiled.program,
-                self.pool,
-                ledger,
+                world,
                 state.arena,
-                self.room(block),
+                spaces,
                 order[block],
                 partners,
                 block,
                 way,
                 (self.seed, number),
             )
-            return (counts - state.counts if blocks == 1 else counts), made
+            return np.rint(errors_of(world, len(missing)) + missing).astype(np.int64), made
 
         for counts, made in in_parallel(part, range(blocks), self.workers):
             state.counts = state.counts + counts

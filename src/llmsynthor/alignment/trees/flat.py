@@ -9,16 +9,11 @@ from numpy.typing import NDArray
 from llmsynthor.aims.aims import Aims
 from llmsynthor.aims.layout import Layout, Place, Roster, in_order
 from llmsynthor.alignment.trees import kernels
-from llmsynthor.alignment.trees.program import Compiled, Program, compile_aims
+from llmsynthor.alignment.trees.program import Compiled, compile_aims
+from llmsynthor.alignment.trees.world import make_world
 
 Counts = NDArray[np.int64]
 Floats = NDArray[np.float64]
-
-STACK = 128
-"""Values that an expression may hold at once; it is nested less deeply than this."""
-
-LOGGED = 400
-"""Rows that the log of a walk has room for, beside four times those of the record."""
 
 MOST_ROWS = 1_024
 """A top record grows to more rows than this only where one has them from the start."""
@@ -39,77 +34,6 @@ class Arena(NamedTuple):
     capacity: NDArray[np.int64]
     tail: NDArray[np.int64]
     changed: NDArray[np.bool_]
-
-
-class Space(NamedTuple):
-    """Room for one top record with all below it (see `kernels`): where each part begins in `ints` and `reals`.
-
-    `rows` and `cells` say how many rows and cells there is room for, `full` how long the log may be before a further move; `limit`
-    holds how many codes the record may come to have.
-    """
-
-    ints: NDArray[np.int64]
-    reals: Floats
-    n_units: int
-    n_columns: int
-    n_tables: int
-    rows: int
-    cells: int
-    full: int
-    first: int
-    unit: int
-    ancestor: int
-    low: int
-    high: int
-    code: int
-    cell: int
-    origin: int
-    dirty: int
-    limit: int
-    logged: int
-    log: int
-    old_place: int
-    value: int
-    stack: int
-    frame: int
-    old_value: int
-
-
-def make_space(program: Program, rows: int) -> Space:
-    """Make room for top records of so many rows."""
-    n_units, n_tables, n_columns = program.n_units, program.n_tables, program.n_columns
-    width = n_columns + n_tables
-    logged = (4 * (rows + 1) + LOGGED) * width
-    whole = {
-        "first": n_units + 1,
-        "unit": rows,
-        "ancestor": rows * n_units,
-        "low": rows * n_units,
-        "high": rows * n_units,
-        "code": rows * n_columns,
-        "cell": rows * n_tables,
-        "origin": 2 * rows,
-        "dirty": n_units * n_columns,
-        "limit": 1,
-        "logged": 2,
-        "log": 3 * logged,
-        "old_place": logged,
-    }
-    real = {"value": rows * n_columns, "stack": STACK, "frame": 4 * STACK, "old_value": logged}
-    starts: dict[str, int] = {}
-    for sizes in (whole, real):
-        starts |= dict(zip(sizes, np.cumsum([0, *sizes.values()]).tolist(), strict=False))
-    return Space(
-        ints=np.zeros(sum(whole.values()), dtype=np.int64),
-        reals=np.zeros(sum(real.values())),
-        n_units=n_units,
-        n_columns=n_columns,
-        n_tables=n_tables,
-        rows=rows,
-        cells=rows * n_tables,
-        full=logged - 3 * (rows + 1) * width,
-        **starts,
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,8 +128,8 @@ def computed_codes(aims: Aims, roster: Roster) -> dict[Place, NDArray[np.int32]]
     arena, sizes = pack(ordered, layout), [roster.sizes[unit] for unit, _ in layout.order]
     starts = np.cumsum([0, *sizes])
     codes = np.zeros(starts[-1], dtype=np.int32)
-    space = make_space(compiled.program, int(sizes_of(ordered, layout).rows.sum(axis=0).max(initial=1)))
-    kernels.columns_chunk(compiled.program, arena.codes, arena.start, space, 0, len(roster), codes, starts[:-1].copy())
+    world, spaces = make_world(compiled, int(sizes_of(ordered, layout).rows.sum(axis=0).max(initial=1)))
+    kernels.columns_chunk(world, arena.codes, arena.start, spaces[0], 0, len(roster), codes, starts[:-1].copy())
     sources = _sources(roster, layout)
     found = {}
     for (unit, position), first, last in zip(layout.order, starts, starts[1:], strict=False):

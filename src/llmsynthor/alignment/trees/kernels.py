@@ -4,194 +4,216 @@ A top record with all below it is loaded into a workspace: one row per record, i
 and the cell of every table that the row lies in. Plain arrays in, plain arrays changed in place.
 """
 
-import numba
+from typing import NamedTuple
 
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from llmsynthor.alignment.trees import fields as key
 from llmsynthor.alignment.trees.kernels_expressions import compute
+
+from llmsynthor.alignment.trees.borrow import borrow
 
 jit = numba.njit(nogil=True, cache=True)
 
 
+class World(NamedTuple):
+    """All whole numbers, and all others, that the kernels work on (see `fields`)."""
+
+    ints: NDArray[np.int64]
+    reals: NDArray[np.float64]
+
+
 @jit
-def cell_of(program, space, table, row):
+def cell_of(world, space, table, row):
     """Find the cell of a table that a row lies in."""
-    ints, room = program.ints, space.ints
-    position = ints[program.cell_ptr + table]
-    for k in range(ints[program.table_ptr + table], ints[program.table_ptr + table + 1]):
-        own = room[space.ancestor + row * space.n_units + ints[program.table_unit + k]]
-        code = room[space.code + own * space.n_columns + ints[program.table_column + k]]
-        position += ints[program.offsets + ints[program.table_offset + k] + code]
-    return ints[program.cells + position]
+    ints = world.ints
+    position = ints[ints[key.CELL_PTR] + table]
+    for k in range(ints[ints[key.TABLE_PTR] + table], ints[ints[key.TABLE_PTR] + table + 1]):
+        own = ints[space + ints[key.ROOM_ANCESTOR] + row * ints[key.N_UNITS] + ints[ints[key.TABLE_UNIT] + k]]
+        code = ints[space + ints[key.ROOM_CODE] + own * ints[key.N_COLUMNS] + ints[ints[key.TABLE_COLUMN] + k]]
+        position += ints[ints[key.OFFSETS] + ints[ints[key.TABLE_OFFSET] + k] + code]
+    return ints[ints[key.CELLS] + position]
 
 
 @jit
-def children(program, space, unit, row):
+def children(world, space, unit, row):
     """Number of records of `unit` that a row of its parent unit says it has."""
-    code = space.ints[space.code + row * space.n_columns + program.ints[program.count_column + unit]]
-    return program.ints[program.count_value + program.ints[program.count_start + unit] + code]
+    code = world.ints[space + world.ints[key.ROOM_CODE] + row * world.ints[key.N_COLUMNS] + world.ints[world.ints[key.COUNT_COLUMN] + unit]]
+    return world.ints[world.ints[key.COUNT_VALUE] + world.ints[world.ints[key.COUNT_START] + unit] + code]
 
 
 @jit
-def open_row(program, space, row, unit, above):
+def open_row(world, space, row, unit, above):
     """Note unit and ancestors of a new row below the row `above` (-1 for the top record)."""
-    room, n_units = space.ints, space.n_units
-    room[space.unit + row] = unit
+    ints, n_units = world.ints, world.ints[key.N_UNITS]
+    ints[space + ints[key.ROOM_UNIT] + row] = unit
     if above >= 0:
         for k in range(unit):
-            room[space.ancestor + row * n_units + k] = room[space.ancestor + above * n_units + k]
-        room[space.ancestor + row * n_units + program.ints[program.parent + unit]] = above
-    room[space.ancestor + row * n_units + unit] = row
+            ints[space + ints[key.ROOM_ANCESTOR] + row * n_units + k] = ints[space + ints[key.ROOM_ANCESTOR] + above * n_units + k]
+        ints[space + ints[key.ROOM_ANCESTOR] + row * n_units + ints[ints[key.PARENT] + unit]] = above
+    ints[space + ints[key.ROOM_ANCESTOR] + row * n_units + unit] = row
 
 
 @jit
-def close_unit(program, space, unit, n_rows):
+def close_unit(world, space, unit, n_rows):
     """Note, once all rows of a unit are there, where those below every row of a unit further above are."""
-    room, n_units, ints = space.ints, space.n_units, program.ints
-    room[space.first + unit + 1] = n_rows
-    below = ints[program.parent + unit]
-    above = ints[program.parent + below] if below >= 0 else -1
+    ints, n_units = world.ints, world.ints[key.N_UNITS]
+    ints[space + ints[key.ROOM_FIRST] + unit + 1] = n_rows
+    below = ints[ints[key.PARENT] + unit]
+    above = ints[ints[key.PARENT] + below] if below >= 0 else -1
     while above >= 0:
-        for row in range(room[space.first + above], room[space.first + above + 1]):
-            low, high = room[space.low + row * n_units + below], room[space.high + row * n_units + below]
+        for row in range(ints[space + ints[key.ROOM_FIRST] + above], ints[space + ints[key.ROOM_FIRST] + above + 1]):
+            low, high = ints[space + ints[key.ROOM_LOW] + row * n_units + below], ints[space + ints[key.ROOM_HIGH] + row * n_units + below]
             there = high > low
-            room[space.low + row * n_units + unit] = room[space.low + low * n_units + unit] if there else 0
-            room[space.high + row * n_units + unit] = room[space.high + (high - 1) * n_units + unit] if there else 0
-        below, above = above, ints[program.parent + above]
+            ints[space + ints[key.ROOM_LOW] + row * n_units + unit] = ints[space + ints[key.ROOM_LOW] + low * n_units + unit] if there else 0
+            ints[space + ints[key.ROOM_HIGH] + row * n_units + unit] = ints[space + ints[key.ROOM_HIGH] + (high - 1) * n_units + unit] if there else 0
+        below, above = above, ints[ints[key.PARENT] + above]
 
 
 @jit
-def load(program, codes, at, space):
+def load(world, codes, at, space):
     """Lay out the top record whose codes begin at `at`, without computed columns; returns where its codes end."""
-    room, ints, n_rows = space.ints, program.ints, 0
-    room[space.first] = 0
-    for unit in range(program.n_units):
-        parent, n_own = ints[program.parent + unit], ints[program.n_own + unit]
-        first = room[space.first + parent] if parent >= 0 else 0
-        last = room[space.first + parent + 1] if parent >= 0 else 1
+    ints, n_rows = world.ints, 0
+    ints[space + ints[key.ROOM_FIRST]] = 0
+    for unit in range(ints[key.N_UNITS]):
+        parent, n_own = ints[ints[key.PARENT] + unit], ints[ints[key.N_OWN] + unit]
+        first = ints[space + ints[key.ROOM_FIRST] + parent] if parent >= 0 else 0
+        last = ints[space + ints[key.ROOM_FIRST] + parent + 1] if parent >= 0 else 1
         for above in range(first, last):
-            number = children(program, space, unit, above) if parent >= 0 else 1
+            number = children(world, space, unit, above) if parent >= 0 else 1
             if parent >= 0:
-                room[space.low + above * space.n_units + unit] = n_rows
-                room[space.high + above * space.n_units + unit] = n_rows + number
+                ints[space + ints[key.ROOM_LOW] + above * ints[key.N_UNITS] + unit] = n_rows
+                ints[space + ints[key.ROOM_HIGH] + above * ints[key.N_UNITS] + unit] = n_rows + number
             for _ in range(number):
-                open_row(program, space, n_rows, unit, above if parent >= 0 else -1)
+                open_row(world, space, n_rows, unit, above if parent >= 0 else -1)
                 for axis in range(n_own):
-                    room[space.code + n_rows * space.n_columns + axis] = codes[at + axis]
+                    ints[space + ints[key.ROOM_CODE] + n_rows * ints[key.N_COLUMNS] + axis] = codes[at + axis]
                 at += n_own
                 n_rows += 1
-        close_unit(program, space, unit, n_rows)
+        close_unit(world, space, unit, n_rows)
     return at
 
 
 @jit
-def save(program, space, codes, at):
+def save(world, space, codes, at):
     """Write the own codes of all rows behind each other; returns where they end."""
-    room = space.ints
-    for row in range(room[space.first + program.n_units]):
-        n_own = program.ints[program.n_own + room[space.unit + row]]
+    ints = world.ints
+    for row in range(ints[space + ints[key.ROOM_FIRST] + ints[key.N_UNITS]]):
+        n_own = ints[ints[key.N_OWN] + ints[space + ints[key.ROOM_UNIT] + row]]
         for axis in range(n_own):
-            codes[at + axis] = room[space.code + row * space.n_columns + axis]
+            codes[at + axis] = ints[space + ints[key.ROOM_CODE] + row * ints[key.N_COLUMNS] + axis]
         at += n_own
     return at
 
 
 @jit
-def length_of(program, space):
+def length_of(world, space):
     """Codes that a laid out record takes."""
     total = 0
-    for unit in range(program.n_units):
-        rows = space.ints[space.first + unit + 1] - space.ints[space.first + unit]
-        total += rows * program.ints[program.n_own + unit]
+    for unit in range(world.ints[key.N_UNITS]):
+        rows = world.ints[space + world.ints[key.ROOM_FIRST] + unit + 1] - world.ints[space + world.ints[key.ROOM_FIRST] + unit]
+        total += rows * world.ints[world.ints[key.N_OWN] + unit]
     return total
 
 
 @jit
-def compute_all(program, space):
+def compute_all(world, space):
     """Compute all computed columns and all cells of a laid out record."""
-    ints, room = program.ints, space.ints
-    for computed in range(program.n_computed):
-        unit = ints[program.computed_unit + computed]
-        for row in range(room[space.first + unit], room[space.first + unit + 1]):
-            compute(program, space, computed, row)
-    for table in range(program.n_tables):
-        unit = ints[program.unit + table]
-        for row in range(room[space.first + unit], room[space.first + unit + 1]):
-            room[space.cell + row * space.n_tables + table] = cell_of(program, space, table, row)
+    ints = world.ints
+    for computed in range(ints[key.N_COMPUTED]):
+        unit = ints[ints[key.COMPUTED_UNIT] + computed]
+        for row in range(ints[space + ints[key.ROOM_FIRST] + unit], ints[space + ints[key.ROOM_FIRST] + unit + 1]):
+            compute(world, space, computed, row)
+    for table in range(ints[key.N_TABLES]):
+        unit = ints[ints[key.UNIT] + table]
+        for row in range(ints[space + ints[key.ROOM_FIRST] + unit], ints[space + ints[key.ROOM_FIRST] + unit + 1]):
+            ints[space + ints[key.ROOM_CELL] + row * ints[key.N_TABLES] + table] = cell_of(world, space, table, row)
 
 
 @jit
-def copy_space(program, source, target):
+def copy_part(ints, source, target, part, number):
+    """Copy the first numbers of a part of a workspace."""
+    here, there = source + ints[part], target + ints[part]
+    for k in range(number):
+        ints[there + k] = ints[here + k]
+
+
+@jit
+def copy_space(world, source, target):
     """Make one workspace like another."""
-    here, there = source.ints, target.ints
-    for k in range(program.n_units + 1):
-        there[source.first + k] = here[source.first + k]
-    n_rows = here[source.first + program.n_units]
-    n_units, n_columns, n_tables = source.n_units, source.n_columns, source.n_tables
-    for k in range(n_rows):
-        there[source.unit + k] = here[source.unit + k]
-    for k in range(n_rows * n_units):
-        there[source.ancestor + k] = here[source.ancestor + k]
-        there[source.low + k] = here[source.low + k]
-        there[source.high + k] = here[source.high + k]
-    for k in range(n_rows * n_columns):
-        there[source.code + k] = here[source.code + k]
-        target.reals[source.value + k] = source.reals[source.value + k]
-    for k in range(n_rows * n_tables):
-        there[source.cell + k] = here[source.cell + k]
+    ints, reals = world.ints, world.reals
+    n_units = ints[key.N_UNITS]
+    n_rows = ints[source + ints[key.ROOM_FIRST] + n_units]
+    copy_part(ints, source, target, key.ROOM_FIRST, n_units + 1)
+    copy_part(ints, source, target, key.ROOM_UNIT, n_rows)
+    copy_part(ints, source, target, key.ROOM_ANCESTOR, n_rows * n_units)
+    copy_part(ints, source, target, key.ROOM_LOW, n_rows * n_units)
+    copy_part(ints, source, target, key.ROOM_HIGH, n_rows * n_units)
+    copy_part(ints, source, target, key.ROOM_CODE, n_rows * ints[key.N_COLUMNS])
+    copy_part(ints, source, target, key.ROOM_CELL, n_rows * ints[key.N_TABLES])
+    here, there = ints[source] + ints[key.ROOM_VALUE], ints[target] + ints[key.ROOM_VALUE]
+    for k in range(n_rows * ints[key.N_COLUMNS]):
+        reals[there + k] = reals[here + k]
 
 
 @jit
-def rows_in_scope(program, space, unit, scope, row):
+def rows_in_scope(world, space, unit, scope, row):
     """Rows of a unit that a change of `row` may touch: 1 the one on its path, 2 that and the next, 3 all of the top record."""
-    room = space.ints
+    ints = world.ints
     if scope == 3:
-        return room[space.first + unit], room[space.first + unit + 1]
-    own = room[space.ancestor + row * space.n_units + unit]
+        return ints[space + ints[key.ROOM_FIRST] + unit], ints[space + ints[key.ROOM_FIRST] + unit + 1]
+    own = ints[space + ints[key.ROOM_ANCESTOR] + row * ints[key.N_UNITS] + unit]
     if scope == 1:
         return own, own + 1
-    parent = program.ints[program.parent + unit]
+    parent = ints[ints[key.PARENT] + unit]
     if parent < 0:
         return own, own + 1
-    above = room[space.ancestor + own * space.n_units + parent]
-    return own, min(own + 2, room[space.high + above * space.n_units + unit])
+    above = ints[space + ints[key.ROOM_ANCESTOR] + own * ints[key.N_UNITS] + parent]
+    return own, min(own + 2, ints[space + ints[key.ROOM_HIGH] + above * ints[key.N_UNITS] + unit])
 
 
 @jit
-def count_chunk(program, codes, starts, space, first, last, counts):
+def count_chunk(world, codes, starts, space, first, last, counts):
     """Add the top records [first, last) with all below them to the counts of every table's cells."""
-    room = space.ints
+    world = World(borrow(world.ints), borrow(world.reals))
+    ints = world.ints
     for top in range(first, last):
-        load(program, codes, starts[top], space)
-        compute_all(program, space)
-        for table in range(program.n_tables):
-            unit = program.ints[program.unit + table]
-            for row in range(room[space.first + unit], room[space.first + unit + 1]):
-                counts[room[space.cell + row * space.n_tables + table]] += 1
+        load(world, codes, starts[top], space)
+        compute_all(world, space)
+        for table in range(ints[key.N_TABLES]):
+            unit = ints[ints[key.UNIT] + table]
+            for row in range(ints[space + ints[key.ROOM_FIRST] + unit], ints[space + ints[key.ROOM_FIRST] + unit + 1]):
+                counts[ints[space + ints[key.ROOM_CELL] + row * ints[key.N_TABLES] + table]] += 1
 
 
 @jit
-def columns_chunk(program, codes, starts, space, first, last, found, ends):
+def columns_chunk(world, codes, starts, space, first, last, found, ends):
     """Append the codes of all computed columns of the top records [first, last): column k at `found[ends[k]]`, which moves on."""
-    room = space.ints
+    world = World(borrow(world.ints), borrow(world.reals))
+    ints = world.ints
     for top in range(first, last):
-        load(program, codes, starts[top], space)
-        for computed in range(program.n_computed):
-            unit, column = program.ints[program.computed_unit + computed], program.ints[program.column + computed]
-            for row in range(room[space.first + unit], room[space.first + unit + 1]):
-                compute(program, space, computed, row)
-                found[ends[computed]] = room[space.code + row * space.n_columns + column]
+        load(world, codes, starts[top], space)
+        for computed in range(ints[key.N_COMPUTED]):
+            unit, column = ints[ints[key.COMPUTED_UNIT] + computed], ints[ints[key.COLUMN] + computed]
+            for row in range(ints[space + ints[key.ROOM_FIRST] + unit], ints[space + ints[key.ROOM_FIRST] + unit + 1]):
+                compute(world, space, computed, row)
+                found[ends[computed]] = ints[space + ints[key.ROOM_CODE] + row * ints[key.N_COLUMNS] + column]
                 ends[computed] += 1
 
 
 @jit
-def mark_chunk(program, codes, starts, space, first, last, chances, found):
+def mark_chunk(world, codes, starts, space, first, last, chances, found):
     """Write to `found` (top records,) the largest of the `chances` (cells,) of the cells that each of [first, last) is in."""
-    room = space.ints
+    world = World(borrow(world.ints), borrow(world.reals))
+    ints = world.ints
     for top in range(first, last):
-        load(program, codes, starts[top], space)
-        compute_all(program, space)
+        load(world, codes, starts[top], space)
+        compute_all(world, space)
         largest = 0.0
-        for table in range(program.n_tables):
-            unit = program.ints[program.unit + table]
-            for row in range(room[space.first + unit], room[space.first + unit + 1]):
-                largest = max(largest, chances[room[space.cell + row * space.n_tables + table]])
+        for table in range(ints[key.N_TABLES]):
+            unit = ints[ints[key.UNIT] + table]
+            for row in range(ints[space + ints[key.ROOM_FIRST] + unit], ints[space + ints[key.ROOM_FIRST] + unit + 1]):
+                largest = max(largest, chances[ints[space + ints[key.ROOM_CELL] + row * ints[key.N_TABLES] + table]])
         found[top] = largest

@@ -2,6 +2,7 @@
 
 import numba
 
+from llmsynthor.alignment.trees import fields as key
 from llmsynthor.alignment.trees.kernels import close_unit, children, compute_all, length_of, open_row
 from llmsynthor.alignment.trees.kernels_ledger import below
 
@@ -11,38 +12,38 @@ REMOVE, ADD, TAKE, REPLACE = 0, 1, 2, 3
 
 
 @jit
-def draw_row(program, pool, space, row, dice):
+def draw_row(world, space, row, dice):
     """Write a row drawn from its unit's pool."""
-    unit = space.ints[space.unit + row]
-    n_own, first = program.ints[program.n_own + unit], pool.first[unit]
-    at = first + below(dice, pool.size[unit]) * n_own
+    unit = world.ints[space + world.ints[key.ROOM_UNIT] + row]
+    n_own = world.ints[world.ints[key.N_OWN] + unit]
+    at = world.ints[key.POOL_ROWS] + world.ints[world.ints[key.POOL_FIRST] + unit] + below(dice, world.ints[world.ints[key.POOL_SIZE] + unit]) * n_own
     for axis in range(n_own):
-        space.ints[space.code + row * space.n_columns + axis] = pool.rows[at + axis]
+        world.ints[space + world.ints[key.ROOM_CODE] + row * world.ints[key.N_COLUMNS] + axis] = world.ints[at + axis]
 
 
 @jit
-def put_row(program, pool, space, row, source, sources, dice):
+def put_row(world, space, row, source, sources, dice):
     """Write the codes of a new row: those of row `source` of one of `sources`, or drawn; `source` is (which, row)."""
     which, other = source
-    room = space.ints
-    room[space.origin + 2 * row], room[space.origin + 2 * row + 1] = which, other
+    ints = world.ints
+    ints[space + ints[key.ROOM_ORIGIN] + 2 * row], ints[space + ints[key.ROOM_ORIGIN] + 2 * row + 1] = which, other
     if which < 0:
-        draw_row(program, pool, space, row, dice)
+        draw_row(world, space, row, dice)
         return
-    for axis in range(program.ints[program.n_own + room[space.unit + row]]):
-        room[space.code + row * space.n_columns + axis] = sources[which].ints[
-            space.code + other * space.n_columns + axis
+    for axis in range(ints[ints[key.N_OWN] + ints[space + ints[key.ROOM_UNIT] + row]]):
+        ints[space + ints[key.ROOM_CODE] + row * ints[key.N_COLUMNS] + axis] = ints[
+            sources[which] + ints[key.ROOM_CODE] + other * ints[key.N_COLUMNS] + axis
         ]
 
 
 @jit
-def child_source(sources, space, unit, above, rank, edit):
+def child_source(world, sources, space, unit, above, rank, edit):
     """Where the child at a rank below the new row `above` comes from: (0 or 1, row there), or (-1, 0) to draw it."""
     kind, edited, x, p, k, y = edit
-    which, parent = space.ints[space.origin + 2 * above], space.ints[space.origin + 2 * above + 1]
+    which, parent = world.ints[space + world.ints[key.ROOM_ORIGIN] + 2 * above], world.ints[space + world.ints[key.ROOM_ORIGIN] + 2 * above + 1]
     if which < 0:
         return -1, 0
-    own = sources[which].ints[space.low + parent * space.n_units + unit] + rank
+    own = world.ints[sources[which] + world.ints[key.ROOM_LOW] + parent * world.ints[key.N_UNITS] + unit] + rank
     if which != 0 or unit != edited or parent != p:
         return which, own
     if kind == REPLACE:
@@ -55,52 +56,52 @@ def child_source(sources, space, unit, above, rank, edit):
 
 
 @jit
-def recount(program, space, row, edit):
+def recount(world, space, row, edit):
     """Bring the number of children that a copied row says it has to what an edit makes of it."""
     kind, edited, x, p, k, y = edit
-    room = space.ints
-    if kind == REPLACE or room[space.origin + 2 * row] != 0 or room[space.origin + 2 * row + 1] != p:
+    ints = world.ints
+    if kind == REPLACE or ints[space + ints[key.ROOM_ORIGIN] + 2 * row] != 0 or ints[space + ints[key.ROOM_ORIGIN] + 2 * row + 1] != p:
         return
-    if room[space.unit + row] == program.ints[program.parent + edited]:
-        place = space.code + row * space.n_columns + program.ints[program.count_column + edited]
-        room[place] += -1 if kind == REMOVE else 1
+    if ints[space + ints[key.ROOM_UNIT] + row] == ints[ints[key.PARENT] + edited]:
+        place = space + ints[key.ROOM_CODE] + row * ints[key.N_COLUMNS] + ints[ints[key.COUNT_COLUMN] + edited]
+        ints[place] += -1 if kind == REMOVE else 1
 
 
 @jit
-def rebuild(program, pool, sources, edit, space, dice):
+def rebuild(world, sources, edit, space, dice):
     """Lay out in `space` the record of the first of `sources` with an edit done, and compute it; says whether there is room.
 
     An edit is (kind, unit, x, p, k, y): remove row x; add a drawn row, or take row y of the second source, as child k of row p;
     or replace row x, a child of p, by row y of the second source. All below a row comes with it.
     """
-    room, ints, n_rows = space.ints, program.ints, 0
-    room[space.first] = 0
-    for unit in range(program.n_units):
-        parent = ints[program.parent + unit]
-        first = room[space.first + parent] if parent >= 0 else 0
-        last = room[space.first + parent + 1] if parent >= 0 else 1
+    ints, n_rows = world.ints, 0
+    ints[space + ints[key.ROOM_FIRST]] = 0
+    for unit in range(ints[key.N_UNITS]):
+        parent = ints[ints[key.PARENT] + unit]
+        first = ints[space + ints[key.ROOM_FIRST] + parent] if parent >= 0 else 0
+        last = ints[space + ints[key.ROOM_FIRST] + parent + 1] if parent >= 0 else 1
         for above in range(first, last):
-            number = children(program, space, unit, above) if parent >= 0 else 1
-            if n_rows + number > space.rows:
+            number = children(world, space, unit, above) if parent >= 0 else 1
+            if n_rows + number > ints[key.ROOM_ROWS]:
                 return False
             if parent >= 0:
-                room[space.low + above * space.n_units + unit] = n_rows
-                room[space.high + above * space.n_units + unit] = n_rows + number
+                ints[space + ints[key.ROOM_LOW] + above * ints[key.N_UNITS] + unit] = n_rows
+                ints[space + ints[key.ROOM_HIGH] + above * ints[key.N_UNITS] + unit] = n_rows + number
             for rank in range(number):
-                open_row(program, space, n_rows, unit, above if parent >= 0 else -1)
-                source = child_source(sources, space, unit, above, rank, edit) if parent >= 0 else (0, 0)
-                put_row(program, pool, space, n_rows, source, sources, dice)
-                recount(program, space, n_rows, edit)
+                open_row(world, space, n_rows, unit, above if parent >= 0 else -1)
+                source = child_source(world, sources, space, unit, above, rank, edit) if parent >= 0 else (0, 0)
+                put_row(world, space, n_rows, source, sources, dice)
+                recount(world, space, n_rows, edit)
                 n_rows += 1
-        close_unit(program, space, unit, n_rows)
-    if length_of(program, space) > room[space.limit]:
+        close_unit(world, space, unit, n_rows)
+    if length_of(world, space) > ints[space + key.LIMIT]:
         return False
-    compute_all(program, space)
+    compute_all(world, space)
     return True
 
 
 @jit
-def new_row(space, edit):
+def new_row(world, space, edit):
     """The row of a rebuilt record where an edit has been done: the one that came, or the one that now follows."""
     kind, unit, x, p, k, y = edit
-    return x if kind == REPLACE or kind == REMOVE else space.ints[space.low + p * space.n_units + unit] + k
+    return x if kind == REPLACE or kind == REMOVE else world.ints[space + world.ints[key.ROOM_LOW] + p * world.ints[key.N_UNITS] + unit] + k

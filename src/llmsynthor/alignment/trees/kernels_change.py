@@ -2,128 +2,135 @@
 
 import numba
 
+from llmsynthor.alignment.trees import fields as key
 from llmsynthor.alignment.trees.kernels import cell_of, rows_in_scope
 from llmsynthor.alignment.trees.kernels_expressions import compute
-from llmsynthor.alignment.trees.kernels_ledger import is_same
+from llmsynthor.alignment.trees.kernels_ledger import is_bad, is_same, weight_of
 
 jit = numba.njit(nogil=True, cache=True)
 
 
 @jit
-def clear_log(space):
+def clear_log(world, space):
     """Forget what has been changed."""
-    space.ints[space.logged] = 0
-    space.ints[space.logged + 1] = 0
+    world.ints[space + key.LOGGED] = 0
+    world.ints[space + key.LOGGED + 1] = 0
 
 
 @jit
-def write(space, place, value):
-    """Write one whole number and note what was there."""
-    room, at = space.ints, space.ints[space.logged]
-    room[space.log + 3 * at], room[space.log + 3 * at + 1], room[space.log + 3 * at + 2] = place, room[place], value
-    room[space.logged] = at + 1
-    room[place] = value
+def write(world, space, place, value):
+    """Write one whole number at a place of the workspace and note what was there."""
+    ints, at = world.ints, world.ints[space + key.LOGGED]
+    log = space + ints[key.ROOM_LOG] + 3 * at
+    ints[log], ints[log + 1], ints[log + 2] = place, ints[space + place], value
+    ints[space + key.LOGGED] = at + 1
+    ints[space + place] = value
 
 
 @jit
-def write_code(space, row, axis, code):
+def write_code(world, space, row, axis, code):
     """Write an own code and mark its column as changed; `refresh` must follow."""
-    place = space.code + row * space.n_columns + axis
-    if space.ints[place] != code:
-        write(space, place, code)
-        space.ints[space.dirty + space.ints[space.unit + row] * space.n_columns + axis] = 1
+    ints = world.ints
+    place, unit = ints[key.ROOM_CODE] + row * ints[key.N_COLUMNS] + axis, ints[space + ints[key.ROOM_UNIT] + row]
+    if ints[space + place] != code:
+        write(world, space, place, code)
+        ints[space + ints[key.ROOM_DIRTY] + unit * ints[key.N_COLUMNS] + axis] = 1
 
 
 @jit
-def is_touched(program, space, first, last):
+def is_touched(world, space, first, last):
     """Whether any of the columns listed at [first, last) has changed."""
     for k in range(first, last):
-        if space.ints[space.dirty + program.ints[k]] != 0:
+        if world.ints[space + world.ints[key.ROOM_DIRTY] + world.ints[k]] != 0:
             return True
     return False
 
 
 @jit
-def recompute(program, space, computed, scope, row):
+def recompute(world, space, computed, scope, row):
     """Compute a column for the rows in scope; marks it as changed where it is."""
-    room = space.ints
-    column, unit = program.ints[program.column + computed], program.ints[program.computed_unit + computed]
-    low, high = rows_in_scope(program, space, unit, scope, row)
+    ints = world.ints
+    column, unit = ints[ints[key.COLUMN] + computed], ints[ints[key.COMPUTED_UNIT] + computed]
+    low, high = rows_in_scope(world, space, unit, scope, row)
     for other in range(low, high):
-        place, number = space.code + other * space.n_columns + column, space.value + other * space.n_columns + column
-        code, value = room[place], space.reals[number]
-        compute(program, space, computed, other)
-        now, at = room[place], room[space.logged + 1]
-        if now == code and is_same(space.reals[number], value):
+        place = ints[key.ROOM_CODE] + other * ints[key.N_COLUMNS] + column
+        number = ints[key.ROOM_VALUE] + other * ints[key.N_COLUMNS] + column
+        code, value = ints[space + place], world.reals[ints[space] + number]
+        compute(world, space, computed, other)
+        now = ints[space + place]
+        if now == code and is_same(world.reals[ints[space] + number], value):
             continue
-        space.reals[space.old_value + at] = value
-        room[space.old_place + at] = number
-        room[space.logged + 1] = at + 1
+        logged = ints[space + key.LOGGED + 1]
+        world.reals[ints[space] + ints[key.ROOM_OLD_VALUE] + logged] = value
+        ints[space + ints[key.ROOM_OLD_PLACE] + logged] = number
+        ints[space + key.LOGGED + 1] = logged + 1
         if now != code:
-            room[place] = code
-            write(space, place, now)
-        room[space.dirty + unit * space.n_columns + column] = 1
+            ints[space + place] = code
+            write(world, space, place, now)
+        ints[space + ints[key.ROOM_DIRTY] + unit * ints[key.N_COLUMNS] + column] = 1
 
 
 @jit
-def refresh(program, ledger, space, move, row):
+def refresh(world, space, move, row):
     """Bring computed columns and cells up to date after own codes of a row were written.
 
     Returns the log-weight won and the forbidden cells gained.
     """
-    ints, room = program.ints, space.ints
-    for k in range(ints[program.touch_ptr + move], ints[program.touch_ptr + move + 1]):
-        computed = ints[program.touch + k]
-        first = program.source + ints[program.source_ptr + computed]
-        if is_touched(program, space, first, program.source + ints[program.source_ptr + computed + 1]):
-            recompute(program, space, computed, ints[program.touch_scope + k], row)
+    ints = world.ints
+    for k in range(ints[ints[key.TOUCH_PTR] + move], ints[ints[key.TOUCH_PTR] + move + 1]):
+        computed = ints[ints[key.TOUCH] + k]
+        first = ints[key.SOURCE] + ints[ints[key.SOURCE_PTR] + computed]
+        if is_touched(world, space, first, ints[key.SOURCE] + ints[ints[key.SOURCE_PTR] + computed + 1]):
+            recompute(world, space, computed, ints[ints[key.TOUCH_SCOPE] + k], row)
     won, broken = 0.0, 0
-    for k in range(ints[program.far_ptr + move], ints[program.far_ptr + move + 1]):
-        table = ints[program.far + k]
-        first = program.table_place + ints[program.table_ptr + table]
-        if not is_touched(program, space, first, program.table_place + ints[program.table_ptr + table + 1]):
+    for k in range(ints[ints[key.FAR_PTR] + move], ints[ints[key.FAR_PTR] + move + 1]):
+        table = ints[ints[key.FAR] + k]
+        first = ints[key.TABLE_PLACE] + ints[ints[key.TABLE_PTR] + table]
+        if not is_touched(world, space, first, ints[key.TABLE_PLACE] + ints[ints[key.TABLE_PTR] + table + 1]):
             continue
-        low, high = rows_in_scope(program, space, ints[program.unit + table], ints[program.far_scope + k], row)
+        low, high = rows_in_scope(world, space, ints[ints[key.UNIT] + table], ints[ints[key.FAR_SCOPE] + k], row)
         for other in range(low, high):
-            place = space.cell + other * space.n_tables + table
-            cell, before = cell_of(program, space, table, other), room[place]
+            place = ints[key.ROOM_CELL] + other * ints[key.N_TABLES] + table
+            cell, before = cell_of(world, space, table, other), ints[space + place]
             if cell != before:
-                write(space, place, cell)
-                won += ledger.weight[cell] - ledger.weight[before]
-                broken += ledger.bad[cell] - ledger.bad[before]
-    clean(program, space, move, row)
+                write(world, space, place, cell)
+                won += weight_of(world, cell) - weight_of(world, before)
+                broken += is_bad(world, cell) - is_bad(world, before)
+    clean(world, space, move, row)
     return won, broken
 
 
 @jit
-def clean(program, space, move, row):
+def clean(world, space, move, row):
     """Take the marks off all columns that a move can change."""
-    ints, room = program.ints, space.ints
-    unit = room[space.unit + row]
-    for axis in range(ints[program.n_own + unit]):
-        room[space.dirty + unit * space.n_columns + axis] = 0
-    for k in range(ints[program.touch_ptr + move], ints[program.touch_ptr + move + 1]):
-        computed = ints[program.touch + k]
-        column = ints[program.computed_unit + computed] * space.n_columns + ints[program.column + computed]
-        room[space.dirty + column] = 0
+    ints = world.ints
+    unit = ints[space + ints[key.ROOM_UNIT] + row]
+    for axis in range(ints[ints[key.N_OWN] + unit]):
+        ints[space + ints[key.ROOM_DIRTY] + unit * ints[key.N_COLUMNS] + axis] = 0
+    for k in range(ints[ints[key.TOUCH_PTR] + move], ints[ints[key.TOUCH_PTR] + move + 1]):
+        computed = ints[ints[key.TOUCH] + k]
+        column = ints[ints[key.COMPUTED_UNIT] + computed] * ints[key.N_COLUMNS] + ints[ints[key.COLUMN] + computed]
+        ints[space + ints[key.ROOM_DIRTY] + column] = 0
 
 
 @jit
-def unwind(space, ints_mark, reals_mark):
+def unwind(world, space, ints_mark, reals_mark):
     """Take back all that was logged behind the marks."""
-    room = space.ints
-    for k in range(room[space.logged] - 1, ints_mark - 1, -1):
-        room[room[space.log + 3 * k]] = room[space.log + 3 * k + 1]
-    for k in range(room[space.logged + 1] - 1, reals_mark - 1, -1):
-        space.reals[room[space.old_place + k]] = space.reals[space.old_value + k]
-    room[space.logged], room[space.logged + 1] = ints_mark, reals_mark
+    ints, log = world.ints, space + world.ints[key.ROOM_LOG]
+    for k in range(ints[space + key.LOGGED] - 1, ints_mark - 1, -1):
+        ints[space + ints[log + 3 * k]] = ints[log + 3 * k + 1]
+    places, values = space + ints[key.ROOM_OLD_PLACE], ints[space] + ints[key.ROOM_OLD_VALUE]
+    for k in range(ints[space + key.LOGGED + 1] - 1, reals_mark - 1, -1):
+        world.reals[ints[space] + ints[places + k]] = world.reals[values + k]
+    ints[space + key.LOGGED], ints[space + key.LOGGED + 1] = ints_mark, reals_mark
 
 
 @jit
-def replay(now, was):
+def replay(world, now, was):
     """Do to `was` what was logged in its changed copy `now`."""
-    room = now.ints
-    for k in range(room[now.logged]):
-        was.ints[room[now.log + 3 * k]] = room[now.log + 3 * k + 2]
-    for k in range(room[now.logged + 1]):
-        was.reals[room[now.old_place + k]] = now.reals[room[now.old_place + k]]
+    ints, reals, log = world.ints, world.reals, now + world.ints[key.ROOM_LOG]
+    for k in range(ints[now + key.LOGGED]):
+        ints[was + ints[log + 3 * k]] = ints[log + 3 * k + 2]
+    places = now + ints[key.ROOM_OLD_PLACE]
+    for k in range(ints[now + key.LOGGED + 1]):
+        reals[ints[was] + ints[places + k]] = reals[ints[now] + ints[places + k]]

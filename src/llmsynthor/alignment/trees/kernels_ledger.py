@@ -4,6 +4,7 @@ import numba
 import numpy as np
 
 from llmsynthor.alignment.rows.kernels import exp_below, mix
+from llmsynthor.alignment.trees import fields as key
 
 jit = numba.njit(nogil=True, cache=True)
 
@@ -30,103 +31,117 @@ def chance(dice, energy):
 
 
 @jit
-def missing(ledger, group):
+def missing(world, group):
     """What the sum of a group is out of reach."""
-    out = max(ledger.lowest[group], 0.0) - min(ledger.highest[group], 0.0)
-    return max(out - ledger.slack[group], 0.0)
+    reals, place = world.reals, world.ints[key.LEDGER_SUMS] + key.SUM_WIDTH * group
+    out = max(reals[place + key.LOWEST], 0.0) - min(reals[place + key.HIGHEST], 0.0)
+    return max(out - reals[place + key.SLACK], 0.0)
 
 
 @jit
-def move_sum(ledger, cell, sign):
-    """Let a record enter (sign 1) or leave the sum that its cell adds to; returns the energy won."""
-    group = ledger.group[cell]
-    if group == 0:
-        return 0.0
-    before = missing(ledger, group)
-    ledger.lowest[group] += sign * ledger.low[cell]
-    ledger.highest[group] += sign * ledger.high[cell]
-    return -ledger.pull[group] * (missing(ledger, group) - before)
+def move_sum(world, place, sign):
+    """Let a record enter (sign 1) or leave the sum that a cell, at its place, adds to; returns the energy won."""
+    reals, group = world.reals, int(world.reals[place + key.GROUP])
+    total, before = world.ints[key.LEDGER_SUMS] + key.SUM_WIDTH * group, missing(world, group)
+    reals[total + key.LOWEST] += sign * reals[place + key.LOW]
+    reals[total + key.HIGHEST] += sign * reals[place + key.HIGH]
+    return -reals[total + key.PULL] * (missing(world, group) - before)
 
 
 @jit
-def enter(ledger, cell):
+def enter(world, cell):
     """Let a record enter a cell; returns the energy won by the counts."""
-    before = ledger.counts[cell] - ledger.goal[cell]
-    ledger.counts[cell] += 1
-    won = -ledger.linear[cell] * (abs(before + 1.0) - abs(before)) - ledger.square[cell] * (2.0 * before + 1.0)
-    return won + move_sum(ledger, cell, 1.0)
+    reals, place = world.reals, world.ints[key.LEDGER_CELLS] + key.WIDTH * cell
+    before = reals[place + key.ERROR]
+    reals[place + key.ERROR] = before + 1.0
+    won = -reals[place + key.LINEAR] * (abs(before + 1.0) - abs(before)) - reals[place + key.SQUARE] * (2.0 * before + 1.0)
+    return won + move_sum(world, place, 1.0) if reals[place + key.GROUP] != 0.0 else won
 
 
 @jit
-def leave(ledger, cell):
+def leave(world, cell):
     """Let a record leave a cell; returns the energy won by the counts."""
-    before = ledger.counts[cell] - ledger.goal[cell]
-    ledger.counts[cell] -= 1
-    won = -ledger.linear[cell] * (abs(before - 1.0) - abs(before)) - ledger.square[cell] * (1.0 - 2.0 * before)
-    return won + move_sum(ledger, cell, -1.0)
+    reals, place = world.reals, world.ints[key.LEDGER_CELLS] + key.WIDTH * cell
+    before = reals[place + key.ERROR]
+    reals[place + key.ERROR] = before - 1.0
+    won = -reals[place + key.LINEAR] * (abs(before - 1.0) - abs(before)) - reals[place + key.SQUARE] * (1.0 - 2.0 * before)
+    return won + move_sum(world, place, -1.0) if reals[place + key.GROUP] != 0.0 else won
 
 
 @jit
-def tally(program, ledger, space):
+def weight_of(world, cell):
+    """Log-weight of a cell."""
+    return world.reals[world.ints[key.LEDGER_CELLS] + key.WIDTH * cell + key.WEIGHT]
+
+
+@jit
+def is_bad(world, cell):
+    """1 where a cell is forbidden, otherwise 0."""
+    return int(world.reals[world.ints[key.LEDGER_CELLS] + key.WIDTH * cell + key.BAD])
+
+
+@jit
+def tally(world, space):
     """Log-weight of a whole record, and how many of its cells are forbidden."""
-    room, score, broken = space.ints, 0.0, 0
-    for table in range(program.n_tables):
-        unit = program.ints[program.unit + table]
-        for row in range(room[space.first + unit], room[space.first + unit + 1]):
-            cell = room[space.cell + row * space.n_tables + table]
-            score += ledger.weight[cell]
-            broken += ledger.bad[cell]
+    ints, score, broken = world.ints, 0.0, 0
+    for table in range(ints[key.N_TABLES]):
+        unit = ints[ints[key.UNIT] + table]
+        for row in range(ints[space + ints[key.ROOM_FIRST] + unit], ints[space + ints[key.ROOM_FIRST] + unit + 1]):
+            cell = ints[space + ints[key.ROOM_CELL] + row * ints[key.N_TABLES] + table]
+            score += weight_of(world, cell)
+            broken += is_bad(world, cell)
     return score, broken
 
 
 @jit
-def turn_all(program, ledger, space, entering):
+def turn_all(world, space, entering):
     """Let all rows of a record enter (or leave) their cells; returns the energy won."""
-    room, won = space.ints, 0.0
-    for table in range(program.n_tables):
-        unit = program.ints[program.unit + table]
-        for row in range(room[space.first + unit], room[space.first + unit + 1]):
-            cell = room[space.cell + row * space.n_tables + table]
-            won += enter(ledger, cell) if entering else leave(ledger, cell)
+    ints, won = world.ints, 0.0
+    for table in range(ints[key.N_TABLES]):
+        unit = ints[ints[key.UNIT] + table]
+        for row in range(ints[space + ints[key.ROOM_FIRST] + unit], ints[space + ints[key.ROOM_FIRST] + unit + 1]):
+            cell = ints[space + ints[key.ROOM_CELL] + row * ints[key.N_TABLES] + table]
+            won += enter(world, cell) if entering else leave(world, cell)
     return won
 
 
 @jit
-def turn(program, ledger, was, now, whole):
+def turn(world, was, now, whole):
     """Bring the counts from the record `was` to `now`, its changed copy; returns the energy won."""
     if whole:
-        return turn_all(program, ledger, was, False) + turn_all(program, ledger, now, True)
-    room, won = now.ints, 0.0
-    first, last = now.cell, now.cell + now.cells
-    for k in range(room[now.logged]):
-        place = room[now.log + 3 * k]
+        return turn_all(world, was, False) + turn_all(world, now, True)
+    ints, won = world.ints, 0.0
+    first, last = ints[key.ROOM_CELL], ints[key.ROOM_CELL] + ints[key.ROOM_CELLS]
+    for k in range(ints[now + key.LOGGED]):
+        place = ints[now + ints[key.ROOM_LOG] + 3 * k]
         if place >= first and place < last:
-            won += leave(ledger, room[now.log + 3 * k + 1]) + enter(ledger, room[now.log + 3 * k + 2])
+            won += leave(world, ints[now + ints[key.ROOM_LOG] + 3 * k + 1]) + enter(world, ints[now + ints[key.ROOM_LOG] + 3 * k + 2])
     return won
 
 
 @jit
-def turn_back(program, ledger, was, now, whole):
+def turn_back(world, was, now, whole):
     """Undo `turn`."""
     if whole:
-        turn_all(program, ledger, now, False)
-        turn_all(program, ledger, was, True)
+        turn_all(world, now, False)
+        turn_all(world, was, True)
         return
-    room = now.ints
-    first, last = now.cell, now.cell + now.cells
-    for k in range(room[now.logged] - 1, -1, -1):
-        place = room[now.log + 3 * k]
+    ints = world.ints
+    first, last = ints[key.ROOM_CELL], ints[key.ROOM_CELL] + ints[key.ROOM_CELLS]
+    for k in range(ints[now + key.LOGGED] - 1, -1, -1):
+        place = ints[now + ints[key.ROOM_LOG] + 3 * k]
         if place >= first and place < last:
-            leave(ledger, room[now.log + 3 * k + 2])
-            enter(ledger, room[now.log + 3 * k + 1])
+            leave(world, ints[now + ints[key.ROOM_LOG] + 3 * k + 2])
+            enter(world, ints[now + ints[key.ROOM_LOG] + 3 * k + 1])
 
 
 @jit
-def own_weight(program, pool, space, row):
+def own_weight(world, space, row):
     """Log-weight with which a row is drawn by itself, from its unit's own tables."""
-    unit, won = space.ints[space.unit + row], 0.0
-    for k in range(program.ints[program.own_ptr + unit], program.ints[program.own_ptr + unit + 1]):
-        won += pool.weight[space.ints[space.cell + row * space.n_tables + program.ints[program.own_table + k]]]
+    ints, won = world.ints, 0.0
+    unit, cells = ints[space + ints[key.ROOM_UNIT] + row], space + ints[key.ROOM_CELL] + row * ints[key.N_TABLES]
+    for k in range(ints[ints[key.OWN_PTR] + unit], ints[ints[key.OWN_PTR] + unit + 1]):
+        won += world.reals[ints[key.POOL_WEIGHT] + ints[cells + ints[ints[key.OWN_TABLE] + k]]]
     return won
 
 

@@ -1,7 +1,6 @@
 """What new rows and values are drawn from: rows of each unit as its own tables have them, and how often each value occurs."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,23 +15,14 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 
-class Pool(NamedTuple):
-    """Rows of unit u begin at `first[u]` of `rows`, `size[u]` in all, grouped by the numbers of children that they name.
+Pool = Mapping[str, Integers | Floats]
+"""Parts of a pool by name.
 
-    Groups of unit u are numbered from `group_first[u]`; group g holds rows `group_ptr[g]` to `group_ptr[g + 1]` (not in) of its
-    unit. `weight` (cells,) are the log-weights under which the rows were drawn. Values of own variable a (numbered through) have
-    cumulative shares `below` and log-shares `log_share` from `code_first[a]` on.
-    """
-
-    rows: NDArray[np.int32]
-    first: Integers
-    size: Integers
-    group_first: Integers
-    group_ptr: Integers
-    weight: Floats
-    code_first: Integers
-    below: Floats
-    log_share: Floats
+Rows of unit u begin at `first[u]` of `rows`, `size[u]` in all, grouped by the numbers of children that they name. Groups of unit
+u are numbered from `group_first[u]`; group g holds rows `group_ptr[g]` to `group_ptr[g + 1]` (not in) of its unit. `weight`
+(cells,) are the log-weights under which the rows were drawn. Values of own variable a (numbered through) have cumulative shares
+`below` and log-shares `log_share` from `code_first[a]` on.
+"""
 
 
 def make_pool(
@@ -58,17 +48,17 @@ def make_pool(
             code_first.append(code_first[-1] + size)
             below.append(np.cumsum(shares))
             logs.append(np.log(np.maximum(shares, 1e-12)))
-    return Pool(
-        rows=np.concatenate(rows),
-        first=np.array(first[:-1], dtype=np.int64),
-        size=np.array([len(codes) for codes in drawn], dtype=np.int64),
-        group_first=np.array(group_first[:-1], dtype=np.int64),
-        group_ptr=np.concatenate(group_ptr).astype(np.int64),
-        weight=weight,
-        code_first=np.array(code_first, dtype=np.int64),
-        below=np.concatenate([*below, np.zeros(0)]),
-        log_share=np.concatenate([*logs, np.zeros(0)]),
-    )
+    return {
+        "rows": np.concatenate(rows).astype(np.int64),
+        "first": np.array(first[:-1], dtype=np.int64),
+        "size": np.array([len(codes) for codes in drawn], dtype=np.int64),
+        "group_first": np.array(group_first[:-1], dtype=np.int64),
+        "group_ptr": np.concatenate(group_ptr).astype(np.int64),
+        "code_first": np.array(code_first, dtype=np.int64),
+        "weight": weight,
+        "below": np.concatenate([*below, [0.0]]),
+        "log_share": np.concatenate([*logs, [0.0]]),
+    }
 
 
 def _shares(codes: Codes, allowed: NDArray[np.bool_]) -> Floats:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,78 +32,23 @@ Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 
-class Program(NamedTuple):
-    """Units, computed columns and tables: all whole numbers in `ints`, all others in `reals`.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """Units, computed columns and tables as flat arrays by name; `x_ptr` holds where each one's part of x starts.
 
-    Each field says where the entries of its name begin there; `x_ptr` holds where each one's part of x starts. (Two arrays, not
-    forty: the kernels hand them to each other all the time.) Cells of all tables are numbered through; cell 0 is nowhere. A
-    *move* is a change of one own variable (`single`, by number of the variable) or of all of a unit's that count no children
-    (`whole`): `touch` are the computed columns and `far` the tables that must be looked at then, each with a scope (see `reach`);
-    `source` and `table_place` are the columns that a computed column and a table read. A tie is a pair of variables, one of a
-    record and one of the next, with the code of either that matches each of the other.
+    Cells of all tables are numbered through; cell 0 is nowhere. A *move* is a change of one own variable (`single`, by number of
+    the variable) or of all of a unit's that count no children (`whole`): `touch` are the computed columns and `far` the tables
+    that must be looked at then, each with a scope (see `reach`); `source` and `table_place` are the columns that a computed
+    column and a table read. A tie is a pair of variables, one of a record and one of the next, with the code of either that
+    matches each of the other.
     """
 
-    ints: Integers
-    reals: Floats
+    arrays: Mapping[str, Integers | Floats]
     n_units: int
     n_tables: int
     n_computed: int
     n_columns: int
     n_open: int
-    parent: int
-    n_own: int
-    ops: int
-    code_start: int
-    computed_unit: int
-    column: int
-    kind: int
-    size: int
-    map_start: int
-    map_size: int
-    source_ptr: int
-    source: int
-    unit: int
-    unit_ptr: int
-    unit_table: int
-    own_ptr: int
-    own_table: int
-    table_ptr: int
-    table_unit: int
-    table_column: int
-    table_place: int
-    table_offset: int
-    offsets: int
-    cell_ptr: int
-    cells: int
-    axis_number: int
-    single: int
-    whole: int
-    touch_ptr: int
-    touch: int
-    touch_scope: int
-    far_ptr: int
-    far: int
-    far_scope: int
-    free_ptr: int
-    free_axis: int
-    count_column: int
-    count_size: int
-    count_start: int
-    count_value: int
-    is_open: int
-    open_unit: int
-    has_children: int
-    counting_ptr: int
-    counting: int
-    counting_size: int
-    tie_ptr: int
-    tie_first: int
-    tie_second: int
-    tie_start: int
-    tie_back: int
-    tie_map: int
-    constants: int
-    edges: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,7 +126,7 @@ def compile_aims(aims: Aims, priors: Sequence[tuple[int, Potential]]) -> Compile
     for first, _ in between:
         is_slack[first : first + 3] = True
     return Compiled(
-        program=pack_program(_assemble(aims, pieces, starts)),
+        program=_program(_assemble(aims, pieces, starts)),
         pieces=pieces,
         starts=starts,
         unit=unit,
@@ -246,25 +190,14 @@ def _own_piece(
     return Piece(unit=unit, projection=projection, places=places, fixed=fixed, goal=goal)
 
 
-def pack_program(arrays: Mapping[str, Integers | Floats]) -> Program:
-    """Put the arrays behind each other."""
-    at = {"ints": 0, "reals": 0}
-    parts: dict[str, list[Integers | Floats]] = {"ints": [], "reals": []}
-    starts = {}
-    for name, values in arrays.items():
-        kind = "reals" if values.dtype == np.float64 else "ints"
-        starts[name] = at[kind]
-        parts[kind].append(values.ravel())
-        at[kind] += values.size
+def _program(arrays: Mapping[str, Integers | Floats]) -> Program:
     return Program(
-        ints=np.concatenate(parts["ints"]).astype(np.int64),
-        reals=np.concatenate(parts["reals"]),
+        arrays=arrays,
         n_units=len(arrays["parent"]),
         n_tables=len(arrays["cell_ptr"]),
         n_computed=len(arrays["column"]),
         n_columns=int(max([*arrays["n_own"], *(arrays["column"] + 1)])),
         n_open=len(arrays["open_unit"]),
-        **starts,
     )
 
 

@@ -12,9 +12,11 @@ from llmsynthor.alignment.deal import Drawn, Own
 from llmsynthor.alignment.effort import in_parallel
 from llmsynthor.alignment.rows.program import Potential
 from llmsynthor.alignment.trees import kernels_visits
-from llmsynthor.alignment.trees.engine import Ledger, Trees
+from llmsynthor.alignment.trees.engine import Pressure, Trees, make_ledger
 from llmsynthor.alignment.trees.flat import Arena, Counts, Floats, pack, unpack
 from llmsynthor.alignment.trees.program import Compiled
+from llmsynthor.alignment.trees.sums import Current
+from llmsynthor.alignment.trees.world import Ledger, write_ledger
 from llmsynthor.population.order import put_in_order
 
 LIMIT = 200
@@ -106,12 +108,12 @@ def _repair(
 ) -> NDArray[np.int64]:
     """Try to repair the named records; returns those that could not be."""
     valid = np.zeros(len(arena.start), dtype=np.bool_)
+    world, spaces = trees.world(0)
+    write_ledger(world, idle_ledger(trees))
     kernels_visits.repair_chunk(
-        trees.compiled.program,
-        trees.pool,
-        idle_ledger(trees),
+        world,
         arena,
-        trees.room(0),
+        spaces,
         left,
         0,
         lowest,
@@ -126,21 +128,8 @@ def _repair(
 def idle_ledger(trees: Trees) -> Ledger:
     """A ledger in which nothing weighs but what is forbidden."""
     nothing, sums = np.zeros(len(trees.compiled.fixed)), np.zeros(len(trees.sums.scale))
-    return Ledger(
-        weight=nothing,
-        bad=trees.bad,
-        counts=np.zeros(len(nothing), dtype=np.int64),
-        goal=nothing,
-        linear=nothing,
-        square=nothing,
-        group=trees.sums.group,
-        low=trees.sums.low,
-        high=trees.sums.high,
-        lowest=sums,
-        highest=sums,
-        pull=sums,
-        slack=trees.sums.slack,
-    )
+    pressure = Pressure(weight=nothing, linear=nothing, square=nothing, pull=sums)
+    return make_ledger(trees.sums, trees.bad, nothing, pressure, Current(lowest=sums, highest=sums), 1)
 
 
 def _broken_rules(trees: Trees, arena: Arena) -> tuple[str, ...]:
