@@ -14,7 +14,7 @@ CYCLE = (0.7, 0.55, 0.45, 0.36, 0.3, 0.25, 0.2, 0.15)
 """Temperatures: one record too many costs its inverse. One slow cooling, then cycles."""
 
 COLD = 0.15
-CYCLES, GIVE_UP, STUCK = 60, 12, 2
+CYCLES, GIVE_UP, STUCK = 60, 15, 1000
 CHUNK = 3.0
 """Moves tried per record at each temperature."""
 
