@@ -4,8 +4,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llmsynthor.aims.words import say_missing
 from llmsynthor.population.aggregate import aggregate
-from llmsynthor.population.discrepancy import discrepancies, say_missing, total_variation
+from llmsynthor.population.discrepancy import discrepancies, total_variation
 from llmsynthor.realization.values import realize
 from llmsynthor.records.measure import tabulate
 from llmsynthor.spec.levels import Interval
