@@ -11,8 +11,7 @@ from llmsynthor.realization.values import realize
 from llmsynthor.records.measure import tabulate
 from llmsynthor.spec.levels import Interval
 from llmsynthor.spec.specification import Spec
-
-from .test_align import goals_of
+from tests.alignment.test_align import goals_of
 
 
 def _codes(spec: Spec, records: int, seed: int) -> np.ndarray:
