@@ -14,7 +14,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from llmsynthor.cli.progress import describe
+from llmsynthor.run.progress import describe
 from llmsynthor.llm import models
 from llmsynthor.spec.reading.files import save
 from llmsynthor.spec.specification import Spec

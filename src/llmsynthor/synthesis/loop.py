@@ -35,6 +35,7 @@ from llmsynthor.proposals.proposal import Proposal, admit, bound_count, draw
 from llmsynthor.spec.specification import Spec
 from llmsynthor.synthesis.nested import synthesize_nested
 from llmsynthor.synthesis.outcome import Notify, Options, Outcome, Progress, Step, expected_calls
+from llmsynthor.synthesis.stop import StopReason
 
 GROUPS = 3
 ALIGNED = 0.005
@@ -100,6 +101,7 @@ class _Run:
     expected: int = 0
     population: Population = field(init=False)
     stop_reason: str = ""
+    stop: StopReason | None = None
 
     def __post_init__(self) -> None:
         questions = planned_questions(self.goals, self.spec) if self.options.estimates else 0
@@ -125,7 +127,7 @@ class _Run:
         except AnswerError:
             return
         except BudgetError as spent:
-            self.stop_reason = str(spent)
+            self.stop_reason, self.stop = str(spent), StopReason.BUDGET_SPENT
             return
         known = {frozenset(group.variables) for group in given}
         self.groups = (*given, *(group for group in asked if frozenset(group.variables) not in known))
@@ -160,6 +162,7 @@ class _Run:
             if self.model is None or self.stop_reason or not found:
                 break
             if missing < ALIGNED or len(self.population) >= self.options.records:
+                self.stop = StopReason.NOTHING_MISSING
                 self.stop_reason = (
                     f"after {iteration - 1} iterations nothing is missing any more ({missing:.1%} of the records)"
                 )
@@ -172,8 +175,9 @@ class _Run:
                 dropped += 1
                 if dropped >= MOST_DROPPED:
                     self.stop_reason = f"{dropped} plans in a row were unusable; a larger model may do better"
+                    self.stop = StopReason.ANSWERS_UNUSABLE
             except BudgetError as spent:
-                self.stop_reason = str(spent)
+                self.stop_reason, self.stop = str(spent), StopReason.BUDGET_SPENT
             self.record(iteration)
 
     def merge_plan(self, iteration: int, found: tuple[Discrepancy, ...]) -> None:
@@ -289,6 +293,7 @@ class _Run:
             history=tuple(self.history),
             report=report,
             stop_reason=reason,
+            stop=None if report is not None else self.stop or StopReason.ITERATIONS_USED,
         )
 
     def record(self, iteration: int) -> None:

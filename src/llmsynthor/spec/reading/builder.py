@@ -1,10 +1,12 @@
 """From a document that has the right shape to a Spec that makes sense; collects every problem on the way."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
-from llmsynthor.errors import Problem
+from llmsynthor.errors import Problem, SpecError
+from llmsynthor.options import Budget, Method, changed
 from llmsynthor.spec.expressions import Expression, ExpressionError, parse
 from llmsynthor.spec.levels import Interval
 from llmsynthor.spec.reading.dependencies import read_dependencies
@@ -51,7 +53,7 @@ class Builder:
         self.problems += circle_problems(schema)
         targets = self.targets(document.targets, schema)
         rules = tuple(rule for k, part in enumerate(document.rules) for rule in self.rules(k, part, schema))
-        settings = Settings(**document.synthesis.model_dump())
+        settings = self.settings(document.synthesis.model_dump())
         return Spec(
             name=document.name,
             context=document.context,
@@ -63,6 +65,14 @@ class Builder:
             settings=settings,
             notes=tuple(problem for problem in self.problems if problem.severity == "warning"),
         )
+
+    def settings(self, said: Mapping[str, Any]) -> Settings:
+        try:
+            method, budget = changed(Method(), said), changed(Budget(), said)
+        except SpecError as error:
+            self.problems += [replace(problem, where=f"synthesis.{problem.where}") for problem in error.problems]
+            return Settings()
+        return Settings(records=said["records"], seed=said["seed"], llm=said["llm"], method=method, budget=budget)
 
     def unit(self, name: str, part: UnitPart) -> Unit:
         where = f"units.{name}"
