@@ -17,7 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from llmsynthor import errors
-    from llmsynthor.errors import DataError, LLMError, LLMSynthorError, ModelError, RunFolderError, SpecError
+    from llmsynthor.errors import DataError as DataError
+    from llmsynthor.errors import LLMError as LLMError
+    from llmsynthor.errors import LLMSynthorError, SpecError
+    from llmsynthor.errors import ModelError as ModelError
+    from llmsynthor.errors import RunFolderError as RunFolderError
     from llmsynthor.options import Budget, Method
     from llmsynthor.run.checked import check
     from llmsynthor.run.figures import evaluate, measure
@@ -41,8 +45,10 @@ if TYPE_CHECKING:
     from llmsynthor.synthesis.stop import StopReason
 
 _HOMES = {
-    "spec.drafts": ("category", "derived", "forbid", "integer", "mean", "number", "quantile", "table", "text", "total")
-    + ("unit",),
+    "spec.drafts": (
+        *("category", "integer", "number", "text", "derived", "unit"),
+        *("table", "mean", "total", "quantile", "forbid"),
+    ),
     "spec.specification": ("Spec",),
     "spec.reading.files": ("read_spec",),
     "run.checked": ("check",),

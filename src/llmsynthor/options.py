@@ -14,7 +14,9 @@ from llmsynthor.errors import Problem, SpecError
 Group = TypeVar("Group", "Method", "Budget")
 
 
-def _option(default: Any, about: str, *, low: float | None = None, high: float | None = None, key: str = "") -> Any:
+def _option(
+    about: str, *, default: Any = None, low: float | None = None, high: float | None = None, key: str = ""
+) -> Any:
     """A field with its limits, its words, and the key under which specs and the command line know it."""
     return field(default=default, metadata={"about": about, "low": low, "high": high, "key": key})
 
@@ -30,11 +32,11 @@ class Method:
     llmsynthor.errors.SpecError: temperature: the number is too large (found: 9). Give 2 or less.
     """
 
-    align: Literal["exact", "none"] = _option("exact", "exact (default), or none: the loop of the paper alone.")
-    iterations: int | None = _option(None, "Iterations of proposals (exact: 2, none: 100).", low=0)
-    proposals: int = _option(5, "Proposals per iteration (5).", low=1, high=20)
-    temperature: float = _option(0.7, "Temperature of the proposals (0.7).", low=0, high=2)
-    estimate: bool = _option(True, "Let the LLM estimate the joint tables that are missing (default: yes).")
+    align: Literal["exact", "none"] = _option("exact (default), or none: the loop of the paper alone.", default="exact")
+    iterations: int | None = _option("Iterations of proposals (exact: 2, none: 100).", low=0)
+    proposals: int = _option("Proposals per iteration (5).", default=5, low=1, high=20)
+    temperature: float = _option("Temperature of the proposals (0.7).", default=0.7, low=0, high=2)
+    estimate: bool = _option("Let the LLM estimate the joint tables that are missing (default: yes).", default=True)
 
     def __post_init__(self) -> None:
         _refuse(problems_of(type(self), {f.name: getattr(self, f.name) for f in fields(self)}))
@@ -58,15 +60,15 @@ class Budget:
 
     >>> Budget(cost=2)
     Traceback (most recent call last):
-    llmsynthor.errors.SpecError: max_cost: the price of tokens is not known. Give prompt_price and completion_price, of a million tokens each.
+    llmsynthor.errors.SpecError: max_cost: the price of tokens is not known. Give prompt_price and completion_price, per million.
     """
 
-    calls: int | None = _option(None, "Most LLM calls.", low=0, key="max_calls")
-    tokens: int | None = _option(None, "Most tokens, read and written.", low=0, key="max_tokens")
-    seconds: float | None = _option(None, "Most seconds spent in LLM calls.", low=0, key="max_seconds")
-    cost: float | None = _option(None, "Most that LLM calls may cost, by the prices given.", low=0, key="max_cost")
-    prompt_price: float | None = _option(None, "Price of a million tokens read.", low=0)
-    completion_price: float | None = _option(None, "Price of a million tokens written.", low=0)
+    calls: int | None = _option("Most LLM calls.", low=0, key="max_calls")
+    tokens: int | None = _option("Most tokens, read and written.", low=0, key="max_tokens")
+    seconds: float | None = _option("Most seconds spent in LLM calls.", low=0, key="max_seconds")
+    cost: float | None = _option("Most that LLM calls may cost, by the prices given.", low=0, key="max_cost")
+    prompt_price: float | None = _option("Price of a million tokens read.", low=0)
+    completion_price: float | None = _option("Price of a million tokens written.", low=0)
 
     def __post_init__(self) -> None:
         _refuse(problems_of(type(self), {f.name: getattr(self, f.name) for f in fields(self)}))
@@ -123,7 +125,7 @@ def problems_of(group: type[Method] | type[Budget], values: Mapping[str, Any]) -
     """What is wrong with options given by their fields' names."""
     found = [problem for option in options_of(group) for problem in _problems(group, option, values[option.name])]
     if group is Budget and values["cost"] is not None and None in (values["prompt_price"], values["completion_price"]):
-        advice = "give prompt_price and completion_price, of a million tokens each"
+        advice = "give prompt_price and completion_price, per million"
         found.append(Problem(where="max_cost", what="the price of tokens is not known", advice=advice))
     return found
 

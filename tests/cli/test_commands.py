@@ -14,8 +14,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from llmsynthor.run.progress import describe
 from llmsynthor.llm import models
+from llmsynthor.run.progress import describe
 from llmsynthor.spec.reading.files import save
 from llmsynthor.spec.specification import Spec
 from llmsynthor.synthesis.outcome import Progress

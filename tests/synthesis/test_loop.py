@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from llmsynthor.llm.ledger import Ledger, Recorded
-from llmsynthor.options import Budget
 from llmsynthor.llm.scripted import Scripted
+from llmsynthor.options import Budget
 from llmsynthor.spec.specification import Spec
 from llmsynthor.synthesis.loop import synthesize
 from llmsynthor.synthesis.outcome import Options, Outcome, expected_calls

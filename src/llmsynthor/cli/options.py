@@ -29,5 +29,5 @@ def with_options(*groups: type[Method] | type[Budget]) -> Callable[[Command], Co
 def _parameter(group: type[Method] | type[Budget], option: Field[Any]) -> inspect.Parameter:
     kind = kind_of(group, option)
     kind = str if get_origin(kind) is Literal else kind  # Method itself says which words there are
-    annotation = Annotated[kind | None, typer.Option(help=option.metadata["about"])]
+    annotation: Any = Annotated[kind | None, typer.Option(help=option.metadata["about"])]
     return inspect.Parameter(key_of(option), inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)

@@ -21,7 +21,7 @@ def as_enums(frames: Mapping[str, pl.DataFrame], schema: Schema) -> dict[str, pl
             fitting = [
                 frame[name].cast(pl.String).cast(enum)
                 for name, enum in enums.items()
-                if frame[name].cast(pl.String).drop_nulls().is_in(enum.categories).all()
+                if set(frame[name].cast(pl.String).drop_nulls().unique()) <= set(enum.categories)
             ]
             found[unit.name] = frame.with_columns(fitting)
     return found

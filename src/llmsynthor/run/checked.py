@@ -35,7 +35,7 @@ class Checked:
     def _calls(self) -> str:
         if self.calls is None:
             return "No run can be made."
-        took = "" if self.minutes is None else f", about {self.minutes:.1f} minutes"
+        took = "" if not self.calls or self.minutes is None else f", about {self.minutes:.1f} minutes"
         return f"A run makes at most {self.calls} LLM calls with {self.model}{took}."
 
 
@@ -43,9 +43,10 @@ def check(spec: Spec | str | os.PathLike[str] | Mapping[str, Any], llm: str | No
     """Find every problem of a spec, without a call; raises nothing for a spec that is wrong, but says so.
 
     >>> import llmsynthor as ls
-    >>> coins = ls.Spec(units=[ls.unit("toss", side=ls.category("head", "tail"))])
-    >>> print(ls.check(coins, llm="none"))
-    A run makes at most 0 LLM calls with none, about 0.0 minutes.
+    >>> coins = {"llmsynthor": 1, "units": {"toss": {"variables": {"side": {"kind": "coin"}}}}}
+    >>> checked = ls.check(coins)
+    >>> checked.ok, checked.calls, [problem.where for problem in checked.problems]
+    (False, None, ['units.toss.variables.side'])
     """
     words = llm or "local"
     try:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
+from itertools import pairwise
 
 import numpy as np
 import polars as pl
@@ -92,7 +93,7 @@ def _coded(spec: Spec, nested: Nested, at: str, owner: str, name: str) -> tuple[
     breaks = _breaks(spec, owner, variable, numbers)
     known = (numbers >= breaks[0]) & (numbers < breaks[-1])
     codes = np.where(known, np.searchsorted(breaks, numbers, side="right") - 1, len(breaks) - 1).astype(np.int64)
-    ends = [Interval(float(low), float(high)) for low, high in zip(breaks[:-1], breaks[1:], strict=True)]
+    ends = [Interval(float(low), float(high)) for low, high in pairwise(breaks)]
     return codes, [_shown(interval, variable) for interval in ends]
 
 

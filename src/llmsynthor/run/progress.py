@@ -9,6 +9,9 @@ from typing import Any
 
 from llmsynthor.synthesis.outcome import Progress
 
+Watch = Callable[[Progress], None] | bool | None
+"""What a caller may ask for: a callback, True for a bar, nothing."""
+
 STAGES = {
     "dependency": "asking which variables depend on each other",
     "copula": "asking how variables depend on each other",
@@ -35,7 +38,7 @@ def describe(event: Progress, elapsed: float) -> str:
 
 
 @contextmanager
-def watched(progress: Callable[[Progress], None] | bool | None) -> Iterator[Callable[[Progress], None]]:
+def watched(progress: Watch) -> Iterator[Callable[[Progress], None]]:
     """Give the callback of a run: the caller's own, one that draws (True), or one that says nothing."""
     if callable(progress):
         yield progress
@@ -77,7 +80,7 @@ def bar() -> Iterator[Callable[[Progress], None]]:
 
 
 def _drawing_in_notebook() -> Callable[[Progress], None]:
-    from IPython.display import HTML, display  # noqa: PLC0415  (a notebook has it)  # type: ignore[import-not-found]
+    from IPython.display import HTML, display  # noqa: PLC0415  (only a notebook has it)
 
     started = time.monotonic()
     shown: Any = display(HTML("<progress></progress> starting"), display_id=True)

@@ -1,5 +1,6 @@
 """One run from spec to records: the Python API's `synthesize`, and the folder that it leaves behind."""
 
+import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -180,7 +181,7 @@ def _finish(order: _Order, outcome: Outcome, journal: Journal, ledger: Ledger, n
         proposals=proposals_frame(outcome, records[spec.schema.top.name]),
         history=history_frame(outcome.history),
         disagreements=disagreements_frame(outcome),
-        manifest=dict(journal.manifest),
+        manifest=json.loads(json.dumps(journal.manifest)),  # as it is read back
         ledger=ledger,
         start=order.start,
     )

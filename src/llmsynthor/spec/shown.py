@@ -1,5 +1,6 @@
 """A spec in a notebook."""
 
+from collections.abc import Sequence
 from html import escape
 
 from llmsynthor.spec.schema import Category, Coded, Numeric, Text, Unit, Variable
@@ -44,7 +45,7 @@ def _target(target: Target) -> tuple[str, ...]:
     return target.name, target.unit, about, str(len(target.cells)), target.source
 
 
-def _rows(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _rows(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     if not rows:
         return ""
     titles = "".join(f"<th>{escape(title)}</th>" for title in head)

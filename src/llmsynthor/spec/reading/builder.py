@@ -1,6 +1,6 @@
 """From a document that has the right shape to a Spec that makes sense; collects every problem on the way."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ from llmsynthor.spec.reading.tables import read_target
 from llmsynthor.spec.rules import Rule
 from llmsynthor.spec.schema import Category, Coded, Derived, Numeric, Schema, Text, Unit, Variable
 from llmsynthor.spec.specification import Settings, Spec
-from llmsynthor.spec.targets import Target
+from llmsynthor.spec.targets import Statistic, Target
 
 
 @dataclass(slots=True)
@@ -140,7 +140,8 @@ class Builder:
             universe = self.universe(where, part, schema)
             target = read_target(part, where, schema, self.folder, universe, self.problems)
             if target is not None:
-                found.append(replace(target, number=number))
+                own = target.name if part.name else _free_name(target, {other.name for other in found})
+                found.append(replace(target, number=number, name=own))
         return tuple(found)
 
     def universe(self, where: str, part: TargetPart, schema: Schema) -> Expression | None:
@@ -166,6 +167,15 @@ class Builder:
 
     def problem(self, where: str, what: str, advice: str, found: str | None = None) -> None:
         self.problems.append(Problem(where=where, what=what, found=found, advice=advice))
+
+
+def _free_name(target: Target, taken: Set[str]) -> str:
+    """The name of a target that was given none, told apart from those before it."""
+    names = [target.name]
+    if isinstance(target, Statistic):
+        names.append(f"{target.statistic} of {target.variable}" + (f" by {', '.join(target.by)}" if target.by else ""))
+    names += [f"{names[-1]} ({number})" for number in range(2, len(taken) + 3)]
+    return next(name for name in names if name not in taken)
 
 
 def _parents_first(units: list[Unit]) -> tuple[Unit, ...]:

@@ -1,6 +1,6 @@
 """The shape of spec.yaml, as pydantic models: the edge where untrusted input is read."""
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, create_model, model_validator
 
@@ -153,7 +153,10 @@ def _settings() -> type[RunPart]:
     return create_model("SettingsPart", __base__=RunPart, **shapes)
 
 
-SettingsPart = _settings()
+if TYPE_CHECKING:
+    SettingsPart = RunPart
+else:
+    SettingsPart = _settings()
 
 
 class DependenciesPart(Part):
@@ -173,4 +176,4 @@ class Document(Part):
     rules: list[RuleEntry] = Field(default_factory=list)
     scenario: str = ""
     dependencies: DependenciesPart = Field(default_factory=DependenciesPart)
-    synthesis: SettingsPart = Field(default_factory=SettingsPart)  # type: ignore[valid-type]  # built above
+    synthesis: SettingsPart = Field(default_factory=SettingsPart)

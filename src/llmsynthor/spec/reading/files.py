@@ -56,22 +56,23 @@ def load(source: str | os.PathLike[str] | Mapping[str, Any] | Spec) -> Spec:
 
 
 def load_drafts(said: Mapping[str, Any]) -> Spec:
-    """Build a spec of the drafts that Python code says; raises SpecError that holds every problem."""
-    drafts = said.get("units", ())
-    units: dict[str, Any] = {draft.name: dict(draft.document) for draft in drafts if isinstance(draft, UnitDraft)}
-    problems = [
-        _no_draft(f"units[{k}]", draft, "unit(…)") for k, draft in enumerate(drafts) if type(draft) is not UnitDraft
-    ]
-    twice = sorted({name for name in units if [getattr(d, "name", None) for d in drafts].count(name) > 1})
+    """Build a spec of the drafts that Python code says; raises SpecError that holds every problem.
+
+    What is no draft where one should be goes on as it is: the checks say so, under its number.
+    """
+    drafts = list(said.get("units", ()))
+    units = {getattr(draft, "name", f"[{k}]"): _said(draft, UnitDraft) for k, draft in enumerate(drafts)}
+    names = [getattr(draft, "name", None) for draft in drafts]
     advice = "give each unit a name of its own"
-    problems += [Problem(where=f"units.{name}", what="a unit is given twice", advice=advice) for name in twice]
-    lists: dict[str, list[Any]] = {name: [] for name in LISTS}
-    for name, kind, way in (("targets", TargetDraft, "table(…)"), ("rules", RuleDraft, "forbid(…)")):
-        for k, draft in enumerate(said.get(name, ())):
-            if isinstance(draft, kind | Mapping) or (isinstance(draft, str) and kind is RuleDraft):
-                lists[name].append(dict(draft.document) if isinstance(draft, kind) else draft)
-            else:
-                problems.append(_no_draft(f"{name}[{k}]", draft, way))
+    problems = [
+        Problem(where=f"units.{name}", what="a unit is given twice", advice=advice)
+        for name in units
+        if names.count(name) > 1
+    ]
+    lists = {
+        "targets": [_said(draft, TargetDraft) for draft in said.get("targets", ())],
+        "rules": [_said(draft, RuleDraft) for draft in said.get("rules", ())],
+    }
     rest = {key: part for key, part in said.items() if key not in ("units", *LISTS) and part is not None}
     try:
         spec = _build({"llmsynthor": 1, **rest, "units": units, **lists}, Path(), "spec")
@@ -82,8 +83,8 @@ def load_drafts(said: Mapping[str, Any]) -> Spec:
     return spec
 
 
-def _no_draft(where: str, found: Any, way: str) -> Problem:
-    return Problem(where=where, what="it is no draft of this kind", found=type(found).__name__, advice=f"use {way}")
+def _said(draft: Any, kind: type[UnitDraft] | type[TargetDraft] | type[RuleDraft]) -> Any:
+    return dict(draft.document) if isinstance(draft, kind) else draft
 
 
 def _build(raw: Any, folder: Path, where: str) -> Spec:
