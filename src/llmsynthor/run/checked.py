@@ -56,6 +56,4 @@ def check(spec: Spec | str | os.PathLike[str] | Mapping[str, Any], llm: str | No
     except SpecError as error:
         return Checked(problems=tuple(error.problems), calls=None, minutes=None, model=words)
     minutes = None if found.seconds is None else found.seconds / 60
-    return Checked(
-        problems=(*found.unsupported, *found.warnings), calls=found.calls, minutes=minutes, model=found.model
-    )
+    return Checked(problems=found.warnings, calls=found.calls, minutes=minutes, model=found.model)

@@ -38,8 +38,8 @@ def first_manifest(spec: Spec, settings: Settings, choice: Choice | None, base_u
 
 
 @dataclass(slots=True, kw_only=True)
-class Journal:
-    """The manifest of a run that goes on, kept on disk at what the run has come to."""
+class Standing:
+    """Where a run stands: its manifest, kept on disk at what the run has come to."""
 
     manifest: dict[str, Any]
     folder: RunFolder | None

@@ -58,7 +58,7 @@ class Solution:
     estimated: dict[str, pl.DataFrame]
     manifest: dict[str, Any]
     ledger: Ledger
-    start: pl.DataFrame | None = None
+    start: Mapping[str, pl.DataFrame] | None = None
 
     @property
     def stop(self) -> StopReason:
@@ -143,7 +143,11 @@ def read_solution(folder: str | Path | os.PathLike[str]) -> Solution:
         for unit in spec.schema.units
         if (frame := _parquet(path / "records" / f"{unit.name}.parquet", needed=unit is spec.schema.top)) is not None
     }
-    start = _parquet(path / "start.parquet", needed=False)
+    single = {spec.schema.top.name: path / "start.parquet"}
+    starts = single | {
+        unit.name: path / "start" / f"{unit.name}.parquet" for unit in spec.schema.units if len(spec.schema.units) > 1
+    }
+    start = {unit: frame for unit, file in starts.items() if (frame := _parquet(file, needed=False)) is not None}
     estimated = {file.name: _csv(file, {}) for file in sorted((path / "estimated").glob("*.csv"))}
     return Solution(
         spec=spec,
@@ -156,7 +160,7 @@ def read_solution(folder: str | Path | os.PathLike[str]) -> Solution:
         estimated=estimated,
         manifest={"stop": StopReason.ALIGNED.name, **manifest},
         ledger=Ledger(path / LEDGER if (path / LEDGER).is_file() else None),
-        start=start,
+        start=start or None,
     )
 
 
@@ -215,8 +219,8 @@ def write_all(solution: Solution, folder: RunFolder) -> None:
     folder.write_csv("dependencies.csv", solution.dependencies)
     for name, table in solution.estimated.items():
         folder.write_csv(f"estimated/{name}", table)
-    if solution.start is not None:
-        folder.write_parquet("start.parquet", solution.start)
+    for unit, frame in (solution.start or {}).items():
+        folder.write_parquet(f"start/{unit}.parquet" if len(solution.start or {}) > 1 else "start.parquet", frame)
     folder.write_parquet("proposals.parquet", solution.proposals)
     folder.write_parquet("history.parquet", solution.history)
     folder.write_manifest(solution.manifest)

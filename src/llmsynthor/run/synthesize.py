@@ -17,9 +17,9 @@ from llmsynthor.llm.ledger import Ledger, Recorded
 from llmsynthor.llm.opening import Choice, choose
 from llmsynthor.options import Budget, Method
 from llmsynthor.records.levels import as_enums
-from llmsynthor.records.measure import read_records, records_digest
+from llmsynthor.records.measure import read_start, start_digest
 from llmsynthor.records.run_folder import claim
-from llmsynthor.run.manifest import Journal, first_manifest
+from llmsynthor.run.manifest import Standing, first_manifest
 from llmsynthor.run.progress import watched
 from llmsynthor.run.settings import resolve, without_model
 from llmsynthor.run.solution import Solution, write_all, write_spec
@@ -38,7 +38,6 @@ from llmsynthor.run.tables import (
 from llmsynthor.spec.checks.checks import forbidden_targets, warnings
 from llmsynthor.spec.specification import Settings, Spec
 from llmsynthor.synthesis.loop import synthesize as run_loop
-from llmsynthor.synthesis.loop import unsupported
 from llmsynthor.synthesis.outcome import Options, Outcome, Progress, explained
 from llmsynthor.synthesis.stop import StopReason
 
@@ -81,10 +80,10 @@ def synthesize(  # noqa: PLR0913  (what is made, by whom, where; all that says h
     spec = spec if isinstance(spec, Spec) else Spec.load(spec)
     given = {"records": records, "seed": seed, "llm": llm if isinstance(llm, str) else None, **options}
     settings = resolve(spec, given, method=method, budget=budget)
-    problems = [*forbidden_targets(spec), *unsupported(spec, align=settings.method.align, start=start is not None)]
+    problems = forbidden_targets(spec)
     if problems:
         raise SpecError(*problems)
-    begin = read_records(start) if start is not None else None
+    begin = read_start(spec, start) if start is not None else None
     if begin is not None:
         llm, settings = without_model(llm, settings)
     if not isinstance(llm, Choice):
@@ -92,13 +91,13 @@ def synthesize(  # noqa: PLR0913  (what is made, by whom, where; all that says h
     choice = llm if isinstance(llm, Choice) else choose(settings.llm or "local", base_url=base_url)
     manifest = first_manifest(spec, settings, choice, base_url)
     if begin is not None:
-        manifest["start"] = {"rows": begin.height, "digest": records_digest(begin)}
+        manifest["start"] = start_digest(spec, begin)
     folder = claim(Path(out), manifest, resume=resume, force=force) if out is not None else None
     ledger = Ledger(folder.ledger if folder is not None else None)
     model = _recorded(choice, ledger, settings.budget)
     order = _Order(spec=spec, options=_options(settings, workers), start=begin)
     with watched(progress) as notify:
-        return _make(order, Journal(manifest=manifest, folder=folder, model=model), ledger, notify)
+        return _make(order, Standing(manifest=manifest, folder=folder, model=model), ledger, notify)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +106,7 @@ class _Order:
 
     spec: Spec
     options: Options
-    start: pl.DataFrame | None
+    start: Mapping[str, pl.DataFrame] | None
 
 
 def _recorded(choice: Choice | None, ledger: Ledger, budget: Budget) -> Recorded | None:
@@ -120,56 +119,56 @@ def _options(settings: Settings, workers: int | None) -> Options:
     return Options(records=settings.records or 0, seed=settings.seed or 0, workers=workers, **asdict(settings.method))
 
 
-def _make(order: _Order, journal: Journal, ledger: Ledger, progress: Notify) -> Solution:
+def _make(order: _Order, standing: Standing, ledger: Ledger, progress: Notify) -> Solution:
     """Work through the stages; whatever ends the run early is written to the manifest before it is passed on."""
-    folder, model = journal.folder, journal.model
+    folder, model = standing.folder, standing.model
 
     def notify(event: Progress) -> None:
-        journal.begin(event.stage)
+        standing.begin(event.stage)
         progress(event)
 
     try:
-        journal.note(StopReason.RUNNING, "running", "the run has begun")
+        standing.note(StopReason.RUNNING, "running", "the run has begun")
         if folder is not None:
             write_spec(order.spec, folder)
         outcome = run_loop(order.spec, order.options, model, notify=notify, start=order.start)
-        solution = _finish(order, outcome, journal, ledger, notify)
+        solution = _finish(order, outcome, standing, ledger, notify)
         if folder is not None:
             write_all(solution, folder)
     except KeyboardInterrupt:
-        journal.interrupted()
+        standing.interrupted()
         raise
     except (LLMError, RunFolderError) as error:
-        journal.failed(error)
+        standing.failed(error)
         raise
     if model is not None and model.spent.new:
         speed.remember(model.identity, ledger.mean_seconds(model.identity))
     return solution
 
 
-def _finish(order: _Order, outcome: Outcome, journal: Journal, ledger: Ledger, notify: Notify) -> Solution:
+def _finish(order: _Order, outcome: Outcome, standing: Standing, ledger: Ledger, notify: Notify) -> Solution:
     """Give the records their values, and compare them with what was wanted."""
     spec, rounds = order.spec, order.options.rounds
     notify(Progress(stage="realize", iteration=rounds, iterations=rounds, discrepancy=None, calls=0, expected_calls=0))
     records = records_frames(spec, outcome, seed=order.options.seed)
     comparisons = compare(spec, records)
     outcome = explained(outcome, {c.target.name for c in comparisons if c.status == "unmet"})
-    estimates = compare(replace(outcome.spec or spec, targets=outcome.leaned), records)
+    estimates = compare(replace(outcome.spec, targets=outcome.leaned), records)
     names = [goal.name for goal, _ in outcome.tables]
     start = dict(zip(names, outcome.report.start, strict=True)) if outcome.report else {}
     fitted = dict(zip(names, outcome.report.fitted, strict=True)) if outcome.report else {}
-    journal.manifest |= {
+    standing.manifest |= {
         "dependency": _dependency(outcome),
         "alignment": summary(comparisons, outcome),
         "warnings": [str(problem) for problem in warnings(spec)],
         "rules_broken": rules_broken(spec, records),
         "start_changes": start_summary(outcome),
     }
-    journal.manifest |= {
-        "usage": journal.usage,
+    standing.manifest |= {
+        "usage": standing.usage,
         "stage": "done",
         "status": "done",
-        "stop": _stop(outcome, journal.manifest).name,
+        "stop": _stop(outcome, standing.manifest).name,
         "stop_reason": outcome.stop_reason,
     }
     return Solution(
@@ -181,7 +180,7 @@ def _finish(order: _Order, outcome: Outcome, journal: Journal, ledger: Ledger, n
         proposals=proposals_frame(outcome, records[spec.schema.top.name]),
         history=history_frame(outcome.history),
         disagreements=disagreements_frame(outcome),
-        manifest=json.loads(json.dumps(journal.manifest)),  # as it is read back
+        manifest=json.loads(json.dumps(standing.manifest)),  # as it is read back
         ledger=ledger,
         start=order.start,
     )
