@@ -3,6 +3,7 @@
 from typing import Any
 
 import llmsynthor as ls
+from tests.homes import HOMES
 
 
 def test_errors_are_told_not_raised(document: Any) -> None:
@@ -32,3 +33,8 @@ def test_calls_are_those_of_the_model(document: Any) -> None:
     assert checked.calls is not None
     assert checked.calls > 0
     assert "openai:any" in str(checked)
+
+
+def test_universes_with_functions_over_others_are_checked() -> None:
+    """A universe that looks at the record before is no reason to fail: all kinds of target are looked through."""
+    assert ls.check(HOMES, llm="none").ok

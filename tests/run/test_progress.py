@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from llmsynthor.run.progress import bar, in_notebook, watched
+from llmsynthor.run.progress import bar, describe, in_notebook, watched
 from llmsynthor.synthesis.outcome import Progress
 
 
@@ -62,3 +62,11 @@ def test_display_in_a_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
         notify(event("copula", 2, 8))
     assert 'value="2" max="8"' in shown[-1]
     assert len(shown) == 2
+
+
+def test_progress_says_what_a_person_wants() -> None:
+    """One line holds stage, iteration, discrepancy, calls and the time that is left."""
+    event = Progress(stage="proposals", iteration=2, iterations=4, discrepancy=0.5, calls=2, expected_calls=5)
+    line = describe(event, elapsed=20.0)
+    for piece in ("proposals", "iteration 2 of 4", "0.5000", "calls 2 of 5", "about 30 s left"):
+        assert piece in line

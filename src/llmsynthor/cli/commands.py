@@ -93,7 +93,6 @@ def synthesize(
     **options: Any,
 ) -> None:
     """Make records that meet the tables of a spec."""
-    from llmsynthor.cli.progress import live_progress  # noqa: PLC0415
     from llmsynthor.run.synthesize import synthesize as make  # noqa: PLC0415
 
     given: dict[str, Any] = {
@@ -104,8 +103,8 @@ def synthesize(
         "workers": workers,
         "start": start,
     }
-    with _ending_on_interrupt(), live_progress() as progress:
-        solution = make(spec, **given, **options, out=out, resume=resume, force=force, progress=progress)
+    with _ending_on_interrupt():
+        solution = make(spec, **given, **options, out=out, resume=resume, force=force, progress=True)
     _print_solution(solution, out)
     raise typer.Exit(solution.exit_code)
 
