@@ -14,11 +14,11 @@ from pydantic import ValidationError
 
 from llmsynthor.errors import Problem, SpecError
 from llmsynthor.options import written
-from llmsynthor.spec.drafts import RuleDraft, TargetDraft, UnitDraft
 from llmsynthor.spec.levels import Interval, Level
 from llmsynthor.spec.reading.builder import Builder
 from llmsynthor.spec.reading.dependencies import write_dependencies
 from llmsynthor.spec.reading.document import Document
+from llmsynthor.spec.reading.drafts import RuleDraft, TargetDraft, UnitDraft
 from llmsynthor.spec.reading.yaml_text import read_yaml, write_yaml
 from llmsynthor.spec.rules import Rule
 from llmsynthor.spec.schema import Category, Derived, Numeric, Text, Unit, Variable
