@@ -11,7 +11,7 @@ from llmsynthor.aims.grid import Axis, Grid, draw_evenly
 from llmsynthor.aims.moments import Moment, bring_moments
 from llmsynthor.aims.projection import Projection, project_columns, project_condition
 from llmsynthor.aims.quantiles import QuantileGoal, bring_quantiles
-from llmsynthor.spec.expressions import evaluate
+from llmsynthor.records.evaluate import evaluate
 from llmsynthor.spec.levels import Interval, Level
 from llmsynthor.spec.rules import Rule
 from llmsynthor.spec.schema import Category

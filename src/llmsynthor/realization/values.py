@@ -10,7 +10,7 @@ from scipy.interpolate import PchipInterpolator
 from llmsynthor.aims.goals import Goal, Goals
 from llmsynthor.aims.grid import Axis, Grid, draw_evenly, whole_or_not
 from llmsynthor.realization.shift import shift_means
-from llmsynthor.spec.expressions import evaluate
+from llmsynthor.records.evaluate import evaluate
 from llmsynthor.spec.rules import Rule
 from llmsynthor.spec.schema import Category, Numeric
 

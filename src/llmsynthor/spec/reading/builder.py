@@ -10,7 +10,8 @@ from llmsynthor.spec.levels import Interval
 from llmsynthor.spec.reading.dependencies import read_dependencies
 from llmsynthor.spec.reading.document import (
     CategoryPart,
-    DerivedPart,
+    ComputedPart,
+    DerivedLookupPart,
     Document,
     IncludePart,
     NumericPart,
@@ -23,6 +24,7 @@ from llmsynthor.spec.reading.document import (
 )
 from llmsynthor.spec.reading.kinds import circle_problems, condition_problems, derived_problems
 from llmsynthor.spec.reading.libraries import included
+from llmsynthor.spec.reading.lookups import with_lookups
 from llmsynthor.spec.reading.structure import structure_problems
 from llmsynthor.spec.reading.tables import read_target
 from llmsynthor.spec.rules import Rule
@@ -42,6 +44,9 @@ class Builder:
         """Build the spec, or None where its units make no sense."""
         units = [self.unit(name, part) for name, part in document.units.items()]
         found = list(structure_problems(units))
+        if not any(problem.severity == "error" for problem in found):
+            units = with_lookups(units, document, self.folder, self.problems)
+            found = list(structure_problems(units))
         self.problems += found
         if any(problem.severity == "error" for problem in found):
             return None
@@ -67,7 +72,8 @@ class Builder:
     def unit(self, name: str, part: UnitPart) -> Unit:
         where = f"units.{name}"
         variables = [self.variable(f"{where}.variables.{key}", key, value) for key, value in part.variables.items()]
-        derived = [self.derived(f"{where}.derived.{key}", key, value) for key, value in part.derived.items()]
+        computed = {key: value for key, value in part.derived.items() if not isinstance(value, DerivedLookupPart)}
+        derived = [self.derived(f"{where}.derived.{key}", key, value) for key, value in computed.items()]
         return Unit(
             name=name,
             variables=tuple(variable for variable in variables if variable is not None),
@@ -76,7 +82,7 @@ class Builder:
             count=part.count,
         )
 
-    def variable(self, where: str, name: str, part: VariablePart | DerivedPart) -> Variable | None:
+    def variable(self, where: str, name: str, part: VariablePart) -> Variable | None:
         if isinstance(part, TextPart):
             about = {"label": part.label, "description": part.description}
             return Text(name=name, prompt=part.prompt, max_words=part.max_words, **about)
@@ -96,7 +102,7 @@ class Builder:
         about = {"unit": part.unit, "label": part.label, "description": part.description}
         return Numeric(name=name, kind=part.kind, range=Interval(low, high), **about)
 
-    def derived(self, where: str, name: str, part: DerivedPart) -> Derived | None:
+    def derived(self, where: str, name: str, part: ComputedPart) -> Derived | None:
         variable = self.coded(where, name, part)
         expression = self.expression(where, part.expression)
         return Derived(variable=variable, expression=expression) if variable and expression else None

@@ -45,7 +45,45 @@ class DerivedNumericPart(NumericPart):
     expression: str
 
 
-DerivedPart = Annotated[DerivedCategoryPart | DerivedNumericPart, Field(discriminator="kind")]
+class LookupPart(Part):
+    """A table that gives a derived variable: `by` names the variables it is entered by, or maps them to its columns."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True)
+
+    table: Any = None
+    cells: list[dict[str, Any]] | None = None
+    by: list[str] | dict[str, str] = Field(min_length=1)
+    value: str
+    default: str | int | float | None = None
+
+    @model_validator(mode="after")
+    def one_origin(self) -> "LookupPart":
+        if (self.table is None) == (self.cells is None):
+            raise ValueError("give either `table` (a file) or `cells` (rows in the spec), one of the two")
+        return self
+
+
+class DerivedLookupPart(Part):
+    """What is left out of `kind`, `levels` and `range` is taken from the table."""
+
+    lookup: LookupPart
+    kind: Literal["category", "integer", "number"] | None = None
+    levels: list[str] | None = None
+    range: list[float] | None = Field(default=None, min_length=2, max_length=2)
+    unit: str = ""
+    label: str = ""
+    description: str = ""
+
+
+def _derived_shape(value: Any) -> str:
+    return "a lookup" if isinstance(value, dict) and "lookup" in value else "an expression"
+
+
+ComputedPart = Annotated[DerivedCategoryPart | DerivedNumericPart, Field(discriminator="kind")]
+DerivedPart = Annotated[
+    Annotated[DerivedLookupPart, Tag("a lookup")] | Annotated[ComputedPart, Tag("an expression")],
+    Discriminator(_derived_shape),
+]
 
 
 class UnitPart(Part):

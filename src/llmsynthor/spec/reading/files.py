@@ -12,10 +12,12 @@ import polars as pl
 from pydantic import ValidationError
 
 from llmsynthor.errors import Problem, SpecError
+from llmsynthor.spec.expressions import Lookup
 from llmsynthor.spec.levels import Interval, Level
 from llmsynthor.spec.reading.builder import Builder
 from llmsynthor.spec.reading.dependencies import write_dependencies
 from llmsynthor.spec.reading.document import Document
+from llmsynthor.spec.reading.lookups import lookup_frame
 from llmsynthor.spec.reading.yaml_text import read_yaml, write_yaml
 from llmsynthor.spec.rules import Rule
 from llmsynthor.spec.schema import Category, Derived, Numeric, Text, Unit, Variable
@@ -23,7 +25,7 @@ from llmsynthor.spec.specification import Settings, Spec
 from llmsynthor.spec.targets import Statistic, Table, Target
 
 LISTS = ("targets", "rules")
-UNION_NAMES = ("category", "integer", "number", "text", "a name", "a rule", "an include")
+UNION_NAMES = ("category", "integer", "number", "text", "a name", "a rule", "an include") + ("a lookup", "an expression")
 """What pydantic puts into the place of an error to say which of several shapes it tried."""
 
 SETTINGS = tuple(Settings.__dataclass_fields__)
@@ -118,6 +120,8 @@ def save(spec: Spec, folder: Path) -> Path:
     tables.mkdir(parents=True, exist_ok=True)
     for number, target in enumerate(spec.targets):
         table_frame(target).write_csv(tables / _table_file(number, target))
+    for unit, derived, frame in _lookups(spec):
+        frame.write_csv(tables / _lookup_file(unit, derived))
     path = folder / "spec.yaml"
     path.write_text(write_yaml(_document(spec)), encoding="utf-8")
     return path
@@ -126,6 +130,8 @@ def save(spec: Spec, folder: Path) -> Path:
 def digest(spec: Spec) -> str:
     """SHA-256 over all that the spec says, tables included; where its files lie does not matter."""
     content = {"document": _document(spec), "tables": [table_frame(t).write_csv() for t in spec.targets]}
+    looked_up = [frame.write_csv() for _, _, frame in _lookups(spec)]
+    content |= {"lookups": looked_up} if looked_up else {}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
@@ -178,13 +184,30 @@ def _rule(rule: Rule) -> dict[str, str]:
 def _unit(unit: Unit) -> dict[str, Any]:
     written: dict[str, Any] = {"variables": {variable.name: _variable(variable) for variable in unit.variables}}
     if unit.derived:
-        written["derived"] = {derived.name: _derived(derived) for derived in unit.derived}
+        written["derived"] = {derived.name: _derived(unit, derived) for derived in unit.derived}
     if unit.parent is not None:
         written |= {"parent": unit.parent, "count": unit.count}
     return written
 
 
-def _derived(derived: Derived) -> dict[str, Any]:
+def _lookups(spec: Spec) -> Iterator[tuple[Unit, Derived, pl.DataFrame]]:
+    for unit in spec.schema.units:
+        for derived in unit.derived:
+            frame = lookup_frame(derived)
+            if frame is not None:
+                yield unit, derived, frame
+
+
+def _lookup_file(unit: Unit, derived: Derived) -> str:
+    return f"lookup-{unit.name}-{derived.name}.csv"
+
+
+def _derived(unit: Unit, derived: Derived) -> dict[str, Any]:
+    table = derived.expression.tree
+    if isinstance(table, Lookup):
+        keys = [str(key) for key in table.keys]
+        lookup = {"table": f"tables/{_lookup_file(unit, derived)}", "by": keys, "value": derived.name}
+        return {**_variable(derived.variable), "lookup": lookup}
     return {**_variable(derived.variable), "expression": derived.expression.text}
 
 
