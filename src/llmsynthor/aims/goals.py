@@ -193,7 +193,7 @@ def _universe_share(goal: Goal, shares: Sequence[Floats]) -> float:
 
 def table_levels(table: Table, grid: Grid) -> tuple[tuple[Level, ...], ...]:
     """The levels of each column of a table, in the order in which its cells are numbered."""
-    axes = [grid.axes[grid.position(name)] for name in table.columns]
+    axes = [grid.axis(name) for name in table.columns]
     return tuple(_levels_of(axis, [cell[k] for cell in table.cells]) for k, axis in enumerate(axes))
 
 

@@ -20,6 +20,9 @@ from llmsynthor.spec.schema import Numeric
 from llmsynthor.spec.specification import Spec
 from llmsynthor.spec.targets import Statistic, Table, last_digit
 
+COMPUTED_CELLS = 8
+"""Values of a derived number cannot be moved: an error of its sums is weighed in so many parts of the range of its values."""
+
 LARGEST_STEP = 3.0
 """Largest change of a tilt in one sweep, in units of one over the range of the variable."""
 
@@ -32,7 +35,8 @@ class Moment:
 
     `cells` (groups,) name the groups, `errors` (groups,) are margins of error, zero where none are given. `lows` and `highs` are
     the least and the largest value in each cell of the axis. A total belongs to a population of `population` records, and is
-    scaled to the records asked for; None says that it is meant for just those.
+    scaled to the records asked for; None says that it is meant for just those. A derived number has no axis of codes: its `axis`
+    is -1, and its cells are its values.
     """
 
     target: Statistic
@@ -53,6 +57,8 @@ class Moment:
     @property
     def width(self) -> float:
         """Typical distance of two cells: the unit in which an error of a mean is weighed."""
+        if self.axis < 0 and len(self.lows) > 1:
+            return float(max(np.diff(self.lows).min(), np.ptp(self.lows) / COMPUTED_CELLS))
         return float(np.median(np.diff(self.middles))) if len(self.lows) > 1 else 1.0
 
     @property
@@ -71,6 +77,12 @@ class Moment:
     @property
     def is_total(self) -> bool:
         return self.target.statistic == "total"
+
+    def slack(self, group: int) -> float:
+        """What the sum of a group may be off: half a whole number, half a step of a derived one."""
+        if self.axis < 0:
+            return 0.5 * self.width + 1e-9
+        return 0.5 + 1e-6 if self.whole else 1e-9 * abs(float(self.values[group]))
 
     def totals(self, records: float) -> Floats:
         """Wanted sums of the groups, zero for a mean: what the records' values less the mean add up to."""
@@ -101,21 +113,20 @@ def stated_population(spec: Spec, unit: str) -> float | None:
 
 
 def _moment(target: Statistic, grid: Grid, population: float | None) -> Moment:
-    axis = grid.position(target.variable)
+    entry, own = grid.function(target.variable), grid.axis(target.variable)
     levels = [list(dict.fromkeys(cell[k] for cell in target.cells)) for k in range(len(target.by))]
     values, errors = np.full([len(column) for column in levels], np.nan), np.zeros([len(column) for column in levels])
     margins = target.margins_of_error or (0.0,) * len(target.cells)
     for cell, value, error in zip(target.cells, target.values, margins, strict=True):
         place = tuple(column.index(level) for column, level in zip(levels, cell, strict=True))
         values[place], errors[place] = value, error
-    own = grid.axes[axis]
-    lows, highs = own.breaks[:-1], own.breaks[1:]
-    if isinstance(own.variable, Numeric) and own.variable.integer:
+    lows, highs = own.breaks[:-1], own.breaks[1:] if entry is None else own.breaks[:-1]
+    if entry is None and isinstance(own.variable, Numeric) and own.variable.integer:
         lows, highs = np.ceil(lows), np.ceil(highs) - 1
     projection = project_columns(grid, [*target.by, own.name], [*levels, own.levels], target.universe)
     return Moment(
         target=target,
-        axis=axis,
+        axis=grid.position(target.variable) if entry is None else -1,
         projection=projection,
         values=values.ravel(),
         cells=tuple(product(*levels)),
@@ -190,7 +201,7 @@ def reach(
                 mean = 0.0 if moment.is_total else value
                 low[here], high[here] = moment.lows - mean, moment.highs - mean
                 penalty.append(1.0 / moment.width**2)
-                slack.append(0.5 + 1e-6 if moment.whole else 1e-9 * abs(value))
+                slack.append(moment.slack(number))
                 start.append(-totals[number])
         cell += moment.projection.size
     lowest, highest = (np.bincount(group, ends * counts, len(penalty)) + np.array(start) for ends in (low, high))

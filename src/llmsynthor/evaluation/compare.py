@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from llmsynthor.aims.moments import stated_population
+from llmsynthor.aims.moments import COMPUTED_CELLS, stated_population
 from llmsynthor.dependence.copula import MAXIMUM_ENTROPY
 from llmsynthor.population.discrepancy import say_cell, say_missing
 from llmsynthor.records.linked import Nested, column, nest
@@ -139,6 +139,9 @@ def compare_statistic(spec: Spec, target: Statistic, nested: Nested) -> Comparis
             wanted = wanted * (records / population if population else 1.0)
         if not column(nested, target.unit, target.variable).dtype.is_integer():
             rounding = NUMERIC_ROUNDING * np.maximum(np.abs(wanted), 1e-12)
+        if _is_derived(spec, target) and len(values):
+            each = np.maximum(counts, 1.0) if target.statistic == "mean" else 1.0
+            rounding = np.maximum(rounding, 0.5 * float(np.ptp(values)) / COMPUTED_CELLS / each)
     error = np.where(np.isnan(got), np.inf, np.abs(np.nan_to_num(got) - wanted))
     return Comparison(
         target=target,
@@ -147,6 +150,11 @@ def compare_statistic(spec: Spec, target: Statistic, nested: Nested) -> Comparis
         tvd=float("nan"),
         status=_statistic_status(target, wanted, error, rounding),
     )
+
+
+def _is_derived(spec: Spec, target: Statistic) -> bool:
+    owner, _ = spec.schema.find(target.unit, target.variable)
+    return any(derived.name == target.variable.rpartition(".")[2] for derived in spec.schema[owner].derived)
 
 
 def _statistic_status(target: Statistic, wanted: Floats, error: Floats, rounding: Floats) -> Status:

@@ -70,6 +70,7 @@ def _operate(node: Operation, names: Mapping[Node, str]) -> pl.Expr:
         "and": lambda: pl.all_horizontal(parts),
         "or": lambda: pl.any_horizontal(parts),
         "abs": parts[0].abs,
+        "floor": parts[0].floor,
         "+": lambda: parts[0] + parts[1],
         "-": lambda: parts[0] - parts[1],
         "*": lambda: parts[0] * parts[1],

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from llmsynthor.aims.aims import set_aims
+from llmsynthor.aims.derived import flat_goals, needs_trees
 from llmsynthor.aims.feasibility import find_contradictions
-from llmsynthor.aims.goals import Goals, bring_to_grid
-from llmsynthor.aims.grid import build_grid
+from llmsynthor.aims.goals import Goals
 from llmsynthor.aims.reconcile import Disagreement, say_entry
 from llmsynthor.aims.reconcile_moments import reconcile_sources
 from llmsynthor.dependence.estimation import planned_questions
@@ -81,7 +81,7 @@ def examine(spec: Spec, llm: str | None = None) -> Examined:
 
 def _questions(spec: Spec, every: Sequence[Goals]) -> int:
     """Scoring calls at most."""
-    if spec.schema.is_nested:
+    if needs_trees(spec):
         aims = set_aims(spec)
         return planned_nested(aims) + planned_composition(aims) if every else 0
     return sum(planned_questions(goals, spec) for goals in every)
@@ -89,10 +89,11 @@ def _questions(spec: Spec, every: Sequence[Goals]) -> int:
 
 def _goals(spec: Spec) -> tuple[tuple[Goals, ...], tuple[Disagreement, ...]]:
     """What the own variables of each unit must meet, and where tables disagree."""
-    if spec.schema.is_nested:
+    own = None if len(spec.schema.units) > 1 else flat_goals(spec)
+    if own is None:
         aims = set_aims(spec)
         return aims.own, aims.disagreements
-    goals, disagreements = reconcile_sources(bring_to_grid(spec, build_grid(spec, spec.schema.top)))
+    goals, disagreements = reconcile_sources(own)
     return (goals,), disagreements
 
 

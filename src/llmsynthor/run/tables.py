@@ -14,6 +14,7 @@ from llmsynthor.dependence.kin.beliefs import Belief
 from llmsynthor.evaluation.compare import Comparison
 from llmsynthor.realization.linked import realize_nested
 from llmsynthor.realization.values import realize
+from llmsynthor.records.linked import nest
 from llmsynthor.spec.levels import Interval
 from llmsynthor.spec.reading.files import table_frame
 from llmsynthor.spec.specification import Spec
@@ -169,7 +170,9 @@ def records_frame(spec: Spec, outcome: Outcome, *, seed: int) -> pl.DataFrame:
     values = realize(outcome.goals, codes, rng=np.random.default_rng([seed, 30]), known=known)
     texts = [pl.lit(None, dtype=pl.String).alias(text.name) for text in unit.texts]
     origin = pl.Series("proposal_id", outcome.population.proposal)
-    frame = values.with_columns(texts).select([variable.name for variable in unit.variables])
+    computed = nest({unit.name: values}, spec.schema).frames[unit.name]
+    named = [variable.name for variable in (*unit.variables, *(derived.variable for derived in unit.derived))]
+    frame = computed.with_columns(texts).select(named)
     frame = frame.with_columns(pl.select(pl.when(origin >= 0).then(origin).alias("proposal_id"))["proposal_id"])
     if starting is not None:
         changed = (starting.codes != codes).any(axis=1)

@@ -62,7 +62,10 @@ class Choices:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """`symbol` is a comparison, an arithmetic sign, `and`, `or`, `not`, `neg`, `if` (condition, then, else), or a function."""
+    """`symbol` is a comparison, an arithmetic sign, `and`, `or`, `not`, `neg`, `if` (condition, then, else), or a function.
+
+    `floor` stands in no text: it rounds a whole derived number down where its expression is written in its place.
+    """
 
     symbol: str
     operands: "tuple[Node, ...]"
@@ -282,7 +285,13 @@ def cut_points(expression: Expression, name: str, *, integer: bool) -> tuple[fro
         if isinstance(node, Lookup):
             keyed = [levels for key, levels in zip(node.keys, node.levels, strict=True) if key == Reference(None, name)]
             simple += len(keyed)
-            ends = {end for levels in keyed for level in levels if isinstance(level, Interval) for end in (level.low, level.high)}
+            ends = {
+                end
+                for levels in keyed
+                for level in levels
+                if isinstance(level, Interval)
+                for end in (level.low, level.high)
+            }
             points |= {edge for end in ends for edge in _edges(end, ">=", integer=integer)}
         elif isinstance(node, Operation) and node.symbol in COMPARISONS.values():
             found = _constants(node, name)

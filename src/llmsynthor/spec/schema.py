@@ -101,11 +101,6 @@ class Schema:
     def top(self) -> Unit:
         return self.units[0]
 
-    @property
-    def is_nested(self) -> bool:
-        """Whether records hang together or have derived variables: then whole top records are aligned."""
-        return len(self.units) > 1 or any(unit.derived for unit in self.units)
-
     def __getitem__(self, name: str) -> Unit:
         for unit in self.units:
             if unit.name == name:

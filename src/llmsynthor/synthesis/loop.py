@@ -12,9 +12,9 @@ from typing import Literal
 import numpy as np
 import polars as pl
 
+from llmsynthor.aims.derived import flat_goals, needs_trees
 from llmsynthor.aims.feasibility import find_contradictions
-from llmsynthor.aims.goals import Goals, bring_to_grid, with_tables
-from llmsynthor.aims.grid import build_grid
+from llmsynthor.aims.goals import Goals, with_tables
 from llmsynthor.aims.reconcile import Disagreement
 from llmsynthor.aims.reconcile_moments import reconcile_sources
 from llmsynthor.alignment.align import Aligned, Effort, Report, Start, align
@@ -50,10 +50,11 @@ SCALE = 1_000
 def unsupported(spec: Spec, *, align: str | None = None, start: bool = False) -> tuple[Problem, ...]:
     """Say what is asked for that this version reads but does not make yet."""
     found = []
-    if spec.schema.is_nested and align == "none":
+    trees = needs_trees(spec)
+    if trees and align == "none":
         advice = "use --align exact"
         found.append(Problem(where="align", what="nested records are not made without alignment", advice=advice))
-    if spec.schema.is_nested and start:
+    if trees and start:
         advice = "leave --start out"
         what = "a starting population of nested records is not taken yet"
         found.append(Problem(where="start", what=what, advice=advice))
@@ -70,9 +71,10 @@ def synthesize(
     problems = unsupported(spec, align=options.align, start=start is not None)
     if problems:
         raise SpecError(*problems)
-    if spec.schema.is_nested:
+    own = None if len(spec.schema.units) > 1 else flat_goals(spec)
+    if own is None:
         return synthesize_nested(spec, options, model, notify=notify)
-    goals, disagreements = reconcile_sources(bring_to_grid(spec, build_grid(spec, spec.schema.top)))
+    goals, disagreements = reconcile_sources(own)
     run = _Run(spec=spec, options=options, goals=goals, model=model, notify=notify, disagreements=disagreements)
     if start is not None:
         rng = np.random.default_rng([options.seed, 40])

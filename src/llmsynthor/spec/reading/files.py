@@ -25,7 +25,7 @@ from llmsynthor.spec.specification import Settings, Spec
 from llmsynthor.spec.targets import Statistic, Table, Target
 
 LISTS = ("targets", "rules")
-UNION_NAMES = ("category", "integer", "number", "text", "a name", "a rule", "an include") + ("a lookup", "an expression")
+UNION_NAMES = ("category", "integer", "number", "text", "a name", "a rule", "an include", "a lookup", "an expression")
 """What pydantic puts into the place of an error to say which of several shapes it tried."""
 
 SETTINGS = tuple(Settings.__dataclass_fields__)

@@ -296,7 +296,9 @@ def _variable(
     if not low < high:
         place.problem("a range needs two finite ends, low < high", "correct the range", str(part.range))
         return None
-    return Numeric(name=name, kind="integer" if kind == "integer" else "number", range=Interval(low, high), unit=part.unit, **about)
+    return Numeric(
+        name=name, kind="integer" if kind == "integer" else "number", range=Interval(low, high), unit=part.unit, **about
+    )
 
 
 def _kind(texts: Sequence[str], numbers: Sequence[float | None], *, ranged: bool) -> str:
