@@ -28,7 +28,9 @@ def evaluate(expression: Expression, frame: pl.DataFrame) -> pl.Series:
 
 def evaluate_tree(tree: Node, leaves: Mapping[Node, pl.Series], height: int) -> pl.Series:
     """Evaluate a tree whose references, and whose functions over children, have the given values, each shape (height,)."""
-    tables = {node: _look_up(node, leaves, height) for node in nodes(tree) if isinstance(node, Lookup)}
+    tables: dict[Node, pl.Series] = {
+        node: _look_up(node, leaves, height) for node in nodes(tree) if isinstance(node, Lookup)
+    }
     leaves = {**leaves, **tables}
     names: dict[Node, str] = {leaf: f"{number}" for number, leaf in enumerate(leaves)}
     frame = pl.DataFrame([_wide(series).alias(names[leaf]) for leaf, series in leaves.items()])

@@ -258,7 +258,10 @@ def _arithmetic(symbol: str, values: list[_Range]) -> _Range:
     if symbol in ("min", "max"):
         choose = np.minimum if symbol == "min" else np.maximum
         return _Range(choose.reduce([v.low for v in values]), choose.reduce([v.high for v in values]), closed)
-    a, b = values
+    return _of_two(symbol, *values)
+
+
+def _of_two(symbol: str, a: _Range, b: _Range) -> _Range:
     if symbol == "+":
         return _Range(a.low + b.low, a.high + b.high, a.open_high | b.open_high)
     if symbol == "-":

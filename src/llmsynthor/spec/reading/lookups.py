@@ -71,46 +71,40 @@ def _waiting(unit: str, part: LookupPart, pending: Mapping[str, set[str]], units
 
 
 def _read(name: str, part: DerivedLookupPart, folder: Path, place: Place) -> Derived | None:
+    """Read and check the table of one derived variable; None where it cannot be used, which is a problem."""
     before = len(place.problems)
     frame = _frame(part.lookup, folder, place)
-    if frame is None:
-        return None
-    keys = _keys(part.lookup, frame, place)
-    if keys is None:
+    keys = _keys(part.lookup, frame, place) if frame is not None else None
+    if frame is None or keys is None:
         return None
     cells = _cells(keys, frame, place)
-    if len(place.problems) > before:
-        return None
-    values = _Values.of(name, part, frame[part.lookup.value], place)
-    if values is None:
-        return None
+    values = _Values.of(name, part, frame[part.lookup.value], place) if len(place.problems) == before else None
     levels = [_levels(key, {cell[k] for cell in cells}, part.lookup, place) for k, key in enumerate(keys)]
-    if len(place.problems) > before or not _small(keys, levels, place):
+    if values is None or len(place.problems) > before or not _small(keys, levels, place):
         return None
     found = _fill(keys, levels, dict(zip(cells, values.numbers, strict=True)), values.default, place)
-    if found is None:
-        return None
-    texts = values.variable.levels if isinstance(values.variable, Category) else ()
+    return None if found is None else _derived(keys, levels, found, values.variable, place.unit)
+
+
+def _derived(
+    keys: Sequence[_Key], levels: Sequence[tuple[Level, ...]], values: tuple[float, ...], variable: Coded, unit: str
+) -> Derived:
+    texts = variable.levels if isinstance(variable, Category) else ()
+    names = [key.name for key in keys]
+    said = [names, [[str(level) for level in own] for own in levels], list(values), list(texts)]
     table = Lookup(
-        keys=tuple(_reference(key.name, place.unit) for key in keys),
+        keys=tuple(_reference(name, unit) for name in names),
         levels=tuple(levels),
-        values=found,
+        values=values,
         texts=texts,
-        digest=_digest(keys, levels, found, texts),
+        digest=hashlib.sha256(json.dumps(said).encode()).hexdigest(),
     )
-    return Derived(variable=values.variable, expression=Expression(f"lookup({', '.join(k.name for k in keys)})", table))
+    return Derived(variable=variable, expression=Expression(f"lookup({', '.join(names)})", table))
 
 
 def _reference(name: str, unit: str) -> Reference:
     owner, _, plain = name.rpartition(".")
     return Reference(None if owner in ("", unit) else owner, plain)
-
-
-def _digest(
-    keys: Sequence[_Key], levels: Sequence[Sequence[Level]], values: Sequence[float], texts: Sequence[str]
-) -> str:
-    said = [[key.name for key in keys], [[str(level) for level in own] for own in levels], list(values), list(texts)]
-    return hashlib.sha256(json.dumps(said).encode()).hexdigest()
 
 
 def _frame(part: LookupPart, folder: Path, place: Place) -> pl.DataFrame | None:
