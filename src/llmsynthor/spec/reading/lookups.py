@@ -79,8 +79,10 @@ def _read(name: str, part: DerivedLookupPart, folder: Path, place: Place) -> Der
         return None
     cells = _cells(keys, frame, place)
     values = _Values.of(name, part, frame[part.lookup.value], place) if len(place.problems) == before else None
+    if values is None:
+        return None
     levels = [_levels(key, {cell[k] for cell in cells}, part.lookup, place) for k, key in enumerate(keys)]
-    if values is None or len(place.problems) > before or not _small(keys, levels, place):
+    if len(place.problems) > before or not _small(keys, levels, place):
         return None
     found = _fill(keys, levels, dict(zip(cells, values.numbers, strict=True)), values.default, place)
     return None if found is None else _derived(keys, levels, found, values.variable, place.unit)
