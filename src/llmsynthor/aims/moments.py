@@ -18,7 +18,8 @@ from llmsynthor.aims.projection import Projection, project_columns
 from llmsynthor.spec.levels import Level
 from llmsynthor.spec.schema import Numeric
 from llmsynthor.spec.specification import Spec
-from llmsynthor.spec.targets import Statistic, Table, last_digit
+from llmsynthor.spec.targets import Statistic, last_digit
+from llmsynthor.spec.targets import stated_population as population_of
 
 COMPUTED_CELLS = 8
 """Values of a derived number cannot be moved: an error of its sums is weighed in so many parts of the range of its values."""
@@ -106,10 +107,7 @@ def bring_moments(spec: Spec, grid: Grid) -> tuple[Moment, ...]:
 
 def stated_population(spec: Spec, unit: str) -> float | None:
     """The number of records that the tables of counts speak of: the most important one's total, the first among equals."""
-    tables = [
-        t for t in spec.targets if isinstance(t, Table) and (t.unit, t.value, t.universe) == (unit, "count", None)
-    ]
-    return sum(max(tables, key=lambda table: table.importance).values) if tables else None
+    return population_of(spec.targets, unit)
 
 
 def _moment(target: Statistic, grid: Grid, population: float | None) -> Moment:

@@ -52,7 +52,7 @@ def realize_nested(
     found = {}
     for number, unit in enumerate(schema.units):
         origin = pl.Series("proposal_id", roster.proposal[drawn.tops[number]])
-        named = [variable.name for variable in (*unit.variables, *(derived.variable for derived in unit.derived))]
+        named = [variable.name for variable in unit.shown]
         texts = [pl.lit(None, dtype=pl.String).alias(text.name) for text in unit.texts]
         ids = [f"{unit.name}_id", *([f"{unit.parent}_id"] if unit.parent is not None else [])]
         frame = completed[unit.name].with_columns(texts).select(*ids, *named)

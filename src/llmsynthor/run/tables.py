@@ -171,7 +171,7 @@ def records_frame(spec: Spec, outcome: Outcome, *, seed: int) -> pl.DataFrame:
     texts = [pl.lit(None, dtype=pl.String).alias(text.name) for text in unit.texts]
     origin = pl.Series("proposal_id", outcome.population.proposal)
     computed = nest({unit.name: values}, spec.schema).frames[unit.name]
-    named = [variable.name for variable in (*unit.variables, *(derived.variable for derived in unit.derived))]
+    named = [variable.name for variable in unit.shown]
     frame = computed.with_columns(texts).select(named)
     frame = frame.with_columns(pl.select(pl.when(origin >= 0).then(origin).alias("proposal_id"))["proposal_id"])
     if starting is not None:

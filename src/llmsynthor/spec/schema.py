@@ -51,10 +51,14 @@ Coded = Category | Numeric
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Derived:
-    """A variable computed from the record; `variable` says what values the expression may take."""
+    """A variable computed from the record; `variable` says what values the expression may take.
+
+    A `hidden` one serves a target and stands in no records.
+    """
 
     variable: Coded
     expression: Expression
+    hidden: bool = False
 
     @property
     def name(self) -> str:
@@ -79,6 +83,11 @@ class Unit:
     @property
     def texts(self) -> tuple[Text, ...]:
         return tuple(v for v in self.variables if isinstance(v, Text))
+
+    @property
+    def shown(self) -> tuple[Variable, ...]:
+        """The columns of its records: variables, then derived ones."""
+        return (*self.variables, *(derived.variable for derived in self.derived if not derived.hidden))
 
     def variable(self, name: str) -> Variable:
         """Find a variable, derived ones included; raises KeyError."""

@@ -107,6 +107,10 @@ class TargetPart(Part):
     total: str | None = None
     quantile: str | None = None
     probability: float | None = Field(default=None, gt=0, lt=1)
+    where: str | None = None
+    of: str | None = None
+    share: float | None = Field(default=None, ge=0, le=1)
+    count: float | None = Field(default=None, ge=0)
     by: list[str] | None = None
     source: str = ""
     universe: str | None = None
@@ -118,6 +122,10 @@ class TargetPart(Part):
 
     @model_validator(mode="after")
     def one_origin(self) -> "TargetPart":
+        if self.where is not None:
+            return self.of_condition()
+        if any(x is not None for x in (self.of, self.share, self.count)):
+            raise ValueError("`of`, `share` and `count` belong to the share of a condition: say of which with `where`")
         if (self.table is None) == (self.cells is None):
             raise ValueError("give either `table` (a file) or `cells` (rows in the spec), one of the two")
         if sum(x is not None for x in (self.mean, self.total, self.quantile)) > 1:
@@ -126,6 +134,18 @@ class TargetPart(Part):
             raise ValueError("a quantile needs `probability`, for instance 0.5 for the median")
         if self.trust < 1 and (self.mean or self.total or self.quantile):
             raise ValueError("`trust` is for tables; means, totals and quantiles are met or left out")
+        return self
+
+    def of_condition(self) -> "TargetPart":
+        """What a share or count of a condition takes beside `where`."""
+        if (self.share is None) == (self.count is None):
+            raise ValueError("`where` needs either `share` (of the records that `of` names) or `count`, one of the two")
+        others = ("table", "cells", "value", "mean", "total", "quantile", "probability", "by", "margin_of_error")
+        given = [name for name in others if getattr(self, name) is not None]
+        if given:
+            raise ValueError(f"`where` takes one number, share or count; remove {', '.join(given)}")
+        if self.universe is not None:
+            raise ValueError("`where` has its universe in `of`")
         return self
 
 

@@ -119,6 +119,8 @@ def save(spec: Spec, folder: Path) -> Path:
     tables = folder / "tables"
     tables.mkdir(parents=True, exist_ok=True)
     for number, target in enumerate(spec.targets):
+        if isinstance(target, Table) and target.condition:
+            continue
         table_frame(target).write_csv(tables / _table_file(number, target))
     for unit, derived, frame in _lookups(spec):
         frame.write_csv(tables / _lookup_file(unit, derived))
@@ -183,8 +185,9 @@ def _rule(rule: Rule) -> dict[str, str]:
 
 def _unit(unit: Unit) -> dict[str, Any]:
     written: dict[str, Any] = {"variables": {variable.name: _variable(variable) for variable in unit.variables}}
-    if unit.derived:
-        written["derived"] = {derived.name: _derived(unit, derived) for derived in unit.derived}
+    shown = [derived for derived in unit.derived if not derived.hidden]
+    if shown:
+        written["derived"] = {derived.name: _derived(unit, derived) for derived in shown}
     if unit.parent is not None:
         written |= {"parent": unit.parent, "count": unit.count}
     return written
@@ -226,13 +229,19 @@ def _ends(interval: Interval, *, integer: bool) -> list[float]:
     return [int(end) if integer and end.is_integer() else end for end in (interval.low, interval.high)]
 
 
+def _condition(table: Table) -> dict[str, Any]:
+    """A share or count of a condition, as it is read."""
+    written: dict[str, Any] = {"where": table.condition, table.value: table.values[0]}
+    written |= {"of": table.universe.text} if table.universe is not None else {}
+    written |= {"zeros": table.zeros, "trust": table.trust}
+    return written | {"source": table.source, "tolerance": table.tolerance, "importance": table.importance}
+
+
 def _target(number: int, target: Target) -> dict[str, Any]:
-    written: dict[str, Any] = {
-        "name": target.name,
-        "unit": target.unit,
-        "table": f"tables/{_table_file(number, target)}",
-    }
-    written["value"] = _value_column(target)
+    written: dict[str, Any] = {"name": target.name, "unit": target.unit}
+    if isinstance(target, Table) and target.condition:
+        return {**written, **_condition(target)}
+    written |= {"table": f"tables/{_table_file(number, target)}", "value": _value_column(target)}
     if isinstance(target, Statistic):
         written |= {target.statistic: target.variable, "by": list(target.by)}
         written |= {"probability": target.probability} if target.probability is not None else {}
