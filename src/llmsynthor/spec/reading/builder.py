@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from llmsynthor.errors import Problem
@@ -137,9 +138,7 @@ class Builder:
             if part.where is not None:
                 before = len(self.problems)
                 unit = schema[part.unit]
-                condition = read_condition(
-                    part, where, lambda at, text, unit=unit: self.condition(at, text, unit, schema)
-                )
+                condition = read_condition(part, where, partial(self.condition, unit=unit, schema=schema))
                 if condition is None or len(self.problems) > before:
                     continue
                 entry = condition_variable(condition)
