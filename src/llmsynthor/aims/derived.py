@@ -50,8 +50,8 @@ def flat_goals(spec: Spec) -> Goals | None:
     if len(found) < len(computed) or not _sharp(spec, opened, grid):
         return None
     exact = {entry.name for entry in found if entry.exact}
-    summed = {t.variable for t in spec.targets if isinstance(t, Statistic) and t.statistic != "quantile"}
-    if not summed & {entry.name for entry in found} <= exact:
+    sums = (t for t in spec.targets if isinstance(t, Statistic) and t.statistic != "quantile")
+    if not {name for target in sums for name in target.variables} & {entry.name for entry in found} <= exact:
         return None
     return bring_to_grid(opened, replace(grid, computed=found))
 
@@ -85,7 +85,7 @@ def _open(expression: Expression, known: Mapping[Node, Node]) -> Expression:
 def used(spec: Spec) -> frozenset[str]:
     """Names that tables, means, totals and quantiles have as columns or as their variable."""
     return frozenset(
-        name for t in spec.targets for name in (t.columns if isinstance(t, Table) else (*t.by, t.variable))
+        name for t in spec.targets for name in (t.columns if isinstance(t, Table) else (*t.by, *t.variables))
     )
 
 
@@ -156,4 +156,4 @@ def _number(
 
 
 def _is_summed(name: str, spec: Spec) -> bool:
-    return any(isinstance(t, Statistic) and t.variable == name and t.statistic != "quantile" for t in spec.targets)
+    return any(isinstance(t, Statistic) and name in t.variables and t.statistic != "quantile" for t in spec.targets)

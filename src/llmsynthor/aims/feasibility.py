@@ -158,7 +158,8 @@ def _parts(goals: Goals, axes: frozenset[int], cells: _Cells) -> list[_Part]:
         and set(moment.projection.axes) <= axes
         and (moment.population or not moment.is_total)
     ]
-    found += [_computed_part(m, cells) for m in goals.moments if m.axis < 0 and set(m.projection.axes) <= axes]
+    computed = [m for m in goals.moments if m.axis < 0 and m.target.statistic in ("mean", "total")]
+    found += [_computed_part(moment, cells) for moment in computed if set(moment.projection.axes) <= axes]
     found += [_rule_part(z, cells) for z in goals.zeros if z.rule is not None and set(z.projection.axes) <= axes]
     return found
 

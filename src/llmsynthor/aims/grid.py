@@ -18,6 +18,9 @@ from llmsynthor.spec.targets import Statistic, Table
 DEFAULT_CELLS = 8
 """Equal cells of a numeric variable that no table and no rule cuts: a proposal must have something to choose from."""
 
+SECOND_CELLS = 64
+"""Equal cells of a numeric variable whose deviation or correlation is asked for."""
+
 UNIT_CELLS = 256
 """An integer that a rule computes with gets a cell per value, if it has no more values than this: then rules are exact."""
 
@@ -126,14 +129,24 @@ def _axis(variable: Coded, spec: Spec, unit: Unit) -> Axis:
         return Axis(variable=variable, levels=variable.levels)
     cuts = _cuts(variable, spec, unit)
     low, high = variable.range.low, variable.range.high
-    if not any(True for _ in _named_levels(variable.name, spec, unit)):
-        cuts |= set(_even_cuts(variable))  # no table cuts it: a proposal must have something to choose from
+    if _has_seconds(variable.name, spec, unit):
+        cuts |= set(_even_cuts(variable, SECOND_CELLS))
+    elif not any(True for _ in _named_levels(variable.name, spec, unit)):
+        cuts |= set(
+            _even_cuts(variable, DEFAULT_CELLS)
+        )  # no table cuts it: a proposal must have something to choose from
     inner = sorted(cut for cut in cuts if low < cut < high)
     return Axis(variable=variable, levels=tuple(Interval(a, b) for a, b in pairwise([low, *inner, high])))
 
 
-def _even_cuts(variable: Numeric) -> list[float]:
-    edges = np.linspace(variable.range.low, variable.range.high, DEFAULT_CELLS + 1)[1:-1]
+def _has_seconds(name: str, spec: Spec, unit: Unit) -> bool:
+    """Whether a deviation or correlation is asked for of a variable."""
+    seconds = (t for t in spec.targets if isinstance(t, Statistic) and t.statistic in ("deviation", "correlation"))
+    return any(target.unit == unit.name and name in target.variables for target in seconds)
+
+
+def _even_cuts(variable: Numeric, cells: int) -> list[float]:
+    edges = np.linspace(variable.range.low, variable.range.high, cells + 1)[1:-1]
     return [
         float(edge) for edge in np.unique(np.ceil(edges) if variable.integer else edges) if edge < variable.range.high
     ]
@@ -213,5 +226,5 @@ def _named_levels(name: str, spec: Spec, unit: Unit) -> Iterable[Interval]:
 def _expressions(spec: Spec, unit: Unit) -> Sequence[Expression]:
     rules = [rule.forbid for rule in spec.rules if rule.unit == unit.name]
     universes = [t.universe for t in spec.targets if t.unit == unit.name and t.universe is not None]
-    named = {n for t in spec.targets for n in (t.columns if isinstance(t, Table) else (*t.by, t.variable))}
+    named = {n for t in spec.targets for n in (t.columns if isinstance(t, Table) else (*t.by, *t.variables))}
     return [*rules, *universes, *(d.expression for d in unit.derived if d.name in named)]

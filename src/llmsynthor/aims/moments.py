@@ -37,7 +37,7 @@ class Moment:
     `cells` (groups,) name the groups, `errors` (groups,) are margins of error, zero where none are given. `lows` and `highs` are
     the least and the largest value in each cell of the axis. A total belongs to a population of `population` records, and is
     scaled to the records asked for; None says that it is meant for just those. A derived number has no axis of codes: its `axis`
-    is -1, and its cells are its values.
+    is -1, its cells are its values, and `unit` is in what an error of its sums is weighed.
     """
 
     target: Statistic
@@ -50,6 +50,7 @@ class Moment:
     errors: Floats
     whole: bool
     population: float | None = None
+    unit: float = 0.0
 
     @property
     def middles(self) -> Floats:
@@ -58,8 +59,8 @@ class Moment:
     @property
     def width(self) -> float:
         """Typical distance of two cells: the unit in which an error of a mean is weighed."""
-        if self.axis < 0 and len(self.lows) > 1:
-            return float(max(np.diff(self.lows).min(), np.ptp(self.lows) / COMPUTED_CELLS))
+        if self.axis < 0:
+            return self.unit
         return float(np.median(np.diff(self.middles))) if len(self.lows) > 1 else 1.0
 
     @property
@@ -133,6 +134,27 @@ def _moment(target: Statistic, grid: Grid, population: float | None) -> Moment:
         errors=errors.ravel(),
         whole=isinstance(own.variable, Numeric) and own.variable.integer,
         population=population,
+        unit=0.0
+        if entry is None or len(lows) < 2
+        else max(float(np.diff(lows).min()), float(np.ptp(lows)) / COMPUTED_CELLS),
+    )
+
+
+def moment_of_points(
+    target: Statistic, cell: tuple[Level, ...], projection: Projection, wanted: float, points: Floats
+) -> Moment:
+    """The mean of a number that each cell of the projection fixes, in one group: `points` (cells,), weighed in ones."""
+    return Moment(
+        target=target,
+        axis=-1,
+        projection=projection,
+        values=np.array([wanted]),
+        cells=(cell,),
+        lows=points,
+        highs=points,
+        errors=np.zeros(1),
+        whole=False,
+        unit=1.0,
     )
 
 

@@ -12,6 +12,7 @@ from llmsynthor.aims.moments import COMPUTED_CELLS, stated_population
 from llmsynthor.aims.words import say_cell, say_missing
 from llmsynthor.records.linked import Nested, column, nest
 from llmsynthor.records.measure import cell_numbers, statistic_cells
+from llmsynthor.records.seconds import power_sums, second_moment
 from llmsynthor.spec.inputs import Column, derived_below, target_columns
 from llmsynthor.spec.levels import Level
 from llmsynthor.spec.specification import Spec
@@ -124,12 +125,15 @@ def _status(table: Table, wanted: Floats, got: Floats, stray: float) -> Status:
 
 def compare_statistic(spec: Spec, target: Statistic, nested: Nested) -> Comparison:
     """Compare a mean, total or quantile, group by group."""
-    cells, values = statistic_cells(nested, target)
-    records = len(cells)
+    every, values = statistic_cells(nested, target)
+    cells, records = every, len(every)
     cells, values = cells[cells >= 0], values[cells >= 0]
     counts = np.bincount(cells, minlength=len(target.cells)).astype(np.float64)
     wanted = np.array(target.values)
-    if target.statistic == "quantile":
+    if target.statistic in ("deviation", "correlation"):
+        got = second_moment(target, power_sums(nested, target, every))
+        rounding = NUMERIC_ROUNDING * np.maximum(np.abs(wanted), 1e-3)
+    elif target.statistic == "quantile":
         got, rounding = _quantiles(target, values, cells, counts)
     else:
         got, rounding = _sums(target, values, cells, counts)

@@ -62,22 +62,31 @@ class Table:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statistic:
-    """A mean, total or quantile of a numeric variable, overall (`by` empty, one cell `()`) or by groups."""
+    """A mean, total, quantile or standard deviation of a numeric variable, or the correlation of two.
+
+    Overall (`by` empty, one cell `()`) or by groups; `other` is the second variable of a correlation.
+    """
 
     name: str
     unit: str
-    statistic: Literal["mean", "total", "quantile"]
+    statistic: Literal["mean", "total", "quantile", "deviation", "correlation"]
     variable: str
     by: tuple[str, ...]
     cells: tuple[tuple[Level, ...], ...]
     values: tuple[float, ...]
     probability: float | None = None
+    other: str = ""
     source: str = ""
     universe: Expression | None = None
     tolerance: float = 0.0
     margins_of_error: tuple[float, ...] | None = None
     importance: float = 1.0
     number: int = field(default=0, compare=False)
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The variable, of a correlation both."""
+        return (self.variable, self.other) if self.other else (self.variable,)
 
     @property
     def where(self) -> str:

@@ -93,8 +93,11 @@ class UnitPart(Part):
     count: str | None = None
 
 
+STATISTICS = ("mean", "total", "quantile", "deviation", "correlation")
+
+
 class TargetPart(Part):
-    """One of `table` and `cells` holds the numbers; `mean`, `total` or `quantile` names the variable of a statistic."""
+    """One of `table` and `cells` holds the numbers; `mean`, `total`, `quantile`, … names the variable of a statistic."""
 
     model_config = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True)
 
@@ -106,6 +109,8 @@ class TargetPart(Part):
     mean: str | None = None
     total: str | None = None
     quantile: str | None = None
+    deviation: str | None = None
+    correlation: list[str] | None = Field(default=None, min_length=2, max_length=2)
     probability: float | None = Field(default=None, gt=0, lt=1)
     where: str | None = None
     of: str | None = None
@@ -128,19 +133,24 @@ class TargetPart(Part):
             raise ValueError("`of`, `share` and `count` belong to the share of a condition: say of which with `where`")
         if (self.table is None) == (self.cells is None):
             raise ValueError("give either `table` (a file) or `cells` (rows in the spec), one of the two")
-        if sum(x is not None for x in (self.mean, self.total, self.quantile)) > 1:
-            raise ValueError("a target is one of mean, total and quantile")
+        if sum(getattr(self, name) is not None for name in STATISTICS) > 1:
+            raise ValueError(f"a target is one of {', '.join(STATISTICS)}")
         if self.quantile is not None and self.probability is None:
             raise ValueError("a quantile needs `probability`, for instance 0.5 for the median")
-        if self.trust < 1 and (self.mean or self.total or self.quantile):
+        if self.trust < 1 and self.statistic is not None:
             raise ValueError("`trust` is for tables; means, totals and quantiles are met or left out")
         return self
+
+    @property
+    def statistic(self) -> str | None:
+        """Which statistic it is, None for a table."""
+        return next((name for name in STATISTICS if getattr(self, name) is not None), None)
 
     def of_condition(self) -> "TargetPart":
         """What a share or count of a condition takes beside `where`."""
         if (self.share is None) == (self.count is None):
             raise ValueError("`where` needs either `share` (of the records that `of` names) or `count`, one of the two")
-        others = ("table", "cells", "value", "mean", "total", "quantile", "probability", "by", "margin_of_error")
+        others = ("table", "cells", "value", *STATISTICS, "probability", "by", "margin_of_error")
         given = [name for name in others if getattr(self, name) is not None]
         if given:
             raise ValueError(f"`where` takes one number, share or count; remove {', '.join(given)}")

@@ -243,7 +243,8 @@ def _target(number: int, target: Target) -> dict[str, Any]:
         return {**written, **_condition(target)}
     written |= {"table": f"tables/{_table_file(number, target)}", "value": _value_column(target)}
     if isinstance(target, Statistic):
-        written |= {target.statistic: target.variable, "by": list(target.by)}
+        named = list(target.variables) if target.other else target.variable
+        written |= {target.statistic: named, "by": list(target.by)}
         written |= {"probability": target.probability} if target.probability is not None else {}
     else:
         written |= {"zeros": target.zeros, "trust": target.trust}

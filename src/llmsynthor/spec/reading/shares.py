@@ -1,4 +1,7 @@
-"""Shares and counts of a condition as targets: a table of two cells over a derived variable that no records show."""
+"""Targets that are numbers of their own kind: the share or count of a condition, a standard deviation, a correlation.
+
+A share or count of a condition is a table of two cells over a derived variable that no records show.
+"""
 
 from collections.abc import Callable, Sequence
 from decimal import Decimal
@@ -63,3 +66,18 @@ def as_table(
 def _two(value: float, whole: float) -> Sequence[float]:
     """A value and what it leaves, with no more digits than it has."""
     return value, float(Decimal(repr(float(whole))) - Decimal(repr(float(value))))
+
+
+def spread_problem(statistic: str, names: Sequence[str], values: Sequence[float]) -> tuple[str, str, str] | None:
+    """What is wrong with a deviation or a correlation (what, advice, found); None for others, or where nothing is.
+
+    >>> spread_problem("correlation", ["age", "income"], [1.2])
+    ('a correlation lies between -1 and 1', 'correct it', '1.2')
+    """
+    if statistic == "deviation" and min(values) <= 0:
+        return "a standard deviation is more than zero", "correct it", f"{min(values):g}"
+    if statistic == "correlation" and len(set(names)) < 2:
+        return "a correlation needs two different variables", "name two", ", ".join(names)
+    if statistic == "correlation" and max(abs(value) for value in values) >= 1:
+        return "a correlation lies between -1 and 1", "correct it", f"{max(values, key=abs):g}"
+    return None
