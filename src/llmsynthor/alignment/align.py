@@ -3,13 +3,19 @@
 Rows serve where every aim reads own columns of its row alone; trees, whole top records with all below them, where one does not.
 """
 
+from collections.abc import Mapping
+
+import numpy as np
+
 from llmsynthor.aims.aims import Aims
+from llmsynthor.aims.layout import Codes, Place
 from llmsynthor.alignment.effort import Effort, Notify
 from llmsynthor.alignment.priors import dependence_tree, shape_potentials
 from llmsynthor.alignment.results import Aligned, Start
 from llmsynthor.alignment.rows.align import align_rows
+from llmsynthor.alignment.trees import flat
 from llmsynthor.alignment.trees.align import align_trees
-from llmsynthor.alignment.trees.flat import Effort as TreesEffort
+from llmsynthor.population.roster import Roster
 
 
 def align(
@@ -26,7 +32,7 @@ def align(
     `notify(stage, sweep, tvd per table)` is told how it goes. The number of workers changes nothing.
     """
     if aims.needs_trees:
-        effort = TreesEffort(workers=workers)
+        effort = flat.Effort(workers=workers)
         return align_trees(aims, records=records, seed=seed, start=start, effort=effort, notify=notify)
     goals = aims.goals[0]
     whole = start is not None and start.for_good
@@ -39,4 +45,15 @@ def align(
         start=start,
         effort=Effort(workers=workers),
         notify=notify,
+    )
+
+
+def computed_codes(aims: Aims, roster: Roster) -> Mapping[Place, Codes]:
+    """Code of every computed column of every record, at the values that the alignment reckons with; nothing where none is."""
+    if not aims.layout.order:
+        return {}
+    return (
+        flat.computed_codes(aims, roster)
+        if len(roster)
+        else {place: np.zeros(0, dtype=np.int32) for place in aims.layout.order}
     )

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from llmsynthor.aims.aims import Aims
 from llmsynthor.aims.reconcile import say_entry
-from llmsynthor.alignment.trees.flat import computed_codes
+from llmsynthor.alignment.align import computed_codes
 from llmsynthor.dependence.copula import in_words
 from llmsynthor.dependence.kin.beliefs import Belief
 from llmsynthor.evaluation.compare import Comparison

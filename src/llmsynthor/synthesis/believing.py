@@ -5,8 +5,7 @@ from functools import partial
 
 from llmsynthor.aims.aims import Aims, set_aims, with_beliefs, with_estimates
 from llmsynthor.aims.goals import with_tables
-from llmsynthor.alignment.align import align
-from llmsynthor.alignment.trees.flat import computed_codes
+from llmsynthor.alignment.align import align, computed_codes
 from llmsynthor.dependence.coarse import coarsen
 from llmsynthor.dependence.copula import Scope
 from llmsynthor.dependence.elicit import Asking

@@ -3,14 +3,12 @@
 Records are only added, until nothing is missing or the iterations are used up.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from llmsynthor.aims.aims import Aims
-from llmsynthor.aims.layout import Codes, Place
-from llmsynthor.alignment.trees.flat import computed_codes
+from llmsynthor.alignment.align import computed_codes
 from llmsynthor.errors import AnswerError, BudgetError, Problem
 from llmsynthor.llm.ledger import Recorded
 from llmsynthor.population.aggregate import wide_codes
@@ -98,19 +96,11 @@ def propose(believed: Believed, options: Options, model: Recorded | None, journa
 def _missing(loop: _Loop, roster: Roster) -> tuple[tuple[int, Discrepancy], ...]:
     """What the tables of every unit miss, with the number of the unit."""
     aims, wanted, found = loop.aims, _sizes(loop.aims, loop.options.records), list[tuple[int, Discrepancy]]()
-    computed = _computed(aims, roster)
+    computed = computed_codes(aims, roster)
     for unit, goals in enumerate(aims.goals):
         codes = wide_codes(aims.layout, roster, computed, unit)
         found += [(unit, d) for d in discrepancies(goals.tables, codes, records=wanted[unit])]
     return tuple(found)
-
-
-def _computed(aims: Aims, roster: Roster) -> Mapping[Place, Codes]:
-    return (
-        computed_codes(aims, roster)
-        if aims.layout.order and len(roster)
-        else {place: np.zeros(0, dtype=np.int32) for place in aims.layout.order}
-    )
 
 
 def _sizes(aims: Aims, records: int) -> list[int]:
@@ -125,7 +115,7 @@ def _sizes(aims: Aims, records: int) -> list[int]:
 
 def _note(loop: _Loop, state: Proposed, iteration: int) -> None:
     """A line of the history: how far the records are after an iteration."""
-    computed, distances, missing = _computed(loop.aims, state.roster), list[float](), list[float]()
+    computed, distances, missing = computed_codes(loop.aims, state.roster), list[float](), list[float]()
     missing = [d.share_missing for _, d in _missing(loop, state.roster)]
     for unit, goals in enumerate(loop.aims.goals):
         codes = wide_codes(loop.aims.layout, state.roster, computed, unit)
