@@ -280,7 +280,7 @@ def _own_goals(spec: Spec, layout: Layout, number: int, wide: Goals) -> Goals:
     statistics = [
         t
         for t in spec.targets
-        if not isinstance(t, Table) and t.unit == unit.name and t.variable in own and set(t.by) <= own
+        if not isinstance(t, Table) and t.unit == unit.name and {*t.by, *t.variables} <= own
         if t.universe is None or _own_names(unit, t.universe) is not None
     ]
     part = replace(spec, targets=(*tables, *_margins(wide, tables, own), *statistics), rules=tuple(rules))

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmsynthor.aims.density import Density, atom_cuts, smooth_density
-from llmsynthor.aims.grid import DEFAULT_CELLS, UNIT_CELLS, Axis, quantile_cuts
+from llmsynthor.aims.grid import DEFAULT_CELLS, SECOND_CELLS, UNIT_CELLS, Axis, even_cuts, has_seconds, quantile_cuts
 from llmsynthor.spec.expressions import Aggregate, Expression, Lookup, Node, Operation, Reference, cut_points, nodes
 from llmsynthor.spec.levels import Interval
 from llmsynthor.spec.schema import Category, Coded, Numeric, Unit
@@ -63,8 +63,10 @@ def cut_variable(variable: Coded, spec: Spec, unit: Unit) -> Cut:
     counts = any(child.count == variable.name for child in spec.schema.children(unit.name))
     if counts or (computed and whole):
         points |= {float(value) for value in range(int(low), int(np.ceil(high)))}
+    elif has_seconds(variable.name, spec, unit):
+        points |= set(even_cuts(variable, SECOND_CELLS))
     elif not points and not computed:
-        points |= set(_even(variable))
+        points |= set(even_cuts(variable, DEFAULT_CELLS))
     breaks = [low, *sorted(point for point in points if low < point < high), high]
     density = table_density(variable, spec, unit)
     if computed and not whole:
@@ -87,11 +89,6 @@ def _representatives(axis: Axis, density: Density, *, integer: bool) -> Floats:
     low, high = axis.breaks[:-1], axis.breaks[1:]
     middle = density.inside(low, high, np.full(axis.size, 0.5))
     return np.asarray(np.clip(np.floor(middle), np.ceil(low), np.ceil(high) - 1)) if integer else middle
-
-
-def _even(variable: Numeric) -> list[float]:
-    edges = np.linspace(variable.range.low, variable.range.high, DEFAULT_CELLS + 1)[1:-1]
-    return [float(edge) for edge in np.unique(np.ceil(edges) if variable.integer else edges)]
 
 
 def named_levels(name: str, spec: Spec, unit: Unit) -> Iterator[Interval]:

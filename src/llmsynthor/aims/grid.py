@@ -129,23 +129,24 @@ def _axis(variable: Coded, spec: Spec, unit: Unit) -> Axis:
         return Axis(variable=variable, levels=variable.levels)
     cuts = _cuts(variable, spec, unit)
     low, high = variable.range.low, variable.range.high
-    if _has_seconds(variable.name, spec, unit):
-        cuts |= set(_even_cuts(variable, SECOND_CELLS))
+    if has_seconds(variable.name, spec, unit):
+        cuts |= set(even_cuts(variable, SECOND_CELLS))
     elif not any(True for _ in _named_levels(variable.name, spec, unit)):
         cuts |= set(
-            _even_cuts(variable, DEFAULT_CELLS)
+            even_cuts(variable, DEFAULT_CELLS)
         )  # no table cuts it: a proposal must have something to choose from
     inner = sorted(cut for cut in cuts if low < cut < high)
     return Axis(variable=variable, levels=tuple(Interval(a, b) for a, b in pairwise([low, *inner, high])))
 
 
-def _has_seconds(name: str, spec: Spec, unit: Unit) -> bool:
+def has_seconds(name: str, spec: Spec, unit: Unit) -> bool:
     """Whether a deviation or correlation is asked for of a variable."""
     seconds = (t for t in spec.targets if isinstance(t, Statistic) and t.statistic in ("deviation", "correlation"))
     return any(target.unit == unit.name and name in target.variables for target in seconds)
 
 
-def _even_cuts(variable: Numeric, cells: int) -> list[float]:
+def even_cuts(variable: Numeric, cells: int) -> list[float]:
+    """Inner ends of so many cells of equal width."""
     edges = np.linspace(variable.range.low, variable.range.high, cells + 1)[1:-1]
     return [
         float(edge) for edge in np.unique(np.ceil(edges) if variable.integer else edges) if edge < variable.range.high

@@ -80,11 +80,12 @@ class Moment:
     def is_total(self) -> bool:
         return self.target.statistic == "total"
 
-    def slack(self, group: int) -> float:
-        """What the sum of a group may be off: half a whole number, half a step of a derived one."""
+    @property
+    def room(self) -> Floats:
+        """What the sum of each group may be off: half a whole number, half a step of a derived one; shape (groups,)."""
         if self.axis < 0:
-            return 0.5 * self.width + 1e-9
-        return 0.5 + 1e-6 if self.whole else 1e-9 * abs(float(self.values[group]))
+            return np.full(self.groups, 0.5 * self.width + 1e-9)
+        return np.full(self.groups, 0.5 + 1e-6) if self.whole else 1e-9 * np.abs(np.nan_to_num(self.values))
 
     def totals(self, records: float) -> Floats:
         """Wanted sums of the groups, zero for a mean: what the records' values less the mean add up to."""
@@ -221,7 +222,7 @@ def reach(
                 mean = 0.0 if moment.is_total else value
                 low[here], high[here] = moment.lows - mean, moment.highs - mean
                 penalty.append(1.0 / moment.width**2)
-                slack.append(moment.slack(number))
+                slack.append(float(moment.room[number]))
                 start.append(-totals[number])
         cell += moment.projection.size
     lowest, highest = (np.bincount(group, ends * counts, len(penalty)) + np.array(start) for ends in (low, high))
