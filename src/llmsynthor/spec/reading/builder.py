@@ -1,11 +1,13 @@
 """From a document that has the right shape to a Spec that makes sense; collects every problem on the way."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-from llmsynthor.errors import Problem
+from llmsynthor.errors import Problem, SpecError
+from llmsynthor.options import Budget, Method, changed
 from llmsynthor.spec.expressions import Expression, ExpressionError, parse
 from llmsynthor.spec.levels import Interval
 from llmsynthor.spec.reading.dependencies import read_dependencies
@@ -32,7 +34,7 @@ from llmsynthor.spec.reading.tables import read_target
 from llmsynthor.spec.rules import Rule
 from llmsynthor.spec.schema import Category, Coded, Derived, Numeric, Schema, Text, Unit, Variable
 from llmsynthor.spec.specification import Settings, Spec
-from llmsynthor.spec.targets import Table, Target, stated_population
+from llmsynthor.spec.targets import Statistic, Table, Target, stated_population
 
 
 @dataclass(slots=True)
@@ -59,7 +61,7 @@ class Builder:
         schema, parts = self.conditions(document.targets, schema)
         targets = self.targets(parts, schema)
         rules = tuple(rule for k, part in enumerate(document.rules) for rule in self.rules(k, part, schema))
-        settings = Settings(**document.synthesis.model_dump())
+        settings = self.settings(document.synthesis.model_dump())
         return Spec(
             name=document.name,
             context=document.context,
@@ -71,6 +73,14 @@ class Builder:
             settings=settings,
             notes=tuple(problem for problem in self.problems if problem.severity == "warning"),
         )
+
+    def settings(self, said: Mapping[str, Any]) -> Settings:
+        try:
+            method, budget = changed(Method(), said), changed(Budget(), said)
+        except SpecError as error:
+            self.problems += [replace(problem, where=f"synthesis.{problem.where}") for problem in error.problems]
+            return Settings()
+        return Settings(records=said["records"], seed=said["seed"], llm=said["llm"], method=method, budget=budget)
 
     def unit(self, name: str, part: UnitPart) -> Unit:
         where = f"units.{name}"
@@ -171,7 +181,10 @@ class Builder:
     def target(self, part: TargetPart, where: str, schema: Schema, others: Sequence[Target]) -> Target | None:
         if part.name and part.name in [target.name for target in others]:
             self.problem(where, "this name is given to two targets", "give each target a name of its own", part.name)
-        return read_target(part, where, schema, self.folder, self.universe(where, part, schema), self.problems)
+        target = read_target(part, where, schema, self.folder, self.universe(where, part, schema), self.problems)
+        if target is None or part.name:
+            return target
+        return replace(target, name=_free_name(target, {other.name for other in others}))
 
     def universe(self, where: str, part: TargetPart, schema: Schema) -> Expression | None:
         if not part.universe:
@@ -193,6 +206,15 @@ class Builder:
 
     def problem(self, where: str, what: str, advice: str, found: str | None = None) -> None:
         self.problems.append(Problem(where=where, what=what, found=found, advice=advice))
+
+
+def _free_name(target: Target, taken: Set[str]) -> str:
+    """The name of a target that was given none, told apart from those before it."""
+    names = [target.name]
+    if isinstance(target, Statistic):
+        names.append(f"{target.statistic} of {target.variable}" + (f" by {', '.join(target.by)}" if target.by else ""))
+    names += [f"{names[-1]} ({number})" for number in range(2, len(taken) + 3)]
+    return next(name for name in names if name not in taken)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from llmsynthor.errors import Problem
 from llmsynthor.spec.expressions import Expression
 from llmsynthor.spec.levels import Interval, Level, parse_interval
 from llmsynthor.spec.reading.document import TargetPart
+from llmsynthor.spec.reading.frames import long_frame
 from llmsynthor.spec.reading.partition import partition_problems
 from llmsynthor.spec.reading.shares import spread_problem
 from llmsynthor.spec.schema import Category, Numeric, Schema, Text
@@ -155,11 +156,14 @@ def _as_text(value: Any) -> str | None:
 
 
 def _from_table(table: Any, folder: Path, place: Place) -> pl.DataFrame | None:
-    if isinstance(table, pl.DataFrame):
-        return table.cast(pl.String)
-    if hasattr(table, "__arrow_c_stream__"):
-        return pl.DataFrame(table).cast(pl.String)
     if not isinstance(table, str | Path):
+        try:
+            frame = long_frame(table)
+        except (ValueError, pl.exceptions.PolarsError) as cause:
+            place.problem(f"the table cannot be read ({cause})", "give it in the long format", type(table).__name__)
+            return None
+        if frame is not None:
+            return frame
         place.problem("a table is a file or a data frame", "give a path", type(table).__name__)
         return None
     path = folder / table
