@@ -70,8 +70,7 @@ def _learn(task: Task, codes: Codes, theta: Floats, open_goal: Floats) -> Floats
     compiled = task.compiled
     theta = np.where(compiled.is_target & (open_goal <= 0) & ~compiled.is_slack, NEVER, theta)
     learn = compiled.is_target & ((open_goal > 0) | compiled.is_slack)
-    axes = len(task.goals.grid.axes)
-    overlap = max(1.0, float(np.median(np.diff(compiled.program.move_ptr[: axes + 1]))))
+    overlap = _overlap(task)
     least, patience = 40 if task.goals.moments else 12, PATIENCE
     average, finite, best = theta.copy(), np.isfinite(theta), np.inf
     for sweep in range(task.effort.fit_sweeps):
@@ -91,6 +90,14 @@ def _learn(task: Task, codes: Codes, theta: Floats, open_goal: Floats) -> Floats
         if sweep >= least and patience <= 0:
             break
     return average
+
+
+def _overlap(task: Task) -> float:
+    """How many targets share a variable: their steps add up. Rules and shapes do not move, and count for nothing."""
+    goals, touching = task.goals, np.zeros(len(task.goals.grid.axes))
+    for target in (*goals.tables, *goals.quantiles, *goals.moments):
+        touching[list(set(target.projection.axes))] += 1
+    return max(1.0, float(np.median(touching)))
 
 
 def _tilt_means(task: Task, theta: Floats, counts: Counts, step: float, records: int) -> None:
