@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from llmsynthor.aims.laws import resolving_cuts
 from llmsynthor.spec.expressions import Expression, Reference, cut_points, references
 from llmsynthor.spec.levels import Interval, Level
 from llmsynthor.spec.schema import Category, Coded, Numeric, Unit
@@ -14,7 +15,9 @@ from llmsynthor.spec.specification import Spec
 from llmsynthor.spec.targets import Statistic, Table
 
 DEFAULT_CELLS = 8
-"""Equal cells of a numeric variable that no table and no rule cuts: a proposal must have something to choose from."""
+"""Equal cells of a numeric variable that no table and no mean cuts: a proposal must have something to choose from."""
+
+UNEVEN = 50.0
 
 UNIT_CELLS = 256
 """An integer that a rule computes with gets a cell per value, if it has no more values than this: then rules are exact."""
@@ -40,6 +43,19 @@ class Axis:
         """Ends of the cells of a numeric axis, shape (size + 1,)."""
         cells = [level for level in self.levels if isinstance(level, Interval)]
         return np.array([cells[0].low, *(cell.high for cell in cells)])
+
+    @property
+    def measure(self) -> NDArray[np.float64]:
+        """How many values each code stands for: its width, of whole numbers how many it holds, of a category's level one."""
+        if not isinstance(self.levels[0], Interval):
+            return np.ones(self.size)
+        ends = np.ceil(self.breaks) if isinstance(self.variable, Numeric) and self.variable.integer else self.breaks
+        return np.diff(ends)
+
+    @property
+    def uneven(self) -> bool:
+        """Whether the cells are so unequal in width that only the density says how records are spread inside them."""
+        return isinstance(self.levels[0], Interval) and bool(np.diff(self.breaks).max() > UNEVEN * np.diff(self.breaks).min())
 
     def within(self, level: Level) -> NDArray[np.bool_]:
         """Say for each code whether its cell lies in `level`, shape (size,)."""
@@ -89,15 +105,18 @@ def build_grid(spec: Spec, unit: Unit) -> Grid:
 def _axis(variable: Coded, spec: Spec, unit: Unit) -> Axis:
     if isinstance(variable, Category):
         return Axis(variable=variable, levels=variable.levels)
-    cuts = _cuts(variable, spec, unit)
     low, high = variable.range.low, variable.range.high
-    if not any(True for _ in _named_levels(variable.name, spec, unit)):
-        cuts |= set(_even_cuts(variable))  # no table cuts it: a proposal must have something to choose from
-    inner = sorted(cut for cut in cuts if low < cut < high)
-    return Axis(variable=variable, levels=tuple(Interval(a, b) for a, b in pairwise([low, *inner, high])))
+    cuts = {cut for cut in _cuts(variable, spec, unit) if low < cut < high}
+    resolving = resolving_cuts(variable, spec, unit, [low, *sorted(cuts), high])
+    if not resolving and not any(True for _ in _named_levels(variable.name, spec, unit)):
+        resolving = set(even_cuts(variable))
+    return Axis(
+        variable=variable, levels=tuple(Interval(a, b) for a, b in pairwise([low, *sorted(cuts | resolving), high]))
+    )
 
 
-def _even_cuts(variable: Numeric) -> list[float]:
+def even_cuts(variable: Numeric) -> list[float]:
+    """Inner ends of cells of equal width."""
     edges = np.linspace(variable.range.low, variable.range.high, DEFAULT_CELLS + 1)[1:-1]
     return [
         float(edge) for edge in np.unique(np.ceil(edges) if variable.integer else edges) if edge < variable.range.high

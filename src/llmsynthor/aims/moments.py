@@ -13,15 +13,25 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from llmsynthor.aims.grid import Grid
+from llmsynthor.aims.grid import Axis, Grid
+from llmsynthor.aims.laws import base_density, expected_laws, law_with_mean, stated_population, table_shares
 from llmsynthor.aims.projection import Projection, project_columns
 from llmsynthor.spec.levels import Level
-from llmsynthor.spec.schema import Numeric
+from llmsynthor.spec.schema import Numeric, Unit
 from llmsynthor.spec.specification import Spec
-from llmsynthor.spec.targets import Statistic, Table, last_digit
+from llmsynthor.spec.targets import Statistic, last_digit
 
-LARGEST_STEP = 3.0
-"""Largest change of a tilt in one sweep, in units of one over the range of the variable."""
+LARGEST_STEP = 0.5
+"""Largest change of a tilt in one sweep, in units of one over the spread of the variable."""
+
+NEAR = 0.05
+"""Where no table says what the cells of a number hold, records go to cells until its mean holds with values in this part of
+the cells around their centres; the rest is moved inside them."""
+
+PRIOR_COUNT = 1.0
+"""Records of the overall spread that are added to each group's own, so that a group of none has one."""
+
+SMALLEST = -600.0
 
 Floats = NDArray[np.float64]
 
@@ -31,7 +41,9 @@ class Moment:
     """A mean or a total on the grid. Cells are those of groups × the variable's axis, row-major; `values` (groups,).
 
     `cells` (groups,) name the groups, `errors` (groups,) are margins of error, zero where none are given. `lows` and `highs` are
-    the least and the largest value in each cell of the axis. A total belongs to a population of `population` records, and is
+    the least and the largest value in each cell of the axis, `centres` the mean of the values expected there. `start` (groups ×
+    cells,) are log-weights under which the groups have about their means. `near` is the part of the cells around their centres
+    with which the mean must be within reach. A total belongs to a population of `population` records, and is
     scaled to the records asked for; None says that it is meant for just those.
     """
 
@@ -44,16 +56,15 @@ class Moment:
     highs: Floats
     errors: Floats
     whole: bool
+    centres: Floats
+    start: Floats
+    near: float = 1.0
     population: float | None = None
-
-    @property
-    def middles(self) -> Floats:
-        return np.asarray((self.lows + self.highs) / 2)
 
     @property
     def width(self) -> float:
         """Typical distance of two cells: the unit in which an error of a mean is weighed."""
-        return float(np.median(np.diff(self.middles))) if len(self.lows) > 1 else 1.0
+        return float(np.median(np.diff(self.centres))) if len(self.lows) > 1 else 1.0
 
     @property
     def groups(self) -> int:
@@ -86,21 +97,13 @@ class Moment:
 def bring_moments(spec: Spec, grid: Grid) -> tuple[Moment, ...]:
     """Collect the means and totals of the grid's unit."""
     return tuple(
-        _moment(target, grid, stated_population(spec, target.unit))
+        _moment(target, grid, spec, stated_population(spec, target.unit))
         for target in spec.targets
         if isinstance(target, Statistic) and target.unit == grid.unit.name and target.statistic in ("mean", "total")
     )
 
 
-def stated_population(spec: Spec, unit: str) -> float | None:
-    """The number of records that the tables of counts speak of: the most important one's total, the first among equals."""
-    tables = [
-        t for t in spec.targets if isinstance(t, Table) and (t.unit, t.value, t.universe) == (unit, "count", None)
-    ]
-    return sum(max(tables, key=lambda table: table.importance).values) if tables else None
-
-
-def _moment(target: Statistic, grid: Grid, population: float | None) -> Moment:
+def _moment(target: Statistic, grid: Grid, spec: Spec, population: float | None) -> Moment:
     axis = grid.position(target.variable)
     levels = [list(dict.fromkeys(cell[k] for cell in target.cells)) for k in range(len(target.by))]
     values, errors = np.full([len(column) for column in levels], np.nan), np.zeros([len(column) for column in levels])
@@ -112,6 +115,7 @@ def _moment(target: Statistic, grid: Grid, population: float | None) -> Moment:
     lows, highs = own.breaks[:-1], own.breaks[1:]
     if isinstance(own.variable, Numeric) and own.variable.integer:
         lows, highs = np.ceil(lows), np.ceil(highs) - 1
+    total = target.statistic == "total"
     projection = project_columns(grid, [*target.by, own.name], [*levels, own.levels], target.universe)
     return Moment(
         target=target,
@@ -123,8 +127,39 @@ def _moment(target: Statistic, grid: Grid, population: float | None) -> Moment:
         highs=highs,
         errors=errors.ravel(),
         whole=isinstance(own.variable, Numeric) and own.variable.integer,
+        centres=_centres(own, spec, grid.unit),
+        start=_start(own, spec, grid.unit, target, values.ravel() / (population or np.nan if total else 1.0)),
+        near=1.0 if _is_tabled(own, spec, grid.unit) else NEAR,
         population=population,
     )
+
+
+def _is_tabled(axis: Axis, spec: Spec, unit: Unit) -> bool:
+    assert isinstance(axis.variable, Numeric)
+    return table_shares(axis.variable, spec, unit) is not None
+
+
+def _centres(axis: Axis, spec: Spec, unit: Unit) -> Floats:
+    """Mean of the values expected in each cell, over all that means say of the variable."""
+    assert isinstance(axis.variable, Numeric)
+    laws = expected_laws(axis.variable, spec, unit)
+    held = np.stack([np.maximum(law.held(axis.breaks), 1e-12) for law in laws])
+    centres = np.stack([law.centres(axis.breaks, whole=axis.variable.integer) for law in laws])
+    return np.asarray((held * centres).sum(axis=0) / held.sum(axis=0))
+
+
+def _start(axis: Axis, spec: Spec, unit: Unit, target: Statistic, means: Floats) -> Floats:
+    """Log-weights that give each group its mean where nothing else is known of the variable; zero where a table is."""
+    variable = axis.variable
+    assert isinstance(variable, Numeric)
+    logs, low, high = np.zeros((len(means), axis.size)), variable.range.low, variable.range.high
+    if not _is_tabled(axis, spec, unit) and (target.statistic == "mean" or not target.by):
+        base = base_density(variable, spec, unit)
+        for group, mean in enumerate(means):
+            if low < mean < high:
+                law = law_with_mean(variable, base, float(mean))
+                logs[group] = np.log(np.maximum(law.held(axis.breaks), 1e-300) / base.held(axis.breaks))
+    return np.maximum(logs, SMALLEST).ravel()
 
 
 def tilt(moment: Moment, theta: Floats, counts: Floats, step: float, records: float) -> Floats:
@@ -133,18 +168,21 @@ def tilt(moment: Moment, theta: Floats, counts: Floats, step: float, records: fl
     For a mean a group keeps its weight as a whole, so that tables of the groups are not disturbed; a total may need more records
     as well as larger values.
     """
-    middles = moment.middles
-    table = counts.reshape(moment.groups, -1) + 1e-3
-    limit = LARGEST_STEP / max(float(np.ptp(middles)), 1e-12)
+    centres = moment.centres
+    table = counts.reshape(moment.groups, -1)
+    overall = table.sum(axis=0) + 1e-9
+    table = table + PRIOR_COUNT * overall / overall.sum()
+    held = table.sum(axis=1)
+    mean = table @ centres / held
+    spread = np.maximum(table @ centres**2 / held - mean**2, 1e-12)
+    limit = LARGEST_STEP / np.sqrt(spread)
     if moment.is_total:
-        change = step * np.nan_to_num(moment.totals(records) - table @ middles) / np.maximum(table @ middles**2, 1e-12)
-        return np.asarray(theta + np.outer(np.clip(change, -limit, limit), middles).ravel())
-    mean = table @ middles / table.sum(axis=1)
-    spread = table @ middles**2 / table.sum(axis=1) - mean**2
-    wanted = moment.means(table.sum(axis=1), records)
-    change = step * np.nan_to_num(wanted - mean) / np.maximum(spread, 1e-12)
-    delta = np.outer(np.clip(change, -limit, limit), middles - middles.mean())
-    mass = (table * np.exp(delta)).sum(axis=1) / table.sum(axis=1)
+        change = step * np.nan_to_num(moment.totals(records) - table @ centres) / np.maximum(table @ centres**2, 1e-12)
+        delta = np.outer(np.clip(change, -limit, limit), centres)
+        return np.asarray(theta + np.clip(delta, SMALLEST, -SMALLEST).ravel())
+    change = step * np.nan_to_num(moment.means(held, records) - mean) / spread
+    delta = np.clip(change, -limit, limit)[:, None] * (centres - mean[:, None])
+    mass = (table * np.exp(np.minimum(delta, -SMALLEST))).sum(axis=1) / held
     return np.asarray(theta + (delta - np.log(mass)[:, None]).ravel())
 
 
@@ -188,9 +226,11 @@ def reach(
             if np.isfinite(value):
                 group[here] = len(penalty)
                 mean = 0.0 if moment.is_total else value
-                low[here], high[here] = moment.lows - mean, moment.highs - mean
+                low[here] = moment.centres + moment.near * (moment.lows - moment.centres) - mean
+                high[here] = moment.centres + moment.near * (moment.highs - moment.centres) - mean
                 penalty.append(1.0 / moment.width**2)
-                slack.append(0.5 + 1e-6 if moment.whole else 1e-9 * abs(value))
+                least = 0.5 + 1e-6 if moment.whole else 1e-9 * abs(value)
+                slack.append(least if moment.near >= 1 else max(least, 0.5 * moment.width))
                 start.append(-totals[number])
         cell += moment.projection.size
     lowest, highest = (np.bincount(group, ends * counts, len(penalty)) + np.array(start) for ends in (low, high))

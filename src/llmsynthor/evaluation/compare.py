@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from llmsynthor.aims.moments import stated_population
+from llmsynthor.aims.laws import stated_population
 from llmsynthor.dependence.copula import MAXIMUM_ENTROPY
 from llmsynthor.population.discrepancy import say_cell, say_missing
 from llmsynthor.records.linked import Nested, column, nest

@@ -1,0 +1,133 @@
+"""Values inside cells as means would have them: the density of a number times exp(rate · x), the rates from the means.
+
+Which cells the records lie in is settled; inside a cell, the distribution of largest entropy with the given means is that of the
+base times an exponential, with one rate for each mean that a record enters. The rates are those under which the expected sums
+are the wanted ones, where cells that nothing tells apart share their records as the law has it: sampling noise of fine cells
+does not reach them. What is then off by chance is made up by `shift`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array, diags_array
+from scipy.sparse.linalg import spsolve
+
+from llmsynthor.aims.density import log_weight, mean_place, place_of
+from llmsynthor.aims.goals import Goals
+from llmsynthor.realization.shift import Sums, sums_of
+
+NEWTON_STEPS, HALVINGS = 60, 40
+CLOSE = 1e-9
+RIDGE = 1e-9
+LARGEST_BEND = 40.0
+"""A cell whose density changes by more than exp of this has all its records on one end: there `shift` takes over."""
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """Cells of one variable: `low`, `width`, `base` (log of what the base density holds) and `segment`, each shape (cells,).
+
+    Cells of one segment are told apart by nothing but their width. `whole` says that values are rounded down.
+    """
+
+    low: Floats
+    width: Floats
+    base: Floats
+    segment: Integers
+    whole: bool
+
+    def expected(self, rates: Floats) -> tuple[Floats, Floats]:
+        """Mean and variance of a record of each segment under each rate, both shape (rates, segments)."""
+        bend = rates[:, None] * self.width
+        logs = self.base + rates[:, None] * self.low + log_weight(bend)
+        first = np.flatnonzero(np.diff(self.segment, prepend=-1))
+        largest = np.maximum.reduceat(logs, first, axis=1)
+        weight = np.exp(logs - largest[:, self.segment])
+        middle, spread = self.low + self.width * mean_place(bend), self.width**2 * _place_variance(bend)
+        if self.whole:
+            middle = middle - mean_place(rates)[:, None]
+            spread = np.maximum(spread - _place_variance(rates)[:, None], 0.0)
+        total = np.add.reduceat(weight, first, axis=1)
+        mean = np.add.reduceat(weight * middle, first, axis=1) / total
+        square = np.add.reduceat(weight * (spread + (middle - mean[:, self.segment]) ** 2), first, axis=1) / total
+        return mean, square
+
+
+def _place_variance(bend: Floats) -> Floats:
+    """Variance of u from 0 to 1 under the density exp(bend · u)."""
+    size = np.clip(np.abs(bend), 1e-2, 600.0)
+    return np.asarray(np.where(np.abs(bend) < 1e-2, 1 / 12, 1 / size**2 - 1 / (4 * np.sinh(size / 2) ** 2)))
+
+
+def tilt_inside(goals: Goals, position: int, values: Floats, codes: NDArray[np.int32], free: NDArray[np.bool_]) -> Floats:
+    """Move the free values inside their cells as the variable's means would have it; shape of values, free (records,)."""
+    moments = [moment for moment in goals.moments if moment.axis == position]
+    axis = goals.grid.axes[position]
+    integer = bool(getattr(axis.variable, "integer", False))
+    breaks = np.ceil(axis.breaks) if integer else axis.breaks
+    cell = codes[:, position].astype(np.int64)
+    sums = sums_of(moments, codes)
+    if not len(values) or not len(sums.wanted):
+        return values
+    segment = segments(goals, position)
+    sets, place = _sets(sums)
+    block = Block(
+        low=breaks[:-1], width=np.diff(breaks), base=np.log(goals.spread(position)), segment=segment, whole=integer
+    )
+    counts = np.zeros((len(sets), int(segment[-1]) + 1))
+    np.add.at(counts, (place, segment[cell]), 1.0)
+    rates = (sets @ _solve(block, sets, counts, sums))[place]
+    low, width = breaks[cell], np.diff(breaks)[cell]
+    bend = np.clip(rates * width, -LARGEST_BEND, LARGEST_BEND)
+    moved = low + width * place_of((values - low) / width, bend)
+    return np.asarray(np.where(free, np.clip(moved, low, np.nextafter(low + width, low)), values))
+
+
+def segments(goals: Goals, position: int) -> Integers:
+    """Number the runs of codes of an axis that no table, quantile or rule tells apart, shape (codes,)."""
+    targets = [*goals.given, *goals.quantiles, *(zeros for zeros in goals.zeros)]
+    told = [t.projection.offsets[t.projection.axes.index(position)] for t in targets if position in t.projection.axes]
+    new = np.zeros(goals.grid.sizes[position], dtype=bool)
+    for offsets in told:
+        new[1:] |= np.diff(offsets) != 0
+    return np.cumsum(new).astype(np.int64)
+
+
+def _sets(sums: Sums) -> tuple[Floats, Integers]:
+    """The distinct sets of sums that records enter, shape (sets, sums), and the set of each record."""
+    key = sums.member @ np.random.default_rng(0).random(sums.member.shape[1])
+    _, first, place = np.unique(key, return_index=True, return_inverse=True)
+    return np.asarray(sums.member[first].toarray()), place
+
+
+def _solve(block: Block, sets: Floats, counts: Floats, sums: Sums) -> Floats:
+    """Rates of the sums under which the expected sums are the wanted ones, by damped Newton steps; shape (sums,)."""
+    entering = csr_array(sets)
+    scale = np.maximum(entering.T @ (counts.sum(axis=1) * block.width.sum()), 1e-300)
+    ridge = RIDGE * scale * block.width.sum()
+    rates = np.zeros(len(sums.wanted))
+
+    def gradient(at: Floats) -> tuple[Floats, Floats]:
+        mean, variance = block.expected(entering @ at)
+        slope = entering.T @ (counts * mean).sum(axis=1) - sums.wanted + ridge * at
+        return slope, (counts * variance).sum(axis=1)
+
+    slope, bends = gradient(rates)
+    for _ in range(NEWTON_STEPS):
+        if (np.abs(slope) <= CLOSE * scale).all():
+            break
+        bend = entering.T @ (diags_array(bends) @ entering) + diags_array(ridge)
+        step = -np.atleast_1d(spsolve(bend.tocsc(), slope))
+        before = abs(float(slope @ step))
+        for _ in range(HALVINGS):
+            slope, bends = gradient(rates + step)
+            if abs(float(slope @ step)) < before:  # convex: the slope along the step only grows
+                break
+            step, before = step / 2, before / 2
+        rates = rates + step
+    return rates
