@@ -16,8 +16,7 @@ from llmsynthor.evaluation.compare import compare
 from llmsynthor.population.aggregate import aggregate
 from llmsynthor.realization.values import realize
 from llmsynthor.spec.specification import Spec
-
-from ..conftest import broken
+from tests.conftest import broken
 
 SMALL = Effort(chains=2_000, workers=1)
 

@@ -8,7 +8,6 @@ import pytest
 
 from llmsynthor import Spec
 from llmsynthor.aims.aims import Aims, set_aims
-from llmsynthor.aims.layout import Roster
 from llmsynthor.alignment.trees.align import align_nested
 from llmsynthor.dependence.estimation import choose_pairs
 from llmsynthor.dependence.related import (
@@ -20,6 +19,7 @@ from llmsynthor.dependence.related import (
     questions_of_each,
     relate,
 )
+from llmsynthor.population.roster import Roster
 from tests.days import day_document, simulate
 
 

@@ -133,7 +133,9 @@ class Density:
         np.maximum.at(largest, cell, logs)
         weights = np.exp(logs - np.where(np.isfinite(largest), largest, 0.0)[cell])
         before, after = (np.bincount(cell, own, len(breaks) - 1) for own in (held, weights))
-        return Density(points=fine.points, mass=_cumulated(weights * (before / np.maximum(after, 1e-300))[cell]), rates=rates)
+        return Density(
+            points=fine.points, mass=_cumulated(weights * (before / np.maximum(after, 1e-300))[cell]), rates=rates
+        )
 
     def with_mean(self, mean: float, breaks: Floats | None = None, *, whole: bool = False) -> "Density":
         """Tilt the density to a mean, by bisection; as near to it as can be where it is out of reach. `breaks` as in `tilted`."""
@@ -160,7 +162,9 @@ def mixed(densities: Sequence[Density]) -> Density:
     if len(densities) == 1:
         return densities[0]
     places = np.concatenate([np.linspace(0, 1, 4 * POINTS), 1 - np.geomspace(1e-6, 1e-2, POINTS)])
-    points = np.unique(np.concatenate([own for density in densities for own in (density.points, density.value(places))]))
+    points = np.unique(
+        np.concatenate([own for density in densities for own in (density.points, density.value(places))])
+    )
     mass = np.mean([density.below(points) for density in densities], axis=0)
     return Density(points=points, mass=_cumulated(np.diff(mass)))
 

@@ -55,7 +55,9 @@ class Axis:
     @property
     def uneven(self) -> bool:
         """Whether the cells are so unequal in width that only the density says how records are spread inside them."""
-        return isinstance(self.levels[0], Interval) and bool(np.diff(self.breaks).max() > UNEVEN * np.diff(self.breaks).min())
+        return isinstance(self.levels[0], Interval) and bool(
+            np.diff(self.breaks).max() > UNEVEN * np.diff(self.breaks).min()
+        )
 
     def within(self, level: Level) -> NDArray[np.bool_]:
         """Say for each code whether its cell lies in `level`, shape (size,)."""

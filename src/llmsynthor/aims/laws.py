@@ -75,9 +75,9 @@ def table_shares(variable: Numeric, spec: Spec, unit: Unit) -> Fixed | None:
 def statistics_of(variable: Numeric, spec: Spec, unit: Unit, *kinds: str) -> Iterator[Statistic]:
     """The means, totals or quantiles of a variable, by their kind."""
     for target in spec.targets:
-        if isinstance(target, Statistic) and (target.unit, target.variable) == (unit.name, variable.name):
-            if target.statistic in kinds:
-                yield target
+        named = isinstance(target, Statistic) and (target.unit, target.variable) == (unit.name, variable.name)
+        if isinstance(target, Statistic) and named and target.statistic in kinds:
+            yield target
 
 
 def stated_population(spec: Spec, unit: str) -> float | None:

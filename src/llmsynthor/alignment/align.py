@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmsynthor.aims.goals import Goals
+from llmsynthor.alignment.cells import Potential
 from llmsynthor.alignment.correct import correct
-from llmsynthor.alignment.effort import Codes, Effort, Notify, Task, distances
+from llmsynthor.alignment.effort import Codes, Effort, Notify, Task
 from llmsynthor.alignment.fit import fit
-from llmsynthor.alignment.rows.program import Potential, compile_goals
+from llmsynthor.alignment.rows.engine import distances
+from llmsynthor.alignment.rows.program import compile_goals
 
 __all__ = ["Aligned", "Effort", "Report", "Start", "align"]
 

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from llmsynthor.aims.moments import tilt
 from llmsynthor.alignment.draw import NEVER, Link, draw_initial, initial_weights, links
-from llmsynthor.alignment.effort import Codes, Counts, Floats, Task, count, distances, sweep_all
+from llmsynthor.alignment.effort import Codes, Counts, Floats, Task
+from llmsynthor.alignment.rows.engine import count, distances, sweep_all
 
 PATIENCE = 4
 """Sweeps without gain after which θ has settled."""
@@ -97,8 +98,9 @@ def _learn(task: Task, codes: Codes, theta: Floats, open_goal: Floats) -> Floats
 def _overlap(task: Task) -> float:
     """How many targets share a variable: their steps add up. Rules and shapes do not move, and count for nothing."""
     goals, touching = task.goals, np.zeros(len(task.goals.grid.axes))
-    for target in (*goals.tables, *goals.quantiles, *goals.moments):
-        touching[list(set(target.projection.axes))] += 1
+    parts = [*(table.projection for table in goals.tables), *(quantile.projection for quantile in goals.quantiles)]
+    for projection in (*parts, *(moment.projection for moment in goals.moments)):
+        touching[list(set(projection.axes))] += 1
     return max(1.0, float(np.median(touching)))
 
 

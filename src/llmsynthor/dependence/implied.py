@@ -10,6 +10,7 @@ from llmsynthor.alignment.align import Effort, align
 from llmsynthor.alignment.priors import shape_potentials
 from llmsynthor.dependence.coarse import Coarse
 from llmsynthor.dependence.elicit import Pair
+from llmsynthor.dependence.pair_tables import pair_shares_of
 
 RECORDS = 20_000
 """Records of the population that is looked at: noise of a pair's mutual information is far below what counts."""
@@ -37,10 +38,3 @@ def _coarse_codes(goals: Goals, variable: Coarse, codes: NDArray[np.int32]) -> N
     for number, own in enumerate(variable.levels):
         level[axis.within(own)] = number
     return np.asarray(level[codes[:, variable.axis]])
-
-
-def pair_shares_of(one: NDArray[np.int64], other: NDArray[np.int64], rows: int, columns: int) -> Floats:
-    """Shares of two coarse levels, shape (rows, columns); records without one of them (-1) are left out."""
-    inside = (one >= 0) & (other >= 0)
-    counts = np.bincount(one[inside] * columns + other[inside], minlength=rows * columns).reshape(rows, columns)
-    return np.asarray(counts / max(counts.sum(), 1))

@@ -15,13 +15,13 @@ from llmsynthor.aims.aims import Aims
 from llmsynthor.aims.cuts import expressions_of
 from llmsynthor.aims.goals import Goals
 from llmsynthor.aims.grid import Grid
-from llmsynthor.aims.layout import Roster, rows_below
 from llmsynthor.alignment.trees.flat import computed_codes
 from llmsynthor.dependence.coarse import MOST_LEVELS, Coarse, coarsen
 from llmsynthor.dependence.copula import MOST_QUESTIONS
 from llmsynthor.dependence.elicit import Pair, is_people
 from llmsynthor.dependence.estimation import planned_questions
-from llmsynthor.dependence.implied import pair_shares_of
+from llmsynthor.dependence.pair_tables import pair_shares_of
+from llmsynthor.population.roster import Roster, rows_below
 from llmsynthor.spec.expressions import Aggregate, Expression, Node, Reference, nodes, parse, references, walk
 from llmsynthor.spec.inputs import POSITION, base_columns
 from llmsynthor.spec.schema import Category, Derived, Unit

@@ -9,14 +9,13 @@ import polars as pl
 from numpy.typing import NDArray
 
 from llmsynthor.aims.laws import stated_population
-from llmsynthor.dependence.copula import MAXIMUM_ENTROPY
-from llmsynthor.population.discrepancy import say_cell, say_missing
+from llmsynthor.aims.words import say_cell, say_missing
 from llmsynthor.records.linked import Nested, column, nest
 from llmsynthor.records.measure import cell_numbers, statistic_cells
 from llmsynthor.spec.inputs import Column, derived_below, target_columns
 from llmsynthor.spec.levels import Level
 from llmsynthor.spec.specification import Spec
-from llmsynthor.spec.targets import Statistic, Table, Target, last_digit
+from llmsynthor.spec.targets import MAXIMUM_ENTROPY, Statistic, Table, Target, last_digit
 
 Status = Literal["met", "within tolerance", "within rounding", "within margin of error", "leaned towards", "unmet"]
 Floats = NDArray[np.float64]

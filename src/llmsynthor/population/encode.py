@@ -5,26 +5,14 @@ changes to something that the others make plausible.
 """
 
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import minimum_spanning_tree
 
-from llmsynthor.aims.goals import Goals
 from llmsynthor.aims.grid import Axis, Grid
-from llmsynthor.aims.projection import project_columns
-from llmsynthor.alignment.rows.program import Potential
 from llmsynthor.errors import DataError, Problem
 from llmsynthor.spec.schema import Category, Numeric
-
-SHRINKAGE = 0.1
-"""Records per cell of a pair table that independence is worth, beside those that were counted."""
-
-STAY = 16.0
-"""Log-weight with which a record of a starting population holds on to what it is."""
 
 Codes = NDArray[np.int32]
 Floats = NDArray[np.float64]
@@ -87,40 +75,3 @@ def _encode(frame: pl.DataFrame, axis: Axis, problems: list[Problem]) -> NDArray
         found = ", ".join(str(value) for value in odd)
         problems.append(Problem(where=where, what="values outside the domain", found=found, advice=advice))
     return np.asarray(codes)
-
-
-def dependence_tree(goals: Goals, codes: Codes) -> tuple[Potential, ...]:
-    """Log-weights of single variables and of the pairs of the tree of largest mutual information."""
-    grid = goals.grid
-    counts = [np.bincount(codes[:, k], minlength=size) + SHRINKAGE for k, size in enumerate(grid.sizes)]
-    shares = [np.asarray(own / own.sum()) for own in counts]
-    pairs = {pair: _pair_shares(codes, *pair, shares) for pair in combinations(range(len(grid.axes)), 2)}
-    found = [
-        Potential(projection=project_columns(grid, [axis.name], [axis.levels], None), values=np.log(own))
-        for axis, own in zip(grid.axes, shares, strict=True)
-    ]
-    for a, b in _tree(pairs, shares):
-        one, other = grid.axes[a], grid.axes[b]
-        projection = project_columns(grid, [one.name, other.name], [one.levels, other.levels], None)
-        values = np.log(pairs[a, b] / np.outer(shares[a], shares[b])).ravel()
-        found.append(Potential(projection=projection, values=values))
-    return tuple(found)
-
-
-def _pair_shares(codes: Codes, a: int, b: int, shares: list[Floats]) -> Floats:
-    size = (len(shares[a]), len(shares[b]))
-    counts = np.bincount(codes[:, a].astype(np.int64) * size[1] + codes[:, b], minlength=size[0] * size[1])
-    blended = counts.reshape(size) + SHRINKAGE * counts.size * np.outer(shares[a], shares[b])
-    return np.asarray(blended / blended.sum())
-
-
-def _tree(pairs: dict[tuple[int, int], Floats], shares: list[Floats]) -> list[tuple[int, int]]:
-    if not pairs:
-        return []
-    information = {
-        (a, b): float((own * np.log(own / np.outer(shares[a], shares[b]))).sum()) for (a, b), own in pairs.items()
-    }
-    rows, columns = zip(*information, strict=True)
-    costs = 1.0 / (1e-6 + np.array(list(information.values())))
-    tree = minimum_spanning_tree(csr_array((costs, (rows, columns)), shape=(len(shares), len(shares)))).tocoo()
-    return [(int(min(a, b)), int(max(a, b))) for a, b in zip(tree.row, tree.col, strict=True)]

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from llmsynthor.aims.aims import Aims
 from llmsynthor.aims.grid import Axis, whole_or_not
-from llmsynthor.aims.layout import Place, Roster
+from llmsynthor.aims.layout import Place
 from llmsynthor.alignment.trees.flat import computed_codes
+from llmsynthor.population.roster import Roster
 from llmsynthor.realization.values import draw_column
 from llmsynthor.records.linked import evaluate_nested, nest
 from llmsynthor.spec.schema import Category, Numeric, Schema

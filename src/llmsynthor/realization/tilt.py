@@ -6,7 +6,6 @@ are the wanted ones, where cells that nothing tells apart share their records as
 does not reach them. What is then off by chance is made up by `shift`.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,7 +63,9 @@ def _place_variance(bend: Floats) -> Floats:
     return np.asarray(np.where(np.abs(bend) < 1e-2, 1 / 12, 1 / size**2 - 1 / (4 * np.sinh(size / 2) ** 2)))
 
 
-def tilt_inside(goals: Goals, position: int, values: Floats, codes: NDArray[np.int32], free: NDArray[np.bool_]) -> Floats:
+def tilt_inside(
+    goals: Goals, position: int, values: Floats, codes: NDArray[np.int32], free: NDArray[np.bool_]
+) -> Floats:
     """Move the free values inside their cells as the variable's means would have it; shape of values, free (records,)."""
     moments = [moment for moment in goals.moments if moment.axis == position]
     axis = goals.grid.axes[position]
@@ -90,8 +91,9 @@ def tilt_inside(goals: Goals, position: int, values: Floats, codes: NDArray[np.i
 
 def segments(goals: Goals, position: int) -> Integers:
     """Number the runs of codes of an axis that no table, quantile or rule tells apart, shape (codes,)."""
-    targets = [*goals.given, *goals.quantiles, *(zeros for zeros in goals.zeros)]
-    told = [t.projection.offsets[t.projection.axes.index(position)] for t in targets if position in t.projection.axes]
+    every = [*(table.projection for table in goals.given), *(quantile.projection for quantile in goals.quantiles)]
+    every += [zeros.projection for zeros in goals.zeros]
+    told = [projection.offsets[projection.axes.index(position)] for projection in every if position in projection.axes]
     new = np.zeros(goals.grid.sizes[position], dtype=bool)
     for offsets in told:
         new[1:] |= np.diff(offsets) != 0

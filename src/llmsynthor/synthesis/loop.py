@@ -18,8 +18,8 @@ from llmsynthor.aims.grid import build_grid
 from llmsynthor.aims.reconcile import Disagreement
 from llmsynthor.aims.reconcile_moments import reconcile_sources
 from llmsynthor.alignment.align import Aligned, Effort, Report, Start, align
-from llmsynthor.alignment.priors import shape_potentials
-from llmsynthor.alignment.rows.program import Potential
+from llmsynthor.alignment.cells import Potential
+from llmsynthor.alignment.priors import STAY, dependence_tree, shape_potentials
 from llmsynthor.dependence.coarse import coarsen
 from llmsynthor.dependence.elicit import Asking
 from llmsynthor.dependence.estimation import Estimation, estimate, planned_questions
@@ -28,7 +28,7 @@ from llmsynthor.dependence.implied import implied_tables
 from llmsynthor.errors import AnswerError, BudgetError, Problem, SpecError
 from llmsynthor.llm.ledger import Recorded
 from llmsynthor.population.discrepancy import Discrepancy, discrepancies, off_target, total_variation
-from llmsynthor.population.encode import STAY, Starting, begin_with, dependence_tree
+from llmsynthor.population.encode import Starting, begin_with
 from llmsynthor.population.population import NO_PROPOSAL, Population, merge
 from llmsynthor.proposals.plan import Draft, Situation, plan
 from llmsynthor.proposals.proposal import Proposal, admit, bound_count, draw

@@ -7,7 +7,6 @@ import numpy as np
 
 from llmsynthor.aims.aims import Aims, set_aims, with_beliefs, with_estimates
 from llmsynthor.aims.feasibility import find_contradictions
-from llmsynthor.aims.layout import Roster, in_order
 from llmsynthor.alignment.trees.align import AlignedRoster, Effort, align_nested
 from llmsynthor.dependence.copula import Scope
 from llmsynthor.dependence.elicit import Asking
@@ -24,8 +23,10 @@ from llmsynthor.dependence.related import (
 from llmsynthor.dependence.sequence import ask_turns
 from llmsynthor.llm.ledger import Recorded, Spent
 from llmsynthor.population.population import Population
+from llmsynthor.population.roster import Roster, in_order
 from llmsynthor.proposals.proposal import Proposal
-from llmsynthor.proposals.wholes import Whole, propose, settle_in
+from llmsynthor.proposals.settle import settle_in
+from llmsynthor.proposals.wholes import Whole, propose
 from llmsynthor.spec.schema import Derived
 from llmsynthor.spec.specification import Spec
 from llmsynthor.synthesis.outcome import (

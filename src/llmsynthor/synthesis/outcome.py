@@ -7,7 +7,6 @@ from typing import Literal
 from llmsynthor.aims.aims import Aims
 from llmsynthor.aims.feasibility import Contradiction, find_contradictions
 from llmsynthor.aims.goals import Goal, Goals
-from llmsynthor.aims.layout import Roster
 from llmsynthor.aims.reconcile import Disagreement
 from llmsynthor.alignment.align import Report
 from llmsynthor.dependence.estimation import Estimation
@@ -15,6 +14,7 @@ from llmsynthor.dependence.groups import Group
 from llmsynthor.dependence.kin.beliefs import Composition
 from llmsynthor.population.encode import Starting
 from llmsynthor.population.population import Population
+from llmsynthor.population.roster import Roster
 from llmsynthor.proposals.proposal import Proposal
 from llmsynthor.spec.specification import Spec
 from llmsynthor.spec.targets import Table

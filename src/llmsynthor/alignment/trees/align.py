@@ -9,10 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from llmsynthor.aims.aims import Aims
-from llmsynthor.aims.layout import Roster
 from llmsynthor.alignment.align import Report
+from llmsynthor.alignment.cells import table_distances
 from llmsynthor.alignment.deal import draw_first, enlarge, priors
-from llmsynthor.alignment.effort import table_distances
 from llmsynthor.alignment.trees.fit import fit
 from llmsynthor.alignment.trees.flat import (
     Effort,
@@ -26,6 +25,7 @@ from llmsynthor.alignment.trees.flat import (
 )
 from llmsynthor.alignment.trees.program import compile_aims
 from llmsynthor.alignment.yielding import correct_yielding
+from llmsynthor.population.roster import Roster
 
 __all__ = ["AlignedRoster", "Effort", "align_nested"]
 
