@@ -7,6 +7,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
+from llmsynthor.aims.counted import with_implied_means
 from llmsynthor.aims.cuts import Cut, cut_derived, cut_variable, named_levels
 from llmsynthor.aims.goals import Goal, Goals, bring_table, bring_to_grid, table_levels
 from llmsynthor.aims.grid import Axis, Grid
@@ -68,7 +69,8 @@ def with_beliefs(aims: Aims, weights: Mapping[str, Floats]) -> Aims:
 
 
 def set_aims(spec: Spec) -> Aims:
-    """Lay out the units of a spec and bring its targets and rules onto them."""
+    """Lay out the units of a spec and bring its targets and rules onto them, and the means that its counts imply."""
+    spec = with_implied_means(spec)
     cuts: dict[Place, Cut] = {}
     columns: list[list[Column]] = []
     for number, unit in enumerate(spec.schema.units):

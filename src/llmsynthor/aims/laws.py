@@ -35,11 +35,11 @@ SEEN = 1e-5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fixed:
-    """Cells of a number whose shares are known: by a table of all records (`by_table`) or by quantiles; none where empty."""
+    """Cells of a number whose shares are known, by a table of all records (which `where` names) or by quantiles."""
 
     breaks: Floats
     shares: Floats
-    by_table: bool
+    where: str = ""
 
 
 def base_density(variable: Numeric, spec: Spec, unit: Unit) -> Density:
@@ -68,7 +68,7 @@ def table_shares(variable: Numeric, spec: Spec, unit: Unit) -> Fixed | None:
         contiguous = all(a.high == b.low for a, b in pairwise(levels))
         if contiguous and sum(sums.values()) > 0 and (best is None or len(levels) > len(best.shares)):
             breaks = np.array([levels[0].low, *(level.high for level in levels)])
-            best = Fixed(breaks=breaks, shares=np.array([sums[level] for level in levels]), by_table=True)
+            best = Fixed(breaks=breaks, shares=np.array([sums[level] for level in levels]), where=target.where)
     return best
 
 
@@ -108,7 +108,7 @@ def quantile_shares(variable: Numeric, spec: Spec, unit: Unit, base: Density) ->
     if not values or (shares <= 0).any():
         return None
     breaks = np.array([variable.range.low, *values, variable.range.high])
-    return Fixed(breaks=breaks, shares=shares, by_table=False)
+    return Fixed(breaks=breaks, shares=shares)
 
 
 def wanted_means(variable: Numeric, spec: Spec, unit: Unit) -> tuple[tuple[float, bool], ...]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from llmsynthor.aims.aims import set_aims
+from llmsynthor.aims.counted import assumed_ends
 from llmsynthor.aims.feasibility import find_contradictions
 from llmsynthor.aims.goals import Goals, bring_to_grid
 from llmsynthor.aims.grid import build_grid
@@ -43,7 +44,7 @@ def examine(spec: Spec, llm: str | None = None) -> Examined:
     if contradictions:
         raise SpecError(*contradictions)
     missing = unsupported(spec)
-    found = list(warnings(spec))
+    found = [*warnings(spec), *assumed_ends(spec)]
     every: tuple[Goals, ...] = ()
     if not missing:
         every, disagreements = _goals(spec)
