@@ -67,6 +67,18 @@ class Moment:
         return float(np.median(np.diff(self.centres))) if len(self.lows) > 1 else 1.0
 
     @property
+    def ends(self) -> tuple[Floats, Floats]:
+        """Least and largest value of each cell that the walk of records from cell to cell may count on, both shape (cells,)."""
+        low, high = (self.centres + self.near * (ends - self.centres) for ends in (self.lows, self.highs))
+        return low, high
+
+    @property
+    def room(self) -> Floats:
+        """What the sum of each group may be out of reach: rounding, or half a record's change of cell where cells are free."""
+        least = np.full(self.groups, 0.5 + 1e-6) if self.whole else 1e-9 * np.abs(np.nan_to_num(self.values))
+        return least if self.near >= 1 else np.maximum(least, 0.5 * self.width)
+
+    @property
     def groups(self) -> int:
         return len(self.values)
 
@@ -220,17 +232,15 @@ def reach(
     penalty, start, slack = [0.0], [0.0], [0.0]
     cell = first_cell
     for moment in moments:
-        size, totals = len(moment.lows), moment.totals(records)
+        size, totals, room, (lows, highs) = len(moment.lows), moment.totals(records), moment.room, moment.ends
         for number, value in enumerate(moment.values):
             here = slice(cell + number * size, cell + (number + 1) * size)
             if np.isfinite(value):
                 group[here] = len(penalty)
                 mean = 0.0 if moment.is_total else value
-                low[here] = moment.centres + moment.near * (moment.lows - moment.centres) - mean
-                high[here] = moment.centres + moment.near * (moment.highs - moment.centres) - mean
+                low[here], high[here] = lows - mean, highs - mean
                 penalty.append(1.0 / moment.width**2)
-                least = 0.5 + 1e-6 if moment.whole else 1e-9 * abs(value)
-                slack.append(least if moment.near >= 1 else max(least, 0.5 * moment.width))
+                slack.append(room[number])
                 start.append(-totals[number])
         cell += moment.projection.size
     lowest, highest = (np.bincount(group, ends * counts, len(penalty)) + np.array(start) for ends in (low, high))
