@@ -29,9 +29,11 @@ NEAR = 0.05
 the cells around their centres; the rest is moved inside them."""
 
 PRIOR_COUNT = 1.0
-"""Records of the overall spread that are added to each group's own, so that a group of none has one."""
+"""Records that each group has besides its own when its mean is looked at: one of few moves little."""
 
-SMALLEST = -600.0
+NEWTON_STEPS = 8
+SMALLEST, LARGEST = -600.0, 50.0
+"""Ends of a log-weight: exp of it is a number."""
 
 Floats = NDArray[np.float64]
 
@@ -41,7 +43,7 @@ class Moment:
     """A mean or a total on the grid. Cells are those of groups × the variable's axis, row-major; `values` (groups,).
 
     `cells` (groups,) name the groups, `errors` (groups,) are margins of error, zero where none are given. `lows` and `highs` are
-    the least and the largest value in each cell of the axis, `centres` the mean of the values expected there. `start` (groups ×
+    the least and the largest value in each cell of the axis, `centres` the mean of the values expected there, `base` what they hold by the base density. `start` (groups ×
     cells,) are log-weights under which the groups have about their means. `near` is the part of the cells around their centres
     with which the mean must be within reach. A total belongs to a population of `population` records, and is
     scaled to the records asked for; None says that it is meant for just those.
@@ -58,13 +60,21 @@ class Moment:
     whole: bool
     centres: Floats
     start: Floats
+    base: Floats
     near: float = 1.0
     population: float | None = None
 
     @property
-    def width(self) -> float:
-        """Typical distance of two cells: the unit in which an error of a mean is weighed."""
-        return float(np.median(np.diff(self.centres))) if len(self.lows) > 1 else 1.0
+    def widths(self) -> Floats:
+        """Typical distance of two cells where each group's records lie, shape (groups,): the unit in which its error is weighed."""
+        if len(self.lows) < 2:
+            return np.ones(self.groups)
+        apart = np.diff(self.centres)
+        if self.near >= 1:
+            return np.full(self.groups, float(np.median(apart)))
+        own = np.maximum(np.append(apart, apart[-1]), np.insert(apart, 0, apart[0]))
+        held = np.exp(self.start.reshape(self.groups, -1)) * self.base
+        return np.asarray(held @ own / held.sum(axis=1))
 
     @property
     def ends(self) -> tuple[Floats, Floats]:
@@ -76,7 +86,7 @@ class Moment:
     def room(self) -> Floats:
         """What the sum of each group may be out of reach: rounding, or half a record's change of cell where cells are free."""
         least = np.full(self.groups, 0.5 + 1e-6) if self.whole else 1e-9 * np.abs(np.nan_to_num(self.values))
-        return least if self.near >= 1 else np.maximum(least, 0.5 * self.width)
+        return least if self.near >= 1 else np.maximum(least, 0.5 * self.widths)
 
     @property
     def groups(self) -> int:
@@ -124,8 +134,9 @@ def _moment(target: Statistic, grid: Grid, spec: Spec, population: float | None)
         place = tuple(column.index(level) for column, level in zip(levels, cell, strict=True))
         values[place], errors[place] = value, error
     own = grid.axes[axis]
+    assert isinstance(own.variable, Numeric)
     lows, highs = own.breaks[:-1], own.breaks[1:]
-    if isinstance(own.variable, Numeric) and own.variable.integer:
+    if own.variable.integer:
         lows, highs = np.ceil(lows), np.ceil(highs) - 1
     total = target.statistic == "total"
     projection = project_columns(grid, [*target.by, own.name], [*levels, own.levels], target.universe)
@@ -138,8 +149,9 @@ def _moment(target: Statistic, grid: Grid, spec: Spec, population: float | None)
         lows=lows,
         highs=highs,
         errors=errors.ravel(),
-        whole=isinstance(own.variable, Numeric) and own.variable.integer,
+        whole=own.variable.integer,
         centres=_centres(own, spec, grid.unit),
+        base=base_density(own.variable, spec, grid.unit).held(own.breaks),
         start=_start(own, spec, grid.unit, target, values.ravel() / (population or np.nan if total else 1.0)),
         near=1.0 if _is_tabled(own, spec, grid.unit) else NEAR,
         population=population,
@@ -175,27 +187,41 @@ def _start(axis: Axis, spec: Spec, unit: Unit, target: Statistic, means: Floats)
 
 
 def tilt(moment: Moment, theta: Floats, counts: Floats, step: float, records: float) -> Floats:
-    """Move the tilt of every group towards its mean by a damped Newton step; `theta` and `counts` per cell of the moment.
+    """Move the tilt of every group towards its mean; `theta` and `counts` per cell of the moment.
 
-    For a mean a group keeps its weight as a whole, so that tables of the groups are not disturbed; a total may need more records
-    as well as larger values.
+    For a mean the law of a group alone (its base, tilted) moves its own mean by what the records' is off: a group keeps its weight
+    as a whole, so that tables of the groups are not disturbed. A total may need more records as well as larger values.
     """
-    centres = moment.centres
-    table = counts.reshape(moment.groups, -1)
-    overall = table.sum(axis=0) + 1e-9
-    table = table + PRIOR_COUNT * overall / overall.sum()
-    held = table.sum(axis=1)
-    mean = table @ centres / held
-    spread = np.maximum(table @ centres**2 / held - mean**2, 1e-12)
-    limit = LARGEST_STEP / np.sqrt(spread)
+    centres, table, logs = moment.centres, counts.reshape(moment.groups, -1), theta.reshape(moment.groups, -1)
+    held, law, lean = table.sum(axis=1), _law(moment, logs), 0.0
+    mean, spread = _mean_and_spread(law, centres)
     if moment.is_total:
-        change = step * np.nan_to_num(moment.totals(records) - table @ centres) / np.maximum(table @ centres**2, 1e-12)
+        off = np.nan_to_num(moment.totals(records) - table @ centres)
+        change = step * off / np.maximum(table @ centres**2 + PRIOR_COUNT * spread, 1e-12)
+        limit = LARGEST_STEP / np.sqrt(spread)
         delta = np.outer(np.clip(change, -limit, limit), centres)
-        return np.asarray(theta + np.clip(delta, SMALLEST, -SMALLEST).ravel())
-    change = step * np.nan_to_num(moment.means(held, records) - mean) / spread
-    delta = np.clip(change, -limit, limit)[:, None] * (centres - mean[:, None])
-    mass = (table * np.exp(np.minimum(delta, -SMALLEST))).sum(axis=1) / held
-    return np.asarray(theta + (delta - np.log(mass)[:, None]).ravel())
+        return np.asarray(np.minimum(logs + delta, LARGEST).ravel())
+    wanted = moment.means(held, records)
+    off = np.nan_to_num(wanted - table @ centres / np.maximum(held, 1e-9)) * held / (held + PRIOR_COUNT)
+    least, most = (mean - centres.min()) / 2, (centres.max() - mean) / 2
+    aim = np.clip(mean + step * off, mean - np.minimum(least, 4 * most), mean + np.minimum(most, 4 * least))
+    for _ in range(NEWTON_STEPS):
+        now, spread = _mean_and_spread(_law(moment, logs + lean), centres)
+        limit = LARGEST_STEP / np.sqrt(spread)
+        lean = lean + np.clip((aim - now) / spread, -limit, limit)[:, None] * (centres - now[:, None])
+    found = np.log(np.maximum(_law(moment, logs + lean), 1e-300)) - np.log(np.maximum(moment.base, 1e-300))
+    return np.asarray(np.where(np.isfinite(wanted)[:, None], np.maximum(found, SMALLEST), logs).ravel())
+
+
+def _law(moment: Moment, logs: Floats) -> Floats:
+    """Shares of the cells of each group under its tilt alone, shape (groups, cells)."""
+    weights = moment.base * np.exp(logs - logs.max(axis=1, keepdims=True))
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True))
+
+
+def _mean_and_spread(law: Floats, centres: Floats) -> tuple[Floats, Floats]:
+    mean = law @ centres
+    return mean, np.maximum((law * (centres - mean[:, None]) ** 2).sum(axis=1), 1e-12)
 
 
 class Reach(NamedTuple):
@@ -232,14 +258,15 @@ def reach(
     penalty, start, slack = [0.0], [0.0], [0.0]
     cell = first_cell
     for moment in moments:
-        size, totals, room, (lows, highs) = len(moment.lows), moment.totals(records), moment.room, moment.ends
+        size, totals, (lows, highs) = len(moment.lows), moment.totals(records), moment.ends
+        room, widths = moment.room, moment.widths
         for number, value in enumerate(moment.values):
             here = slice(cell + number * size, cell + (number + 1) * size)
             if np.isfinite(value):
                 group[here] = len(penalty)
                 mean = 0.0 if moment.is_total else value
                 low[here], high[here] = lows - mean, highs - mean
-                penalty.append(1.0 / moment.width**2)
+                penalty.append(1.0 / widths[number] ** 2)
                 slack.append(room[number])
                 start.append(-totals[number])
         cell += moment.projection.size
