@@ -43,10 +43,10 @@ class Moment:
     """A mean or a total on the grid. Cells are those of groups × the variable's axis, row-major; `values` (groups,).
 
     `cells` (groups,) name the groups, `errors` (groups,) are margins of error, zero where none are given. `lows` and `highs` are
-    the least and the largest value in each cell of the axis, `centres` the mean of the values expected there, `base` what they hold by the base density. `start` (groups ×
-    cells,) are log-weights under which the groups have about their means. `near` is the part of the cells around their centres
-    with which the mean must be within reach. A total belongs to a population of `population` records, and is
-    scaled to the records asked for; None says that it is meant for just those.
+    the least and the largest value in each cell of the axis, `centres` the mean of the values expected there, `base` what it holds
+    by the base density. `start` (groups × cells,) are log-weights under which the groups have about their means. `near` is the
+    part of the cells around their centres with which the mean must be within reach. A total belongs to a population of
+    `population` records, and is scaled to the records asked for; None says that it is meant for just those.
     """
 
     target: Statistic

@@ -6,22 +6,23 @@ are the wanted ones, where cells that nothing tells apart share their records as
 does not reach them. What is then off by chance is made up by `shift`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, diags_array
 from scipy.sparse.linalg import spsolve
 
-from llmsynthor.aims.density import log_weight, mean_place, place_of
+from llmsynthor.aims.density import Density, log_weight, mean_place
 from llmsynthor.aims.goals import Goals
 from llmsynthor.realization.shift import Sums, sums_of
 
 NEWTON_STEPS, HALVINGS = 60, 40
 CLOSE = 1e-9
 RIDGE = 1e-9
+PARTS = 8
 LARGEST_BEND = 40.0
-"""A cell whose density changes by more than exp of this has all its records on one end: there `shift` takes over."""
+"""A rate under which even the narrowest cell changes by more than exp of this puts all records on ends: `shift` takes over."""
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -29,9 +30,9 @@ Integers = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
-    """Cells of one variable: `low`, `width`, `base` (log of what the base density holds) and `segment`, each shape (cells,).
+    """Pieces of a variable: `low`, `width`, `base` (log of what the base density holds), `segment`, each shape (pieces,).
 
-    Cells of one segment are told apart by nothing but their width. `whole` says that values are rounded down.
+    Pieces of one segment are told apart by nothing but the base. `whole` says that values are rounded down.
     """
 
     low: Floats
@@ -67,26 +68,63 @@ def tilt_inside(
     goals: Goals, position: int, values: Floats, codes: NDArray[np.int32], free: NDArray[np.bool_]
 ) -> Floats:
     """Move the free values inside their cells as the variable's means would have it; shape of values, free (records,)."""
-    moments = [moment for moment in goals.moments if moment.axis == position]
     axis = goals.grid.axes[position]
-    integer = bool(getattr(axis.variable, "integer", False))
-    breaks = np.ceil(axis.breaks) if integer else axis.breaks
-    cell = codes[:, position].astype(np.int64)
-    sums = sums_of(moments, codes)
+    sums = sums_of([moment for moment in goals.moments if moment.axis == position], codes)
     if not len(values) or not len(sums.wanted):
         return values
+    whole = bool(getattr(axis.variable, "integer", False))
+    breaks = np.ceil(axis.breaks) if whole else axis.breaks
+    cell, base = codes[:, position].astype(np.int64), goals.density(position)
     segment = segments(goals, position)
+    if any(
+        axis.name in goal.table.columns for goal in goals.given
+    ):  # values have a shape of their own, the base is not theirs
+        apart = np.bincount(cell, values, axis.size) / np.maximum(np.bincount(cell, minlength=axis.size), 1)
+        apart = np.where(np.bincount(cell, minlength=axis.size) > 0, apart - base.centres(breaks), 0.0)
+        sums = replace(sums, wanted=sums.wanted - sums.member.T @ apart[cell])
     sets, place = _sets(sums)
-    block = Block(
-        low=breaks[:-1], width=np.diff(breaks), base=np.log(goals.spread(position)), segment=segment, whole=integer
-    )
+    block = _block(base, breaks, segment, whole=whole)
     counts = np.zeros((len(sets), int(segment[-1]) + 1))
     np.add.at(counts, (place, segment[cell]), 1.0)
-    rates = (sets @ _solve(block, sets, counts, sums))[place]
-    low, width = breaks[cell], np.diff(breaks)[cell]
-    bend = np.clip(rates * width, -LARGEST_BEND, LARGEST_BEND)
-    moved = low + width * place_of((values - low) / width, bend)
-    return np.asarray(np.where(free, np.clip(moved, low, np.nextafter(low + width, low)), values))
+    rates = sets @ _solve(block, sets, counts, sums)
+    return np.where(free, _replaced(base, breaks, values, cell, place, rates), values)
+
+
+def _block(base: Density, breaks: Floats, segment: Integers, *, whole: bool) -> Block:
+    """Cut every cell of a base that is not even into parts that hold alike."""
+    if len(base.points) > 2:
+        places = np.arange(1, PARTS) / PARTS
+        low, high = np.repeat(breaks[:-1], len(places)), np.repeat(breaks[1:], len(places))
+        fine = np.union1d(breaks, base.inside(low, high, np.tile(places, len(breaks) - 1)))
+    else:
+        fine = breaks
+    own = np.clip(np.searchsorted(breaks, fine[:-1], side="right") - 1, 0, len(segment) - 1)
+    return Block(
+        low=fine[:-1],
+        width=np.diff(fine),
+        base=np.log(np.maximum(base.held(fine), 1e-15)),
+        segment=segment[own],
+        whole=whole,
+    )
+
+
+def _replaced(base: Density, breaks: Floats, values: Floats, cell: Integers, place: Integers, rates: Floats) -> Floats:
+    """Take each value from its place among its cell's records by the base to the same place by the tilted base."""
+    low, high = breaks[cell], breaks[cell + 1]
+    first, held = base.below(low), base.below(high) - base.below(low)
+    share = np.where(
+        held > 1e-12, (base.below(values) - first) / np.maximum(held, 1e-300), (values - low) / (high - low)
+    )
+    share = np.clip(share, 0.0, 1.0)
+    moved = values.copy()
+    limit = LARGEST_BEND / float(np.diff(breaks).min())
+    order = np.argsort(place, kind="stable")
+    ends = np.cumsum(np.bincount(place, minlength=len(rates)))[:-1]
+    for rate, records in zip(np.clip(rates, -limit, limit), np.split(order, ends), strict=True):
+        if len(records):
+            law = base.tilted(float(rate), breaks)
+            moved[records] = law.inside(low[records], high[records], share[records])
+    return moved
 
 
 def segments(goals: Goals, position: int) -> Integers:
