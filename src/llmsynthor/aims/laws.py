@@ -130,16 +130,22 @@ def law_with_mean(variable: Numeric, base: Density, mean: float, fixed: Fixed | 
     return base.with_mean(mean, breaks, whole=variable.integer)
 
 
-def expected_laws(variable: Numeric, spec: Spec, unit: Unit) -> tuple[Density, ...]:
-    """The density that each mean asks for, of all records or of a group; the base where there is none."""
+def fixed_shares(variable: Numeric, spec: Spec, unit: Unit) -> tuple[Density, Fixed | None]:
+    """The base of all records, and the cells in which tables or quantiles fix their shares."""
     base = base_density(variable, spec, unit)
     fixed = table_shares(variable, spec, unit)
+    if fixed is not None:
+        return base, fixed
+    overall = next((mean for mean, is_overall in wanted_means(variable, spec, unit) if is_overall), None)
+    guess = base if overall is None else law_with_mean(variable, base, overall)
+    fixed = quantile_shares(variable, spec, unit, guess)
+    return (base if fixed is None else base.shared(fixed.breaks, fixed.shares)), fixed
+
+
+def expected_laws(variable: Numeric, spec: Spec, unit: Unit) -> tuple[Density, ...]:
+    """The density that each mean asks for, of all records or of a group; the base where there is none."""
+    base, fixed = fixed_shares(variable, spec, unit)
     means = wanted_means(variable, spec, unit)
-    overall = next((mean for mean, is_overall in means if is_overall), None)
-    if fixed is None:
-        guess = base if overall is None else law_with_mean(variable, base, overall)
-        fixed = quantile_shares(variable, spec, unit, guess)
-        base = base if fixed is None else base.shared(fixed.breaks, fixed.shares)
     laws = [law_with_mean(variable, base, mean, fixed if is_overall else None) for mean, is_overall in means]
     if len(laws) > MOST_LAWS:
         order = np.argsort([law.mean() for law in laws])

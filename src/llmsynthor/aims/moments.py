@@ -8,13 +8,20 @@ where it costs no table anything.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from llmsynthor.aims.grid import Axis, Grid
-from llmsynthor.aims.laws import base_density, expected_laws, law_with_mean, stated_population, table_shares
+from llmsynthor.aims.laws import (
+    base_density,
+    expected_laws,
+    fixed_shares,
+    law_with_mean,
+    stated_population,
+    table_shares,
+)
 from llmsynthor.aims.projection import Projection, project_columns
 from llmsynthor.spec.levels import Level
 from llmsynthor.spec.schema import Numeric, Unit
@@ -44,9 +51,10 @@ class Moment:
 
     `cells` (groups,) name the groups, `errors` (groups,) are margins of error, zero where none are given. `lows` and `highs` are
     the least and the largest value in each cell of the axis, `centres` the mean of the values expected there, `base` what it holds
-    by the base density. `start` (groups × cells,) are log-weights under which the groups have about their means. `near` is the
-    part of the cells around their centres with which the mean must be within reach. A total belongs to a population of
-    `population` records, and is scaled to the records asked for; None says that it is meant for just those.
+    by the base density; the tilt leaves each `segment` of cells what it holds. `start` (groups × cells,) are log-weights under
+    which the groups have about their means. `near` is the part of the cells around their centres with which the mean must be
+    within reach. A total belongs to a population of `population` records, and is scaled to the records asked for; None says that
+    it is meant for just those.
     """
 
     target: Statistic
@@ -61,6 +69,7 @@ class Moment:
     centres: Floats
     start: Floats
     base: Floats
+    segment: NDArray[np.int64]
     near: float = 1.0
     population: float | None = None
 
@@ -151,10 +160,9 @@ def _moment(target: Statistic, grid: Grid, spec: Spec, population: float | None)
         errors=errors.ravel(),
         whole=own.variable.integer,
         centres=_centres(own, spec, grid.unit),
-        base=base_density(own.variable, spec, grid.unit).held(own.breaks),
-        start=_start(own, spec, grid.unit, target, values.ravel() / (population or np.nan if total else 1.0)),
         near=1.0 if _is_tabled(own, spec, grid.unit) else NEAR,
         population=population,
+        **_law_of(own, spec, grid.unit, target, values.ravel() / (population or np.nan if total else 1.0)),
     )
 
 
@@ -172,18 +180,27 @@ def _centres(axis: Axis, spec: Spec, unit: Unit) -> Floats:
     return np.asarray((held * centres).sum(axis=0) / held.sum(axis=0))
 
 
-def _start(axis: Axis, spec: Spec, unit: Unit, target: Statistic, means: Floats) -> Floats:
-    """Log-weights that give each group its mean where nothing else is known of the variable; zero where a table is."""
+def _law_of(axis: Axis, spec: Spec, unit: Unit, target: Statistic, means: Floats) -> dict[str, Any]:
+    """Base, segments and first log-weights of a moment; zero where a table says how the groups' records lie.
+
+    Where tables or quantiles fix what cells of all records hold, a mean of all records moves them inside those alone.
+    """
     variable = axis.variable
     assert isinstance(variable, Numeric)
-    logs, low, high = np.zeros((len(means), axis.size)), variable.range.low, variable.range.high
+    base, fixed = base_density(variable, spec, unit), None
+    if not target.by and target.universe is None:
+        base, fixed = fixed_shares(variable, spec, unit)
+    held = np.maximum(base.held(axis.breaks), 1e-300)
+    logs = np.zeros((len(means), axis.size))
     if not _is_tabled(axis, spec, unit) and (target.statistic == "mean" or not target.by):
-        base = base_density(variable, spec, unit)
         for group, mean in enumerate(means):
-            if low < mean < high:
-                law = law_with_mean(variable, base, float(mean))
-                logs[group] = np.log(np.maximum(law.held(axis.breaks), 1e-300) / base.held(axis.breaks))
-    return np.maximum(logs, SMALLEST).ravel()
+            if variable.range.low < mean < variable.range.high:
+                law = law_with_mean(variable, base, float(mean), fixed)
+                logs[group] = np.log(np.maximum(law.held(axis.breaks), 1e-300) / held)
+    segment = np.zeros(axis.size, dtype=np.int64)
+    if fixed is not None:
+        segment = np.clip(np.searchsorted(fixed.breaks, axis.breaks[:-1], side="right") - 1, 0, len(fixed.shares) - 1)
+    return {"base": held, "segment": segment, "start": np.maximum(logs, SMALLEST).ravel()}
 
 
 def tilt(moment: Moment, theta: Floats, counts: Floats, step: float, records: float) -> Floats:
@@ -215,8 +232,12 @@ def tilt(moment: Moment, theta: Floats, counts: Floats, step: float, records: fl
 
 def _law(moment: Moment, logs: Floats) -> Floats:
     """Shares of the cells of each group under its tilt alone, shape (groups, cells)."""
-    weights = moment.base * np.exp(logs - logs.max(axis=1, keepdims=True))
-    return np.asarray(weights / weights.sum(axis=1, keepdims=True))
+    first = np.flatnonzero(np.diff(moment.segment, prepend=-1))
+    number = np.searchsorted(first, np.arange(logs.shape[1]), side="right") - 1
+    largest = np.maximum.reduceat(logs, first, axis=1)
+    weights = moment.base * np.exp(logs - largest[:, number])
+    share = np.add.reduceat(moment.base, first) / moment.base.sum()
+    return np.asarray(weights * (share / np.add.reduceat(weights, first, axis=1))[:, number])
 
 
 def _mean_and_spread(law: Floats, centres: Floats) -> tuple[Floats, Floats]:

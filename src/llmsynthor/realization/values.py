@@ -38,7 +38,8 @@ def realize(
         axis.name: draw_column(goals, codes, k, rng, known.get(axis.name)) for k, axis in enumerate(goals.grid.axes)
     }
     frame = pl.DataFrame(columns)
-    return _keep_rules(goals, codes, frame, rng)
+    kept = _keep_rules(goals, codes, frame, rng)
+    return kept if kept is frame else _mend_means(goals, codes, kept)
 
 
 def smooth_values(
@@ -137,6 +138,27 @@ def _keep_rules(goals: Goals, codes: Codes, frame: pl.DataFrame, rng: np.random.
             break
     mended = [frame[axis.name].scatter(first, part[axis.name]) for axis in (goals.grid.axes[k] for k in numeric)]
     return frame.with_columns(mended)
+
+
+def _mend_means(goals: Goals, codes: Codes, frame: pl.DataFrame) -> pl.DataFrame:
+    """Make up for what rules have cost means, with records whose cells no rule cuts through: those move as they like."""
+    doubtful = [zeros for zeros in goals.zeros if zeros.doubtful.any()]
+    held = {number: np.zeros(len(codes), dtype=bool) for zeros in doubtful for number in zeros.projection.axes}
+    for zeros in doubtful:
+        for number in zeros.projection.axes:
+            held[number] |= zeros.doubtful[zeros.projection.of(codes)]
+    changed = []
+    for position, still in sorted(held.items()):
+        axis = goals.grid.axes[position]
+        moments = [moment for moment in goals.moments if moment.axis == position]
+        if moments and not still.all():
+            values = frame[axis.name].to_numpy().astype(np.float64)
+            low, high = axis.breaks[codes[:, position]], axis.breaks[codes[:, position] + 1]
+            least = 1.0 if frame[axis.name].dtype.is_integer() else 1e-9 * (axis.breaks[-1] - axis.breaks[0])
+            ends = np.where(still, values, low), np.where(still, values + least, high)
+            moved = shift_means(moments, values, *ends, codes)
+            changed.append(_typed(axis, np.where(still, values, moved)))
+    return frame.with_columns(changed)
 
 
 def broken_records(frame: pl.DataFrame, rules: Sequence[Rule]) -> NDArray[np.bool_]:
