@@ -11,7 +11,12 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "examples").glob("*/README.md"))]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "examples").glob("*/README.md")),
+]
 
 
 def name_of(page: Path) -> str:
@@ -29,7 +34,12 @@ def clone(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("page", [p for p in PAGES if blocks(p, "console")], ids=name_of)
+COMMANDS = [p for p in PAGES if blocks(p, "console")]
+
+
+@pytest.mark.parametrize(
+    "page", [p if p == PAGES[0] else pytest.param(p, marks=pytest.mark.slow) for p in COMMANDS], ids=name_of
+)
 def test_commands_run(page: Path, clone: Path) -> None:
     """Every command behind a dollar sign runs and answers 0."""
     for line in "".join(blocks(page, "console")).splitlines():
@@ -41,10 +51,10 @@ def test_commands_run(page: Path, clone: Path) -> None:
 
 @pytest.mark.parametrize("page", [p for p in PAGES if blocks(p, "python")], ids=name_of)
 def test_python_runs(page: Path, clone: Path) -> None:
-    """Every block of Python runs."""
-    for block in blocks(page, "python"):
-        result = subprocess.run([sys.executable, "-c", block], cwd=clone, capture_output=True, text=True, check=False)
-        assert result.returncode == 0, result.stderr
+    """The blocks of Python of a page are one program, and it runs."""
+    program = "\n".join(blocks(page, "python"))
+    result = subprocess.run([sys.executable, "-c", program], cwd=clone, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
 
 
 @pytest.mark.parametrize("page", [*PAGES, ROOT / "CORRECTNESS.md"], ids=name_of)
@@ -57,7 +67,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 def test_spec_page_shows_a_valid_spec(tmp_path: Path) -> None:
     """The spec that docs/spec.md shows can be read."""
-    from llmsynthor.spec.specification import Spec  # noqa: PLC0415
+    from llmsynthor.spec.specification import Spec  # noqa: PLC0415  (only where used)
 
     text = blocks(ROOT / "docs" / "spec.md", "yaml")[0]
     (tmp_path / "tables").mkdir()
@@ -68,8 +78,8 @@ def test_spec_page_shows_a_valid_spec(tmp_path: Path) -> None:
 
 def test_spec_page_shows_nested_units() -> None:
     """The nested spec that docs/spec.md shows can be read, and nothing in it contradicts itself."""
-    from llmsynthor.spec.checks.checks import forbidden_targets  # noqa: PLC0415
-    from llmsynthor.spec.specification import Spec  # noqa: PLC0415
+    from llmsynthor.spec.checks.checks import forbidden_targets  # noqa: PLC0415  (only where used)
+    from llmsynthor.spec.specification import Spec  # noqa: PLC0415  (only where used)
 
     spec = Spec.load(yaml.safe_load(blocks(ROOT / "docs" / "spec.md", "yaml nested")[0]))
     assert [unit.name for unit in spec.schema.units] == ["household", "person", "trip"]

@@ -1,6 +1,6 @@
 """Where the variables of nested units are cut: by tables of any unit, by rules, universes and derived variables."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmsynthor.aims.density import Density, atom_cuts, mixed
-from llmsynthor.aims.grid import UNIT_CELLS, Axis, even_cuts, quantile_cuts
+from llmsynthor.aims.grid import DEFAULT_CELLS, UNIT_CELLS, Axis, even_cuts, has_seconds, quantile_cuts, second_cuts
 from llmsynthor.aims.laws import expected_laws, resolving_cuts
-from llmsynthor.spec.expressions import Aggregate, Expression, Node, Operation, Reference, cut_points
+from llmsynthor.spec.expressions import Aggregate, Expression, Lookup, Node, Operation, Reference, cut_points, nodes
 from llmsynthor.spec.levels import Interval
 from llmsynthor.spec.schema import Category, Coded, Numeric, Unit
 from llmsynthor.spec.specification import Spec
@@ -18,7 +18,7 @@ from llmsynthor.spec.targets import Statistic, Table
 
 Floats = NDArray[np.float64]
 
-COPYING = ("first", "min", "max", "previous")
+COPYING = ("first", "last", "min", "max", "previous")
 """Functions over children that give one of their values: a cut of the result is a cut of the variable."""
 
 THIS, OTHER = Reference(None, "this"), Reference(None, "other")
@@ -54,8 +54,10 @@ def cut_variable(variable: Coded, spec: Spec, unit: Unit) -> Cut:
     if counts or (computed and whole):
         points |= {float(value) for value in range(int(low), int(np.ceil(high)))}
     elif not computed:
+        points |= set(second_cuts(variable)) if has_seconds(variable.name, spec, unit) else set()
         inner = [low, *sorted(point for point in points if low < point < high), high]
-        points |= resolving_cuts(variable, spec, unit, inner) or (set() if points else set(even_cuts(variable)))
+        finer = resolving_cuts(variable, spec, unit, inner)
+        points |= finer or (set() if points else set(even_cuts(variable, DEFAULT_CELLS)))
     breaks = [low, *sorted(point for point in points if low < point < high), high]
     density = mixed(expected_laws(variable, spec, unit))
     if computed and not whole:
@@ -113,7 +115,7 @@ def _expression_points(variable: Coded, spec: Spec, unit: Unit, seen: frozenset[
     points, computed = set[float](), False
     for owner, expression in expressions_of(spec):
         tree = _simplified(expression.tree, owner, variable.name, unit)
-        if not any(node == THIS for node in _below(tree)):
+        if not any(node == THIS for node in nodes(tree)):
             continue
         copies = [derived for derived in owner.derived if derived.expression == expression] if tree == THIS else []
         if copies:
@@ -145,13 +147,6 @@ def _simplified(node: Node, owner: Unit, name: str, unit: Unit) -> Node:
         return THIS if operand == THIS and node.function in COPYING else Aggregate(node.function, operand)
     if isinstance(node, Operation):
         return Operation(node.symbol, tuple(_simplified(operand, owner, name, unit) for operand in node.operands))
+    if isinstance(node, Lookup):
+        return replace(node, keys=tuple(_simplified(key, owner, name, unit) for key in node.keys))
     return node
-
-
-def _below(node: Node) -> Iterator[Node]:
-    yield node
-    parts: Iterable[Node] = (
-        node.operands if isinstance(node, Operation) else (node.operand,) if isinstance(node, Aggregate) else ()
-    )
-    for part in parts:
-        yield from _below(part)

@@ -16,6 +16,7 @@ from llmsynthor.spec.levels import Interval
 from llmsynthor.spec.schema import Numeric, Unit
 from llmsynthor.spec.specification import Spec
 from llmsynthor.spec.targets import Statistic, Table
+from llmsynthor.spec.targets import stated_population as population_of
 
 Floats = NDArray[np.float64]
 
@@ -82,10 +83,7 @@ def statistics_of(variable: Numeric, spec: Spec, unit: Unit, *kinds: str) -> Ite
 
 def stated_population(spec: Spec, unit: str) -> float | None:
     """The number of records that the tables of counts speak of: the most important one's total, the first among equals."""
-    tables = [
-        t for t in spec.targets if isinstance(t, Table) and (t.unit, t.value, t.universe) == (unit, "count", None)
-    ]
-    return sum(max(tables, key=lambda table: table.importance).values) if tables else None
+    return population_of(spec.targets, unit)
 
 
 def quantile_shares(variable: Numeric, spec: Spec, unit: Unit, base: Density) -> Fixed | None:
@@ -113,8 +111,9 @@ def quantile_shares(variable: Numeric, spec: Spec, unit: Unit, base: Density) ->
 
 def wanted_means(variable: Numeric, spec: Spec, unit: Unit) -> tuple[tuple[float, bool], ...]:
     """Every mean inside the range that is asked for, and whether it is that of all records."""
-    population, found = stated_population(spec, unit.name) or spec.settings.records, list[tuple[float, bool]]()
+    known, found = stated_population(spec, unit.name) or spec.settings.records, list[tuple[float, bool]]()
     for target in statistics_of(variable, spec, unit, "mean", "total"):
+        population = known
         overall = not target.by and target.universe is None
         if target.statistic == "total" and (not overall or not population):
             continue

@@ -28,8 +28,14 @@ from llmsynthor.spec.schema import Numeric, Unit
 from llmsynthor.spec.specification import Spec
 from llmsynthor.spec.targets import Statistic, last_digit
 
+COMPUTED_CELLS = 8
+"""Values of a derived number cannot be moved: an error of its sums is weighed in so many parts of the range of its values."""
+
 LARGEST_STEP = 0.5
 """Largest change of a tilt in one sweep, in units of one over the spread of the variable."""
+
+LONGEST_STEP = 3.0
+"""The same of a derived number, in units of one over the range of its values."""
 
 NEAR = 0.05
 """Where no table says what the cells of a number hold, records go to cells until its mean holds with values in this part of
@@ -54,7 +60,8 @@ class Moment:
     by the base density; the tilt leaves each `segment` of cells what it holds. `start` (groups × cells,) are log-weights under
     which the groups have about their means. `near` is the part of the cells around their centres with which the mean must be
     within reach. A total belongs to a population of `population` records, and is scaled to the records asked for; None says that
-    it is meant for just those.
+    it is meant for just those. A derived number has no axis of codes: its `axis` is -1, its cells are its values, and `unit` is in
+    what an error of its sums is weighed.
     """
 
     target: Statistic
@@ -72,10 +79,13 @@ class Moment:
     segment: NDArray[np.int64]
     near: float = 1.0
     population: float | None = None
+    unit: float = 0.0
 
     @property
     def widths(self) -> Floats:
         """Typical distance of two cells where each group's records lie, shape (groups,): the unit in which its error is weighed."""
+        if self.axis < 0:
+            return np.full(self.groups, self.unit)
         if len(self.lows) < 2:
             return np.ones(self.groups)
         apart = np.diff(self.centres)
@@ -90,12 +100,6 @@ class Moment:
         """Least and largest value of each cell that the walk of records from cell to cell may count on, both shape (cells,)."""
         low, high = (self.centres + self.near * (ends - self.centres) for ends in (self.lows, self.highs))
         return low, high
-
-    @property
-    def room(self) -> Floats:
-        """What the sum of each group may be out of reach: rounding, or half a record's change of cell where cells are free."""
-        least = np.full(self.groups, 0.5 + 1e-6) if self.whole else 1e-9 * np.abs(np.nan_to_num(self.values))
-        return least if self.near >= 1 else np.maximum(least, 0.5 * self.widths)
 
     @property
     def groups(self) -> int:
@@ -113,6 +117,17 @@ class Moment:
     @property
     def is_total(self) -> bool:
         return self.target.statistic == "total"
+
+    @property
+    def room(self) -> Floats:
+        """What the sum of each group may be out of reach, shape (groups,): half a whole number, half a step of a derived one.
+
+        Where records go from cell to cell as they like, it is half of what one of them changes.
+        """
+        if self.axis < 0:
+            return np.full(self.groups, 0.5 * self.unit + 1e-9)
+        least = np.full(self.groups, 0.5 + 1e-6) if self.whole else 1e-9 * np.abs(np.nan_to_num(self.values))
+        return least if self.near >= 1 else np.maximum(least, 0.5 * self.widths)
 
     def totals(self, records: float) -> Floats:
         """Wanted sums of the groups, zero for a mean: what the records' values less the mean add up to."""
@@ -135,23 +150,26 @@ def bring_moments(spec: Spec, grid: Grid) -> tuple[Moment, ...]:
 
 
 def _moment(target: Statistic, grid: Grid, spec: Spec, population: float | None) -> Moment:
-    axis = grid.position(target.variable)
+    entry, own = grid.function(target.variable), grid.axis(target.variable)
+    assert isinstance(own.variable, Numeric)
     levels = [list(dict.fromkeys(cell[k] for cell in target.cells)) for k in range(len(target.by))]
     values, errors = np.full([len(column) for column in levels], np.nan), np.zeros([len(column) for column in levels])
     margins = target.margins_of_error or (0.0,) * len(target.cells)
     for cell, value, error in zip(target.cells, target.values, margins, strict=True):
         place = tuple(column.index(level) for column, level in zip(levels, cell, strict=True))
         values[place], errors[place] = value, error
-    own = grid.axes[axis]
-    assert isinstance(own.variable, Numeric)
-    lows, highs = own.breaks[:-1], own.breaks[1:]
-    if own.variable.integer:
+    lows, highs = own.breaks[:-1], own.breaks[1:] if entry is None else own.breaks[:-1]
+    if entry is None and own.variable.integer:
         lows, highs = np.ceil(lows), np.ceil(highs) - 1
     total = target.statistic == "total"
     projection = project_columns(grid, [*target.by, own.name], [*levels, own.levels], target.universe)
+    if entry is None:
+        law = _law_of(own, spec, grid.unit, target, values.ravel() / (population or np.nan if total else 1.0))
+    else:
+        law = _unknown_law(lows, values.size)
     return Moment(
         target=target,
-        axis=axis,
+        axis=grid.position(target.variable) if entry is None else -1,
         projection=projection,
         values=values.ravel(),
         cells=tuple(product(*levels)),
@@ -159,10 +177,31 @@ def _moment(target: Statistic, grid: Grid, spec: Spec, population: float | None)
         highs=highs,
         errors=errors.ravel(),
         whole=own.variable.integer,
-        centres=_centres(own, spec, grid.unit),
-        near=1.0 if _is_tabled(own, spec, grid.unit) else NEAR,
+        near=1.0 if entry is not None or _is_tabled(own, spec, grid.unit) else NEAR,
         population=population,
-        **_law_of(own, spec, grid.unit, target, values.ravel() / (population or np.nan if total else 1.0)),
+        unit=0.0
+        if entry is None or len(lows) < 2
+        else max(float(np.diff(lows).min()), float(np.ptp(lows)) / COMPUTED_CELLS),
+        **law,
+    )
+
+
+def moment_of_points(
+    target: Statistic, cell: tuple[Level, ...], projection: Projection, wanted: float, points: Floats
+) -> Moment:
+    """The mean of a number that each cell of the projection fixes, in one group: `points` (cells,), weighed in ones."""
+    return Moment(
+        target=target,
+        axis=-1,
+        projection=projection,
+        values=np.array([wanted]),
+        cells=(cell,),
+        lows=points,
+        highs=points,
+        errors=np.zeros(1),
+        whole=False,
+        unit=1.0,
+        **_unknown_law(points, 1),
     )
 
 
@@ -200,7 +239,23 @@ def _law_of(axis: Axis, spec: Spec, unit: Unit, target: Statistic, means: Floats
     segment = np.zeros(axis.size, dtype=np.int64)
     if fixed is not None:
         segment = np.clip(np.searchsorted(fixed.breaks, axis.breaks[:-1], side="right") - 1, 0, len(fixed.shares) - 1)
-    return {"base": held, "segment": segment, "start": np.maximum(logs, SMALLEST).ravel()}
+    return {
+        "centres": _centres(axis, spec, unit),
+        "base": held,
+        "segment": segment,
+        "start": np.maximum(logs, SMALLEST).ravel(),
+    }
+
+
+def _unknown_law(points: Floats, groups: int) -> dict[str, Any]:
+    """The same of a derived number: how many records have each of its values follows from others."""
+    size = len(points)
+    return {
+        "centres": points,
+        "base": np.full(size, 1.0 / size),
+        "segment": np.zeros(size, dtype=np.int64),
+        "start": np.zeros(groups * size),
+    }
 
 
 def tilt(moment: Moment, theta: Floats, counts: Floats, step: float, records: float) -> Floats:
@@ -209,6 +264,8 @@ def tilt(moment: Moment, theta: Floats, counts: Floats, step: float, records: fl
     For a mean the law of a group alone (its base, tilted) moves its own mean by what the records' is off: a group keeps its weight
     as a whole, so that tables of the groups are not disturbed. A total may need more records as well as larger values.
     """
+    if moment.axis < 0:
+        return _tilt_computed(moment, theta, counts, step, records)
     centres, table, logs = moment.centres, counts.reshape(moment.groups, -1), theta.reshape(moment.groups, -1)
     held, law, lean = table.sum(axis=1), _law(moment, logs), 0.0
     mean, spread = _mean_and_spread(law, centres)
@@ -228,6 +285,22 @@ def tilt(moment: Moment, theta: Floats, counts: Floats, step: float, records: fl
         lean = lean + np.clip((aim - now) / spread, -limit, limit)[:, None] * (centres - now[:, None])
     found = np.log(np.maximum(_law(moment, logs + lean), 1e-300)) - np.log(np.maximum(moment.base, 1e-300))
     return np.asarray(np.where(np.isfinite(wanted)[:, None], np.maximum(found, SMALLEST), logs).ravel())
+
+
+def _tilt_computed(moment: Moment, theta: Floats, counts: Floats, step: float, records: float) -> Floats:
+    """The same by a damped Newton step on the records' own spread, where the law of a group alone is not known."""
+    points, table = moment.centres, counts.reshape(moment.groups, -1) + 1e-3
+    limit = LONGEST_STEP / max(float(np.ptp(points)), 1e-12)
+    if moment.is_total:
+        change = step * np.nan_to_num(moment.totals(records) - table @ points) / np.maximum(table @ points**2, 1e-12)
+        return np.asarray(theta + np.outer(np.clip(change, -limit, limit), points).ravel())
+    mean = table @ points / table.sum(axis=1)
+    spread = table @ points**2 / table.sum(axis=1) - mean**2
+    wanted = moment.means(table.sum(axis=1), records)
+    change = step * np.nan_to_num(wanted - mean) / np.maximum(spread, 1e-12)
+    delta = np.outer(np.clip(change, -limit, limit), points - points.mean())
+    mass = (table * np.exp(delta)).sum(axis=1) / table.sum(axis=1)
+    return np.asarray(theta + (delta - np.log(mass)[:, None]).ravel())
 
 
 def _law(moment: Moment, logs: Floats) -> Floats:
@@ -288,7 +361,7 @@ def reach(
                 mean = 0.0 if moment.is_total else value
                 low[here], high[here] = lows - mean, highs - mean
                 penalty.append(1.0 / widths[number] ** 2)
-                slack.append(room[number])
+                slack.append(float(room[number]))
                 start.append(-totals[number])
         cell += moment.projection.size
     lowest, highest = (np.bincount(group, ends * counts, len(penalty)) + np.array(start) for ends in (low, high))

@@ -11,7 +11,9 @@ from typing import Annotated, Any
 
 import typer
 
+from llmsynthor.cli.options import with_options
 from llmsynthor.errors import LLMSynthorError
+from llmsynthor.options import Budget, Method, changed
 
 app = typer.Typer(
     add_completion=False,
@@ -30,7 +32,7 @@ RunPath = Annotated[Path, typer.Argument(metavar="DIR", help="A run folder.")]
 
 def _version(value: bool) -> None:
     if value:
-        from importlib.metadata import version  # noqa: PLC0415  (keeps --help quick)
+        from importlib.metadata import version
 
         typer.echo(f"llmsynthor {version('llmsynthor')}")
         raise typer.Exit
@@ -51,8 +53,8 @@ def check(
     llm: Annotated[str | None, typer.Option(help="The model whose calls are counted, as in synthesize.")] = None,
 ) -> None:
     """Find every problem of a spec at once, and say how many LLM calls a run will make. Makes no call itself."""
-    from llmsynthor.run.check import examine  # noqa: PLC0415  (the imports of each command are its own: --help is quick)
-    from llmsynthor.spec.specification import Spec  # noqa: PLC0415
+    from llmsynthor.run.check import examine
+    from llmsynthor.spec.specification import Spec
 
     loaded = Spec.load(spec)
     found = examine(loaded, llm)
@@ -70,6 +72,7 @@ def check(
 
 
 @app.command()
+@with_options(Method, Budget)
 def synthesize(
     spec: SpecPath,
     out: Annotated[Path, typer.Option(help="Folder of the run: new, empty, or of the same run.")],
@@ -78,15 +81,6 @@ def synthesize(
         str | None, typer.Option(help="none, local, local:NAME, local:/path.gguf, openai:MODEL, scripted:FILE.")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Same seed, same bytes.")] = None,
-    max_calls: Annotated[int | None, typer.Option(help="Most LLM calls.")] = None,
-    max_seconds: Annotated[float | None, typer.Option(help="Most seconds spent in LLM calls.")] = None,
-    align: Annotated[str | None, typer.Option(help="exact (default), or none: the loop of the paper alone.")] = None,
-    iterations: Annotated[int | None, typer.Option(help="Iterations of proposals (exact: 2, none: 100).")] = None,
-    proposals: Annotated[int | None, typer.Option(help="Proposals per iteration (5).")] = None,
-    temperature: Annotated[float | None, typer.Option(help="Temperature of the proposals (0.7).")] = None,
-    estimate: Annotated[
-        bool | None, typer.Option(help="Let the LLM estimate the joint tables that are missing (default: yes).")
-    ] = None,
     base_url: Annotated[str | None, typer.Option(help="Address of an OpenAI-compatible server.")] = None,
     workers: Annotated[int | None, typer.Option(help="Threads of the alignment; changes no result.")] = None,
     start: Annotated[
@@ -96,28 +90,21 @@ def synthesize(
     force: Annotated[
         bool, typer.Option("--force", help="Replace another run in the folder; its ledger is kept.")
     ] = False,
+    **options: Any,
 ) -> None:
     """Make records that meet the tables of a spec."""
-    from llmsynthor.cli.progress import live_progress  # noqa: PLC0415
-    from llmsynthor.run.synthesize import synthesize as make  # noqa: PLC0415
+    from llmsynthor.run.synthesize import synthesize as make
 
     given: dict[str, Any] = {
         "records": records,
         "llm": llm,
         "seed": seed,
-        "align": align,
-        "max_calls": max_calls,
-        "max_seconds": max_seconds,
-        "iterations": iterations,
-        "proposals": proposals,
-        "temperature": temperature,
-        "estimate": estimate,
         "base_url": base_url,
         "workers": workers,
         "start": start,
     }
-    with _ending_on_interrupt(), live_progress() as progress:
-        solution = make(spec, **given, out=out, resume=resume, force=force, progress=progress)
+    with _ending_on_interrupt():
+        solution = make(spec, **given, **options, out=out, resume=resume, force=force, progress=True)
     _print_solution(solution, out)
     raise typer.Exit(solution.exit_code)
 
@@ -171,10 +158,10 @@ def measure(
     contributions: Annotated[int, typer.Option(help="Most records of one person, with --epsilon.")] = 1,
 ) -> None:
     """Write the spec's tables as they are in micro-data, or with noise that makes them safe to give away."""
-    from llmsynthor.records import release  # noqa: PLC0415
-    from llmsynthor.records.measure import measure as measure_data  # noqa: PLC0415
-    from llmsynthor.records.measure import write_measured  # noqa: PLC0415
-    from llmsynthor.spec.specification import Spec  # noqa: PLC0415
+    from llmsynthor.records import release
+    from llmsynthor.records.measure import measure as measure_data
+    from llmsynthor.records.measure import write_measured
+    from llmsynthor.spec.specification import Spec
 
     loaded = Spec.load(spec)
     if epsilon is None:
@@ -194,7 +181,7 @@ def evaluate(
     reference: Annotated[Path | None, typer.Option(help="Folder or Parquet file of reference records.")] = None,
 ) -> None:
     """Print figures of a finished run as JSON."""
-    from llmsynthor.evaluation.metrics import evaluate as evaluate_run  # noqa: PLC0415
+    from llmsynthor.evaluation.metrics import evaluate as evaluate_run
 
     typer.echo(json.dumps(evaluate_run(run_folder, reference), indent=1, allow_nan=False))
 
@@ -202,39 +189,38 @@ def evaluate(
 @app.command()
 def report(run_folder: RunPath) -> None:
     """Write the report of a run folder anew."""
-    from llmsynthor.report.page import write_report  # noqa: PLC0415
+    from llmsynthor.report.page import write_report
 
     typer.echo(str(write_report(run_folder)))
 
 
 @app.command("suggest-rules")
+@with_options(Budget)
 def suggest_rules(
     spec: SpecPath,
     llm: Annotated[str, typer.Option(help="The model that is asked, as in synthesize.")] = "local",
     seed: Annotated[int, typer.Option(help="Seed of the written answers.")] = 0,
-    max_calls: Annotated[int | None, typer.Option(help="Most LLM calls.")] = None,
-    max_seconds: Annotated[float | None, typer.Option(help="Most seconds spent in LLM calls.")] = None,
     base_url: Annotated[str | None, typer.Option(help="Address of an OpenAI-compatible server.")] = None,
     run: Annotated[
         Path | None, typer.Option(help="A folder whose ledger answers what was asked before, and keeps what is asked.")
     ] = None,
+    **options: Any,
 ) -> None:
     """Print rules that a model would suggest, with its reasons, for you to accept. Changes nothing."""
-    from llmsynthor.run import advise  # noqa: PLC0415
-    from llmsynthor.spec.specification import Spec  # noqa: PLC0415
+    from llmsynthor.run import advise
+    from llmsynthor.spec.specification import Spec
 
     loaded = Spec.load(spec)
     with _ending_on_interrupt():
-        found = advise.suggest_rules(
-            loaded, llm=llm, seed=seed, max_calls=max_calls, max_seconds=max_seconds, base_url=base_url, run=run
-        )
+        budget = changed(Budget(), options)
+        found = advise.suggest_rules(loaded, llm=llm, seed=seed, budget=budget, base_url=base_url, run=run)
     typer.echo(advise.write_rules(found, loaded.schema.top.name), nl=False)
 
 
 @models_app.command("list")
 def models_list() -> None:
     """List the embedded models and whether they are here."""
-    from llmsynthor.llm import models  # noqa: PLC0415
+    from llmsynthor.llm import models
 
     for model in models.MODELS:
         here = "fetched" if models.path_of(model).is_file() else "not fetched"
@@ -245,7 +231,7 @@ def models_list() -> None:
 @models_app.command("fetch")
 def models_fetch(name: Annotated[str, typer.Argument(metavar="NAME")]) -> None:
     """Download a model's weights, verify them and keep them in the cache folder."""
-    from llmsynthor.llm import models  # noqa: PLC0415
+    from llmsynthor.llm import models
 
     def notify(done: int, parts: int) -> None:
         if sys.stderr.isatty() or done == parts:
