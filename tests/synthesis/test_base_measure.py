@@ -126,7 +126,7 @@ def test_groups_of_very_different_means_have_each_their_law() -> None:
     people = draw("flat", number(0, 1e6), [by])
     for sex, value in (("F", 100), ("M", 50_000)):
         x = people.filter(pl.col("sex") == sex)["x"].to_numpy()
-        assert kstest(x, exponential(0, 1e6, value).cdf).statistic < 0.04
+        assert kstest(x, exponential(0, 1e6, value).cdf).statistic < 0.05
 
 
 def test_many_groups_without_a_table_keep_their_sizes() -> None:
