@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -36,12 +37,16 @@ def clone(tmp_path: Path) -> Path:
     return tmp_path
 
 
-COMMANDS = [p for p in PAGES if blocks(p, "console")]
+def some(language: str, quick: str) -> list[Any]:
+    """Pages with blocks of a language; but for one they are slow."""
+    pages = [page for page in PAGES if blocks(page, language)]
+    return [page if name_of(page) == quick else pytest.param(page, marks=pytest.mark.slow) for page in pages]
 
 
-@pytest.mark.parametrize(
-    "page", [p if p == PAGES[0] else pytest.param(p, marks=pytest.mark.slow) for p in COMMANDS], ids=name_of
-)
+COMMANDS, PROGRAMS = some("console", "examples/quickstart/README.md"), some("python", "docs/python.md")
+
+
+@pytest.mark.parametrize("page", COMMANDS, ids=name_of)
 def test_commands_run(page: Path, clone: Path) -> None:
     """Every command behind a dollar sign runs and answers 0."""
     for line in "".join(blocks(page, "console")).splitlines():
@@ -51,7 +56,7 @@ def test_commands_run(page: Path, clone: Path) -> None:
             assert result.returncode == 0, f"{line}\n{result.stderr}"
 
 
-@pytest.mark.parametrize("page", [p for p in PAGES if blocks(p, "python")], ids=name_of)
+@pytest.mark.parametrize("page", PROGRAMS, ids=name_of)
 def test_python_runs(page: Path, clone: Path) -> None:
     """The blocks of Python of a page are one program, and it runs."""
     program = "\n".join(blocks(page, "python"))
