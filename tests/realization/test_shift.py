@@ -55,7 +55,7 @@ def test_overlapping_means_hold_together(seed: int, kind: str) -> None:
     """Means overall, by sex and by education, counted on one population, all hold, and the tables stay met."""
     people = population(seed, kind)
     solution = solve(document(people, kind, (), ("sex",), ("education",)), seed)
-    assert set(solution.alignment["status"]) == {"met"}, solution.alignment
+    assert set(solution.alignment["status"]) == {"exact"}, solution.alignment
     assert solution.exit_code == 0
 
 
@@ -64,12 +64,13 @@ def test_mean_out_of_reach_yields_to_the_tables() -> None:
     spec = document(population(0, "number"), "number", ())
     spec["targets"][2]["cells"] = [{"mean": 190.0}]
     solution = solve(spec)
-    assert dict(solution.alignment.select("name", "status").iter_rows())["mean by ()"] == "unmet"
-    assert set(solution.alignment["status"][:2]) == {"met"}
+    assert dict(solution.alignment.select("name", "status").iter_rows())["mean by ()"] == "cannot be met"
+    assert set(solution.alignment["status"][:2]) == {"exact"}
     assert solution.manifest["alignment"]["contradictions"] == [
         'target "income" and target "mean by ()" cannot hold together'
     ]
-    assert "leave no room" in solution.stop_reason
+    assert "given up for the tables" in solution.stop_reason
+    assert solution.exit_code == 1
 
 
 @pytest.mark.parametrize(("important", "nearer"), [(1.0, None), (100.0, "mean by ('sex',)")])
@@ -80,7 +81,7 @@ def test_importance_decides_between_means(important: float, nearer: str | None) 
     spec["targets"][3]["importance"] = important
     solution = solve(spec)
     errors = dict(solution.alignment.select("name", "max_abs_error").iter_rows())
-    assert set(solution.alignment["status"][:2]) == {"met"}
+    assert set(solution.alignment["status"][:2]) == {"exact"}
     assert solution.manifest["alignment"]["contradictions"] == [
         'target "joint" and target "mean by ()" and target "mean by (\'sex\',)" cannot hold together'
     ]

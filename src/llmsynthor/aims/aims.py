@@ -12,7 +12,8 @@ from llmsynthor.aims.goals import Goal, Goals, bring_table, bring_to_grid, table
 from llmsynthor.aims.grid import Axis, Grid
 from llmsynthor.aims.layout import Column, Layout, Place, flag_axis
 from llmsynthor.aims.projection import OUTSIDE, Projection, membership, pack, project_columns, project_condition
-from llmsynthor.aims.reconcile import Disagreement, reconcile
+from llmsynthor.aims.reconcile import Disagreement
+from llmsynthor.aims.reconcile_moments import reconcile_moments, reconcile_sources
 from llmsynthor.spec.expressions import Aggregate, Expression, Node, Operation, Reference, nodes, parse, references
 from llmsynthor.spec.inputs import POSITION, is_position
 from llmsynthor.spec.levels import Interval
@@ -92,16 +93,21 @@ def set_aims(spec: Spec) -> Aims:
     )
     goals, disagreements = [], list[Disagreement]()
     for number in range(len(spec.schema.units)):
-        reconciled, found = reconcile(_bring(spec, layout, number, flags))
+        reconciled, found = reconcile_sources(_bring(spec, layout, number, flags), spec)
         goals.append(reconciled)
         disagreements += found
-    own_goals = tuple(_own_goals(spec, layout, number, goals[number]) for number in range(len(spec.schema.units)))
+    own_goals = list[Goals]()
+    for number in range(len(spec.schema.units)):
+        own = _own_goals(spec, layout, number, goals[number])
+        moments, found = reconcile_moments(own.moments)
+        own_goals.append(replace(own, moments=moments))
+        disagreements += found
     return Aims(
         spec=spec,
         layout=layout,
         cuts=cuts,
         goals=tuple(goals),
-        own=own_goals,
+        own=tuple(own_goals),
         broken=tuple(broken),
         disagreements=tuple(disagreements),
     )

@@ -18,7 +18,7 @@ from llmsynthor.aims.projection import Projection, project_columns
 from llmsynthor.spec.levels import Level
 from llmsynthor.spec.schema import Numeric
 from llmsynthor.spec.specification import Spec
-from llmsynthor.spec.targets import Statistic, Table, last_digit
+from llmsynthor.spec.targets import Statistic, Table
 
 LARGEST_STEP = 3.0
 """Largest change of a tilt in one sweep, in units of one over the range of the variable."""
@@ -62,7 +62,7 @@ class Moment:
     @property
     def hidden(self) -> float:
         """What rounding may hide in a value."""
-        return max(0.5 * last_digit(self.target.values), 1e-9)
+        return max(0.5 * self.target.resolution, 1e-9)
 
     def precision(self, unit: Floats | float, floor: float) -> Floats:
         """How much each group's value weighs beside others: importance over squared error, measured in `unit`, `floor` at least."""

@@ -10,19 +10,21 @@ from dataclasses import replace
 
 import numpy as np
 
+from llmsynthor.aims.about import name_universes
 from llmsynthor.aims.goals import Goals
 from llmsynthor.aims.moments import Moment
 from llmsynthor.aims.reconcile import SAME, Disagreement, kind_of, reconcile
 from llmsynthor.spec.levels import Level
+from llmsynthor.spec.specification import Spec
 
 Place = tuple[str, str, str, frozenset[tuple[str, Level]]]
 Statement = tuple[int, int]
 """Number of a moment, and of a group of it."""
 
 
-def reconcile_sources(goals: Goals) -> tuple[Goals, tuple[Disagreement, ...]]:
+def reconcile_sources(goals: Goals, spec: Spec) -> tuple[Goals, tuple[Disagreement, ...]]:
     """Bring tables, means and totals to agree where they state the same; returns the goals and every disagreement."""
-    goals, about_tables = reconcile(goals)
+    goals, about_tables = reconcile(replace(goals, tables=name_universes(spec, goals.tables)))
     moments, about_moments = reconcile_moments(goals.moments)
     return replace(goals, moments=moments), (*about_tables, *about_moments)
 

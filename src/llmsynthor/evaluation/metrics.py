@@ -11,6 +11,7 @@ from scipy.stats import wasserstein_distance
 from llmsynthor.errors import DataError, Problem
 from llmsynthor.evaluation.compare import compare_nested
 from llmsynthor.evaluation.composition import composition
+from llmsynthor.evaluation.ends import read_accounts
 from llmsynthor.evaluation.distances import Pair, cut, mean_distance
 from llmsynthor.evaluation.rules import count_broken
 from llmsynthor.records.linked import Nested, nest
@@ -39,9 +40,10 @@ def evaluate(run_folder: Path, reference: Path | None = None) -> dict[str, Any]:
                 "unit": c.target.unit,
                 "tvd": None if np.isnan(c.tvd) else c.tvd,
                 "max_abs_error": c.largest_error,
-                "status": c.status,
+                "status": str(c.status),
+                "end": str(c.end),
             }
-            for c in compare_nested(spec, nested)
+            for c in compare_nested(spec, nested, read_accounts(run_folder))
         ],
         "duplicate_share": _duplicates(nested, spec.schema.top),
         "rules_broken": count_broken(spec, nested),

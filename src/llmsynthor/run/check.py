@@ -92,7 +92,7 @@ def _goals(spec: Spec) -> tuple[tuple[Goals, ...], tuple[Disagreement, ...]]:
     if spec.schema.is_nested:
         aims = set_aims(spec)
         return aims.own, aims.disagreements
-    goals, disagreements = reconcile_sources(bring_to_grid(spec, build_grid(spec, spec.schema.top)))
+    goals, disagreements = reconcile_sources(bring_to_grid(spec, build_grid(spec, spec.schema.top)), spec)
     return (goals,), disagreements
 
 

@@ -14,6 +14,7 @@ import polars as pl
 from llmsynthor import prompts
 from llmsynthor.errors import LLMError, Problem, RunFolderError, SpecError
 from llmsynthor.evaluation.compare import alignment_frame, compare
+from llmsynthor.evaluation.ends import count_ends, say_ends
 from llmsynthor.evaluation.rules import rules_broken
 from llmsynthor.llm import speed
 from llmsynthor.llm.ledger import Budget, Ledger, Recorded
@@ -27,18 +28,18 @@ from llmsynthor.run.tables import (
     estimated_frames,
     estimation_words,
     history_frame,
+    judged,
     proposals_frame,
     records_frames,
     start_summary,
     summary,
-    yielded,
 )
 from llmsynthor.spec.checks.checks import forbidden_targets, warnings
 from llmsynthor.spec.reading.files import digest, save
 from llmsynthor.spec.specification import Settings, Spec
 from llmsynthor.synthesis.loop import synthesize as run_loop
 from llmsynthor.synthesis.loop import unsupported
-from llmsynthor.synthesis.outcome import Options, Outcome, Progress, explained
+from llmsynthor.synthesis.outcome import Options, Outcome, Progress
 
 Notify = Callable[[Progress], None]
 
@@ -51,7 +52,7 @@ class Solution:
 
     `records` maps each unit to a polars frame (`.to_pandas()` works); `alignment`, `disagreements`, `dependencies`, `proposals`
     and `history` are the tables of the run folder, `estimated` those that the LLM estimated by their file names, `manifest` its
-    run.json. `exit_code` is 0 when every target and rule holds, 1 otherwise.
+    run.json. `exit_code` is 1 when a target was missed or cannot be met or a rule is broken, 0 otherwise.
     """
 
     spec: Spec
@@ -269,8 +270,7 @@ class _Work:
         )
         unit = self.spec.schema.top.name
         records = records_frames(self.spec, outcome, seed=self.options().seed)
-        comparisons = compare(self.spec, records)
-        outcome = explained(outcome, {c.target.name for c in comparisons if c.status == "unmet"})
+        comparisons, outcome = judged(self.spec, outcome, records)
         estimates = compare(replace(outcome.spec or self.spec, targets=outcome.leaned), records)
         names = [goal.name for goal, _ in outcome.tables]
         start = dict(zip(names, outcome.report.start, strict=True)) if outcome.report else {}
@@ -288,17 +288,17 @@ class _Work:
             "usage": self.model.spent.totals() if self.model is not None else {},
             "stage": "done",
             "status": "done",
-            "stop_reason": outcome.stop_reason,
+            "stop_reason": f"{outcome.stop_reason}; {say_ends(count_ends(c.status for c in comparisons))}",
         }
         return Solution(
             spec=self.spec,
             records=records,
-            alignment=alignment_frame([*comparisons, *estimates], start=start, fitted=fitted, yielded=yielded(outcome)),
+            alignment=alignment_frame([*comparisons, *estimates], start=start, fitted=fitted),
             dependencies=dependencies_frame(outcome),
             estimated=estimated_frames(outcome),
             proposals=proposals_frame(outcome, records[unit]),
             history=history_frame(outcome.history),
-            disagreements=disagreements_frame(outcome),
+            disagreements=disagreements_frame(outcome, comparisons),
             manifest=dict(self.manifest),
             ledger=ledger,
             start=self.start,

@@ -22,7 +22,8 @@ class Table:
     `columns` may name a parent's variable as `household.tenure` or a derived one. `cells[i]` holds one level per column,
     `values[i]` its count or share (finite, not all zero; negative only beside a margin of error). A combination that is not
     listed is a zero. `trust` below 1 makes a soft target: the records lean towards it without being walked to it. `number` is its
-    place in the spec as it was written.
+    place in the spec as it was written. A cell may be off by the share `tolerance` of itself, or by `tolerance_records`. `rounding`
+    is the base that the values were rounded to, where it is stated.
     """
 
     name: str
@@ -34,6 +35,8 @@ class Table:
     source: str = ""
     universe: Expression | None = None
     tolerance: float = 0.0
+    tolerance_records: float = 0.0
+    rounding: float | None = None
     margins_of_error: tuple[float, ...] | None = None
     importance: float = 1.0
     zeros: Literal["sampling", "structural"] = "sampling"
@@ -50,13 +53,13 @@ class Table:
         return self.zeros == "structural"
 
     @property
-    def last_digit(self) -> float:
-        """The unit of the last digit that the values show: what rounding may hide, in the values' own unit.
+    def resolution(self) -> float:
+        """What the values were rounded to, in their own unit: the base that is stated, or the unit of the last digit they show.
 
-        >>> Table(name="", unit="", columns=(), cells=((), ()), values=(0.25, 0.5)).last_digit
+        >>> Table(name="", unit="", columns=(), cells=((), ()), values=(0.25, 0.5)).resolution
         0.01
         """
-        return last_digit(self.values)
+        return self.rounding or last_digit(self.values)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +77,7 @@ class Statistic:
     source: str = ""
     universe: Expression | None = None
     tolerance: float = 0.0
+    rounding: float | None = None
     margins_of_error: tuple[float, ...] | None = None
     importance: float = 1.0
     number: int = field(default=0, compare=False)
@@ -82,6 +86,16 @@ class Statistic:
     def where(self) -> str:
         """How problems name it."""
         return f'targets[{self.number}] "{self.name}"'
+
+    @property
+    def resolution(self) -> float:
+        """What the values were rounded to, in their own unit: the base that is stated, or the unit of the last digit they show."""
+        return self.rounding or last_digit(self.values)
+
+    @property
+    def tolerance_records(self) -> float:
+        """None: a mean is not counted in records."""
+        return 0.0
 
 
 Target = Table | Statistic

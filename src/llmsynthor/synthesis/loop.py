@@ -72,7 +72,7 @@ def synthesize(
         raise SpecError(*problems)
     if spec.schema.is_nested:
         return synthesize_nested(spec, options, model, notify=notify)
-    goals, disagreements = reconcile_sources(bring_to_grid(spec, build_grid(spec, spec.schema.top)))
+    goals, disagreements = reconcile_sources(bring_to_grid(spec, build_grid(spec, spec.schema.top)), spec)
     run = _Run(spec=spec, options=options, goals=goals, model=model, notify=notify, disagreements=disagreements)
     if start is not None:
         rng = np.random.default_rng([options.seed, 40])

@@ -191,7 +191,7 @@ class _Run:
     def reason(self, result: AlignedRoster) -> str:
         reason = f"aligned: {result.report.sentence}"
         if result.broken:
-            reason += f"; {result.broken:,} records break a rule that the tables leave no room for"
+            reason += f"; {result.broken:,} records break a rule"
         if any(entry.kind != "rounding" for entry in self.aims.disagreements):
             reason += "; where sources disagree the target is what was made of them (disagreements.csv)"
         return reason

@@ -111,6 +111,11 @@ class Outcome:
         return leaned_towards(self.estimations, self.compositions)
 
     @property
+    def every_goals(self) -> tuple[Goals, ...]:
+        """What the own variables of each unit must meet."""
+        return self.nested.aims.own if self.nested is not None else (self.goals,)
+
+    @property
     def tables(self) -> tuple[tuple[Goal, int], ...]:
         """Every table of the run with the number of records of its unit."""
         if self.nested is None:
@@ -128,12 +133,19 @@ def leaned_towards(estimations: Sequence[Estimation], compositions: Sequence[Com
 Notify = Callable[[Progress], None]
 
 
-def explained(outcome: Outcome, unmet: Set[str]) -> Outcome:
-    """Look for contradictions around unmet means, totals and quantiles: whether they hold shows only in the values."""
+MOST_SUSPECTS = 10
+"""Targets that are off, of which contradictions are looked for."""
+
+
+def explained(outcome: Outcome, missed: Set[str]) -> Outcome:
+    """Look for contradictions around targets that were missed, at every unit: whether they hold shows only in the values."""
     if outcome.report is None:
         return outcome
     known = {name for contradiction in outcome.contradictions for name in contradiction.targets}
-    found = find_contradictions(outcome.goals, [name for name in outcome.goals.numeric if name in unmet - known])
+    found = list[Contradiction]()
+    for goals in outcome.every_goals:
+        suspects = [name for name in (*goals.numeric, *(g.name for g in goals.given)) if name in missed - known]
+        found += find_contradictions(goals, suspects[:MOST_SUSPECTS])
     return replace(outcome, contradictions=tuple(dict.fromkeys((*outcome.contradictions, *found))))
 
 

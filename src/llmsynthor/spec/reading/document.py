@@ -55,6 +55,13 @@ class UnitPart(Part):
     count: str | None = None
 
 
+class TolerancePart(Part):
+    """What a cell may be off: so many records, or a share of itself, or the larger of both."""
+
+    records: float = Field(default=0.0, ge=0)
+    relative: float = Field(default=0.0, ge=0)
+
+
 class TargetPart(Part):
     """One of `table` and `cells` holds the numbers; `mean`, `total` or `quantile` names the variable of a statistic."""
 
@@ -72,7 +79,8 @@ class TargetPart(Part):
     by: list[str] | None = None
     source: str = ""
     universe: str | None = None
-    tolerance: float = Field(default=0.0, ge=0)
+    tolerance: float | TolerancePart = 0.0
+    rounding: float | None = Field(default=None, gt=0)
     margin_of_error: str | None = None
     importance: float = Field(default=1.0, gt=0)
     zeros: Literal["sampling", "structural"] = "sampling"
@@ -86,9 +94,21 @@ class TargetPart(Part):
             raise ValueError("a target is one of mean, total and quantile")
         if self.quantile is not None and self.probability is None:
             raise ValueError("a quantile needs `probability`, for instance 0.5 for the median")
+        if isinstance(self.tolerance, float) and self.tolerance < 0:
+            raise ValueError("`tolerance` is zero or more")
+        if self.tolerance_records and (self.mean or self.total or self.quantile):
+            raise ValueError("`tolerance: {records: n}` is for tables; of a mean, total or quantile give a share, as in 0.02")
         if self.trust < 1 and (self.mean or self.total or self.quantile):
             raise ValueError("`trust` is for tables; means, totals and quantiles are met or left out")
         return self
+
+    @property
+    def tolerance_records(self) -> float:
+        return self.tolerance.records if isinstance(self.tolerance, TolerancePart) else 0.0
+
+    @property
+    def relative_tolerance(self) -> float:
+        return self.tolerance.relative if isinstance(self.tolerance, TolerancePart) else self.tolerance
 
 
 class RulePart(Part):

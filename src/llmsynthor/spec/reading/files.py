@@ -23,7 +23,7 @@ from llmsynthor.spec.specification import Settings, Spec
 from llmsynthor.spec.targets import Statistic, Table, Target
 
 LISTS = ("targets", "rules")
-UNION_NAMES = ("category", "integer", "number", "text", "a name", "a rule", "an include")
+UNION_NAMES = ("category", "integer", "number", "text", "a name", "a rule", "an include", "float", "TolerancePart")
 """What pydantic puts into the place of an error to say which of several shapes it tried."""
 
 SETTINGS = tuple(Settings.__dataclass_fields__)
@@ -215,7 +215,15 @@ def _target(number: int, target: Target) -> dict[str, Any]:
         written |= {"probability": target.probability} if target.probability is not None else {}
     else:
         written |= {"zeros": target.zeros, "trust": target.trust}
-    written |= {"source": target.source, "tolerance": target.tolerance, "importance": target.importance}
+    written |= {"source": target.source, "tolerance": _tolerance(target), "importance": target.importance}
+    written |= {"rounding": target.rounding} if target.rounding is not None else {}
     written |= {"universe": target.universe.text} if target.universe is not None else {}
     written |= {"margin_of_error": "margin_of_error"} if target.margins_of_error is not None else {}
     return written
+
+
+def _tolerance(target: Target) -> float | dict[str, float]:
+    if not target.tolerance_records:
+        return target.tolerance
+    both = {"records": target.tolerance_records, "relative": target.tolerance}
+    return {name: value for name, value in both.items() if value}

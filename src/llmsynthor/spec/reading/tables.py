@@ -74,7 +74,8 @@ def read_target(
         "values": tuple(values),
         "source": part.source,
         "universe": universe,
-        "tolerance": part.tolerance,
+        "tolerance": part.relative_tolerance,
+        "rounding": part.rounding,
         "margins_of_error": margins,
         "importance": part.importance,
     }
@@ -96,7 +97,7 @@ def _is_statistic(part: TargetPart) -> bool:
 def _target(part: TargetPart, columns: Sequence[str], value: str, about: dict[str, Any], place: Place) -> Target | None:
     if not _is_statistic(part):
         kind: Any = "share" if "share" in (part.value, value) else "count"
-        return Table(columns=tuple(columns), value=kind, zeros=part.zeros, trust=part.trust, **about)
+        return Table(columns=tuple(columns), value=kind, zeros=part.zeros, trust=part.trust, tolerance_records=part.tolerance_records, **about)
     statistic: Any = "mean" if part.mean is not None else "total" if part.total is not None else "quantile"
     name = part.mean or part.total or part.quantile or ""
     try:
