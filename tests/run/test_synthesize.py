@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 
 import llmsynthor
-from llmsynthor.evaluation.metrics import evaluate
 from llmsynthor.errors import LLMError, RunFolderError, SpecError
+from llmsynthor.evaluation.metrics import evaluate
 from llmsynthor.llm.backend import Identity, Writer
 from llmsynthor.llm.opening import Choice
 from llmsynthor.run.synthesize import synthesize
@@ -199,7 +199,7 @@ def test_target_that_cannot_be_met_is_exit_code_one(document: Any) -> None:
     row = solution.alignment.row(by_predicate=pl.col("name") == "mean age", named=True)
     assert row["status"] == "cannot be met"
     assert row["end"] == 'cannot be met: because target "age" and target "mean age" cannot hold together'
-    assert solution.stop_reason.endswith("4 targets: 3 exact, 1 cannot be met")
+    assert solution.manifest["alignment"]["ends"] == {"exact": 3, "cannot be met": 1}
     assert solution.records["person"].height == 400
 
 

@@ -98,9 +98,9 @@ def set_aims(spec: Spec) -> Aims:
         disagreements += found
     own_goals = list[Goals]()
     for number in range(len(spec.schema.units)):
-        own = _own_goals(spec, layout, number, goals[number])
-        moments, found = reconcile_moments(own.moments)
-        own_goals.append(replace(own, moments=moments))
+        of_unit = _own_goals(spec, layout, number, goals[number])
+        moments, found = reconcile_moments(of_unit.moments)
+        own_goals.append(replace(of_unit, moments=moments))
         disagreements += found
     return Aims(
         spec=spec,

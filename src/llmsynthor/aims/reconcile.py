@@ -11,31 +11,21 @@ independent estimates; the order, small margins first, that of Qardaji, Yang and
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, pairwise
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from llmsynthor.aims.goals import Goal, Goals
+from llmsynthor.aims.precision import SIGMA, Kind, floors, kind_of, resolution, zeros_for_good
 from llmsynthor.aims.projection import possible_in_cells
 from llmsynthor.aims.words import say_cell
 from llmsynthor.spec.expressions import Expression, references
 from llmsynthor.spec.levels import Interval, Level
-from llmsynthor.spec.targets import Table
 
 MOST_ROUNDS = 200
 
-BASES = (1000.0, 500.0, 100.0, 50.0, 20.0, 10.0, 5.0, 3.0)
-"""What publishers round counts to."""
-
-ENOUGH_VALUES, UNLIKELY = 5, 1e3
-"""So many different values that are all multiples of a base, where chance would make them so once in so many tables, show it."""
-
 AGREED, SAME = 1e-12, 1e-9
-SIGMA = 1.645
-"""Margins of error are taken at 90 %, as the ACS publishes them: so many standard errors."""
 
-Kind = Literal["rounding", "margin of error", "conflict"]
 Floats = NDArray[np.float64]
 Key = tuple[str, tuple[str, ...], tuple[tuple[Level, ...], ...]]
 
@@ -207,32 +197,12 @@ def _shared(goals: Goals, key: Key, members: tuple[int, ...]) -> Shared:
     errors = np.stack([_errors(goals.tables[m], own, bare.size) for m, own in zip(members, cells, strict=True)])
     importance = np.array([goals.tables[member].table.importance for member in members])[:, None]
     rounding = np.stack([_rounded_by(goals.tables[m], own, bare.size) for m, own in zip(members, cells, strict=True)])
-    floor = np.maximum(_floors(stated, hidden, errors, rounding), 1e-9)
+    floor = np.maximum(floors(stated, hidden, errors, rounding), 1e-9)
     return replace(
         bare,
         weights=tuple(importance / (errors**2 + floor**2)),
-        zeros=tuple(_zeros_for_good(stated, hidden, [goals.tables[m].table.structural for m in members])),
+        zeros=tuple(zeros_for_good(stated, hidden, [goals.tables[m].table.structural for m in members])),
     )
-
-
-def _floors(stated: Floats, hidden: Floats, errors: Floats, rounding: Floats) -> Floats:
-    """What each member's cells may be off by rounding when they are weighed, all (members, cells of the margin).
-
-    Each its own where rounding and margins of error explain the difference; the more they leave unexplained, the nearer to that of
-    the coarsest: then the digits say nothing of who is right.
-    """
-    apart = np.abs(stated[:, None] - stated[None])
-    explained = hidden[:, None] + hidden[None] + SIGMA * np.hypot(errors[:, None], errors[None])
-    excess = np.maximum(apart - explained, 0.0).max(axis=(0, 1))
-    unexplained = np.minimum(excess / np.maximum(hidden.max(axis=0), 1e-300), 1.0)
-    return np.asarray(rounding + (rounding.max(axis=0) - rounding) * unexplained)
-
-
-def _zeros_for_good(stated: Floats, hidden: Floats, structural: Sequence[bool]) -> NDArray[np.bool_]:
-    """Which zeros of the members (members, cells) are none that rounding may have made of what the others state."""
-    others = np.where(stated > 0, stated, np.inf).min(axis=0)
-    made = (others <= hidden) & ~np.array(structural)[:, None]
-    return np.asarray((stated <= 0) & ~made)
 
 
 def _map_cells(
@@ -280,20 +250,6 @@ def _rounded_by(goal: Goal, cells: NDArray[np.int64], size: int) -> Floats:
     return np.asarray(_rounding(goal) * np.sqrt(np.maximum(number, 1)))
 
 
-def resolution(table: Table) -> float:
-    """What a table's values were rounded to: stated, or the unit of their last digit, or the base that all are multiples of.
-
-    >>> resolution(Table(name="", unit="", columns=(), cells=((),) * 6, values=(120, 40, 70, 310, 990, 0)))
-    10.0
-    """
-    shown = table.resolution
-    if table.rounding is not None or shown < 1:
-        return shown
-    values = np.unique(np.abs([value for value in table.values if value]))
-    bases = (base for base in BASES if len(values) >= ENOUGH_VALUES and base ** len(values) >= UNLIKELY)
-    return next((base for base in bases if not (values % base).any()), shown)
-
-
 def _disagreements(tables: Sequence[Goal], margin: Shared, shares: Sequence[Floats]) -> Iterator[Disagreement]:
     """Say cell by cell what the members state and what `shares`, a vector per table, make of it."""
     stated = np.stack([margin.margin(k, tables[member].stated) for k, member in enumerate(margin.members)])
@@ -331,11 +287,3 @@ def _hidden(goal: Goal, margin: Shared, member: int, stated: Floats) -> Floats:
     cells = margin.cells[member]
     number = np.bincount(cells[cells >= 0], minlength=margin.size)
     return np.asarray(_rounding(goal) * (number + number.sum() * stated))
-
-
-def kind_of(apart: Sequence[float], hidden: Sequence[float], errors: Sequence[float]) -> Kind:
-    """Say what explains how far a statement is apart from each other one: rounding, margins of error, or nothing."""
-    if all(gap <= rounding + 1e-12 for gap, rounding in zip(apart, hidden, strict=True)):
-        return "rounding"
-    explained = (gap <= rounding + error for gap, rounding, error in zip(apart, hidden, errors, strict=True))
-    return "margin of error" if all(explained) else "conflict"

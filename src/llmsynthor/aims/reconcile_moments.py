@@ -13,7 +13,8 @@ import numpy as np
 from llmsynthor.aims.about import name_universes
 from llmsynthor.aims.goals import Goals
 from llmsynthor.aims.moments import Moment
-from llmsynthor.aims.reconcile import SAME, Disagreement, kind_of, reconcile
+from llmsynthor.aims.precision import kind_of
+from llmsynthor.aims.reconcile import SAME, Disagreement, reconcile
 from llmsynthor.spec.levels import Level
 from llmsynthor.spec.specification import Spec
 

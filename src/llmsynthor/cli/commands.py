@@ -166,7 +166,9 @@ def _print_ends(summary: Any, rows: Any, out: Path) -> None:
     )
     typer.echo(f"{say_ends(summary['ends'])}{tvd}")
     order = list(Status)
-    given = [row for row in rows if row["source"] == "given" and order.index(row["status"]) >= order.index(Status.YIELDED)]
+    given = [
+        row for row in rows if row["source"] == "given" and order.index(row["status"]) >= order.index(Status.YIELDED)
+    ]
     named = sorted(given, key=lambda row: -order.index(row["status"]))
     for row in named[:MOST_ENDS]:
         typer.echo(f'"{row["name"]}" {row["end"]}')

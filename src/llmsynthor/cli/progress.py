@@ -1,4 +1,4 @@
-"""Progress on the terminal: one live line on stderr, nothing where nobody watches."""
+"""Progress on stderr: one live line on a terminal, elsewhere a line a stage."""
 
 import sys
 import time
@@ -34,14 +34,29 @@ def describe(event: "Progress", elapsed: float) -> str:
     return " · ".join(parts)
 
 
+def by_stage(write: Callable[[str], None]) -> Callable[["Progress"], None]:
+    """Give a callback that writes one line for each stage, when it begins."""
+    last = ""
+
+    def notify(event: "Progress") -> None:
+        nonlocal last
+        if event.stage != last:
+            last = event.stage
+            write(STAGES.get(last, last))
+
+    return notify
+
+
 @contextmanager
 def live_progress() -> Iterator[Callable[["Progress"], None]]:
-    """Give a callback that draws; quiet when stderr is not a terminal."""
+    """Give a callback that draws on a terminal, and elsewhere writes a line when a stage begins."""
+    started = time.monotonic()
     if not sys.stderr.isatty():
-        yield lambda _: None
+        import typer  # noqa: PLC0415  (keeps the import quick)
+
+        yield by_stage(lambda line: typer.echo(line, err=True))
         return
     from rich.console import Console  # noqa: PLC0415  (keeps --help quick)
 
-    started = time.monotonic()
     with Console(stderr=True).status("starting") as status:
         yield lambda event: status.update(describe(event, time.monotonic() - started))

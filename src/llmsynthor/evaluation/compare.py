@@ -1,7 +1,7 @@
 """How each target was met by finished records."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import polars as pl
@@ -34,8 +34,8 @@ class Comparison:
     """A target beside what the records have, cell by cell.
 
     Of a table `wanted` are records, scaled to the records in its universe, and `got` counts; of a mean, total or quantile both
-    are in its own unit, NaN in `got` for a group without records. `tvd` is NaN for those. `slack` is what a cell may be off and still count as exact,
-    `account` what the run knows.
+    are in its own unit, NaN in `got` for a group without records. `tvd` is NaN for those. `slack` (cells,) is what a cell may be
+    off and still count as exact, `account` what the run knows.
     """
 
     target: Target
@@ -44,7 +44,7 @@ class Comparison:
     tvd: float
     status: Status
     slack: Floats
-    account: Account = Account()
+    account: Account = field(default_factory=Account)
 
     @property
     def largest_error(self) -> float:
@@ -103,7 +103,9 @@ class Comparison:
         return self.target.cells[cell]
 
 
-def compare(spec: Spec, records: Mapping[str, pl.DataFrame], accounts: Accounts | None = None) -> tuple[Comparison, ...]:
+def compare(
+    spec: Spec, records: Mapping[str, pl.DataFrame], accounts: Accounts | None = None
+) -> tuple[Comparison, ...]:
     """Compare every target whose unit was made; derived variables are computed from the records. Raises DataError."""
     named = [target_columns(target) for target in spec.targets if target.unit in records]
     needed = derived_below(frozenset[Column]().union(*named), spec.schema)

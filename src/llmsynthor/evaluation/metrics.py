@@ -11,8 +11,8 @@ from scipy.stats import wasserstein_distance
 from llmsynthor.errors import DataError, Problem
 from llmsynthor.evaluation.compare import compare_nested
 from llmsynthor.evaluation.composition import composition
-from llmsynthor.evaluation.ends import read_accounts
 from llmsynthor.evaluation.distances import Pair, cut, mean_distance
+from llmsynthor.evaluation.ends import read_accounts
 from llmsynthor.evaluation.rules import count_broken
 from llmsynthor.records.linked import Nested, nest
 from llmsynthor.records.measure import level_codes, numeric

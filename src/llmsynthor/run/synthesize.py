@@ -14,7 +14,6 @@ import polars as pl
 from llmsynthor import prompts
 from llmsynthor.errors import LLMError, Problem, RunFolderError, SpecError
 from llmsynthor.evaluation.compare import alignment_frame, compare
-from llmsynthor.evaluation.ends import count_ends, say_ends
 from llmsynthor.evaluation.rules import rules_broken
 from llmsynthor.llm import speed
 from llmsynthor.llm.ledger import Budget, Ledger, Recorded
@@ -288,7 +287,7 @@ class _Work:
             "usage": self.model.spent.totals() if self.model is not None else {},
             "stage": "done",
             "status": "done",
-            "stop_reason": f"{outcome.stop_reason}; {say_ends(count_ends(c.status for c in comparisons))}",
+            "stop_reason": outcome.stop_reason,
         }
         return Solution(
             spec=self.spec,

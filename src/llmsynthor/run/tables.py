@@ -264,9 +264,7 @@ def _account(outcome: Outcome, name: str, used: Floats) -> Account:
     )
 
 
-def judged(
-    spec: Spec, outcome: Outcome, records: Mapping[str, pl.DataFrame]
-) -> tuple[tuple[Comparison, ...], Outcome]:
+def judged(spec: Spec, outcome: Outcome, records: Mapping[str, pl.DataFrame]) -> tuple[tuple[Comparison, ...], Outcome]:
     """Say how each target ended; what was missed is looked at for contradictions, which the outcome then has."""
     comparisons = compare(spec, records, accounts(outcome))
     outcome = explained(outcome, {c.target.name for c in comparisons if c.status is Status.MISSED})

@@ -6,7 +6,7 @@ between any two constants that numbers are compared with. Nothing is said of wha
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 import polars as pl
@@ -24,6 +24,7 @@ from llmsynthor.spec.expressions import (
 )
 from llmsynthor.spec.inputs import is_position
 from llmsynthor.spec.levels import Interval, Level
+from llmsynthor.spec.rules import Rule
 from llmsynthor.spec.schema import Category, Derived, Numeric, Schema, Unit
 from llmsynthor.spec.specification import Spec
 from llmsynthor.spec.targets import Table
@@ -62,13 +63,13 @@ def same_everywhere(one: Expression, other: Expression, unit: str, spec: Spec) -
 
 
 def _shown(tree: Node, unit: str, spec: Spec) -> bool:
-    leaves = _leaves(tree)
-    values = _values(leaves, [tree], unit, spec.schema)
-    if values is None:
+    listed = _values(_leaves(tree), [tree], unit, spec.schema)
+    if listed is None:
         return False
+    values = listed
     facts, left = list[_Fact](), list(_facts(spec, unit))
-    while near := [fact for fact in left if set(_leaves(fact.tree)) & values.keys()]:
-        fact = min(near, key=lambda fact: len(set(_leaves(fact.tree)) - values.keys()))
+    while near := [fact for fact in left if _leaves(fact.tree) and not values.keys().isdisjoint(_leaves(fact.tree))]:
+        fact = min(near, key=lambda fact: sum(leaf not in values for leaf in _leaves(fact.tree)))
         left.remove(fact)
         trees = [tree, *(other.tree for other in (*facts, fact))]
         every = list(dict.fromkeys(leaf for own in trees for leaf in _leaves(own)))
@@ -86,7 +87,7 @@ def _shown(tree: Node, unit: str, spec: Spec) -> bool:
 
 
 def _true(tree: Node, columns: Mapping[Leaf, pl.Series], height: int) -> np.ndarray:
-    own = {leaf: columns[leaf] for leaf in _leaves(tree)}
+    own: dict[Node, pl.Series] = {leaf: columns[leaf] for leaf in _leaves(tree)}
     return evaluate_tree(tree, own, height).fill_null(value=False).to_numpy().astype(bool)
 
 
@@ -95,7 +96,9 @@ def _crossed(values: Mapping[Leaf, pl.Series]) -> tuple[dict[Leaf, pl.Series], i
     sizes = [len(series) for series in values.values()]
     height = int(np.prod(sizes)) if sizes else 1
     places = np.unravel_index(np.arange(height), sizes) if sizes else ()
-    return {leaf: own.gather(pl.Series(place)) for (leaf, own), place in zip(values.items(), places, strict=True)}, height
+    return {
+        leaf: own.gather(pl.Series(place)) for (leaf, own), place in zip(values.items(), places, strict=True)
+    }, height
 
 
 def _leaves(tree: Node) -> list[Leaf]:
@@ -131,24 +134,29 @@ def _facts(spec: Spec, unit: str) -> Iterator[_Fact]:
     """What rules of the unit, its children and its ancestors, and its tables, say that no record of the unit is."""
     schema, home = spec.schema, spec.schema[unit]
     for rule in spec.rules:
-        if rule.unit == unit:
-            lifted, needs = rule.forbid.tree, ()
-        elif schema[rule.unit].parent == unit:
-            first = _of_first(rule.forbid.tree, schema[rule.unit], home)
-            lifted, needs = first, tuple(leaf for leaf in _leaves(first) if isinstance(leaf, Aggregate)) if first else ()
-        elif rule.unit in {above.name for above in schema.ancestors(unit)}:
-            lifted, needs = _of_parent(rule.forbid.tree, rule.unit), ()
-        else:
-            continue
+        lifted = _lifted(rule, home, schema)
         opened = _opened(lifted, home, schema) if lifted is not None else None
         if opened is not None:
-            yield _Fact(opened, needs)
+            of_child = schema[rule.unit].parent == unit
+            needs = [leaf for leaf in _leaves(opened) if isinstance(leaf, Aggregate)] if of_child else []
+            yield _Fact(opened, tuple(needs))
     for table in spec.targets:
         if isinstance(table, Table) and table.unit == unit and table.universe is None and table.trust >= 1:
             for tree in _zeros(table):
                 opened = _opened(tree, home, schema)
                 if opened is not None:
                     yield _Fact(opened)
+
+
+def _lifted(rule: Rule, home: Unit, schema: Schema) -> Node | None:
+    """Say a rule of the unit, of its children (about the first of them) or of an ancestor on the unit's records."""
+    if rule.unit == home.name:
+        return rule.forbid.tree
+    if schema[rule.unit].parent == home.name:
+        return _of_first(rule.forbid.tree, schema[rule.unit], home)
+    if rule.unit in {above.name for above in schema.ancestors(home.name)}:
+        return _of_parent(rule.forbid.tree, rule.unit)
+    return None
 
 
 def _of_first(node: Node, child: Unit, home: Unit) -> Node | None:
@@ -204,9 +212,7 @@ def _is(column: str, level: Level) -> Node:
     return Operation("and", (above, below))
 
 
-def _values(
-    leaves: Sequence[Leaf], trees: Sequence[Node], unit: str, schema: Schema
-) -> dict[Leaf, pl.Series] | None:
+def _values(leaves: Sequence[Leaf], trees: Sequence[Node], unit: str, schema: Schema) -> dict[Leaf, pl.Series] | None:
     """The values to try of each leaf; None where they cannot be listed, or are too many together."""
     names = {leaf: Reference(None, f"leaf {number}") for number, leaf in enumerate(leaves)}
     renamed = [Expression("", _renamed(tree, names)) for tree in trees]
@@ -222,7 +228,11 @@ def _values(
 def _renamed(node: Node, names: Mapping[Leaf, Reference]) -> Node:
     if isinstance(node, Reference | Aggregate):
         return names[node]
-    return Operation(node.symbol, tuple(_renamed(o, names) for o in node.operands)) if isinstance(node, Operation) else node
+    return (
+        Operation(node.symbol, tuple(_renamed(o, names) for o in node.operands))
+        if isinstance(node, Operation)
+        else node
+    )
 
 
 def _domain(leaf: Leaf, name: str, trees: Sequence[Expression], unit: Unit, schema: Schema) -> pl.Series | None:
@@ -258,7 +268,7 @@ def _points(variable: Numeric, name: str, trees: Sequence[Expression]) -> list[f
     ends = [*sorted(cuts), high]
     if variable.integer:
         return [float(np.ceil(cut)) for cut in ends[:-1]]
-    return [*ends[:-1], *((a + b) / 2 for a, b in zip(ends, ends[1:], strict=False))]
+    return [*ends[:-1], *((a + b) / 2 for a, b in pairwise(ends))]
 
 
 def _variable(leaf: Leaf, unit: Unit, schema: Schema) -> tuple[Category | Numeric | None, bool]:
@@ -266,21 +276,26 @@ def _variable(leaf: Leaf, unit: Unit, schema: Schema) -> tuple[Category | Numeri
     if isinstance(leaf, Reference):
         owner = schema[leaf.unit or unit.name]
         if is_position(owner, leaf.name):
-            return Numeric(name=leaf.name, kind="integer", range=Interval(1.0, _most_children(owner, schema) + 1)), False
+            return Numeric(
+                name=leaf.name, kind="integer", range=Interval(1.0, _most_children(owner, schema) + 1)
+            ), False
         variable = owner.variable(leaf.name)
         return (variable if isinstance(variable, Category | Numeric) else None), False
     inner = leaf.operand
-    child = next((own for own in schema.children(unit.name) for r in _leaves(inner) if getattr(r, "unit", None) == own.name), None)
+    child = next(
+        (own for own in schema.children(unit.name) for r in _leaves(inner) if getattr(r, "unit", None) == own.name),
+        None,
+    )
     if child is None or leaf.function == "previous":
         return None, False
     if leaf.function in ("count", "any", "all"):
         return Numeric(name="", kind="integer", range=Interval(0.0, _most_children(child, schema) + 1)), False
     if leaf.function not in ("first", "min", "max") or not isinstance(inner, Reference):
         return None, False
-    variable = child.variable(inner.name) if not is_position(child, inner.name) else None
+    of_child = child.variable(inner.name) if not is_position(child, inner.name) else None
     count = schema[unit.name].variable(child.count or "")
     nobody = not isinstance(count, Numeric) or count.range.low <= 0
-    return (variable if isinstance(variable, Category | Numeric) else None), nobody
+    return (of_child if isinstance(of_child, Category | Numeric) else None), nobody
 
 
 def _most_children(child: Unit, schema: Schema) -> float:

@@ -97,7 +97,9 @@ class TargetPart(Part):
         if isinstance(self.tolerance, float) and self.tolerance < 0:
             raise ValueError("`tolerance` is zero or more")
         if self.tolerance_records and (self.mean or self.total or self.quantile):
-            raise ValueError("`tolerance: {records: n}` is for tables; of a mean, total or quantile give a share, as in 0.02")
+            raise ValueError(
+                "`tolerance: {records: n}` is for tables; of a mean, total or quantile give a share, as in 0.02"
+            )
         if self.trust < 1 and (self.mean or self.total or self.quantile):
             raise ValueError("`trust` is for tables; means, totals and quantiles are met or left out")
         return self

@@ -97,7 +97,14 @@ def _is_statistic(part: TargetPart) -> bool:
 def _target(part: TargetPart, columns: Sequence[str], value: str, about: dict[str, Any], place: Place) -> Target | None:
     if not _is_statistic(part):
         kind: Any = "share" if "share" in (part.value, value) else "count"
-        return Table(columns=tuple(columns), value=kind, zeros=part.zeros, trust=part.trust, tolerance_records=part.tolerance_records, **about)
+        return Table(
+            columns=tuple(columns),
+            value=kind,
+            zeros=part.zeros,
+            trust=part.trust,
+            tolerance_records=part.tolerance_records,
+            **about,
+        )
     statistic: Any = "mean" if part.mean is not None else "total" if part.total is not None else "quantile"
     name = part.mean or part.total or part.quantile or ""
     try:
