@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 
 from llmsynthor.spec.targets import Table
 
-BASES = (1000.0, 500.0, 100.0, 50.0, 20.0, 10.0, 5.0, 3.0)
-"""What publishers round counts to."""
+BASES = (1000.0, 100.0, 10.0, 5.0, 3.0)
+"""What publishers round counts to, and what is looked for where it is not stated."""
 
-ENOUGH_VALUES, UNLIKELY = 5, 1e3
-"""So many different values that are all multiples of a base, where chance would make them so once in so many tables, show it."""
+ENOUGH_VALUES = 8
+"""So many different values that are all multiples of a base show it."""
 
 SIGMA = 1.645
 """Margins of error are taken at 90 %, as the ACS publishes them: so many standard errors."""
@@ -24,16 +24,25 @@ Floats = NDArray[np.float64]
 def resolution(table: Table) -> float:
     """What a table's values were rounded to: stated, or the unit of their last digit, or the base that all are multiples of.
 
-    >>> resolution(Table(name="", unit="", columns=(), cells=((),) * 6, values=(120, 40, 70, 310, 990, 0)))
+    >>> resolution(Table(name="", unit="", columns=(), cells=((),) * 8, values=(120, 40, 70, 310, 990, 60, 1240, 80)))
     10.0
     """
     shown = table.resolution
     if table.rounding is not None or shown < 1:
         return shown
     values = np.unique(np.abs([value for value in table.values if value]))
-    told = len(values) >= ENOUGH_VALUES
-    bases = (base for base in BASES if told and len(values) * np.log(base) >= np.log(UNLIKELY))
+    bases = BASES if len(values) >= ENOUGH_VALUES else ()
     return next((base for base in bases if not (values % base).any()), shown)
+
+
+def hidden_by_rounding(half: float, number: Floats, stated: Floats) -> Floats:
+    """What rounding may hide in each cell of a margin, as a share: `half` a unit in each of `number` cells, and in the total.
+
+    The sum of all, but no more than three standard errors of as many that are rounded independently. All shape (cells,).
+    """
+    all_of_it = number + number.sum() * stated
+    likely = 3 / np.sqrt(3) * (np.sqrt(number) + np.sqrt(number.sum()) * stated)
+    return np.asarray(half * np.minimum(all_of_it, likely))
 
 
 def floors(stated: Floats, hidden: Floats, errors: Floats, rounding: Floats) -> Floats:

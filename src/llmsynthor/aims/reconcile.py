@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmsynthor.aims.goals import Goal, Goals
-from llmsynthor.aims.precision import SIGMA, Kind, floors, kind_of, resolution, zeros_for_good
+from llmsynthor.aims.precision import SIGMA, Kind, floors, hidden_by_rounding, kind_of, resolution, zeros_for_good
 from llmsynthor.aims.projection import possible_in_cells
 from llmsynthor.aims.words import say_cell
 from llmsynthor.spec.expressions import Expression, references
@@ -285,5 +285,5 @@ def _disagreements(tables: Sequence[Goal], margin: Shared, shares: Sequence[Floa
 def _hidden(goal: Goal, margin: Shared, member: int, stated: Floats) -> Floats:
     """What rounding may hide in each cell of the margin, as a share."""
     cells = margin.cells[member]
-    number = np.bincount(cells[cells >= 0], minlength=margin.size)
-    return np.asarray(_rounding(goal) * (number + number.sum() * stated))
+    number = np.bincount(cells[cells >= 0], minlength=margin.size).astype(np.float64)
+    return hidden_by_rounding(_rounding(goal), number, stated)

@@ -19,6 +19,9 @@ TARGET, SYNTHETIC = "#8a8f98", "#0b6fb8"
 MOST_LEVELS = 40
 """Levels of one column that are drawn; of a longer one those with the most records."""
 
+WIDE = 3
+"""A last bin so many times as wide as all before it together is not drawn to its end."""
+
 Floats = NDArray[np.float64]
 
 
@@ -44,12 +47,22 @@ def draw_distribution(levels: Sequence[Level], wanted: Floats | None, got: Float
 
     Returns the picture and a word about what is left out.
     """
-    numeric = isinstance(levels[0], Interval)
-    chart = _densities(levels, wanted, got) if numeric else _bars(levels, wanted, got)
-    many = not numeric and len(levels) > MOST_LEVELS
-    return to_svg(
-        _dressed(chart), name
-    ), f"The {MOST_LEVELS} largest of {len(levels)} levels are drawn." if many else ""
+    if isinstance(levels[0], Interval):
+        ends, word = _drawn_ends(levels)
+        return to_svg(_dressed(_densities(levels, ends, wanted, got)), name), word
+    word = f"The {MOST_LEVELS} largest of {len(levels)} levels are drawn." if len(levels) > MOST_LEVELS else ""
+    return to_svg(_dressed(_bars(levels, wanted, got)), name), word
+
+
+def _drawn_ends(levels: Sequence[Level]) -> tuple[list[float], str]:
+    """Where each bin ends in the picture: a last one that is much wider than all before it is cut, and a word says so."""
+    bins = [level for level in levels if isinstance(level, Interval)]
+    ends, last = [level.high for level in bins], max(range(len(bins)), key=lambda k: bins[k].low)
+    before = bins[last].low - min(level.low for level in bins)
+    if not 0 < before < (bins[last].high - bins[last].low) / WIDE:
+        return ends, ""
+    ends[last] = bins[last].low + before / 4
+    return ends, f"The last bin, drawn short, reaches to {bins[last].high:,g}."
 
 
 def _altair() -> Any:
@@ -60,7 +73,7 @@ def _altair() -> Any:
 
 def _dressed(chart: Any) -> Any:
     return chart.configure(
-        font=FONT, background="transparent", padding={"left": 14, "right": 8, "top": 6, "bottom": 12}
+        font=FONT, background="transparent", padding={"left": 22, "right": 8, "top": 6, "bottom": 12}
     ).configure_view(stroke=None)
 
 
@@ -91,13 +104,13 @@ def _colour() -> Any:
     return altair.Color("which:N", scale=scale, legend=None)
 
 
-def _densities(levels: Sequence[Level], wanted: Floats | None, got: Floats) -> Any:
+def _densities(levels: Sequence[Level], ends: Sequence[float], wanted: Floats | None, got: Floats) -> Any:
     altair = _altair()
     rows = []
     for k, level in enumerate(levels):
         if isinstance(level, Interval):
             width = level.high - level.low
-            row = {"low": level.low, "high": level.high, "synthetic": float(got[k] / width)}
+            row = {"low": level.low, "high": ends[k], "synthetic": float(got[k] / width)}
             rows.append(row | ({"target": float(wanted[k] / width)} if wanted is not None else {}))
     base = altair.Chart(altair.Data(values=sorted(rows, key=lambda row: row["low"])))
     x = altair.X(

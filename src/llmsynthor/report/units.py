@@ -81,7 +81,7 @@ def _margin(name: str, comparison: Comparison) -> Distribution:
 
 def _counted(variable: Coded, column: pl.Series) -> Distribution:
     """Count the records alone: no table of the unit speaks of the variable."""
-    note = "No table speaks of it."
+    note = "No table of all records speaks of it."
     if isinstance(variable, Category):
         codes = level_codes(column, variable.levels)
         got = np.bincount(codes[codes < len(variable.levels)], minlength=len(variable.levels)).astype(np.float64)
