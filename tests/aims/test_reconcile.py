@@ -223,7 +223,7 @@ def one_way(name: str, *values: float, value: str = "share", **about: Any) -> di
         one_way("whole per cent", 0.33, 0.67),
         one_way("percent column", 33, 67, value="percent"),
         one_way("in thousands", 328_000, 672_000, value="count", rounding=1000),
-        one_way("to one digit", 0.3, 0.7),
+        one_way("in tens of per cent", 0.3, 0.7, rounding=0.1),
     ],
 )
 def test_a_count_to_the_person_does_not_move_for_a_rounded_one(coarse: dict[str, Any]) -> None:
@@ -338,3 +338,13 @@ def test_a_universe_of_households_that_persons_make_true_hides_nothing() -> None
     solution = llmsynthor.synthesize(homes, records=60, llm="none")
     assert set(solution.disagreements["target"]) == {"census", "survey"}
     assert solution.disagreements.filter(pl.col("kind") == "conflict").height
+
+
+def test_a_universe_of_everybody_hides_no_mean() -> None:
+    """The same mean stated of all, and of those of 0 years and more, is stated twice."""
+    solution = llmsynthor.synthesize(
+        document(sexes("sex", 500, 500), mean_age("one", 40, 30), mean_age("other", 50, 30, universe="age >= 0")),
+        records=200,
+        llm="none",
+    )
+    assert set(solution.disagreements["target"]) == {"one", "other"}

@@ -99,7 +99,7 @@ def set_aims(spec: Spec) -> Aims:
     own_goals = list[Goals]()
     for number in range(len(spec.schema.units)):
         of_unit = _own_goals(spec, layout, number, goals[number])
-        moments, found = reconcile_moments(of_unit.moments)
+        moments, found = reconcile_moments(of_unit.moments, spec)
         own_goals.append(replace(of_unit, moments=moments))
         disagreements += found
     return Aims(

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from llmsynthor.aims.about import name_universes
+from llmsynthor.aims.about import Names, name_universes, universe_names
 from llmsynthor.aims.goals import Goals
 from llmsynthor.aims.moments import Moment
 from llmsynthor.aims.precision import kind_of
@@ -26,16 +26,17 @@ Statement = tuple[int, int]
 def reconcile_sources(goals: Goals, spec: Spec) -> tuple[Goals, tuple[Disagreement, ...]]:
     """Bring tables, means and totals to agree where they state the same; returns the goals and every disagreement."""
     goals, about_tables = reconcile(replace(goals, tables=name_universes(spec, goals.tables)))
-    moments, about_moments = reconcile_moments(goals.moments)
+    moments, about_moments = reconcile_moments(goals.moments, spec)
     return replace(goals, moments=moments), (*about_tables, *about_moments)
 
 
-def reconcile_moments(moments: Sequence[Moment]) -> tuple[tuple[Moment, ...], tuple[Disagreement, ...]]:
+def reconcile_moments(moments: Sequence[Moment], spec: Spec) -> tuple[tuple[Moment, ...], tuple[Disagreement, ...]]:
     """Bring statements of the same mean or total, of the same group, to agree; returns every one that did not."""
     stated = defaultdict[Place, list[Statement]](list)
+    names = universe_names(spec, [moment.target for moment in moments])
     for number, moment in enumerate(moments):
         for group in np.flatnonzero(np.isfinite(moment.values)).tolist():
-            stated[_place(moment, group)].append((number, group))
+            stated[_place(moment, group, names)].append((number, group))
     values = [moment.values.copy() for moment in moments]
     found = list[Disagreement]()
     for statements in stated.values():
@@ -56,10 +57,11 @@ def reconcile_moments(moments: Sequence[Moment]) -> tuple[tuple[Moment, ...], tu
     return (used, tuple(found)) if found else (tuple(moments), ())
 
 
-def _place(moment: Moment, group: int) -> Place:
+def _place(moment: Moment, group: int, names: Names) -> Place:
     target = moment.target
+    about = names.get((target.unit, str(target.universe)), "")
     cell = frozenset(zip(target.by, moment.cells[group], strict=True))
-    return (target.statistic, target.variable, str(target.universe or ""), cell)
+    return (target.statistic, target.variable, about, cell)
 
 
 def _disagreements(

@@ -144,7 +144,7 @@ def _whole(moved: Floats, low: Floats, high: Floats, sums: _Sums) -> Floats:
     least, most, ideal = (
         np.bincount(place, own, size).astype(np.float64) for own in (np.ceil(low), np.ceil(high) - 1, moved - 0.5)
     )
-    totals = whole_sums(entering, np.clip(np.rint(ideal), least, most), np.rint(sums.wanted), least, most)
+    totals = whole_sums(entering, np.clip(np.rint(ideal), least, most), sums.wanted, least, most)
     values = np.floor(moved)
     order = np.argsort(place, kind="stable")
     for total, records in zip(totals, np.split(order, np.cumsum(np.bincount(place))[:-1]), strict=True):
@@ -165,8 +165,9 @@ def whole_sums(entering: Floats, sums: Floats, wanted: Floats, least: Floats, mo
     sums, number = sums.copy(), entering.sum(axis=1)
     paired = len(sums) <= MOST_PAIRED
     together = entering @ entering.T if paired else np.zeros((0, 0))
+    off = entering.T @ sums - wanted
     for _ in range(MOST_UNITS):
-        pull = 2 * entering @ (entering.T @ sums - wanted)
+        pull = 2 * entering @ off
         up = np.where(sums < most, pull + number, np.inf)
         down = np.where(sums > least, number - pull, np.inf)
         best, more, less = min((up.min(), int(up.argmin()), -1), (down.min(), -1, int(down.argmin())))
@@ -180,6 +181,7 @@ def whole_sums(entering: Floats, sums: Floats, wanted: Floats, least: Floats, mo
         for place, unit in ((more, 1.0), (less, -1.0)):
             if place >= 0:
                 sums[place] += unit
+                off = off + unit * entering[place]
     return sums
 
 

@@ -15,6 +15,9 @@ def last_digit(values: Iterable[float]) -> float:
     return float(10.0 ** min(0, *(exponent for exponent in exponents if isinstance(exponent, int))))
 
 
+WHOLE_PER_CENT = 0.01
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
     """A contingency table in the long format, cut as its publisher cut it.
@@ -56,10 +59,14 @@ class Table:
     def resolution(self) -> float:
         """What the values were rounded to, in their own unit: the base that is stated, or the unit of the last digit they show.
 
-        >>> Table(name="", unit="", columns=(), cells=((), ()), values=(0.25, 0.5)).resolution
-        0.01
+        Shares in tens of per cent are taken as whole per cent: 0.3 is 0.30, whose last digit a number does not show.
+
+        >>> Table(name="", unit="", columns=(), cells=((), ()), values=(0.255, 0.745)).resolution
+        0.001
         """
-        return self.rounding or last_digit(self.values)
+        shown = last_digit(self.values)
+        most = WHOLE_PER_CENT * abs(sum(self.values)) if self.value == "share" else shown
+        return self.rounding or min(shown, most)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
