@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from llmsynthor.aims.everywhere import holds_everywhere, same_everywhere
 from llmsynthor.aims.goals import Goal
-from llmsynthor.spec.everywhere import holds_everywhere, same_everywhere
 from llmsynthor.spec.expressions import Expression
 from llmsynthor.spec.specification import Spec
 from llmsynthor.spec.targets import Target

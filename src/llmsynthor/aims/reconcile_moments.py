@@ -35,6 +35,8 @@ def reconcile_moments(moments: Sequence[Moment], spec: Spec) -> tuple[tuple[Mome
     stated = defaultdict[Place, list[Statement]](list)
     names = universe_names(spec, [moment.target for moment in moments])
     for number, moment in enumerate(moments):
+        if moment.target.statistic not in ("mean", "total"):
+            continue
         for group in np.flatnonzero(np.isfinite(moment.values)).tolist():
             stated[_place(moment, group, names)].append((number, group))
     values = [moment.values.copy() for moment in moments]

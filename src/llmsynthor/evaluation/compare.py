@@ -7,11 +7,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from llmsynthor.aims.moments import stated_population
+from llmsynthor.aims.moments import COMPUTED_CELLS, stated_population
 from llmsynthor.aims.words import say_cell, say_missing
 from llmsynthor.evaluation.ends import Account, Accounts, End, Status
 from llmsynthor.records.linked import Nested, column, nest
 from llmsynthor.records.measure import cell_numbers, statistic_cells
+from llmsynthor.records.seconds import power_sums, second_moment
 from llmsynthor.spec.inputs import Column, derived_below, target_columns
 from llmsynthor.spec.levels import Level
 from llmsynthor.spec.specification import Spec
@@ -87,11 +88,15 @@ class Comparison:
         """Say how far a cell is off."""
         if isinstance(self.target, Table):
             return say_missing(self.target.columns, self._levels(cell), self.wanted[cell] - self.got[cell])
-        where = say_cell(self.target.by, self._levels(cell)) or "all records"
         got, wanted = (f"{x:,.0f}" if abs(x) >= 10_000 else f"{x:,.4g}" for x in (self.got[cell], self.wanted[cell]))
         if got == wanted:
             got, wanted = f"{self.got[cell]:,.9g}", f"{self.wanted[cell]:,.9g}"
-        return f"{where}: {self.target.variable} {got} instead of {wanted}"
+        return f"{self.cell_name(cell)}: {self.target.variable} {got} instead of {wanted}"
+
+    def cell_name(self, cell: int) -> str:
+        """Name a cell of a table, or a group of a mean, total or quantile."""
+        columns = self.target.columns if isinstance(self.target, Table) else self.target.by
+        return say_cell(columns, self._levels(cell)) or "all records"
 
     def _errors(self) -> Floats:
         return np.asarray(np.nan_to_num(np.abs(self.got - self.wanted)))
@@ -185,12 +190,15 @@ def _table(nested: Nested, table: Table) -> Comparison:
 
 def compare_statistic(spec: Spec, target: Statistic, nested: Nested) -> Comparison:
     """Compare a mean, total or quantile, group by group. A group without records has no mean and no quantile: it asks nothing."""
-    cells, values = statistic_cells(nested, target)
-    records = len(cells)
+    every, values = statistic_cells(nested, target)
+    cells, records = every, len(every)
     cells, values = cells[cells >= 0], values[cells >= 0]
     counts = np.bincount(cells, minlength=len(target.cells)).astype(np.float64)
     wanted = np.array(target.values)
-    if target.statistic == "quantile":
+    if target.statistic in ("deviation", "correlation"):
+        got = second_moment(target, power_sums(nested, target, every))
+        slack = NUMERIC_ROUNDING * np.maximum(np.abs(wanted), 1e-3)
+    elif target.statistic == "quantile":
         got, slack = _quantiles(target, values, cells, counts)
     else:
         got, slack = _sums(target, values, cells, counts)
@@ -199,6 +207,9 @@ def compare_statistic(spec: Spec, target: Statistic, nested: Nested) -> Comparis
             wanted = wanted * (records / population if population else 1.0)
         if not column(nested, target.unit, target.variable).dtype.is_integer():
             slack = NUMERIC_ROUNDING * np.maximum(np.abs(wanted), 1e-12)
+        if _is_derived(spec, target) and len(values):
+            each = np.maximum(counts, 1.0) if target.statistic == "mean" else 1.0
+            slack = np.maximum(slack, 0.5 * float(np.ptp(values)) / COMPUTED_CELLS / each)
     status = _status(target, wanted, np.nan_to_num(np.abs(got - wanted)), slack)
     nobody = target.statistic != "total" and not counts.any()
     return Comparison(
@@ -209,6 +220,11 @@ def compare_statistic(spec: Spec, target: Statistic, nested: Nested) -> Comparis
         status=Status.MISSED if nobody else status,
         slack=slack,
     )
+
+
+def _is_derived(spec: Spec, target: Statistic) -> bool:
+    owner, _ = spec.schema.find(target.unit, target.variable)
+    return any(derived.name == target.variable.rpartition(".")[2] for derived in spec.schema[owner].derived)
 
 
 def _sums(target: Statistic, values: Floats, cells: NDArray[np.int64], counts: Floats) -> tuple[Floats, Floats]:

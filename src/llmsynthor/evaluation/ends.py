@@ -96,7 +96,11 @@ class End:
 def read_accounts(folder: Path) -> dict[str, Account]:
     """What a finished run has said of its targets in `alignment.csv`; of an older or unfinished one nothing."""
     path = folder / "alignment.csv"
-    rows = pl.read_csv(path, infer_schema_length=None).to_dicts() if path.is_file() else []
+    return accounts_of(pl.read_csv(path, infer_schema_length=None)) if path.is_file() else {}
+
+
+def accounts_of(alignment: pl.DataFrame) -> dict[str, Account]:
+    """What the rows of `alignment.csv` say of each target."""
     return {
         row["name"]: Account(
             others=tuple((row.get("yielded_to") or "").split("; ")) if row.get("yielded_to") else (),
@@ -104,7 +108,7 @@ def read_accounts(folder: Path) -> dict[str, Account]:
             status=Status(row["status"]) if row["status"] in [str(status) for status in Status] else None,
             yielded=row.get("yielded") or 0.0,
         )
-        for row in rows
+        for row in alignment.to_dicts()
     }
 
 

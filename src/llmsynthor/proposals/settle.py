@@ -1,44 +1,44 @@
-"""Records drawn from proposals of whole records take the place of others of the same shape."""
+"""Records drawn from proposals of whole records; those that break a rule are left out."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from llmsynthor.aims.aims import Aims
-from llmsynthor.alignment.trees.flat import computed_codes
-from llmsynthor.population.roster import Roster
+from llmsynthor.aims.layout import Place
+from llmsynthor.population.roster import Roster, joined
 from llmsynthor.proposals.proposal import Proposal, level_weights
-from llmsynthor.proposals.wholes import Codes, Member, Rows, Whole, _children
+from llmsynthor.proposals.wholes import Codes, Member, Whole, children_of
+
+Compute = Callable[[Roster], Mapping[Place, Codes]]
 
 TRIES = 16
 """Candidates drawn for each record asked for; those that break a rule are left out."""
 
 
-def settle_in(
-    aims: Aims, roster: Roster, wholes: Sequence[Whole], *, rng: np.random.Generator
+def draw_wholes(
+    aims: Aims, wholes: Sequence[Whole], compute: Compute, *, rng: np.random.Generator
 ) -> tuple[Roster, tuple[Proposal, ...]]:
-    """Put records drawn from the proposals in the place of others of the same shape; says what became of each."""
-    codes, origin = tuple(own.copy() for own in roster.codes), roster.proposal.copy()
-    told = []
+    """Draw so many records from each proposal as it counts, none that breaks a rule; says what became of each.
+
+    `compute` gives the code of every computed column of a roster.
+    """
+    drawn, told = [Roster.empty(aims.layout)], list[Proposal]()
     for whole in wholes:
-        if whole.member is None:
+        if whole.member is None or not whole.proposal.count:
             told.append(whole.proposal)
             continue
-        rows = _of_shape(aims, roster, whole.member, np.flatnonzero(origin < 0))
-        drawn = _draw(aims, whole.member, whole.proposal.count, rng)
-        used = min(len(drawn[0]), len(rows[0]), whole.proposal.count)
+        codes = _draw(aims, whole.member, whole.proposal.count, compute, rng)
+        used = min(len(codes[0]), whole.proposal.count)
         if not used:
-            why = "no record has its shape" if len(drawn[0]) else "each of its records breaks a rule"
-            told.append(replace(whole.proposal, count=0, status=f"dropped: {why}"))
+            told.append(replace(whole.proposal, count=0, status="dropped: each of its records breaks a rule"))
             continue
-        chosen = rng.choice(len(rows[0]), size=used, replace=False)
-        for k, member in enumerate(_preorder(whole.member)):
-            codes[member.unit][rows[k][chosen]] = drawn[k][:used]
-        origin[rows[0][chosen]] = whole.proposal.number
+        roster = _roster(aims, list(_preorder(whole.member)), [own[:used] for own in codes])
+        drawn.append(replace(roster, proposal=np.full(used, whole.proposal.number, dtype=np.int64)))
         told.append(replace(whole.proposal, count=used))
-    return replace(roster, codes=codes, proposal=origin), tuple(told)
+    return joined(drawn), tuple(told)
 
 
 def _preorder(member: Member) -> Iterator[Member]:
@@ -47,26 +47,7 @@ def _preorder(member: Member) -> Iterator[Member]:
         yield from _preorder(child)
 
 
-def _of_shape(aims: Aims, roster: Roster, member: Member, tops: Rows) -> list[Rows]:
-    """Rows of every record of a member's shape, in preorder, each shape (top records that have the shape,)."""
-
-    def follow(member: Member, rows: Rows) -> Iterator[tuple[NDArray[np.bool_], list[Rows]]]:
-        fits, found = np.ones(len(rows), dtype=bool), [rows]
-        for child in _children(aims, member.unit):
-            own = [m for m in member.below if m.unit == child]
-            fits &= roster.length[child][rows] == len(own)
-            for rank, below in enumerate(own):
-                at = np.minimum(roster.start[child][rows].astype(np.int64) + rank, roster.sizes[child] - 1)
-                for also, more in follow(below, at):
-                    fits &= also
-                    found += more
-        yield fits, found
-
-    fits, found = next(iter(follow(member, tops)))
-    return [rows[fits] for rows in found]
-
-
-def _draw(aims: Aims, member: Member, count: int, rng: np.random.Generator) -> list[Codes]:
+def _draw(aims: Aims, member: Member, count: int, compute: Compute, rng: np.random.Generator) -> list[Codes]:
     """Codes of candidates that break no rule, for every record in preorder, each shape (candidates, variables)."""
     number, members = TRIES * count, list(_preorder(member))
     codes = [_codes(aims, own, number, rng) for own in members]
@@ -75,7 +56,7 @@ def _draw(aims: Aims, member: Member, count: int, rng: np.random.Generator) -> l
         for zeros in aims.own[own.unit].zeros:
             allowed &= ~zeros.forbidden[zeros.projection.of(drawn)]
     codes = [drawn[allowed] for drawn in codes]
-    broken = _broken(aims, member, codes)
+    broken = _broken(aims, member, codes, compute)
     return [drawn[~broken] for drawn in codes]
 
 
@@ -85,21 +66,21 @@ def _codes(aims: Aims, member: Member, number: int, rng: np.random.Generator) ->
         rng.choice(axis.size, size=number, p=level_weights(axis, member.values.get(axis.name), margin, evenly=False))
         for axis, margin in zip(grid.axes, margins, strict=True)
     ]
-    for child in _children(aims, member.unit):
+    for child in children_of(aims, member.unit):
         column = aims.layout.count_column(child)
         count = sum(below.unit == child for below in member.below)
         columns[column[1]] = np.full(number, int(np.flatnonzero(aims.layout.values[column] == count)[0]))
     return np.stack(columns, axis=1).astype(np.int32)
 
 
-def _broken(aims: Aims, member: Member, codes: Sequence[Codes]) -> NDArray[np.bool_]:
+def _broken(aims: Aims, member: Member, codes: Sequence[Codes], compute: Compute) -> NDArray[np.bool_]:
     """Whether each candidate breaks a rule across its records, shape (candidates,)."""
     number, members = len(codes[0]), list(_preorder(member))
     found = np.zeros(number, dtype=bool)
     if not aims.broken or not number:
         return found
     roster = _roster(aims, members, codes)
-    computed = computed_codes(aims, roster)
+    computed = compute(roster)
     for (unit, column), _ in aims.broken:
         per = sum(own.unit == unit for own in members)
         if per:

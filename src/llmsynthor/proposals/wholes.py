@@ -1,10 +1,10 @@
 """Proposals of whole records: a household with its members, a person with the trips of a day, as a model writes them.
 
 Each is asked for by itself, for a combination that the tables of the top unit have, with so many members as that says. Records
-drawn from it take the place of records of the same shape, and the correction leaves them as they are.
+drawn from it join the population as a start, and the correction leaves them as they are.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,15 +19,13 @@ from llmsynthor.errors import AnswerError, BudgetError
 from llmsynthor.llm.answers import LONGEST_REASON, ask, tidy_reason
 from llmsynthor.llm.backend import WriteRequest
 from llmsynthor.llm.ledger import Recorded
+from llmsynthor.population.discrepancy import Discrepancy
 from llmsynthor.proposals.guidance import main_bins
 from llmsynthor.proposals.proposal import Proposal, read_values
 from llmsynthor.spec.levels import Interval, Level
 
 SCALE = 1_000
 """Records out of which a model is asked for a count."""
-
-SHARE = 0.005
-"""Part of the records that all proposals together may bring."""
 
 MOST_BELOW = 4
 """Records below another that is no top record, such as trips of a person: the answer gets no longer."""
@@ -47,6 +45,15 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """How whole records are asked for: of so many records, with which temperature and seed."""
+
+    records: int
+    seed: int
+    temperature: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Whole:
     """A proposal of a whole record; `member` is None where no answer was usable."""
 
@@ -54,25 +61,41 @@ class Whole:
     member: Member | None
 
 
-def propose(
-    aims: Aims, model: Recorded, *, proposals: int, records: int, seed: int, temperature: float
+def propose_wholes(
+    aims: Aims,
+    model: Recorded,
+    cells: Sequence[Mapping[str, Level]],
+    *,
+    first: int,
+    iteration: int,
+    asked: Asked,
 ) -> tuple[Whole, ...]:
-    """Ask for whole records, one by one; those that the budget leaves no room for are told as dropped."""
+    """Ask for a whole record for each of `cells`, one by one, numbered from `first`.
+
+    Those that the budget leaves no room for are told as dropped.
+    """
     found: list[Whole] = []
-    for number, fixed in enumerate(_guidance(aims, proposals)):
-        rng = np.random.default_rng([seed, 10, number])
+    for number, fixed in enumerate(cells, start=first):
+        rng = np.random.default_rng([asked.seed, 10, number])
         schema, size = _object(aims, 0, fixed, rng)
         guidance = ", ".join(f"{name} {level}" for name, level in fixed.items())
         request = WriteRequest(
             system=prompts.text("system").strip(),
             prompt=_prompt(aims, guidance),
             json_schema=_with_reason(schema),
-            temperature=temperature,
+            temperature=asked.temperature,
             max_tokens=160 + 24 * size,
-            seed=seed * 1_000 + number,
+            seed=asked.seed * 1_000 + number,
         )
         draft = Proposal(
-            number=number, iteration=1, values=dict(fixed), asked=0, count=0, reason="", guidance=guidance, call_id=""
+            number=number,
+            iteration=iteration,
+            values=dict(fixed),
+            asked=0,
+            count=0,
+            reason="",
+            guidance=guidance,
+            call_id="",
         )
         try:
             answer = ask(model, request, accept=lambda answer, _last: (_member(aims, 0, answer), answer))
@@ -80,13 +103,10 @@ def propose(
             found.append(Whole(proposal=replace(draft, status=f"dropped: {problem}"), member=None))
             continue
         member, raw = answer.value
-        asked = _asked(raw, records)
-        most = max(1, int(SHARE * records / proposals))
         used = replace(
             draft,
             values=dict(_flat(aims, member)),
-            asked=asked,
-            count=min(asked, most),
+            asked=_asked(raw, asked.records),
             reason=tidy_reason(str(raw.get("reason", ""))),
             call_id=answer.call_id,
         )
@@ -100,18 +120,20 @@ def _asked(raw: Mapping[str, Any], records: int) -> int:
     return int(np.clip(round(count * records / SCALE), 1, records))
 
 
-def _guidance(aims: Aims, most: int) -> list[dict[str, Level]]:
-    """The largest cells of the top unit's own joint tables, table by table in turn; each with a number of members."""
-    grid = aims.own[0].grid
-    own = {axis.name for axis in grid.axes}
-    joint = [g for g in aims.goals[0].given if set(g.table.columns) <= own and g.table.universe is None]
-    found: list[dict[str, Level]] = []
+def missing_cells(aims: Aims, found: Sequence[Discrepancy], most: int) -> list[dict[str, Level]]:
+    """The cells of the top unit's own joint tables that miss most, table by table in turn; each with a number of members."""
+    own = {axis.name for axis in aims.own[0].grid.axes}
+    joint = [
+        d for d in found if d.goal.trust >= 1 and set(d.goal.table.columns) <= own and d.goal.table.universe is None
+    ]
+    cells: list[dict[str, Level]] = []
     for rank in range(most if joint else 0):
-        goal = joint[rank % len(joint)]
-        cell = goal.cell(int(np.argsort(-goal.shares, kind="stable")[rank // len(joint) % goal.shares.size]))
-        found.append(dict(zip(goal.table.columns, cell, strict=True)))
-    found = found or [{} for _ in range(most)]
-    return [_counted(aims, entry, rank) for rank, entry in enumerate(found)]
+        discrepancy = joint[rank % len(joint)]
+        order = np.argsort(-discrepancy.missing, kind="stable")
+        cell = discrepancy.goal.cell(int(order[rank // len(joint) % len(order)]))
+        cells.append(dict(zip(discrepancy.goal.table.columns, cell, strict=True)))
+    cells = cells or [{} for _ in range(most)]
+    return [_counted(aims, entry, rank) for rank, entry in enumerate(cells)]
 
 
 def _counted(aims: Aims, fixed: Mapping[str, Level], rank: int) -> dict[str, Level]:
@@ -155,7 +177,7 @@ def _asked_grid(aims: Aims, unit: int) -> Grid:
     return replace(grid, axes=tuple(axis for k, axis in enumerate(grid.axes) if k not in counting))
 
 
-def _children(aims: Aims, unit: int) -> list[int]:
+def children_of(aims: Aims, unit: int) -> list[int]:
     return [k for k in range(len(aims.layout.units)) if aims.layout.parent(k) == unit]
 
 
@@ -169,7 +191,7 @@ def _object(aims: Aims, unit: int, fixed: Mapping[str, Level], rng: np.random.Ge
         offered = [level for level in levels if margin[axis.within(level)].sum() > 0] or levels
         properties[axis.name] = {"enum": [str(offered[k]) for k in rng.permutation(len(offered))]}
     fields = len(properties)
-    for child in _children(aims, unit):
+    for child in children_of(aims, unit):
         inner, size = _object(aims, child, {}, rng)
         level = fixed.get(str(aims.layout.units[child].count))
         count = int(level.low) if isinstance(level, Interval) else None
@@ -199,7 +221,7 @@ def _member(aims: Aims, unit: int, answer: Any) -> Member:
     if missing:
         raise ValueError(f"a {aims.layout.units[unit].name} lacks {', '.join(missing)}")
     below = []
-    for child in _children(aims, unit):
+    for child in children_of(aims, unit):
         entries = answer.get(f"{aims.layout.units[child].name}s", [])
         column = aims.layout.count_column(child)
         if not isinstance(entries, list) or len(entries) not in aims.layout.values[column]:

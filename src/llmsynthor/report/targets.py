@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from llmsynthor.aims.words import say_cell
 from llmsynthor.evaluation.compare import Comparison
 from llmsynthor.spec.targets import Table
 
@@ -64,11 +63,10 @@ def _cells(comparison: Comparison, most: int) -> list[Row]:
 
 def _row(comparison: Comparison, cell: int) -> Row:
     target = comparison.target
-    columns = target.columns if isinstance(target, Table) else target.by
     wanted, got = float(comparison.wanted[cell]), float(comparison.got[cell])
     nobody = np.isnan(got)
     return Row(
-        cell=say_cell(columns, target.cells[cell]) or "all records",
+        cell=comparison.cell_name(cell),
         stated=shown(target.values[cell]),
         wanted=shown(wanted, whole=isinstance(target, Table)),
         obtained="no records" if nobody else shown(got),

@@ -5,42 +5,30 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from llmsynthor.aims.aims import Aims
+from llmsynthor.aims.derived import needs_trees
 from llmsynthor.aims.feasibility import Contradiction, find_contradictions
 from llmsynthor.aims.goals import Goal, Goals
 from llmsynthor.aims.reconcile import Disagreement
-from llmsynthor.alignment.align import Report
+from llmsynthor.alignment.results import Report
 from llmsynthor.dependence.estimation import Estimation
 from llmsynthor.dependence.groups import Group
 from llmsynthor.dependence.kin.beliefs import Composition
+from llmsynthor.options import Method
 from llmsynthor.population.encode import Starting
-from llmsynthor.population.population import Population
 from llmsynthor.population.roster import Roster
 from llmsynthor.proposals.proposal import Proposal
 from llmsynthor.spec.specification import Spec
 from llmsynthor.spec.targets import Table
+from llmsynthor.synthesis.stop import StopReason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """How a synthesis runs; `iterations` None takes the default of the mode."""
+class Options(Method):
+    """A method, and what it makes: `records` of the top unit from a seed, on so many threads."""
 
     records: int
     seed: int = 0
-    align: Literal["exact", "none"] = "exact"
-    iterations: int | None = None
-    proposals: int = 5
-    temperature: float = 0.7
     workers: int | None = None
-    estimate: bool = True
-
-    @property
-    def rounds(self) -> int:
-        return self.iterations if self.iterations is not None else 100 if self.align == "none" else 2
-
-    @property
-    def estimates(self) -> bool:
-        """Whether a model estimates missing tables: the loop of the paper alone does not."""
-        return self.estimate and self.align == "exact"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,38 +60,35 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Nested:
-    """What a run of nested units, or of derived variables, made."""
-
-    aims: Aims
-    roster: Roster
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """What the loop made. `report` is None without alignment, `starting` without a starting population.
 
-    Of nested units `nested` holds the records, and `goals` those of the top unit.
+    The aims are those of the spec with what the model said; `unmet` names the tables that are off by more than rounding.
     """
 
-    goals: Goals
-    population: Population
+    aims: Aims
+    roster: Roster
     groups: tuple[Group, ...]
     proposals: tuple[Proposal, ...]
     history: tuple[Step, ...]
     report: Report | None
     stop_reason: str
+    stop: StopReason | None = None
     disagreements: tuple[Disagreement, ...] = ()
     contradictions: tuple[Contradiction, ...] = ()
     starting: Starting | None = None
     estimations: tuple[Estimation, ...] = ()
     compositions: tuple[Composition, ...] = ()
-    nested: Nested | None = None
 
     @property
-    def spec(self) -> Spec | None:
-        """The spec of nested units with what estimates had to be computed for; None of a flat unit, which needs nothing more."""
-        return self.nested.aims.spec if self.nested is not None else None
+    def spec(self) -> Spec:
+        """The spec with what estimates had to be computed for."""
+        return self.aims.spec
+
+    @property
+    def goals(self) -> Goals:
+        """The goals of the top unit."""
+        return self.aims.goals[0]
 
     @property
     def leaned(self) -> tuple[Table, ...]:
@@ -111,17 +96,10 @@ class Outcome:
         return leaned_towards(self.estimations, self.compositions)
 
     @property
-    def every_goals(self) -> tuple[Goals, ...]:
-        """What the own variables of each unit must meet."""
-        return self.nested.aims.own if self.nested is not None else (self.goals,)
-
-    @property
     def tables(self) -> tuple[tuple[Goal, int], ...]:
         """Every table of the run with the number of records of its unit."""
-        if self.nested is None:
-            return tuple((goal, len(self.population)) for goal in self.goals.tables)
-        sizes = self.nested.roster.sizes
-        return tuple((goal, sizes[unit]) for unit, goal in self.nested.aims.tables)
+        sizes = self.roster.sizes
+        return tuple((goal, sizes[unit]) for unit, goal in self.aims.tables)
 
 
 def leaned_towards(estimations: Sequence[Estimation], compositions: Sequence[Composition]) -> tuple[Table, ...]:
@@ -134,7 +112,7 @@ Notify = Callable[[Progress], None]
 
 
 MOST_SUSPECTS = 10
-"""Targets that are off, of which contradictions are looked for."""
+"""Targets of a unit that are off, around which contradictions are looked for."""
 
 
 def explained(outcome: Outcome, missed: Set[str]) -> Outcome:
@@ -143,9 +121,9 @@ def explained(outcome: Outcome, missed: Set[str]) -> Outcome:
         return outcome
     known = {name for contradiction in outcome.contradictions for name in contradiction.targets}
     found = list[Contradiction]()
-    for goals in outcome.every_goals:
-        suspects = [name for name in (*goals.numeric, *(g.name for g in goals.given)) if name in missed - known]
-        found += find_contradictions(goals, suspects[:MOST_SUSPECTS])
+    for own in outcome.aims.own:
+        suspects = [name for name in (*own.numeric, *(goal.name for goal in own.given)) if name in missed - known]
+        found += find_contradictions(own, suspects[:MOST_SUSPECTS])
     return replace(outcome, contradictions=tuple(dict.fromkeys((*outcome.contradictions, *found))))
 
 
@@ -156,6 +134,6 @@ def expected_calls(spec: Spec, options: Options, *, llm: bool, questions: int) -
     """
     if not llm:
         return 0
-    if spec.schema.is_nested:
+    if needs_trees(spec):
         return questions + (options.proposals if options.rounds else 0)
     return questions + options.rounds + (len(spec.schema.top.coded) > 1)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from llmsynthor.spec.everywhere import holds_everywhere, same_everywhere
+from llmsynthor.aims.everywhere import holds_everywhere, same_everywhere
 from llmsynthor.spec.expressions import parse
 from llmsynthor.spec.specification import Spec
 

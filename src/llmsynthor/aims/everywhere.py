@@ -4,23 +4,24 @@ What a condition is computed from (variables, and functions over children) is en
 between any two constants that numbers are compared with. Nothing is said of what cannot be enumerated.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import pairwise, product
 
 import numpy as np
 import polars as pl
 
+from llmsynthor.records.evaluate import evaluate_tree
 from llmsynthor.spec.expressions import (
     Aggregate,
     Choices,
     Expression,
     Literal,
+    Lookup,
     Node,
     Operation,
     Reference,
     cut_points,
-    evaluate_tree,
 )
 from llmsynthor.spec.inputs import is_position
 from llmsynthor.spec.levels import Interval, Level
@@ -88,7 +89,7 @@ def _shown(tree: Node, unit: str, spec: Spec) -> bool:
 
 def _true(tree: Node, columns: Mapping[Leaf, pl.Series], height: int) -> np.ndarray:
     own: dict[Node, pl.Series] = {leaf: columns[leaf] for leaf in _leaves(tree)}
-    return evaluate_tree(tree, own, height).fill_null(value=False).to_numpy().astype(bool)
+    return np.asarray(evaluate_tree(tree, own, height).fill_null(value=False).to_numpy(), dtype=bool)
 
 
 def _crossed(values: Mapping[Leaf, pl.Series]) -> tuple[dict[Leaf, pl.Series], int]:
@@ -104,7 +105,7 @@ def _crossed(values: Mapping[Leaf, pl.Series]) -> tuple[dict[Leaf, pl.Series], i
 def _leaves(tree: Node) -> list[Leaf]:
     if isinstance(tree, Reference | Aggregate):
         return [tree]
-    below = tree.operands if isinstance(tree, Operation) else ()
+    below = tree.operands if isinstance(tree, Operation) else tree.keys if isinstance(tree, Lookup) else ()
     return list(dict.fromkeys(leaf for operand in below for leaf in _leaves(operand)))
 
 
@@ -115,11 +116,18 @@ def _opened(node: Node, unit: Unit, schema: Schema) -> Node | None:
         if derived is None:
             return Reference(None, node.name)
         return _opened(derived.expression.tree, unit, schema) if _is_whole(derived) else None
-    if isinstance(node, Operation):
-        operands = [_opened(operand, unit, schema) for operand in node.operands]
-        kept = tuple(operand for operand in operands if operand is not None)
-        return Operation(node.symbol, kept) if len(kept) == len(operands) else None
-    return node
+    return _within(node, lambda below: _opened(below, unit, schema))
+
+
+def _within(node: Node, change: Callable[[Node], Node | None]) -> Node | None:
+    """Change what a node is computed from; None where something of it is."""
+    if not isinstance(node, Operation | Lookup):
+        return node
+    changed = [change(below) for below in (node.operands if isinstance(node, Operation) else node.keys)]
+    kept = tuple(below for below in changed if below is not None)
+    if len(kept) < len(changed):
+        return None
+    return Operation(node.symbol, kept) if isinstance(node, Operation) else replace(node, keys=kept)
 
 
 def _is_whole(derived: Derived) -> bool:
@@ -169,22 +177,14 @@ def _of_first(node: Node, child: Unit, home: Unit) -> Node | None:
         if is_position(child, node.name):
             return Literal(1.0)
         return Aggregate("first", Reference(child.name, node.name))
-    if isinstance(node, Operation):
-        operands = [_of_first(operand, child, home) for operand in node.operands]
-        kept = tuple(operand for operand in operands if operand is not None)
-        return Operation(node.symbol, kept) if len(kept) == len(operands) else None
-    return None if isinstance(node, Aggregate) else node
+    return None if isinstance(node, Aggregate) else _within(node, lambda below: _of_first(below, child, home))
 
 
 def _of_parent(node: Node, owner: str) -> Node | None:
     """Say a condition on a record of a record below it; None where it looks at children."""
     if isinstance(node, Reference):
         return Reference(node.unit or owner, node.name)
-    if isinstance(node, Operation):
-        operands = [_of_parent(operand, owner) for operand in node.operands]
-        kept = tuple(operand for operand in operands if operand is not None)
-        return Operation(node.symbol, kept) if len(kept) == len(operands) else None
-    return None if isinstance(node, Aggregate) else node
+    return None if isinstance(node, Aggregate) else _within(node, lambda below: _of_parent(below, owner))
 
 
 def _zeros(table: Table) -> Iterator[Node]:
@@ -228,11 +228,7 @@ def _values(leaves: Sequence[Leaf], trees: Sequence[Node], unit: str, schema: Sc
 def _renamed(node: Node, names: Mapping[Leaf, Reference]) -> Node:
     if isinstance(node, Reference | Aggregate):
         return names[node]
-    return (
-        Operation(node.symbol, tuple(_renamed(o, names) for o in node.operands))
-        if isinstance(node, Operation)
-        else node
-    )
+    return _within(node, lambda below: _renamed(below, names)) or node
 
 
 def _domain(leaf: Leaf, name: str, trees: Sequence[Expression], unit: Unit, schema: Schema) -> pl.Series | None:
@@ -290,7 +286,7 @@ def _variable(leaf: Leaf, unit: Unit, schema: Schema) -> tuple[Category | Numeri
         return None, False
     if leaf.function in ("count", "any", "all"):
         return Numeric(name="", kind="integer", range=Interval(0.0, _most_children(child, schema) + 1)), False
-    if leaf.function not in ("first", "min", "max") or not isinstance(inner, Reference):
+    if leaf.function not in ("first", "last", "min", "max") or not isinstance(inner, Reference):
         return None, False
     of_child = child.variable(inner.name) if not is_position(child, inner.name) else None
     count = schema[unit.name].variable(child.count or "")
