@@ -34,7 +34,12 @@ def clone(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("page", [p for p in PAGES if blocks(p, "console")], ids=name_of)
+COMMANDS = [p for p in PAGES if blocks(p, "console")]
+
+
+@pytest.mark.parametrize(
+    "page", [p if p == PAGES[0] else pytest.param(p, marks=pytest.mark.slow) for p in COMMANDS], ids=name_of
+)
 def test_commands_run(page: Path, clone: Path) -> None:
     """Every command behind a dollar sign runs and answers 0."""
     for line in "".join(blocks(page, "console")).splitlines():
@@ -62,7 +67,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 def test_spec_page_shows_a_valid_spec(tmp_path: Path) -> None:
     """The spec that docs/spec.md shows can be read."""
-    from llmsynthor.spec.specification import Spec  # noqa: PLC0415
+    from llmsynthor.spec.specification import Spec  # noqa: PLC0415  (only where used)
 
     text = blocks(ROOT / "docs" / "spec.md", "yaml")[0]
     (tmp_path / "tables").mkdir()
@@ -73,8 +78,8 @@ def test_spec_page_shows_a_valid_spec(tmp_path: Path) -> None:
 
 def test_spec_page_shows_nested_units() -> None:
     """The nested spec that docs/spec.md shows can be read, and nothing in it contradicts itself."""
-    from llmsynthor.spec.checks.checks import forbidden_targets  # noqa: PLC0415
-    from llmsynthor.spec.specification import Spec  # noqa: PLC0415
+    from llmsynthor.spec.checks.checks import forbidden_targets  # noqa: PLC0415  (only where used)
+    from llmsynthor.spec.specification import Spec  # noqa: PLC0415  (only where used)
 
     spec = Spec.load(yaml.safe_load(blocks(ROOT / "docs" / "spec.md", "yaml nested")[0]))
     assert [unit.name for unit in spec.schema.units] == ["household", "person", "trip"]

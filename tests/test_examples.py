@@ -58,10 +58,11 @@ def test_nested_examples_hang_together(name: str, units: int) -> None:
         assert low * parents.pop() == pytest.approx(totals.pop(), abs=0.01)
 
 
+@pytest.mark.slow
 @pytest.mark.model
 def test_quickstart_runs_with_a_real_small_model(tmp_path: Path) -> None:
     """The embedded small model, whatever it says, leads to a population that meets every target."""
-    from llmsynthor.llm import models  # noqa: PLC0415
+    from llmsynthor.llm import models  # noqa: PLC0415  (only where used)
 
     models.fetch("smollm2-135m")
     solution = llmsynthor.synthesize(

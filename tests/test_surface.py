@@ -50,3 +50,19 @@ def test_types_hold() -> None:
     words = ["-m", "mypy", "--strict", "--warn-unused-ignores", str(ROOT / "tests" / "typing" / "surface.py")]
     result = subprocess.run([sys.executable, *words], cwd=ROOT, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout
+
+
+@pytest.mark.slow
+def test_pandas_is_not_needed(tmp_path: Path) -> None:
+    """Where pandas is not installed a run, its report and its tables are made all the same."""
+    hide = (
+        "from importlib.machinery import PathFinder as P; real = P.find_spec; "
+        "P.find_spec = classmethod(lambda cls, name, *more: None if name.startswith('pandas') else real(name, *more))"
+    )
+    code = (
+        f"{hide}\nimport llmsynthor as ls, sys\nmade = ls.synthesize('examples/quickstart', records=200, llm='none')\n"
+        f"made.report({str(tmp_path / 'r.html')!r}); ls.measure('examples/quickstart', made)\n"
+        "assert 'pandas' not in sys.modules"
+    )
+    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr

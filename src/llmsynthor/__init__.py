@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from llmsynthor.run.figures import evaluate, measure
     from llmsynthor.run.solution import Solution, read_solution
     from llmsynthor.run.synthesize import synthesize
-    from llmsynthor.spec.drafts import (
+    from llmsynthor.spec.reading.drafts import (
         category,
         derived,
         forbid,
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from llmsynthor.synthesis.stop import StopReason
 
 _HOMES = {
-    "spec.drafts": (
+    "spec.reading.drafts": (
         *("category", "integer", "number", "text", "derived", "unit"),
         *("table", "mean", "total", "quantile", "forbid"),
     ),

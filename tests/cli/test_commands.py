@@ -134,6 +134,7 @@ def listen_to_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
+@pytest.mark.slow
 @pytest.mark.model
 def test_interrupt_is_answered_while_the_model_writes(spec_file: Path, tmp_path: Path) -> None:
     """Ctrl-C while a real model writes ends the run within seconds with 130, and run.json says where."""
@@ -152,7 +153,7 @@ def test_interrupt_is_answered_while_the_model_writes(spec_file: Path, tmp_path:
         "50",
     ]
     command = [*COMMAND, *map(str, words)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=listen_to_interrupts) as process:  # noqa: PLW1509
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=listen_to_interrupts) as process:  # noqa: PLW1509  (nothing runs beside it yet)
         deadline = time.monotonic() + 200
         while time.monotonic() < deadline:
             text = (out / "run.json").read_text() if (out / "run.json").exists() else "{}"

@@ -3,6 +3,7 @@
 from typing import Any
 
 import polars as pl
+import pytest
 
 import llmsynthor
 from llmsynthor import Solution
@@ -52,6 +53,7 @@ def test_days_end_where_the_model_says() -> None:
     assert "turn" not in told.records["trip"].columns
 
 
+@pytest.mark.slow
 def test_histories_that_contradict_each_other_are_not_believed() -> None:
     """After a short beginning the last trip leads home, after a longer one anywhere else: nothing is assumed."""
 
@@ -68,6 +70,7 @@ def test_histories_that_contradict_each_other_are_not_believed() -> None:
     assert row["source"] == "maximum entropy"
 
 
+@pytest.mark.slow
 def test_what_cannot_be_yields_to_tables_and_rules() -> None:
     """The tables of origins and goals fix how many days end at home: there an estimate says what cannot be, and gives way."""
     model = Homeward()

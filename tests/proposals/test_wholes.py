@@ -85,6 +85,7 @@ def test_proposals_are_few(solution: Solution) -> None:
     assert 0 < share <= 0.03
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "answer",
     ["no JSON", "{}", '{"tenure": "own", "persons": "three"}', '{"tenure": "castle", "persons": []}', "[" * 500],
@@ -96,6 +97,7 @@ def test_hostile_answers_cost_nothing(answer: str) -> None:
     assert max(solution.alignment.filter(pl.col("source") == "given")["max_abs_error"].drop_nulls()) < 1.5
 
 
+@pytest.mark.slow
 def test_what_breaks_a_rule_is_left_out() -> None:
     """A trip that starts where the last one did not end is in no record."""
 

@@ -98,7 +98,7 @@ def test_replay_needs_no_model(document: Any, tmp_path: Path) -> None:
     def gone() -> Writer:
         raise AssertionError("the model was opened")
 
-    from llmsynthor.llm.scripted import Scripted  # noqa: PLC0415
+    from llmsynthor.llm.scripted import Scripted  # noqa: PLC0415  (only where used)
 
     model, identity = Scripted(PLAN), Identity(name="model", digest="d")
     one, two = tmp_path / "one", tmp_path / "two"

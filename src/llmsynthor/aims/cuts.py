@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmsynthor.aims.density import Density, atom_cuts, smooth_density
-from llmsynthor.aims.grid import DEFAULT_CELLS, SECOND_CELLS, UNIT_CELLS, Axis, even_cuts, has_seconds, quantile_cuts
+from llmsynthor.aims.grid import DEFAULT_CELLS, UNIT_CELLS, Axis, even_cuts, has_seconds, quantile_cuts, second_cuts
 from llmsynthor.spec.expressions import Aggregate, Expression, Lookup, Node, Operation, Reference, cut_points, nodes
 from llmsynthor.spec.levels import Interval
 from llmsynthor.spec.schema import Category, Coded, Numeric, Unit
@@ -64,7 +64,7 @@ def cut_variable(variable: Coded, spec: Spec, unit: Unit) -> Cut:
     if counts or (computed and whole):
         points |= {float(value) for value in range(int(low), int(np.ceil(high)))}
     elif has_seconds(variable.name, spec, unit):
-        points |= set(even_cuts(variable, SECOND_CELLS))
+        points |= set(second_cuts(variable))
     elif not points and not computed:
         points |= set(even_cuts(variable, DEFAULT_CELLS))
     breaks = [low, *sorted(point for point in points if low < point < high), high]

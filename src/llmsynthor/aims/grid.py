@@ -130,7 +130,7 @@ def _axis(variable: Coded, spec: Spec, unit: Unit) -> Axis:
     cuts = _cuts(variable, spec, unit)
     low, high = variable.range.low, variable.range.high
     if has_seconds(variable.name, spec, unit):
-        cuts |= set(even_cuts(variable, SECOND_CELLS))
+        cuts |= set(second_cuts(variable))
     elif not any(True for _ in _named_levels(variable.name, spec, unit)):
         cuts |= set(
             even_cuts(variable, DEFAULT_CELLS)
@@ -143,6 +143,12 @@ def has_seconds(name: str, spec: Spec, unit: Unit) -> bool:
     """Whether a deviation or correlation is asked for of a variable."""
     seconds = (t for t in spec.targets if isinstance(t, Statistic) and t.statistic in ("deviation", "correlation"))
     return any(target.unit == unit.name and name in target.variables for target in seconds)
+
+
+def second_cuts(variable: Numeric) -> list[float]:
+    """Cuts for a deviation or correlation: a cell for each whole number, where they are not too many."""
+    each = variable.integer and variable.range.high - variable.range.low <= UNIT_CELLS
+    return even_cuts(variable, int(variable.range.high - variable.range.low) if each else SECOND_CELLS)
 
 
 def even_cuts(variable: Numeric, cells: int) -> list[float]:

@@ -6,7 +6,7 @@ the fit as a tilt and the correction as a sum to keep, and values are moved insi
 What the spec does not give of means and deviations is taken from its tables, or from the range where no table has the variable.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -91,13 +91,57 @@ def inner_variance(axis: Axis, grid: Grid) -> Floats:
 
 def centre_of(name: str, target: Statistic, cell: Sequence[Level], spec: Spec, grid: Grid) -> Centre:
     """Mean and deviation of a variable in a group: as given there, else as the tables have them."""
-    mean, deviation = (_stated(kind, name, target, cell, spec) for kind in ("mean", "deviation"))
     axis = grid.axis(name)
     at, inside = middles(axis, grid), inner_variance(axis, grid)
     shares = _shares(name, target, cell, spec, axis)
-    implied = float(shares @ at) if mean is None else mean
+    mean, deviation = (_stated(kind, name, target, cell, spec) for kind in ("mean", "deviation"))
+    if mean is None or deviation is None:
+        mixed = _mixed(name, target, cell, spec)
+        mean = mixed.mean if mean is None and mixed is not None else mean
+        deviation = mixed.deviation if deviation is None and mixed is not None else deviation
     spread = float(np.sqrt(shares @ ((at - shares @ at) ** 2 + inside)))
-    return Centre(mean=implied, deviation=spread if deviation is None else deviation)
+    return Centre(
+        mean=float(shares @ at) if mean is None else mean, deviation=spread if deviation is None else deviation
+    )
+
+
+def _mixed(name: str, target: Statistic, cell: Sequence[Level], spec: Spec) -> Centre | None:
+    """What deviations and means by finer groups say of all of them together, by the shares that tables give the groups."""
+    finer = [
+        t
+        for t in spec.targets
+        if isinstance(t, Statistic) and (t.statistic, t.variable, t.unit) == ("deviation", name, target.unit)
+        if set(t.by) > set(target.by) and t.universe is None and target.universe is None
+    ]
+    wanted = dict(zip(target.by, cell, strict=True))
+    for other in finer:
+        found = []
+        for levels, deviation in zip(other.cells, other.values, strict=True):
+            group = dict(zip(other.by, levels, strict=True))
+            mean = _stated("mean", name, other, levels, spec)
+            if mean is not None and all(group[key] == level for key, level in wanted.items()):
+                found.append((_size(group, target.unit, spec), mean, deviation))
+        if found:
+            weight, means, deviations = np.array(found).T
+            weight = weight / weight.sum() if weight.sum() > 0 else np.full(len(weight), 1 / len(weight))
+            mean = float(weight @ means)
+            return Centre(mean=mean, deviation=float(np.sqrt(weight @ (deviations**2 + (means - mean) ** 2))))
+    return None
+
+
+def _size(group: Mapping[str, Level], unit: str, spec: Spec) -> float:
+    """Share of a group by the first table that has its columns; alike where there is none."""
+    for table in spec.targets:
+        if (
+            isinstance(table, Table)
+            and table.unit == unit
+            and table.universe is None
+            and set(group) <= set(table.columns)
+        ):
+            rows = (dict(zip(table.columns, levels, strict=True)) for levels in table.cells)
+            inside = [all(_within(row[key], level) for key, level in group.items()) for row in rows]
+            return float(np.array(table.values) @ inside / sum(table.values))
+    return 0.0
 
 
 def _stated(kind: str, name: str, target: Statistic, cell: Sequence[Level], spec: Spec) -> float | None:

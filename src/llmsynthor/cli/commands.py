@@ -32,7 +32,7 @@ RunPath = Annotated[Path, typer.Argument(metavar="DIR", help="A run folder.")]
 
 def _version(value: bool) -> None:
     if value:
-        from importlib.metadata import version  # noqa: PLC0415  (keeps --help quick)
+        from importlib.metadata import version
 
         typer.echo(f"llmsynthor {version('llmsynthor')}")
         raise typer.Exit
@@ -53,8 +53,8 @@ def check(
     llm: Annotated[str | None, typer.Option(help="The model whose calls are counted, as in synthesize.")] = None,
 ) -> None:
     """Find every problem of a spec at once, and say how many LLM calls a run will make. Makes no call itself."""
-    from llmsynthor.run.check import examine  # noqa: PLC0415  (the imports of each command are its own: --help is quick)
-    from llmsynthor.spec.specification import Spec  # noqa: PLC0415
+    from llmsynthor.run.check import examine
+    from llmsynthor.spec.specification import Spec
 
     loaded = Spec.load(spec)
     found = examine(loaded, llm)
@@ -93,7 +93,7 @@ def synthesize(
     **options: Any,
 ) -> None:
     """Make records that meet the tables of a spec."""
-    from llmsynthor.run.synthesize import synthesize as make  # noqa: PLC0415
+    from llmsynthor.run.synthesize import synthesize as make
 
     given: dict[str, Any] = {
         "records": records,
@@ -172,10 +172,10 @@ def measure(
     contributions: Annotated[int, typer.Option(help="Most records of one person, with --epsilon.")] = 1,
 ) -> None:
     """Write the spec's tables as they are in micro-data, or with noise that makes them safe to give away."""
-    from llmsynthor.records import release  # noqa: PLC0415
-    from llmsynthor.records.measure import measure as measure_data  # noqa: PLC0415
-    from llmsynthor.records.measure import write_measured  # noqa: PLC0415
-    from llmsynthor.spec.specification import Spec  # noqa: PLC0415
+    from llmsynthor.records import release
+    from llmsynthor.records.measure import measure as measure_data
+    from llmsynthor.records.measure import write_measured
+    from llmsynthor.spec.specification import Spec
 
     loaded = Spec.load(spec)
     if epsilon is None:
@@ -195,7 +195,7 @@ def evaluate(
     reference: Annotated[Path | None, typer.Option(help="Folder or Parquet file of reference records.")] = None,
 ) -> None:
     """Print figures of a finished run as JSON."""
-    from llmsynthor.evaluation.metrics import evaluate as evaluate_run  # noqa: PLC0415
+    from llmsynthor.evaluation.metrics import evaluate as evaluate_run
 
     typer.echo(json.dumps(evaluate_run(run_folder, reference), indent=1, allow_nan=False))
 
@@ -203,7 +203,7 @@ def evaluate(
 @app.command()
 def report(run_folder: RunPath) -> None:
     """Write the report of a run folder anew."""
-    from llmsynthor.report.page import write_report  # noqa: PLC0415
+    from llmsynthor.report.page import write_report
 
     typer.echo(str(write_report(run_folder)))
 
@@ -221,8 +221,8 @@ def suggest_rules(
     **options: Any,
 ) -> None:
     """Print rules that a model would suggest, with its reasons, for you to accept. Changes nothing."""
-    from llmsynthor.run import advise  # noqa: PLC0415
-    from llmsynthor.spec.specification import Spec  # noqa: PLC0415
+    from llmsynthor.run import advise
+    from llmsynthor.spec.specification import Spec
 
     loaded = Spec.load(spec)
     with _ending_on_interrupt():
@@ -234,7 +234,7 @@ def suggest_rules(
 @models_app.command("list")
 def models_list() -> None:
     """List the embedded models and whether they are here."""
-    from llmsynthor.llm import models  # noqa: PLC0415
+    from llmsynthor.llm import models
 
     for model in models.MODELS:
         here = "fetched" if models.path_of(model).is_file() else "not fetched"
@@ -245,7 +245,7 @@ def models_list() -> None:
 @models_app.command("fetch")
 def models_fetch(name: Annotated[str, typer.Argument(metavar="NAME")]) -> None:
     """Download a model's weights, verify them and keep them in the cache folder."""
-    from llmsynthor.llm import models  # noqa: PLC0415
+    from llmsynthor.llm import models
 
     def notify(done: int, parts: int) -> None:
         if sys.stderr.isatty() or done == parts:

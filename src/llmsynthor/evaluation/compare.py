@@ -12,7 +12,7 @@ from llmsynthor.aims.words import say_cell, say_missing
 from llmsynthor.evaluation.ends import Account, Accounts, End, Status
 from llmsynthor.records.linked import Nested, column, nest
 from llmsynthor.records.measure import cell_numbers, statistic_cells
-from llmsynthor.records.seconds import power_sums, second_moment
+from llmsynthor.records.seconds import power_sums, second_moment, second_rounding
 from llmsynthor.spec.inputs import Column, derived_below, target_columns
 from llmsynthor.spec.levels import Level
 from llmsynthor.spec.specification import Spec
@@ -197,7 +197,7 @@ def compare_statistic(spec: Spec, target: Statistic, nested: Nested) -> Comparis
     wanted = np.array(target.values)
     if target.statistic in ("deviation", "correlation"):
         got = second_moment(target, power_sums(nested, target, every))
-        slack = NUMERIC_ROUNDING * np.maximum(np.abs(wanted), 1e-3)
+        slack = second_rounding(target, counts)
     elif target.statistic == "quantile":
         got, slack = _quantiles(target, values, cells, counts)
     else:

@@ -14,12 +14,12 @@ from pydantic import ValidationError
 
 from llmsynthor.errors import Problem, SpecError
 from llmsynthor.options import written
-from llmsynthor.spec.drafts import RuleDraft, TargetDraft, UnitDraft
 from llmsynthor.spec.expressions import Lookup
 from llmsynthor.spec.levels import Interval, Level
 from llmsynthor.spec.reading.builder import Builder
 from llmsynthor.spec.reading.dependencies import write_dependencies
 from llmsynthor.spec.reading.document import Document
+from llmsynthor.spec.reading.drafts import RuleDraft, TargetDraft, UnitDraft
 from llmsynthor.spec.reading.lookups import lookup_frame
 from llmsynthor.spec.reading.yaml_text import read_yaml, write_yaml
 from llmsynthor.spec.rules import Rule
