@@ -28,7 +28,8 @@ from llmsynthor.spec.specification import Spec
 from llmsynthor.spec.targets import Statistic, Table, Target
 
 LISTS = ("targets", "rules")
-UNION_NAMES = ("category", "integer", "number", "text", "a name", "a rule", "an include", "a lookup", "an expression")
+SHAPES = ("category", "integer", "number", "text", "a name", "a rule", "an include", "a lookup", "an expression")
+UNION_NAMES = (*SHAPES, "float", "TolerancePart")
 """What pydantic puts into the place of an error to say which of several shapes it tried."""
 
 
@@ -278,7 +279,15 @@ def _condition(table: Table) -> dict[str, Any]:
     written: dict[str, Any] = {"where": table.condition, table.value: table.values[0]}
     written |= {"of": table.universe.text} if table.universe is not None else {}
     written |= {"zeros": table.zeros, "trust": table.trust}
-    return written | {"source": table.source, "tolerance": table.tolerance, "importance": table.importance}
+    return written | _weighed(table)
+
+
+def _weighed(target: Target) -> dict[str, Any]:
+    """Who says a target, and how exactly."""
+    both = {"records": target.tolerance_records, "relative": target.tolerance}
+    tolerance = {name: value for name, value in both.items() if value} if target.tolerance_records else target.tolerance
+    written = {"source": target.source, "tolerance": tolerance, "importance": target.importance}
+    return written | ({"rounding": target.rounding} if target.rounding is not None else {})
 
 
 def _target(number: int, target: Target) -> dict[str, Any]:
@@ -292,7 +301,7 @@ def _target(number: int, target: Target) -> dict[str, Any]:
         written |= {"probability": target.probability} if target.probability is not None else {}
     else:
         written |= {"zeros": target.zeros, "trust": target.trust}
-    written |= {"source": target.source, "tolerance": target.tolerance, "importance": target.importance}
+    written |= _weighed(target)
     written |= {"universe": target.universe.text} if target.universe is not None else {}
     written |= {"margin_of_error": "margin_of_error"} if target.margins_of_error is not None else {}
     return written
