@@ -12,7 +12,7 @@ UNITS = ("home", "person", "trip")
 CLASSES = 3
 """Hidden classes of top records: whatever depends on whatever does so through these, and through the record above."""
 
-LEAST_KEPT = 0.05
+LEAST_KEPT = 0.03
 """Rules are taken as long as so many of the drawn top records keep all of them."""
 
 Test = Callable[[Record], bool]
