@@ -257,7 +257,7 @@ def draw_rules(rng: Random, making: Making, sample: list[Record]) -> list[Condit
     """Draw up to four rules, of those that enough of the sample keep."""
     rules: list[Condition] = []
     kept = list(sample)
-    for _ in range(rng.choice((0, 1, 1, 2, 2, 3, 4))):
+    for _ in range(rng.choice((0, 1, 2, 2, 3, 4, 4))):
         rule = _rule(rng, making)
         left = [top for top in kept if not any(rule.holds(r) for r in top.walk(rule.unit))]
         if rule.text not in [r.text for r in rules] and len(left) >= LEAST_KEPT * len(sample):
@@ -271,9 +271,7 @@ def _rule(rng: Random, making: Making) -> Condition:
     number = rng.randrange(len(units))
     unit = units[number]
     own = [v for v in (*making.variables, *making.derived) if v.unit == unit]
-    kinds: list[Callable[[], tuple[str, Test]]] = [
-        lambda: _both(condition(rng, rng.choice(own)), condition(rng, rng.choice(own)))
-    ]
+    kinds: list[Callable[[], tuple[str, Test]]] = [lambda: _both(*(condition(rng, v) for v in rng.sample(own, 2)))]
     if number:
         above = [v for v in making.seen_from(unit) if v.unit != unit]
         kinds += [lambda: _against(rng, own, above), lambda: _order(rng, own), lambda: _place(rng, own)]

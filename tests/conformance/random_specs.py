@@ -57,7 +57,7 @@ def draw_case(rng: Random, *, largest: int = 300) -> Case:
     goals: list[Goal] = [
         Table(name=f"number of {v.name}", unit=v.unit, columns=(_each(v),)) for v in making.variables if v.children
     ]
-    goals += [_goal(rng, making, hidden, number) for number in range(rng.randint(2, 6))]
+    goals += [_goal(rng, making, hidden, number) for number in range(rng.randint(3, 9))]
     return Case(shape=making.shape, hidden=hidden, rules=tuple(rules), goals=tuple(goals), seed=seed)
 
 
@@ -71,12 +71,12 @@ def _goal(rng: Random, making: Making, hidden: Population, number: int) -> Goal:
     seen = list(making.seen_from(unit))
     numbers = [v for v in seen if v.is_number]
     universe = _universe(rng, unit, seen, hidden) if rng.random() < 0.2 else None
-    if numbers and rng.random() < 0.45:
+    if numbers and rng.random() < 0.35:
         variable = rng.choice(numbers)
         others = [v for v in seen if v is not variable and (v.levels or v.high - v.low <= 6)]
         return _statistic(rng, hidden, unit, variable, others, universe, number)
     columns: list[Column] = []
-    for variable in rng.sample(seen, min(len(seen), rng.choice((1, 2, 2, 3)))):
+    for variable in rng.sample(seen, min(len(seen), rng.choice((1, 2, 2, 3, 3)))):
         column = variable.column(rng, unit)
         if _cells([*columns, column]) <= MOST_CELLS:
             columns.append(column)
