@@ -33,7 +33,7 @@ def plain(value: object) -> object:
 
 def keep(case: Case, verdict: Verdict, path: Path) -> None:
     """Write a failing spec with what is wrong with it as a comment."""
-    text = yaml.safe_dump(plain(case.document()), sort_keys=False, width=200, allow_unicode=True)
+    text = yaml.safe_dump(plain(case.document()), sort_keys=False, width=200, default_flow_style=None)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(f"# {' '.join(fault.split())[:300]}\n" for fault in verdict.faults) + text)
 

@@ -148,7 +148,10 @@ def _inside(population: Population, unit: str, universe: Condition | None) -> li
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """A table to be counted; `change` makes other values of the counts, as a source that disagrees; `more` are further keys."""
+    """A table to be counted; `change` makes other values of the counts, as a source that disagrees; `more` are further keys.
+
+    A `sparse` one leaves out cells of zero where all levels are still named.
+    """
 
     name: str
     unit: str
@@ -159,6 +162,7 @@ class Table:
     more: Mapping[str, Any] = field(default_factory=dict)
     margins: Callable[[list[float]], list[float]] | None = None
     values: tuple[float, ...] = ()
+    sparse: bool = False
 
     def cells(self) -> list[tuple[int, ...]]:
         return list(product(*(range(len(column.levels)) for column in self.columns)))
@@ -185,7 +189,11 @@ class Table:
         """Write the target for a spec."""
         margins = self.margins(list(self.values)) if self.margins is not None else None
         cells = []
+        named = [cell for cell, value in zip(self.cells(), self.values, strict=True) if value]
+        is_full = all({cell[k] for cell in named} == set(range(len(c.levels))) for k, c in enumerate(self.columns))
         for number, cell in enumerate(self.cells()):
+            if self.sparse and is_full and not self.values[number]:
+                continue
             row: dict[str, Any] = {c.name: say(c.levels[k]) for c, k in zip(self.columns, cell, strict=True)}
             row[self.value] = int(self.values[number]) if self.value == "count" else self.values[number]
             cells.append(row if margins is None else {**row, "margin": margins[number]})

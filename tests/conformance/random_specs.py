@@ -96,6 +96,7 @@ def _goal(rng: Random, making: Making, hidden: Population, number: int) -> Goal:
         universe=universe,
         more=more,
         margins=_margins if noisy else None,
+        sparse=rng.random() < 0.7,
     )
 
 
