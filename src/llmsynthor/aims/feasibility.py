@@ -129,7 +129,8 @@ def _cells(goals: Goals, axes: frozenset[int]) -> _Cells | None:
     codes = np.zeros((place.shape[1], len(goals.grid.axes)), dtype=np.int32)
     for k, axis in enumerate(order):
         codes[:, axis] = np.unique(classes[axis], return_index=True)[1][place[k]]
-    ends = {moment.axis: (moment.lows, moment.highs) for moment in goals.moments if set(moment.projection.axes) <= axes}
+    inside = [moment for moment in goals.moments if moment.axis >= 0 and set(moment.projection.axes) <= axes]
+    ends = {moment.axis: (moment.lows, moment.highs) for moment in inside}
     lows, highs = np.zeros((len(ends), len(codes))), np.zeros((len(ends), len(codes)))
     for k, (axis, (low, high)) in enumerate(ends.items()):
         number = int(classes[axis].max()) + 1
@@ -157,6 +158,8 @@ def _parts(goals: Goals, axes: frozenset[int], cells: _Cells) -> list[_Part]:
         and set(moment.projection.axes) <= axes
         and (moment.population or not moment.is_total)
     ]
+    computed = [m for m in goals.moments if m.axis < 0 and m.target.statistic in ("mean", "total")]
+    found += [_computed_part(moment, cells) for moment in computed if set(moment.projection.axes) <= axes]
     found += [_rule_part(z, cells) for z in goals.zeros if z.rule is not None and set(z.projection.axes) <= axes]
     return found
 
@@ -177,7 +180,7 @@ def _table_part(goals: Goals, goal: Goal, axes: frozenset[int], cells: _Cells) -
     if set(goal.projection.axes) <= axes:
         projection, shares = goal.projection, goal.shares
     elif goal.table.universe is None:
-        kept = [k for k, name in enumerate(goal.table.columns) if goals.grid.position(name) in axes]
+        kept = [k for k, name in enumerate(goal.table.columns) if set(goals.grid.sources(name)) <= axes]
         columns, levels = [goal.table.columns[k] for k in kept], [goal.levels[k] for k in kept]
         projection = project_columns(goals.grid, columns, levels, None)
         dropped = tuple(k for k in range(len(goal.shape)) if k not in kept)
@@ -231,6 +234,29 @@ def _moment_part(goals: Goals, moment: Moment, cells: _Cells) -> _Part:
     wanted = np.nan_to_num(moment.values) / scale if moment.is_total else np.zeros(moment.groups)
     hidden = 0.5 * last_digit(moment.target.values) / scale
     return _Part(name=moment.target.name, is_rule=False, matrix=matrix, low=wanted - hidden, high=wanted + hidden)
+
+
+def _computed_part(moment: Moment, cells: _Cells) -> _Part:
+    """A mean or total of a derived number, which has one value in each joint cell: a sum over shares alone."""
+    own = moment.projection.of(cells.codes)
+    inside = np.flatnonzero(own >= 0)
+    inside = inside[np.isfinite(moment.values[own[inside] // len(moment.lows)])]
+    group, values = own[inside] // len(moment.lows), moment.lows[own[inside] % len(moment.lows)]
+    scale = moment.population or 1.0 if moment.is_total else 1.0
+    shift = 0.0 if moment.is_total else moment.values[group]
+    hidden = moment.hidden / scale
+    wanted = np.nan_to_num(moment.values) / scale if moment.is_total else np.zeros(moment.groups)
+    slack = hidden if moment.is_total else 0.0
+    ends = [(values - shift + sign * (0.0 if moment.is_total else hidden)) for sign in (-1.0, 1.0)]
+    upper, lower = (csr_array((end, (group, inside)), shape=(moment.groups, cells.columns)) for end in ends)
+    far = np.full(moment.groups, 10.0 * (float(np.abs(moment.lows).max()) + float(np.abs(wanted).max()) + 1.0))
+    return _Part(
+        name=moment.target.name,
+        is_rule=False,
+        matrix=vstack([upper, lower]).tocsr(),
+        low=np.concatenate([-far, wanted - slack]),
+        high=np.concatenate([wanted + slack, far]),
+    )
 
 
 def _rule_part(zeros: StructuralZeros, cells: _Cells) -> _Part:

@@ -1,7 +1,7 @@
 """Φ on micro-data: from records as values to the tables of a spec."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from llmsynthor.errors import DataError, Problem
+from llmsynthor.records.levels import as_text
 from llmsynthor.records.linked import Nested, column, evaluate_nested, nest
-from llmsynthor.records.microdata import blocks
+from llmsynthor.records.microdata import as_frame, blocks, source_sets
+from llmsynthor.records.seconds import SUMS, power_sums, second_moment
 from llmsynthor.spec.levels import Level
 from llmsynthor.spec.reading.files import table_frame
 from llmsynthor.spec.schema import Category, Schema
@@ -114,12 +116,13 @@ class Tally:
     counts: NDArray[np.float64]
     sums: NDArray[np.float64]
     values: list[tuple[NDArray[np.int32], NDArray[np.float64]]]
+    powers: NDArray[np.float64]
     outside: int = 0
 
     @classmethod
     def of(cls, target: Target) -> "Tally":
         size = len(target.cells)
-        return cls(target=target, counts=np.zeros(size), sums=np.zeros(size), values=[])
+        return cls(target=target, counts=np.zeros(size), sums=np.zeros(size), values=[], powers=np.zeros((size, SUMS)))
 
     def add(self, nested: Nested, kept: NDArray[np.bool_] | None = None) -> None:
         """Take in a block of records; where `kept` is given, of the target's unit only those."""
@@ -133,6 +136,8 @@ class Tally:
         self.counts += np.bincount(cells[inside], minlength=size)
         if isinstance(self.target, Statistic):
             self.sums += np.bincount(cells[inside], weights=values[inside], minlength=size)
+            if self.target.statistic in ("deviation", "correlation"):
+                self.powers += power_sums(nested, self.target, np.where(inside, cells, OUTSIDE))
             if self.target.statistic == "quantile":
                 self.values.append((cells[inside].astype(np.int32), values[inside]))
 
@@ -145,6 +150,8 @@ class Tally:
             return self.counts / max(self.counts.sum(), 1.0) if self.target.value == "share" else self.counts
         if self.target.statistic == "total":
             return self.sums
+        if self.target.statistic in ("deviation", "correlation"):
+            return second_moment(self.target, self.powers)
         if self.target.statistic == "mean":
             return self.sums / np.where(self.counts > 0, self.counts, np.nan)
         cells = np.concatenate([own for own, _ in self.values]) if self.values else np.zeros(0, dtype=np.int32)
@@ -160,23 +167,53 @@ def write_measured(measured: Sequence[Measured], folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for entry in measured:
-        frame = table_frame(entry.target).drop("margin_of_error", strict=False)
-        value = entry.target.value if isinstance(entry.target, Table) else entry.target.statistic
         path = folder / f"{entry.target.name.replace('/', '-')}.csv"
-        columns = [pl.Series(value, entry.values).fill_nan(None)]
-        if entry.margins is not None:
-            columns.append(pl.Series("margin_of_error", entry.margins))
-        frame.with_columns(columns).write_csv(path)
+        measured_frame(entry).write_csv(path)
         paths.append(path)
     return paths
 
 
+def measured_frame(entry: Measured) -> pl.DataFrame:
+    """A measured target as a long table."""
+    frame = table_frame(entry.target).drop("margin_of_error", strict=False)
+    value = entry.target.value if isinstance(entry.target, Table) else entry.target.statistic
+    columns = [pl.Series(value, entry.values).fill_nan(None)]
+    if entry.margins is not None:
+        columns.append(pl.Series("margin_of_error", entry.margins))
+    return frame.with_columns(columns)
+
+
+def read_start(spec: Spec, source: Any) -> dict[str, pl.DataFrame]:
+    """Read records of every unit: a frame or a file of a flat spec; frames by unit, or a folder (a run's too) of a nested one.
+
+    Raises DataError.
+    """
+    units = [unit.name for unit in spec.schema.units]
+    if isinstance(source, Mapping):
+        return {name: read_records(frame) for name, frame in source.items()}
+    if isinstance(source, str | Path) and (len(units) > 1 or Path(source).is_dir()):
+        files = source_sets(spec, [Path(source)])
+        return {name: read_records(file) for name, file in (files[0] if files else {}).items()}
+    if len(units) > 1:
+        advice = f"give a frame for each of {', '.join(units)}, or a folder with a file for each"
+        raise DataError(
+            Problem(where="start", what="one frame cannot hold the records of several units", advice=advice)
+        )
+    return {units[0]: read_records(source)}
+
+
+def start_digest(spec: Spec, frames: Mapping[str, pl.DataFrame]) -> dict[str, Any]:
+    """How many top records a starting population has, and what it is known by."""
+    digests = {name: records_digest(frame) for name, frame in frames.items()}
+    top = frames.get(spec.schema.top.name)
+    digest = next(iter(digests.values())) if len(digests) == 1 else digests
+    return {"rows": top.height if top is not None else 0, "digest": digest}
+
+
 def read_records(source: Any) -> pl.DataFrame:
     """Read records from a frame of any kind, or a Parquet or CSV file, or a run folder's; raises DataError."""
-    if isinstance(source, pl.DataFrame):
-        return source
-    if hasattr(source, "__arrow_c_stream__") or hasattr(source, "__dataframe__"):
-        return pl.DataFrame(source)
+    if not isinstance(source, str | Path):
+        return as_text(as_frame(source, "start"))
     path = Path(source)
     try:
         if path.suffix.lower() in (".parquet", ".pq"):

@@ -13,7 +13,9 @@ from llmsynthor.errors import Problem
 from llmsynthor.spec.expressions import Expression
 from llmsynthor.spec.levels import Interval, Level, parse_interval
 from llmsynthor.spec.reading.document import TargetPart
+from llmsynthor.spec.reading.frames import long_frame
 from llmsynthor.spec.reading.partition import partition_problems
+from llmsynthor.spec.reading.shares import spread_problem
 from llmsynthor.spec.schema import Category, Numeric, Schema, Text
 from llmsynthor.spec.targets import Statistic, Table, Target
 
@@ -90,25 +92,37 @@ def _says_nothing(values: Sequence[float], place: Place, *, noisy: bool) -> None
 
 
 def _is_statistic(part: TargetPart) -> bool:
-    return part.mean is not None or part.total is not None or part.quantile is not None
+    return part.statistic is not None
 
 
 def _target(part: TargetPart, columns: Sequence[str], value: str, about: dict[str, Any], place: Place) -> Target | None:
     if not _is_statistic(part):
         kind: Any = "share" if "share" in (part.value, value) else "count"
         return Table(columns=tuple(columns), value=kind, zeros=part.zeros, trust=part.trust, **about)
-    statistic: Any = "mean" if part.mean is not None else "total" if part.total is not None else "quantile"
-    name = part.mean or part.total or part.quantile or ""
+    statistic: Any = part.statistic
+    named = getattr(part, statistic)
+    names = [named] if isinstance(named, str) else list(named)
+    before = len(place.problems)
+    for name in names:
+        _numeric(name, statistic, place)
+    problem = spread_problem(statistic, names, about["values"])
+    if problem is not None:
+        place.problem(*problem)
+    if len(place.problems) > before:
+        return None
+    other = names[1] if len(names) > 1 else ""
+    about |= {"variable": names[0], "other": other, "probability": part.probability}
+    return Statistic(statistic=statistic, by=tuple(columns), **about)
+
+
+def _numeric(name: str, statistic: str, place: Place) -> None:
     try:
         _, variable = place.schema.find(place.unit, name)
     except KeyError:
         variable = None
     if not isinstance(variable, Numeric):
-        place.problem(
-            f"a {statistic} needs a numeric variable of {place.unit}", "name an integer or number variable", name
-        )
-        return None
-    return Statistic(statistic=statistic, variable=name, by=tuple(columns), probability=part.probability, **about)
+        what = f"a {statistic} needs a numeric variable of {place.unit}"
+        place.problem(what, "name an integer or number variable", name)
 
 
 def _frame(part: TargetPart, folder: Path, place: Place) -> pl.DataFrame | None:
@@ -142,11 +156,14 @@ def _as_text(value: Any) -> str | None:
 
 
 def _from_table(table: Any, folder: Path, place: Place) -> pl.DataFrame | None:
-    if isinstance(table, pl.DataFrame):
-        return table.cast(pl.String)
-    if hasattr(table, "__arrow_c_stream__"):
-        return pl.DataFrame(table).cast(pl.String)
     if not isinstance(table, str | Path):
+        try:
+            frame = long_frame(table)
+        except (ValueError, pl.exceptions.PolarsError) as cause:
+            place.problem(f"the table cannot be read ({cause})", "give it in the long format", type(table).__name__)
+            return None
+        if frame is not None:
+            return frame
         place.problem("a table is a file or a data frame", "give a path", type(table).__name__)
         return None
     path = folder / table
@@ -168,9 +185,8 @@ def _from_table(table: Any, folder: Path, place: Place) -> pl.DataFrame | None:
 
 
 def _value_column(part: TargetPart, frame: pl.DataFrame, place: Place) -> str | None:
-    statistic = "mean" if part.mean is not None else "total" if part.total is not None else "quantile"
     candidates = [part.value] if part.value else []
-    candidates += [statistic, "value"] if _is_statistic(part) else ["count", "share"]
+    candidates += [part.statistic, "value"] if part.statistic is not None else ["count", "share"]
     found = next((name for name in candidates if name in frame.columns), None)
     if found is None:
         advice = f'name the value column with "value"; the table has: {", ".join(frame.columns)}'
