@@ -16,7 +16,7 @@ import pytest
 from .kinds import KINDS
 from .nests import WORLDS
 from .oracle import miscounted
-from .red import CRASHED, RED
+from .red import CRASHED, RED, UNTRUE
 from .solve import KIND_BY_NAME, WORLD_BY_NAME, Made, make
 
 DISAGREE = ("structural zeros", "importance", "importance of means", "margin of error")
@@ -36,7 +36,7 @@ def _marked(reds: dict[tuple[str, ...], str], kind: str, world: str, *reading: s
 
 
 CELLS = [_marked(RED, k.name, w.name, r.label) for k in KINDS for w in WORLDS for r in w.readings]
-RUNS = [_marked(CRASHED, k.name, w.name) for k in KINDS for w in WORLDS]
+RUNS = [_marked(CRASHED | UNTRUE, k.name, w.name) for k in KINDS for w in WORLDS]
 
 
 def made(kind: str, world: str) -> Made:
