@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from llmsynthor.aims.aims import set_aims
-from llmsynthor.aims.feasibility import find_contradictions
+from llmsynthor.aims.feasibility import Contradiction, find_across, find_contradictions
 from llmsynthor.aims.goals import Goals, bring_to_grid
 from llmsynthor.aims.grid import build_grid
 from llmsynthor.aims.reconcile import Disagreement, say_entry
@@ -55,8 +55,7 @@ def examine(spec: Spec, llm: str | None = None) -> Examined:
                 advice="correct one of them; a run comes as near to all as it can and ends with exit code 1",
                 severity="warning",
             )
-            for goals in every
-            for contradiction in find_contradictions(goals, goals.names)
+            for contradiction in _contradictions(spec, every)
         ]
     settings, words = spec.settings, llm or spec.settings.llm or "local"
     options = Options(
@@ -94,6 +93,14 @@ def _goals(spec: Spec) -> tuple[tuple[Goals, ...], tuple[Disagreement, ...]]:
         return aims.own, aims.disagreements
     goals, disagreements = reconcile_sources(bring_to_grid(spec, build_grid(spec, spec.schema.top)))
     return (goals,), disagreements
+
+
+def _contradictions(spec: Spec, every: Sequence[Goals]) -> Sequence[Contradiction]:
+    if spec.schema.is_nested:
+        return find_across(set_aims(spec))
+    return [
+        found for goals in every for found in find_contradictions(goals, goals.names, records=spec.settings.records)
+    ]
 
 
 def _disagreements(disagreements: Sequence[Disagreement]) -> Iterator[Problem]:
