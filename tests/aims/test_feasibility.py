@@ -67,7 +67,7 @@ def test_run_ends_with_the_best_and_names_it() -> None:
     assert solution.records["r"].height == 300
     assert solution.exit_code == 1
     assert solution.manifest["alignment"]["contradictions"] == [
-        'target "ab" and target "bc" and target "ac" cannot hold together (b 1, c 1: 50 stated, at most 1 by the others)'
+        'target "ab" and target "bc" and target "ac" cannot hold together (a 0, b 0: 50 stated, at most 0 by the others)'
     ]
 
 

@@ -463,21 +463,24 @@ def _table(joint: Joint, statement: Tabled, scale: int, columns: int) -> Part | 
     if space is None:
         return None
     cell, may, sure = _inside(joint, statement, space)
-    own, rows, size = space.first + np.arange(space.size), Rows(), statement.stated.size
-    every, at = np.arange(size), np.full(size, scale)
-    rows.add(every, at, statement.low.ravel())
-    rows.add(cell[may], own[may], -1.0)
-    rows.end(size)
-    rows.add(every, at, -statement.high.ravel())
-    rows.add(cell[sure], own[sure], 1.0)
-    rows.end(size)
-    ratios: list[Ratio | None] = [None] * (2 * size)
+    own, size = space.first + np.arange(space.size), statement.stated.size
+    matrices = []
+    for low, high in ((statement.low, statement.high), (statement.stated, statement.stated)):
+        rows, every, at = Rows(), np.arange(size), np.full(size, scale)
+        rows.add(every, at, low.ravel())
+        rows.add(cell[may], own[may], -1.0)
+        rows.end(size)
+        rows.add(every, at, -high.ravel())
+        rows.add(cell[sure], own[sure], 1.0)
+        rows.end(size)
+        matrices.append(rows.matrix(columns))
+    ratios = list[Ratio]()
     if (may == sure).all():
         base = _vector(own[may], 1.0, columns)
         names = [key[1] if key[0] == statement.unit else ".".join(key) for key in statement.keys]
         for k in range(size):
             mass = _vector(own[may & (cell == k)], 1.0, columns)
-            ratios[k] = Ratio(
+            ratio = Ratio(
                 words=_said(names, statement.levels, k),
                 stated=float(statement.stated.ravel()[k]) * statement.scale,
                 least=mass,
@@ -486,7 +489,8 @@ def _table(joint: Joint, statement: Tabled, scale: int, columns: int) -> Part | 
                 scale=statement.scale,
                 percent=statement.percent,
             )
-    return Part(name=statement.name, is_rule=False, matrix=rows.matrix(columns), ratios=tuple(ratios))
+            ratios.append(ratio)
+    return Part(name=statement.name, is_rule=False, matrix=matrices[0], ratios=tuple(ratios), exact=matrices[1])
 
 
 def _average(joint: Joint, statement: Averaged, sums: Sums | None, columns: int) -> Part | None:
@@ -496,11 +500,11 @@ def _average(joint: Joint, statement: Averaged, sums: Sums | None, columns: int)
     if statement.target.statistic == "quantile":
         return _quantile(joint, statement, space, columns)
     group, may, sure = _inside(joint, statement, space)
-    own, rows = space.first + np.arange(space.size), Rows()
+    own, rows, exact = space.first + np.arange(space.size), Rows(), Rows()
     low, high, shift, scale = _scaled(joint, statement.value, space)
     if not (may == sure).all():
         return None
-    ratios: list[Ratio | None] = []
+    ratios = list[Ratio]()
     for k, stated in enumerate(statement.stated.ravel()):
         if not np.isfinite(stated):
             continue
@@ -515,22 +519,21 @@ def _average(joint: Joint, statement: Averaged, sums: Sums | None, columns: int)
         most = _sum_vector(own[here], high[here], shift, scale, sums, here, columns)
         mass = _vector(own[base], 1.0, columns)
         for sign, bound, vector in ((1.0, bounds[0], most), (-1.0, bounds[1], least)):
-            row = ((mass * (bound / unit) - vector) * (sign / scale)).tocoo()
-            rows.add(np.zeros(row.nnz, dtype=np.int64), row.coords[1], row.data)
-            rows.end(1)
-            words = f"{statement.target.statistic} of {statement.value[1]}"
-            where = _said([key[1] for key in statement.keys], statement.levels, k)
-            ratios.append(
-                Ratio(
-                    words=f"{words}, {where}" if where else words,
-                    stated=float(stated),
-                    least=least,
-                    most=most,
-                    base=mass,
-                    scale=unit,
-                )
-            )
-    return Part(name=statement.name, is_rule=False, matrix=rows.matrix(columns), ratios=tuple(ratios))
+            for written, value in ((rows, bound), (exact, float(stated))):
+                row = ((mass * (value / unit) - vector) * (sign / scale)).tocoo()
+                written.add(np.zeros(row.nnz, dtype=np.int64), row.coords[1], row.data)
+                written.end(1)
+        words = f"{statement.target.statistic} of {statement.value[1]}"
+        where = _said([key[1] for key in statement.keys], statement.levels, k)
+        name = f"{words}, {where}" if where else words
+        ratios.append(Ratio(words=name, stated=float(stated), least=least, most=most, base=mass, scale=unit))
+    return Part(
+        name=statement.name,
+        is_rule=False,
+        matrix=rows.matrix(columns),
+        ratios=tuple(ratios),
+        exact=exact.matrix(columns),
+    )
 
 
 def _sum_vector(
@@ -585,4 +588,5 @@ def _number(joint: Joint, statement: Numbered, columns: int) -> Part | None:
         scale=statement.scale,
     )
     matrix = vstack([base * statement.low - mass, mass - base * statement.high]).tocsr()
-    return Part(name=statement.name, is_rule=False, matrix=matrix, ratios=(ratio, ratio))
+    exact = vstack([base * statement.stated - mass, mass - base * statement.stated]).tocsr()
+    return Part(name=statement.name, is_rule=False, matrix=matrix, ratios=(ratio,), exact=exact, aside=True)

@@ -7,7 +7,7 @@ Chinneck and Dravnieks 1991): what remains cannot be made smaller.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,12 +40,18 @@ class Ratio:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """What one target or rule says: rows (rows, columns) that are at most 0. `ratios[k]` is the number that row k is about, if any."""
+    """What one target or rule says: rows (rows, columns) that are at most 0. `ratios[k]` is a number that it states.
+
+    `exact` are the rows without what rounding and margins of error leave open, where that makes a difference.
+    `aside` marks numbers that are told only where no other tells.
+    """
 
     name: str
     is_rule: bool
     matrix: csr_array
-    ratios: tuple[Ratio | None, ...] = ()
+    ratios: tuple[Ratio, ...] = ()
+    exact: csr_array | None = None
+    aside: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +72,8 @@ def excluding(program: Program) -> tuple[Part, ...]:
     if prices is None:
         return ()
     ends = np.cumsum([part.matrix.shape[0] for part in parts])[:-1]
-    suspects = [part for part, own in zip(parts, np.split(prices, ends), strict=True) if (own > NOTICED).any()]
+    priced = [part.name for part, own in zip(parts, np.split(prices, ends), strict=True) if (own > NOTICED).any()]
+    suspects = [part for part in parts if part.name in priced]
     kept = suspects if not _feasible(program, suspects) else list(parts)
     if _feasible(program, kept):
         return ()
@@ -122,17 +129,18 @@ def _feasible(program: Program, parts: Sequence[Part]) -> bool:
 
 def say_numbers(program: Program, found: Sequence[Part]) -> str:
     """Say of one stated number how much the others need or leave; empty where no number tells."""
-    best, said = 0.0, ""
-    for part in found:
-        others = [other for other in found if other.name != part.name]
-        for ratio in part.ratios:
-            if ratio is None:
-                continue
-            low, high = _range(program, others, ratio)
-            gap = max(low - ratio.stated, ratio.stated - high) / max(abs(ratio.scale), 1e-300)
-            if gap > max(best, NOTICED):
-                best, said = gap, _sentence(ratio, low, high, alone=not others)
-    return said
+    for aside in (False, True):
+        best, said = 1e-4, ""
+        for part in (part for part in found if part.aside == aside):
+            others = [other for other in found if other is not part]
+            for ratio in part.ratios:
+                low, high = _range(program, others, ratio)
+                gap = max(low - ratio.stated, ratio.stated - high) / max(abs(ratio.scale), 1e-300)
+                if gap > best + 1e-4:
+                    best, said = gap, _sentence(ratio, low, high, alone=not others)
+        if said:
+            return said
+    return ""
 
 
 def _sentence(ratio: Ratio, low: float, high: float, *, alone: bool) -> str:
@@ -143,17 +151,25 @@ def _sentence(ratio: Ratio, low: float, high: float, *, alone: bool) -> str:
 
 def _shown(value: float, ratio: Ratio) -> str:
     if ratio.percent:
-        return f"{100 * value / ratio.scale:.4g} %"
-    return f"{value:,.0f}" if abs(value - round(value)) < 1e-6 * max(1.0, abs(value)) else f"{value:,.6g}"
+        return f"{round(100 * value / ratio.scale, 4):.4g} %"
+    digits = 6 - int(np.floor(np.log10(max(abs(ratio.scale), 1e-9))))
+    rounded = round(value, min(max(digits, 0), 9))
+    return f"{rounded:,.0f}" if abs(rounded - round(rounded)) < 1e-6 * max(1.0, abs(rounded)) else f"{rounded:,.6g}"
 
 
 def _range(program: Program, parts: Sequence[Part], ratio: Ratio) -> tuple[float, float]:
-    """Least and greatest value of a ratio where the parts hold; infinite where the program does not say."""
-    matrix, bounds = _rows(program, parts)
+    """Least and greatest value of a ratio where the parts hold, to the letter if they can; infinite where that is not said."""
+    exact = [replace(part, matrix=part.exact) if part.exact is not None else part for part in parts]
     found = []
     for sums, sign in ((ratio.least, 1.0), (ratio.most, -1.0)):
-        solved = linprog(
-            sign * sums.toarray().ravel(), A_ub=matrix, b_ub=bounds * 1e-2, A_eq=ratio.base, b_eq=[1.0], method="highs"
-        )
-        found.append(sign * solved.fun * ratio.scale if solved.status == 0 else -sign * np.inf)
+        best = sign * -np.inf
+        for chosen in (exact, parts):
+            matrix, bounds = _rows(program, chosen)
+            solved = linprog(
+                sign * sums.toarray().ravel(), A_ub=matrix, b_ub=bounds * 1e-2, A_eq=ratio.base, b_eq=[1.0], method="highs"
+            )
+            if solved.status == 0:
+                best = sign * solved.fun * ratio.scale
+                break
+        found.append(best)
     return float(found[0]), float(found[1])
