@@ -6,7 +6,7 @@ holds on any part of it, so that one program tells. It is quick, and silent abou
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from llmsynthor.aims.goals import Goals
 from llmsynthor.aims.joint import axes_of, closed, fits, join, lay, program, units_of
 from llmsynthor.aims.linear import Part, excluding, say_numbers
 from llmsynthor.aims.moments import Moment, stated_population
-from llmsynthor.aims.statements import Forbidden, Numbered, Statement, averaged, forbidden, numbered, tabled
+from llmsynthor.aims.statements import Forbidden, Numbered, Statement, anchor, averaged, forbidden, numbered, tabled
 from llmsynthor.aims.terrain import Key, Terrain, flat_terrain, nested_terrain
 from llmsynthor.spec.schema import Schema
 from llmsynthor.spec.targets import Statistic
@@ -29,12 +29,14 @@ MOST_STEPS = 40
 class Contradiction:
     """Targets and rules, by name, that cannot hold together; without any one of them the others can, on these variables.
 
-    `numbers` says of one stated number how much the others need or leave.
+    `numbers` says of one stated number how much the others need or leave. `by_number`: only the totals of counts exclude the
+    others, so that the distributions can be met by another number of records.
     """
 
     targets: tuple[str, ...]
     rules: tuple[str, ...]
     numbers: str = field(default="", compare=False)
+    by_number: bool = field(default=False, compare=False)
 
     def __str__(self) -> str:
         named = [*(f'target "{name}"' for name in self.targets), *(f'rule "{name}"' for name in self.rules)]
@@ -102,12 +104,17 @@ def _on(terrain: Terrain, statements: Sequence[Statement], axes: frozenset[Key])
     if joint is None:
         return None
     written = program(joint)
-    parts = excluding(written)
-    if not parts:
-        return None
-    return Contradiction(
-        targets=_names(parts, is_rule=False), rules=_names(parts, is_rule=True), numbers=say_numbers(written, parts)
-    )
+    distributions = replace(written, parts=tuple(part for part in written.parts if not part.aside))
+    for chosen in (distributions, written) if len(distributions.parts) < len(written.parts) else (written,):
+        parts = excluding(chosen)
+        if parts:
+            return Contradiction(
+                targets=_names(parts, is_rule=False),
+                rules=_names(parts, is_rule=True),
+                numbers=say_numbers(chosen, parts),
+                by_number=any(part.aside for part in parts),
+            )
+    return None
 
 
 def _names(parts: Sequence[Part], *, is_rule: bool) -> tuple[str, ...]:
@@ -143,6 +150,10 @@ def _wider(terrain: Terrain, statements: Sequence[Statement], axes: frozenset[Ke
     ties += [axes_of(over) for over in terrain.over if over.key in axes]
     tied = [s.axes for s in statements if isinstance(s, Forbidden)]
     tied += [axes_of(over) for over in terrain.over]
+    for statement in statements:
+        if isinstance(statement, Numbered):
+            unit = terrain.schema[statement.unit]
+            tied.append(anchor(terrain, unit.name, ()) | {(str(unit.parent), str(unit.count))})
     joined = [s.axes for s in statements if not isinstance(s, Forbidden | Numbered)]
     options: list[frozenset[Key]] = []
     for group in (ties, tied, joined):

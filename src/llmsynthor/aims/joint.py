@@ -19,6 +19,9 @@ from llmsynthor.aims.terrain import CHOICES, Key, Over, Terrain, Truth
 LARGEST_SPACE = 20_000
 """Joint cells of one unit, with those of its parent, in a program that is tried."""
 
+MOST_SHARES = 100
+"""Cells of a table that are tried, beside its margins, to say a number."""
+
 Booleans = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -407,7 +410,7 @@ def _one_each(joint: Joint, over: Over, space: Space, rows: Rows, *, level: bool
     own, wanted = space.first + np.arange(space.size), np.full(above.cells, -1)
     names = joint.layer.terrain.axes[over.value].levels
     index = {name: k for k, name in enumerate(names)}
-    codes = np.array([index.get(name, -1) for name in joint.layer.terrain.axes[over.key].levels])
+    codes = np.array([*(index.get(name, -1) for name in joint.layer.terrain.axes[over.key].levels), -1])
     wanted[cells] = codes[joint.pick[over.key][above.codes[over.key]]]
     inside = joint.pick[over.value][space.codes[over.value]] == wanted[space.above]
     known = wanted[cells] >= 0
@@ -474,23 +477,34 @@ def _table(joint: Joint, statement: Tabled, scale: int, columns: int) -> Part | 
         rows.add(cell[sure], own[sure], 1.0)
         rows.end(size)
         matrices.append(rows.matrix(columns))
-    ratios = list[Ratio]()
-    if (may == sure).all():
-        base = _vector(own[may], 1.0, columns)
-        names = [key[1] if key[0] == statement.unit else ".".join(key) for key in statement.keys]
-        for k in range(size):
-            mass = _vector(own[may & (cell == k)], 1.0, columns)
-            ratio = Ratio(
-                words=_said(names, statement.levels, k),
-                stated=float(statement.stated.ravel()[k]) * statement.scale,
+    ratios = tuple(_shares(statement, space, cell, may, columns)) if (may == sure).all() else ()
+    return Part(name=statement.name, is_rule=False, matrix=matrices[0], ratios=ratios, exact=matrices[1])
+
+
+def _shares(
+    statement: Tabled, space: Space, cell: Integers, inside: Booleans, columns: int
+) -> Iterator[Ratio]:
+    """The shares of a table's cells, where they are few, and of its one-way margins."""
+    own, shape = space.first + np.arange(space.size), statement.stated.shape
+    base = _vector(own[inside], 1.0, columns)
+    names = [key[1] if key[0] == statement.unit else ".".join(key) for key in statement.keys]
+    at = np.unravel_index(cell, shape)
+    margins = [(k,) for k in range(len(shape))] if len(shape) > 1 else []
+    for kept in [*margins, *([tuple(range(len(shape)))] if statement.stated.size <= MOST_SHARES else [])]:
+        stated = statement.stated.sum(axis=tuple(k for k in range(len(shape)) if k not in kept)).ravel()
+        some = [shape[k] for k in kept]
+        place = np.ravel_multi_index([at[k] for k in kept], some)
+        for number, share in enumerate(stated):
+            mass = _vector(own[inside & (place == number)], 1.0, columns)
+            yield Ratio(
+                words=_said([names[k] for k in kept], [statement.levels[k] for k in kept], number),
+                stated=float(share) * statement.scale,
                 least=mass,
                 most=mass,
                 base=base,
                 scale=statement.scale,
                 percent=statement.percent,
             )
-            ratios.append(ratio)
-    return Part(name=statement.name, is_rule=False, matrix=matrices[0], ratios=tuple(ratios), exact=matrices[1])
 
 
 def _average(joint: Joint, statement: Averaged, sums: Sums | None, columns: int) -> Part | None:

@@ -130,13 +130,13 @@ def _feasible(program: Program, parts: Sequence[Part]) -> bool:
 def say_numbers(program: Program, found: Sequence[Part]) -> str:
     """Say of one stated number how much the others need or leave; empty where no number tells."""
     for aside in (False, True):
-        best, said = 1e-4, ""
+        best, said = 1e-6, ""
         for part in (part for part in found if part.aside == aside):
             others = [other for other in found if other is not part]
             for ratio in part.ratios:
                 low, high = _range(program, others, ratio)
                 gap = max(low - ratio.stated, ratio.stated - high) / max(abs(ratio.scale), 1e-300)
-                if gap > best + 1e-4:
+                if gap > best + 1e-6:
                     best, said = gap, _sentence(ratio, low, high, alone=not others)
         if said:
             return said
@@ -151,9 +151,9 @@ def _sentence(ratio: Ratio, low: float, high: float, *, alone: bool) -> str:
 
 def _shown(value: float, ratio: Ratio) -> str:
     if ratio.percent:
-        return f"{round(100 * value / ratio.scale, 4):.4g} %"
+        return f"{round(100 * value / ratio.scale, 4) + 0.0:.4g} %"
     digits = 6 - int(np.floor(np.log10(max(abs(ratio.scale), 1e-9))))
-    rounded = round(value, min(max(digits, 0), 9))
+    rounded = round(value, min(max(digits, 0), 9)) + 0.0
     return f"{rounded:,.0f}" if abs(rounded - round(rounded)) < 1e-6 * max(1.0, abs(rounded)) else f"{rounded:,.6g}"
 
 

@@ -31,17 +31,18 @@ class Tabled:
     percent: bool
     levels: tuple[tuple[Level, ...], ...]
     universe: Truth | None = None
+    anchor: frozenset[Key] = frozenset()
 
     @property
     def axes(self) -> frozenset[Key]:
-        return frozenset(self.keys) | frozenset(self.universe.keys if self.universe is not None else ())
+        return self.anchor | frozenset(self.keys) | frozenset(self.universe.keys if self.universe is not None else ())
 
     def over(self, kept: frozenset[Key]) -> "Tabled | None":
         """The margin over some of its axes, None where it says nothing of them."""
         if self.axes <= kept:
             return self
         places = [k for k, key in enumerate(self.keys) if key in kept]
-        if not places or (self.universe is not None and not frozenset(self.universe.keys) <= kept):
+        if not places or not self.anchor <= kept or (self.universe is not None and not frozenset(self.universe.keys) <= kept):
             return None
         others = tuple(k for k in range(len(self.keys)) if k not in places)
         return replace(
@@ -70,6 +71,7 @@ class Averaged:
     levels: tuple[tuple[Level, ...], ...]
     population: float | None
     universe: Truth | None = None
+    anchor: frozenset[Key] = frozenset()
 
     @property
     def name(self) -> str:
@@ -77,7 +79,8 @@ class Averaged:
 
     @property
     def axes(self) -> frozenset[Key]:
-        return frozenset((self.value, *self.keys)) | frozenset(self.universe.keys if self.universe is not None else ())
+        universe = self.universe.keys if self.universe is not None else ()
+        return self.anchor | frozenset((self.value, *self.keys, *universe))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,10 +90,11 @@ class Forbidden:
     name: str
     unit: str
     where: Truth
+    anchor: frozenset[Key] = frozenset()
 
     @property
     def axes(self) -> frozenset[Key]:
-        return frozenset(self.where.keys)
+        return self.anchor | frozenset(self.where.keys)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +108,14 @@ class Numbered:
     stated: float
     scale: float
     axes: frozenset[Key] = frozenset()
+
+
+def anchor(terrain: Terrain, unit: str, keys: Iterable[Key]) -> frozenset[Key]:
+    """The smallest axis of a unit that a statement is about without naming one of its axes; nothing where it names one."""
+    if any(key[0] == unit for key in keys):
+        return frozenset()
+    own = [(ground.size, key) for key, ground in terrain.axes.items() if key[0] == unit]
+    return frozenset([min(own)[1]]) if own else frozenset()
 
 
 Statement = Tabled | Averaged | Forbidden | Numbered
@@ -134,6 +146,7 @@ def tabled(goal: Goal, terrain: Terrain) -> Tabled | None:
         percent=table.value == "share",
         levels=tuple(goal.levels[k] for k in kept),
         universe=universe,
+        anchor=anchor(terrain, unit, [owners[k] for k in kept]),
     )
 
 
@@ -185,6 +198,7 @@ def averaged(target: Statistic, brought: Floats | None, population: float | None
         levels=levels,
         population=population,
         universe=universe,
+        anchor=anchor(terrain, target.unit, (value, *owners)),
     )
 
 
@@ -223,4 +237,6 @@ def forbidden(rules: Iterable[Rule], terrain: Terrain) -> Iterator[Forbidden]:
     for rule in rules:
         truth = terrain.truth(rule.unit, rule.forbid.tree)
         if truth is not None:
-            yield Forbidden(name=rule.name, unit=rule.unit, where=truth)
+            yield Forbidden(
+                name=rule.name, unit=rule.unit, where=truth, anchor=anchor(terrain, rule.unit, truth.keys)
+            )

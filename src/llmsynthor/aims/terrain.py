@@ -67,7 +67,7 @@ class Ground:
     def box(self, codes: NDArray[np.int64]) -> Box:
         """The values that the codes stand for."""
         if isinstance(self.variable, Category):
-            return Levels(codes=codes, levels=tuple(str(level) for level in self.levels))
+            return Levels(codes=np.minimum(codes, len(self.levels) - 1), levels=tuple(str(level) for level in self.levels))
         cells = [level for level in self.levels if isinstance(level, Interval)]
         low = np.array([*(cell.low for cell in cells), *([-1e15] if self.outside else [])])
         high = np.array([*(cell.high for cell in cells), *([1e15] if self.outside else [])])
@@ -137,6 +137,10 @@ class Terrain:
             name: unknown if key is None else self.axes[key].box(codes[keys.index(key)]) for name, key in boxes.items()
         }
         may, may_not = possible(Expression("", plain), found)
+        for key, own in zip(keys, codes, strict=True):
+            if self.axes[key].outside:  # a value that is missing may make a condition false, or its negation true
+                missing = own == self.axes[key].size - 1
+                may, may_not = may | missing, may_not | missing
         return Truth(keys=keys, may=may.reshape(sizes), may_not=may_not.reshape(sizes))
 
     def _opened(self, unit: str, node: Node, child: str, boxes: dict[str, Key | None]) -> Node:
@@ -203,7 +207,8 @@ def nested_terrain(layout: Layout, spec: Spec) -> Terrain:
     for unit, columns in zip(spec.schema.units, layout.columns, strict=True):
         for derived in unit.derived:
             axis = next(column.axis for column in columns if column.name == derived.name and column.role == "derived")
-            _add_axis(terrain, spec, unit, axis, None)
+            copies = derived.expression.tree if isinstance(derived.expression.tree, Aggregate) else None
+            _add_axis(terrain, spec, unit, axis, copies)
             if isinstance(derived.expression.tree, Aggregate):
                 terrain.trees.setdefault(derived.expression.tree, (unit.name, derived.name))
     for unit, tree in _all_trees(spec):
@@ -234,6 +239,7 @@ def _add_axis(terrain: Terrain, spec: Spec, unit: Unit, axis: Axis, node: Node |
     """Put a computed axis down, cut wherever a table or a condition cuts it."""
     key, variable = (unit.name, axis.name), axis.variable
     levels = axis.levels
+    outside = isinstance(variable, Numeric) or (isinstance(node, Aggregate) and node.function == "first")
     if isinstance(variable, Numeric):
         low, high = variable.range.low, variable.range.high
         points = {end for level in levels if isinstance(level, Interval) for end in (level.low, level.high)}
@@ -245,7 +251,7 @@ def _add_axis(terrain: Terrain, spec: Spec, unit: Unit, axis: Axis, node: Node |
             points |= {float(value) for value in range(int(np.ceil(low)), int(np.ceil(high)))}
         breaks = [low, *sorted(point for point in points if low < point < high), high]
         levels = tuple(Interval(a, b) for a, b in pairwise(breaks))
-    terrain.axes[key] = Ground(key=key, variable=variable, levels=levels, outside=isinstance(variable, Numeric))
+    terrain.axes[key] = Ground(key=key, variable=variable, levels=levels, outside=outside)
 
 
 def _replaced(node: Node, what: Node, name: str) -> Node:
@@ -341,9 +347,11 @@ def _rule_out(terrain: Terrain, key: Key) -> None:
 def _bind_copy(terrain: Terrain, key: Key, child: Unit, value: Key) -> None:
     """A value of one of the children lies in no cell only where there are no children, or where the child's range is wider."""
     ground, inner = terrain.axes[key], terrain.axes[value].variable
-    if not (isinstance(ground.variable, Numeric) and isinstance(inner, Numeric)):
-        return
-    if not ground.variable.range.holds(inner.range):
+    if isinstance(ground.variable, Numeric) and isinstance(inner, Numeric):
+        covered = ground.variable.range.holds(inner.range)
+    else:
+        covered = set(terrain.axes[value].levels) <= set(ground.levels)
+    if not covered:
         return
     count = (key[0], str(child.count))
     low, high = terrain.axes[count].ends

@@ -49,12 +49,7 @@ def examine(spec: Spec, llm: str | None = None) -> Examined:
         every, disagreements = _goals(spec)
         found += _disagreements(disagreements)
         found += [
-            Problem(
-                where="targets and rules",
-                what=str(contradiction),
-                advice="correct one of them; a run comes as near to all as it can and ends with exit code 1",
-                severity="warning",
-            )
+            _contradiction(contradiction)
             for contradiction in _contradictions(spec, every)
         ]
     settings, words = spec.settings, llm or spec.settings.llm or "local"
@@ -101,6 +96,15 @@ def _contradictions(spec: Spec, every: Sequence[Goals]) -> Sequence[Contradictio
     return [
         found for goals in every for found in find_contradictions(goals, goals.names, records=spec.settings.records)
     ]
+
+
+def _contradiction(found: Contradiction) -> Problem:
+    advice = "correct one of them; a run comes as near to all as it can and ends with exit code 1"
+    if found.by_number:
+        advice = (
+            "correct one of them: a run keeps the distributions and makes another number of records than the counts say"
+        )
+    return Problem(where="targets and rules", what=str(found), advice=advice, severity="warning")
 
 
 def _disagreements(disagreements: Sequence[Disagreement]) -> Iterator[Problem]:
