@@ -69,7 +69,7 @@ def find_across(aims: Aims, suspects: Iterable[str] | None = None) -> tuple[Cont
     for target in spec.targets:
         if isinstance(target, Statistic):
             moment: Moment | None = moments.get(target.name)
-            population = stated_population(spec, target.unit)
+            population = target.base or stated_population(spec, target.unit)
             if population is None and target.unit == spec.schema.top.name and spec.settings.records:
                 population = float(spec.settings.records)
             statements.append(averaged(target, moment.values if moment else None, population, terrain))

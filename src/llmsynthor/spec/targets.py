@@ -61,7 +61,10 @@ class Table:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statistic:
-    """A mean, total or quantile of a numeric variable, overall (`by` empty, one cell `()`) or by groups."""
+    """A mean, total or quantile of a numeric variable, overall (`by` empty, one cell `()`) or by groups.
+
+    `base` is the number of records that a total is about; None leaves it to the tables of counts.
+    """
 
     name: str
     unit: str
@@ -71,6 +74,7 @@ class Statistic:
     cells: tuple[tuple[Level, ...], ...]
     values: tuple[float, ...]
     probability: float | None = None
+    base: float | None = None
     source: str = ""
     universe: Expression | None = None
     tolerance: float = 0.0

@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 
 from llmsynthor.aims.aims import Aims, set_aims, with_beliefs, with_estimates
-from llmsynthor.aims.feasibility import find_contradictions
+from llmsynthor.aims.feasibility import find_across
 from llmsynthor.aims.layout import Roster, in_order
 from llmsynthor.alignment.trees.align import AlignedRoster, Effort, align_nested
 from llmsynthor.dependence.copula import Scope
@@ -171,7 +171,7 @@ class _Run:
         aims = self.aims
         order = np.random.default_rng([self.options.seed, 20]).permutation(self.options.records)
         roster = in_order(result.roster, aims.layout, order)
-        contradictions = [found for own in aims.own for found in find_contradictions(own, result.unmet)]
+        contradictions = [found for found in find_across(aims, result.unmet) if not found.by_number]
         return Outcome(
             goals=aims.goals[0],
             population=Population(codes=roster.codes[0], proposal=roster.proposal),

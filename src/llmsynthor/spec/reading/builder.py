@@ -21,8 +21,10 @@ from llmsynthor.spec.reading.document import (
     UnitPart,
     VariablePart,
 )
+from llmsynthor.spec.reading.given import resolve_given
 from llmsynthor.spec.reading.kinds import circle_problems, condition_problems, derived_problems
 from llmsynthor.spec.reading.libraries import included
+from llmsynthor.spec.reading.place import Place
 from llmsynthor.spec.reading.structure import structure_problems
 from llmsynthor.spec.reading.tables import read_target
 from llmsynthor.spec.rules import Rule
@@ -120,6 +122,8 @@ class Builder:
 
     def targets(self, parts: Iterable[TargetPart], schema: Schema) -> tuple[Target, ...]:
         found: list[Target] = []
+        given: dict[int, list[str]] = {}
+        places: dict[int, Place] = {}
         for number, part in enumerate(parts):
             name = part.name or ""
             where = f'targets[{number}] "{name}"' if name else f"targets[{number}]"
@@ -131,7 +135,9 @@ class Builder:
             target = read_target(part, where, schema, self.folder, universe, self.problems)
             if target is not None:
                 found.append(replace(target, number=number))
-        return tuple(found)
+                places[number] = Place(where=where, schema=schema, unit=part.unit, problems=self.problems)
+                given |= {number: part.given} if part.given is not None else {}
+        return tuple(resolve_given(found, given, places)) if given else tuple(found)
 
     def universe(self, where: str, part: TargetPart, schema: Schema) -> Expression | None:
         expression = self.expression(f"{where} universe", part.universe) if part.universe else None

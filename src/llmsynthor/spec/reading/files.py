@@ -103,6 +103,8 @@ def _problem(error: Any) -> Problem:
 def _advice(error: Any, place: str) -> str:
     if isinstance(error.get("input"), bool):
         return 'YAML reads yes, no, on, off, true and false as truth values: put the word in quotes, as in "yes"'
+    if ".levels[" in place and error["type"] == "string_type":
+        return 'a level is a text: put it in quotes, as in "001001"'
     if error["type"] == "extra_forbidden":
         return "remove it or correct its name; docs/spec.md lists what may stand here"
     if error["type"] == "missing":
@@ -213,6 +215,7 @@ def _target(number: int, target: Target) -> dict[str, Any]:
     if isinstance(target, Statistic):
         written |= {target.statistic: target.variable, "by": list(target.by)}
         written |= {"probability": target.probability} if target.probability is not None else {}
+        written |= {"base": target.base} if target.base is not None else {}
     else:
         written |= {"zeros": target.zeros, "trust": target.trust}
     written |= {"source": target.source, "tolerance": target.tolerance, "importance": target.importance}

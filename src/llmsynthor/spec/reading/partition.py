@@ -47,3 +47,25 @@ def _explained(gap: Interval, variable: Numeric, name: str, universe: Expression
     box = Span(low=np.array([gap.low]), high=np.array([gap.high]), integer=variable.integer)
     may, _ = possible(universe, {name: box})
     return not bool(may[0])
+
+
+def subtotals(intervals: Sequence[Interval]) -> frozenset[Interval]:
+    """The intervals that are sums of others, where the rest has no overlap: the finest cut is kept.
+
+    >>> sorted(str(i) for i in subtotals([Interval(0, 5), Interval(0, 18), Interval(5, 18), Interval(18, 100)]))
+    ['[0, 18)']
+    """
+    found = frozenset(
+        whole for whole in intervals if _filled(whole, [part for part in intervals if part != whole and whole.holds(part)])
+    )
+    rest = sorted(set(intervals) - found)
+    return found if found and all(b.low >= a.high for a, b in pairwise(rest)) else frozenset()
+
+
+def _filled(whole: Interval, parts: Sequence[Interval]) -> bool:
+    covered = whole.low
+    for part in sorted(parts):
+        if part.low > covered:
+            return False
+        covered = max(covered, part.high)
+    return covered >= whole.high
