@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ def document() -> dict[str, Any]:
         "llmsynthor": 1,
         "name": "persons",
         "context": "Residents of a small town.",
-        "units": {"person": {"variables": {name: dict(part) for name, part in PERSON.items()}}},
+        "units": {"person": {"variables": deepcopy(PERSON)}},
         "targets": [
             {"name": "age", "unit": "person", "cells": age_rows(200, 600, 200)},
             {

@@ -107,4 +107,4 @@ def test_numbers_that_tables_leave_no_room_for() -> None:
         assert contradictions(ages(total="age", cells=[{"total": 100 * value}])) == expected
     for value, expected in ((25, ()), (20, ()), (15, named)):
         assert contradictions(ages(quantile="age", probability=0.8, cells=[{"quantile": value}])) == expected
-    assert contradictions(ages(mean="age", cells=[{"mean": 99}])) == (Contradiction(targets=("number",), rules=()),)
+    assert contradictions(ages(total="age", cells=[{"total": 9900}])) == (Contradiction(targets=("number",), rules=()),)

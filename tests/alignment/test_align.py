@@ -10,14 +10,16 @@ from hypothesis import strategies as st
 
 from llmsynthor.aims.goals import Goals, bring_to_grid
 from llmsynthor.aims.grid import build_grid
-from llmsynthor.alignment.align import Aligned, Effort, Start, align
+from llmsynthor.alignment.effort import Effort
 from llmsynthor.alignment.priors import shape_potentials
+from llmsynthor.alignment.results import Aligned, Start
+from llmsynthor.alignment.rows.align import align_rows
 from llmsynthor.evaluation.compare import compare
 from llmsynthor.population.aggregate import aggregate
+from llmsynthor.population.roster import Roster
 from llmsynthor.realization.values import realize
 from llmsynthor.spec.specification import Spec
-
-from ..conftest import broken
+from tests.conftest import broken
 
 SMALL = Effort(chains=2_000, workers=1)
 
@@ -31,7 +33,7 @@ def solve(
 ) -> tuple[Goals, Aligned]:
     goals = goals_of(spec)
     potentials = shape_potentials(goals, records)
-    return goals, align(goals, records=records, seed=seed, potentials=potentials, start=start, effort=effort)
+    return goals, align_rows(goals, records=records, seed=seed, potentials=potentials, start=start, effort=effort)
 
 
 def in_blocks(workers: int) -> Effort:
@@ -133,7 +135,7 @@ def test_order_of_levels_changes_only_names(sexes: list[str], jobs: list[str]) -
 def test_records_that_were_there_are_kept(spec: Spec) -> None:
     """Records that fit what is missing are kept as they are; alignment fills up around them."""
     _, first = solve(spec, 1_000)
-    start = Start(codes=first.codes[:100])
+    start = Start(roster=Roster.flat(first.codes[:100]))
     _, second = solve(spec, 1_000, seed=5, start=start)
     assert second.unchanged.mean() > 0.95
 

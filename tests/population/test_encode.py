@@ -10,8 +10,7 @@ import llmsynthor
 from llmsynthor.errors import DataError, SpecError
 from llmsynthor.run.synthesize import Solution
 from llmsynthor.spec.specification import Spec
-
-from ..conftest import broken
+from tests.conftest import broken
 
 
 @pytest.fixture

@@ -8,8 +8,7 @@ from scipy.stats import gamma, wasserstein_distance
 from llmsynthor.evaluation.compare import compare
 from llmsynthor.realization.values import realize, smooth_values
 from llmsynthor.spec.specification import Spec
-
-from .synthesis.test_align import frame_of, goals_of, solve
+from tests.alignment.test_align import frame_of, goals_of, solve
 
 
 def test_smooth_spread_halves_the_error() -> None:

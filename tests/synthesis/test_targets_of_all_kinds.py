@@ -7,11 +7,10 @@ import polars as pl
 import pytest
 
 import llmsynthor
-from llmsynthor.alignment.align import Effort
+from llmsynthor.alignment.effort import Effort
 from llmsynthor.evaluation.compare import compare
 from llmsynthor.spec.specification import Spec
-
-from .test_align import frame_of, solve
+from tests.alignment.test_align import frame_of, solve
 
 VARIABLES = {
     "region": {"kind": "category", "levels": ["north", "south"]},

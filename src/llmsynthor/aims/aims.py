@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 from llmsynthor.aims.cuts import Cut, cut_derived, cut_variable, named_levels
 from llmsynthor.aims.goals import Goal, Goals, bring_table, bring_to_grid, table_levels
-from llmsynthor.aims.grid import Axis, Grid
+from llmsynthor.aims.grid import Axis, Grid, build_grid
 from llmsynthor.aims.layout import Column, Layout, Place, flag_axis
 from llmsynthor.aims.projection import OUTSIDE, Projection, membership, pack, project_columns, project_condition
 from llmsynthor.aims.reconcile import Disagreement, reconcile
+from llmsynthor.aims.reconcile_moments import reconcile_sources
 from llmsynthor.spec.expressions import Aggregate, Expression, Node, Operation, Reference, nodes, parse, references
 from llmsynthor.spec.inputs import POSITION, is_position
 from llmsynthor.spec.levels import Interval
@@ -46,6 +47,11 @@ class Aims:
     beliefs: tuple[tuple[int, Projection, Floats], ...] = ()
 
     @property
+    def needs_trees(self) -> bool:
+        """Whether an aim reads more than own columns of its row: then whole top records are aligned."""
+        return len(self.layout.units) > 1 or bool(self.layout.order)
+
+    @property
     def tables(self) -> tuple[tuple[int, Goal], ...]:
         """Every table with the number of its unit, unit by unit."""
         return tuple((unit, goal) for unit, goals in enumerate(self.goals) for goal in goals.tables)
@@ -69,6 +75,18 @@ def with_beliefs(aims: Aims, weights: Mapping[str, Floats]) -> Aims:
 
 def set_aims(spec: Spec) -> Aims:
     """Lay out the units of a spec and bring its targets and rules onto them."""
+    return _of_trees(spec) if spec.schema.is_nested else _of_rows(spec)
+
+
+def _of_rows(spec: Spec) -> Aims:
+    """One unit whose aims read nothing but its own variables."""
+    goals, disagreements = reconcile_sources(bring_to_grid(spec, build_grid(spec, spec.schema.top)))
+    columns = tuple(Column(axis=axis) for axis in goals.grid.axes)
+    layout = Layout(schema=spec.schema, columns=(columns,), order=(), values={})
+    return Aims(spec=spec, layout=layout, cuts={}, goals=(goals,), own=(goals,), broken=(), disagreements=disagreements)
+
+
+def _of_trees(spec: Spec) -> Aims:
     cuts: dict[Place, Cut] = {}
     columns: list[list[Column]] = []
     for number, unit in enumerate(spec.schema.units):

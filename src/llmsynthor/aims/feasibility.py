@@ -63,6 +63,9 @@ def find_contradictions(goals: Goals, suspects: Iterable[str], *, records: int |
 def find_across(aims: Aims, suspects: Iterable[str] | None = None) -> tuple[Contradiction, ...]:
     """Look for contradictions of the targets and rules of all units, around the named ones or all."""
     spec = aims.spec
+    if not spec.schema.is_nested:
+        goals = aims.own[0]
+        return find_contradictions(goals, goals.names if suspects is None else suspects, records=spec.settings.records)
     terrain = nested_terrain(aims.layout, spec)
     statements: list[Statement | None] = [tabled(goal, terrain) for goals in aims.goals for goal in goals.given]
     moments = {moment.target.name: moment for own in aims.own for moment in own.moments}

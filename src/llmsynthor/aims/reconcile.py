@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from llmsynthor.aims.goals import Goal, Goals
 from llmsynthor.aims.projection import possible_in_cells
-from llmsynthor.population.discrepancy import say_cell
+from llmsynthor.aims.words import say_cell
 from llmsynthor.spec.expressions import Expression, references
 from llmsynthor.spec.levels import Interval, Level
 

@@ -6,8 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmsynthor.aims.moments import Reach, reach
-from llmsynthor.alignment.effort import Codes, Counts, Floats, Task, count, in_parallel
+from llmsynthor.alignment.effort import Codes, Counts, Floats, Task
+from llmsynthor.alignment.parallel import in_parallel
 from llmsynthor.alignment.rows import kernels
+from llmsynthor.alignment.rows.engine import count
 from llmsynthor.alignment.rows.program import Program
 from llmsynthor.alignment.rows.swap import swap
 

@@ -11,14 +11,15 @@ from numpy.typing import NDArray
 
 from llmsynthor.aims.aims import Aims
 from llmsynthor.aims.goals import Goals
-from llmsynthor.aims.layout import Roster, rows_below
 from llmsynthor.aims.projection import project_columns
+from llmsynthor.alignment.cells import Potential
 from llmsynthor.alignment.correct import correct
 from llmsynthor.alignment.effort import Effort as FlatEffort
 from llmsynthor.alignment.effort import Task as FlatTask
 from llmsynthor.alignment.fit import fit
 from llmsynthor.alignment.priors import shape_potentials
-from llmsynthor.alignment.rows.program import Potential, compile_goals
+from llmsynthor.alignment.rows.program import compile_goals
+from llmsynthor.population.roster import Roster, rows_below
 from llmsynthor.spec.levels import Interval
 
 Floats = NDArray[np.float64]

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from llmsynthor.aims.moments import tilt
 from llmsynthor.alignment.draw import NEVER, Link, draw_initial, initial_weights, links
-from llmsynthor.alignment.effort import Codes, Counts, Floats, Task, count, distances, sweep_all
+from llmsynthor.alignment.effort import Codes, Counts, Floats, Task
+from llmsynthor.alignment.rows.engine import count, distances, sweep_all
 
 PATIENCE = 4
 """Sweeps without gain after which θ has settled."""

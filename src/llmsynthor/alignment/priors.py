@@ -6,16 +6,19 @@ such a prior all categories would share one shape. Cells of different width get 
 """
 
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import minimum_spanning_tree
 
 from llmsynthor.aims.goals import Goal, Goals
 from llmsynthor.aims.grid import Axis
 from llmsynthor.aims.projection import project_columns
-from llmsynthor.alignment.rows.program import Potential
+from llmsynthor.alignment.cells import Potential
+from llmsynthor.population.encode import Codes
 from llmsynthor.spec.levels import Interval, Level
 
 LARGEST_LOG_RATIO = 2.0
@@ -86,3 +89,48 @@ def _by_rows(goals: Goals, position: int, goal: Goal, records: int) -> Potential
 def _potential(goals: Goals, names: Sequence[str], levels: Sequence[Sequence[Level]], values: Floats) -> Potential:
     projection = project_columns(goals.grid, names, levels, None)
     return Potential(projection=projection, values=values.ravel())
+
+
+SHRINKAGE = 0.1
+"""Records per cell of a pair table that independence is worth, beside those that were counted."""
+
+
+STAY = 16.0
+"""Log-weight with which a record of a starting population holds on to what it is."""
+
+
+def dependence_tree(goals: Goals, codes: Codes) -> tuple[Potential, ...]:
+    """Log-weights of single variables and of the pairs of the tree of largest mutual information."""
+    grid = goals.grid
+    counts = [np.bincount(codes[:, k], minlength=size) + SHRINKAGE for k, size in enumerate(grid.sizes)]
+    shares = [np.asarray(own / own.sum()) for own in counts]
+    pairs = {pair: _pair_shares(codes, *pair, shares) for pair in combinations(range(len(grid.axes)), 2)}
+    found = [
+        Potential(projection=project_columns(grid, [axis.name], [axis.levels], None), values=np.log(own))
+        for axis, own in zip(grid.axes, shares, strict=True)
+    ]
+    for a, b in _tree(pairs, shares):
+        one, other = grid.axes[a], grid.axes[b]
+        projection = project_columns(grid, [one.name, other.name], [one.levels, other.levels], None)
+        values = np.log(pairs[a, b] / np.outer(shares[a], shares[b])).ravel()
+        found.append(Potential(projection=projection, values=values))
+    return tuple(found)
+
+
+def _pair_shares(codes: Codes, a: int, b: int, shares: list[Floats]) -> Floats:
+    size = (len(shares[a]), len(shares[b]))
+    counts = np.bincount(codes[:, a].astype(np.int64) * size[1] + codes[:, b], minlength=size[0] * size[1])
+    blended = counts.reshape(size) + SHRINKAGE * counts.size * np.outer(shares[a], shares[b])
+    return np.asarray(blended / blended.sum())
+
+
+def _tree(pairs: dict[tuple[int, int], Floats], shares: list[Floats]) -> list[tuple[int, int]]:
+    if not pairs:
+        return []
+    information = {
+        (a, b): float((own * np.log(own / np.outer(shares[a], shares[b]))).sum()) for (a, b), own in pairs.items()
+    }
+    rows, columns = zip(*information, strict=True)
+    costs = 1.0 / (1e-6 + np.array(list(information.values())))
+    tree = minimum_spanning_tree(csr_array((costs, (rows, columns)), shape=(len(shares), len(shares)))).tocoo()
+    return [(int(min(a, b)), int(max(a, b))) for a, b in zip(tree.row, tree.col, strict=True)]

@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from llmsynthor.aims.layout import Roster
 from llmsynthor.alignment.trees.correct import DONE, Corrected, correct, in_surplus
 from llmsynthor.alignment.trees.flat import Flat, Floats, Task, flatten, unflatten
 from llmsynthor.population.order import put_in_order
+from llmsynthor.population.roster import Roster
 
 SHARES = (0.02, 0.2, 1.0)
 """Shares of the top records that forget what the model says, one after the other, until tables and rules are met."""

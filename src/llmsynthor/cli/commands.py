@@ -60,8 +60,6 @@ def check(
         typer.echo(f"warning: {warning}")
     counts = f"{len(loaded.schema.units)} units, {len(loaded.targets)} targets, {len(loaded.rules)} rules"
     typer.echo(f'"{loaded.name}" can be read: {counts}.')
-    for problem in found.unsupported:
-        typer.echo(f"not made by this version: {problem}")
     took = (
         "not measured on this machine yet" if found.seconds is None else f"about {found.seconds / 60:.1f} minutes here"
     )

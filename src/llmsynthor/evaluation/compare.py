@@ -9,14 +9,13 @@ import polars as pl
 from numpy.typing import NDArray
 
 from llmsynthor.aims.moments import stated_population
-from llmsynthor.dependence.copula import MAXIMUM_ENTROPY
-from llmsynthor.population.discrepancy import say_cell, say_missing
+from llmsynthor.aims.words import say_cell, say_missing
 from llmsynthor.records.linked import Nested, column, nest
 from llmsynthor.records.measure import cell_numbers, statistic_cells
 from llmsynthor.spec.inputs import Column, derived_below, target_columns
 from llmsynthor.spec.levels import Level
 from llmsynthor.spec.specification import Spec
-from llmsynthor.spec.targets import Statistic, Table, Target, last_digit
+from llmsynthor.spec.targets import MAXIMUM_ENTROPY, Statistic, Table, Target, last_digit
 
 Status = Literal["met", "within tolerance", "within rounding", "within margin of error", "leaned towards", "unmet"]
 Floats = NDArray[np.float64]
@@ -135,7 +134,7 @@ def compare_statistic(spec: Spec, target: Statistic, nested: Nested) -> Comparis
     else:
         got, rounding = _sums(target, values, cells, counts)
         if target.statistic == "total":
-            population = stated_population(spec, target.unit)
+            population = target.base or stated_population(spec, target.unit)
             wanted = wanted * (records / population if population else 1.0)
         if not column(nested, target.unit, target.variable).dtype.is_integer():
             rounding = NUMERIC_ROUNDING * np.maximum(np.abs(wanted), 1e-12)

@@ -4,6 +4,7 @@ Numbers are drawn inside their cells. Where a derived variable, a universe or a 
 a top record are drawn back towards the values that the alignment reckoned with, until everything falls where it was aligned.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,8 +13,8 @@ from numpy.typing import NDArray
 
 from llmsynthor.aims.aims import Aims
 from llmsynthor.aims.grid import Axis, whole_or_not
-from llmsynthor.aims.layout import Place, Roster
-from llmsynthor.alignment.trees.flat import computed_codes
+from llmsynthor.aims.layout import Place
+from llmsynthor.population.roster import Roster
 from llmsynthor.realization.values import draw_column
 from llmsynthor.records.linked import evaluate_nested, nest
 from llmsynthor.spec.schema import Category, Numeric, Schema
@@ -33,18 +34,25 @@ class _Drawn:
     frames: dict[str, pl.DataFrame]
     numbers: dict[Place, tuple[Floats, Floats]]
     tops: tuple[Rows, ...]
-    wanted: dict[Place, NDArray[np.int32]]
+    wanted: Mapping[Place, NDArray[np.int32]]
 
 
 def realize_nested(
-    aims: Aims, roster: Roster, *, rng: np.random.Generator, schema: Schema | None = None
+    aims: Aims,
+    roster: Roster,
+    computed: Mapping[Place, NDArray[np.int32]],
+    *,
+    rng: np.random.Generator,
+    schema: Schema | None = None,
+    known: Mapping[tuple[int, str], Floats] | None = None,
 ) -> dict[str, pl.DataFrame]:
     """Give all records their values; a frame per unit with ids, its variables, derived ones, and `proposal_id`.
 
     Children of one parent stand together and in order; ids count from 1. With `schema` only its derived variables are kept: the
-    aims may have more, for estimates.
+    aims may have more, for estimates. `computed` has the code of every computed column; `known` numbers, by unit and variable, that
+    are not drawn (NaN where they are).
     """
-    drawn = _draw(aims, roster, rng)
+    drawn = _draw(aims, roster, computed, known or {}, rng)
     frames = _pull(drawn)
     completed = nest(frames, aims.layout.schema).frames
     schema = schema or aims.layout.schema
@@ -61,7 +69,13 @@ def realize_nested(
     return found
 
 
-def _draw(aims: Aims, roster: Roster, rng: np.random.Generator) -> _Drawn:
+def _draw(
+    aims: Aims,
+    roster: Roster,
+    computed: Mapping[Place, NDArray[np.int32]],
+    known: Mapping[tuple[int, str], Floats],
+    rng: np.random.Generator,
+) -> _Drawn:
     layout = aims.layout
     frames, numbers, tops = {}, dict[Place, tuple[Floats, Floats]](), list[Rows]()
     for number, unit in enumerate(layout.units):
@@ -76,12 +90,20 @@ def _draw(aims: Aims, roster: Roster, rng: np.random.Generator) -> _Drawn:
             tops.append(tops[parent][rows])
         for position in range(layout.n_own(number)):
             series = _column(aims, roster, (number, position), rng)
+            if (number, series.name) in known:
+                series = _keep(series, known[number, series.name])
             columns.append(series)
             if isinstance(layout.columns[number][position].axis.variable, Numeric):
                 reckoned = layout.values[number, position][roster.codes[number][:, position]]
                 numbers[number, position] = (series.to_numpy().astype(np.float64), reckoned)
         frames[unit.name] = pl.DataFrame(columns)
-    return _Drawn(aims=aims, frames=frames, numbers=numbers, tops=tuple(tops), wanted=computed_codes(aims, roster))
+    return _Drawn(aims=aims, frames=frames, numbers=numbers, tops=tuple(tops), wanted=computed)
+
+
+def _keep(series: pl.Series, known: Floats) -> pl.Series:
+    """Numbers that are known, and the drawn ones where none is."""
+    stay = np.isfinite(known)
+    return pl.Series(series.name, np.where(stay, np.nan_to_num(known), series.to_numpy())).cast(series.dtype)
 
 
 def _column(aims: Aims, roster: Roster, place: Place, rng: np.random.Generator) -> pl.Series:

@@ -1,7 +1,7 @@
 """Φ on micro-data: from records as values to the tables of a spec."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from llmsynthor.errors import DataError, Problem
 from llmsynthor.records.linked import Nested, column, evaluate_nested, nest
-from llmsynthor.records.microdata import blocks
+from llmsynthor.records.microdata import blocks, source_sets
 from llmsynthor.spec.levels import Level
 from llmsynthor.spec.reading.files import table_frame
 from llmsynthor.spec.schema import Category, Schema
@@ -169,6 +169,33 @@ def write_measured(measured: Sequence[Measured], folder: Path) -> list[Path]:
         frame.with_columns(columns).write_csv(path)
         paths.append(path)
     return paths
+
+
+def read_start(spec: Spec, source: Any) -> dict[str, pl.DataFrame]:
+    """Read records of every unit: a frame or a file of a flat spec; frames by unit, or a folder (a run's too) of a nested one.
+
+    Raises DataError.
+    """
+    units = [unit.name for unit in spec.schema.units]
+    if isinstance(source, Mapping):
+        return {name: read_records(frame) for name, frame in source.items()}
+    if isinstance(source, str | Path) and (len(units) > 1 or Path(source).is_dir()):
+        files = source_sets(spec, [Path(source)])
+        return {name: read_records(file) for name, file in (files[0] if files else {}).items()}
+    if len(units) > 1:
+        advice = f"give a frame for each of {', '.join(units)}, or a folder with a file for each"
+        raise DataError(
+            Problem(where="start", what="one frame cannot hold the records of several units", advice=advice)
+        )
+    return {units[0]: read_records(source)}
+
+
+def start_digest(spec: Spec, frames: Mapping[str, pl.DataFrame]) -> dict[str, Any]:
+    """How many top records a starting population has, and what it is known by."""
+    digests = {name: records_digest(frame) for name, frame in frames.items()}
+    top = frames.get(spec.schema.top.name)
+    digest = next(iter(digests.values())) if len(digests) == 1 else digests
+    return {"rows": top.height if top is not None else 0, "digest": digest}
 
 
 def read_records(source: Any) -> pl.DataFrame:

@@ -18,7 +18,7 @@ from llmsynthor.evaluation.rules import rules_broken
 from llmsynthor.llm import speed
 from llmsynthor.llm.ledger import Budget, Ledger, Recorded
 from llmsynthor.llm.opening import Choice, choose
-from llmsynthor.records.measure import read_records, records_digest
+from llmsynthor.records.measure import read_start, start_digest
 from llmsynthor.records.run_folder import LEDGER, RunFolder, claim, unwritable
 from llmsynthor.report.page import write_report
 from llmsynthor.run.tables import (
@@ -37,7 +37,6 @@ from llmsynthor.spec.checks.checks import forbidden_targets, warnings
 from llmsynthor.spec.reading.files import digest, save
 from llmsynthor.spec.specification import Settings, Spec
 from llmsynthor.synthesis.loop import synthesize as run_loop
-from llmsynthor.synthesis.loop import unsupported
 from llmsynthor.synthesis.outcome import Options, Outcome, Progress, explained
 
 Notify = Callable[[Progress], None]
@@ -64,7 +63,7 @@ class Solution:
     estimated: dict[str, pl.DataFrame]
     manifest: dict[str, Any]
     ledger: Ledger
-    start: pl.DataFrame | None = None
+    start: Mapping[str, pl.DataFrame] | None = None
 
     @property
     def stop_reason(self) -> str:
@@ -125,10 +124,10 @@ def synthesize(  # noqa: PLR0913  (the options of the command line, each a keywo
         "estimate": estimate,
     }
     settings = resolve(spec, given)
-    problems = [*forbidden_targets(spec), *unsupported(spec, align=settings.align, start=start is not None)]
+    problems = forbidden_targets(spec)
     if problems:
         raise SpecError(*problems)
-    begin = read_records(start) if start is not None else None
+    begin = read_start(spec, start) if start is not None else None
     if begin is not None:
         llm, settings = _without_model(llm, settings)
     if not isinstance(llm, Choice):
@@ -136,7 +135,7 @@ def synthesize(  # noqa: PLR0913  (the options of the command line, each a keywo
     choice = llm if isinstance(llm, Choice) else choose(settings.llm or "local", base_url=base_url)
     manifest = _manifest(spec, settings, choice, base_url)
     if begin is not None:
-        manifest["start"] = {"rows": begin.height, "digest": records_digest(begin)}
+        manifest["start"] = start_digest(spec, begin)
     folder = claim(Path(out), manifest, resume=resume, force=force) if out is not None else None
     ledger = Ledger(folder.ledger if folder is not None else None)
     budget = Budget(calls=settings.max_calls, seconds=settings.max_seconds)
@@ -206,7 +205,7 @@ class _Work:
     manifest: dict[str, Any]
     folder: RunFolder | None
     workers: int | None
-    start: pl.DataFrame | None = None
+    start: Mapping[str, pl.DataFrame] | None = None
 
     def run(self, progress: Notify, ledger: Ledger) -> Solution:
         """Work through the stages; whatever ends the run early is written to the manifest before it is passed on."""
@@ -271,7 +270,7 @@ class _Work:
         records = records_frames(self.spec, outcome, seed=self.options().seed)
         comparisons = compare(self.spec, records)
         outcome = explained(outcome, {c.target.name for c in comparisons if c.status == "unmet"})
-        estimates = compare(replace(outcome.spec or self.spec, targets=outcome.leaned), records)
+        estimates = compare(replace(outcome.spec, targets=outcome.leaned), records)
         names = [goal.name for goal, _ in outcome.tables]
         start = dict(zip(names, outcome.report.start, strict=True)) if outcome.report else {}
         fitted = dict(zip(names, outcome.report.fitted, strict=True)) if outcome.report else {}
@@ -341,8 +340,8 @@ def _write_all(solution: Solution, folder: RunFolder) -> None:
     folder.write_csv("dependencies.csv", solution.dependencies)
     for name, table in solution.estimated.items():
         folder.write_csv(f"estimated/{name}", table)
-    if solution.start is not None:
-        folder.write_parquet("start.parquet", solution.start)
+    for unit, frame in (solution.start or {}).items():
+        folder.write_parquet(f"start/{unit}.parquet" if len(solution.start or {}) > 1 else "start.parquet", frame)
     folder.write_parquet("proposals.parquet", solution.proposals)
     folder.write_parquet("history.parquet", solution.history)
     folder.write_manifest(solution.manifest)

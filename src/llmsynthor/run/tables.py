@@ -1,17 +1,22 @@
 """The tables of a run: records, proposals, history and disagreements as frames, and the figures of its manifest."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
+from llmsynthor.aims.aims import Aims
 from llmsynthor.aims.reconcile import say_entry
+from llmsynthor.alignment.align import computed_codes
 from llmsynthor.dependence.copula import in_words
 from llmsynthor.dependence.kin.beliefs import Belief
 from llmsynthor.evaluation.compare import Comparison
+from llmsynthor.population.encode import Starting
+from llmsynthor.population.roster import Roster, changed_tops
 from llmsynthor.realization.linked import realize_nested
 from llmsynthor.realization.values import realize
 from llmsynthor.spec.levels import Interval
@@ -149,32 +154,52 @@ def _rounded(value: float) -> float | None:
 
 
 def records_frames(spec: Spec, outcome: Outcome, *, seed: int) -> dict[str, pl.DataFrame]:
-    """The records of every unit that was made, as values."""
-    if outcome.nested is None:
-        return {spec.schema.top.name: records_frame(spec, outcome, seed=seed)}
-    rng = np.random.default_rng([seed, 30])
-    return realize_nested(outcome.nested.aims, outcome.nested.roster, rng=rng, schema=spec.schema)
+    """The records of every unit that was made, as values; those of a starting population that stayed keep theirs."""
+    rng, aims = np.random.default_rng([seed, 30]), outcome.aims
+    known = _known(outcome)
+    if aims.needs_trees:
+        computed = computed_codes(aims, outcome.roster)
+        frames = realize_nested(aims, outcome.roster, computed, rng=rng, schema=spec.schema, known=known)
+    else:
+        top = {name: values for (_, name), values in known.items()}
+        values = realize(outcome.goals, outcome.roster.codes[0], rng=rng, known=top)
+        frames = {spec.schema.top.name: _with_origin(spec, values, outcome.roster.proposal)}
+    if outcome.starting is not None:
+        frames = _beside_start(outcome.starting, outcome.roster, aims, frames)
+    return frames
 
 
-def records_frame(spec: Spec, outcome: Outcome, *, seed: int) -> pl.DataFrame:
-    """Give the records their values; those of a starting population that stayed in their cells keep theirs."""
-    unit, starting = spec.schema.top, outcome.starting
-    codes = outcome.population.codes
-    known = {}
-    if starting is not None:
-        for position, axis in enumerate(outcome.goals.grid.axes):
-            if isinstance(axis.levels[0], Interval):
-                before = starting.frame[axis.name].cast(pl.Float64).to_numpy()[starting.rows]
-                known[axis.name] = np.where(starting.codes[:, position] == codes[:, position], before, np.nan)
-    values = realize(outcome.goals, codes, rng=np.random.default_rng([seed, 30]), known=known)
+def _known(outcome: Outcome) -> dict[tuple[int, str], NDArray[np.float64]]:
+    """Numbers of a starting population whose cells did not change, by unit and variable; NaN where they did."""
+    starting, found = outcome.starting, dict[tuple[int, str], NDArray[np.float64]]()
+    if starting is None:
+        return found
+    for number, own in enumerate(outcome.aims.own):
+        before, after = starting.roster.codes[number], outcome.roster.codes[number]
+        frame = starting.frames[own.grid.unit.name]
+        for position, axis in enumerate(own.grid.axes):
+            if isinstance(axis.levels[0], Interval) and len(before) == len(after):
+                values = frame[axis.name].cast(pl.Float64).to_numpy()[starting.rows[number]]
+                found[number, axis.name] = np.where(before[:, position] == after[:, position], values, np.nan)
+    return found
+
+
+def _with_origin(spec: Spec, values: pl.DataFrame, proposal: NDArray[np.int64]) -> pl.DataFrame:
+    unit = spec.schema.top
     texts = [pl.lit(None, dtype=pl.String).alias(text.name) for text in unit.texts]
-    origin = pl.Series("proposal_id", outcome.population.proposal)
+    origin = pl.Series("proposal_id", proposal)
     frame = values.with_columns(texts).select([variable.name for variable in unit.variables])
     frame = frame.with_columns(pl.select(pl.when(origin >= 0).then(origin).alias("proposal_id"))["proposal_id"])
-    if starting is not None:
-        changed = (starting.codes != codes).any(axis=1)
-        frame = frame.with_columns(pl.Series("start_row", starting.rows + 1), pl.Series("start_changed", changed))
     return frame.select(pl.int_range(1, frame.height + 1, dtype=pl.Int64).alias(f"{unit.name}_id"), pl.all())
+
+
+def _beside_start(
+    starting: Starting, roster: Roster, aims: Aims, frames: Mapping[str, pl.DataFrame]
+) -> dict[str, pl.DataFrame]:
+    """Say of every top record which it was, and whether it or one below changed."""
+    top = aims.layout.units[0].name
+    told = {"start_row": starting.rows[0] + 1, "start_changed": changed_tops(aims.layout, starting.roster, roster)}
+    return {**frames, top: frames[top].with_columns(pl.Series(name, values) for name, values in told.items())}
 
 
 def proposals_frame(outcome: Outcome, frame: pl.DataFrame) -> pl.DataFrame:
@@ -245,12 +270,14 @@ def start_summary(outcome: Outcome) -> dict[str, int] | None:
     """How much of a starting population is left."""
     if outcome.starting is None:
         return None
-    changed = (outcome.starting.codes != outcome.population.codes).any(axis=1)
+    starting, layout = outcome.starting, outcome.aims.layout
+    changed = changed_tops(layout, starting.roster, outcome.roster)
+    pairs = zip(starting.roster.codes, outcome.roster.codes, strict=True)
     return {
-        "rows": outcome.starting.frame.height,
+        "rows": starting.frames[layout.units[0].name].height,
         "records": len(changed),
         "changed": int(changed.sum()),
-        "values_changed": int((outcome.starting.codes != outcome.population.codes).sum()),
+        "values_changed": sum(int((a != b).sum()) for a, b in pairs if a.shape == b.shape),
     }
 
 

@@ -89,3 +89,10 @@ class Statistic:
 
 
 Target = Table | Statistic
+
+
+Source = Literal["given", "estimated", "maximum entropy"]
+
+
+MAXIMUM_ENTROPY: Source = "maximum entropy"
+"""Source of what nobody has said."""

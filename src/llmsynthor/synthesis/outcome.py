@@ -5,16 +5,15 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from llmsynthor.aims.aims import Aims
-from llmsynthor.aims.feasibility import Contradiction, find_contradictions
+from llmsynthor.aims.feasibility import Contradiction, find_across
 from llmsynthor.aims.goals import Goal, Goals
-from llmsynthor.aims.layout import Roster
 from llmsynthor.aims.reconcile import Disagreement
-from llmsynthor.alignment.align import Report
+from llmsynthor.alignment.results import Report
 from llmsynthor.dependence.estimation import Estimation
 from llmsynthor.dependence.groups import Group
 from llmsynthor.dependence.kin.beliefs import Composition
 from llmsynthor.population.encode import Starting
-from llmsynthor.population.population import Population
+from llmsynthor.population.roster import Roster
 from llmsynthor.proposals.proposal import Proposal
 from llmsynthor.spec.specification import Spec
 from llmsynthor.spec.targets import Table
@@ -72,22 +71,14 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Nested:
-    """What a run of nested units, or of derived variables, made."""
-
-    aims: Aims
-    roster: Roster
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """What the loop made. `report` is None without alignment, `starting` without a starting population.
 
-    Of nested units `nested` holds the records, and `goals` those of the top unit.
+    The aims are those of the spec with what the model said; `unmet` names the tables that are off by more than rounding.
     """
 
-    goals: Goals
-    population: Population
+    aims: Aims
+    roster: Roster
     groups: tuple[Group, ...]
     proposals: tuple[Proposal, ...]
     history: tuple[Step, ...]
@@ -98,12 +89,16 @@ class Outcome:
     starting: Starting | None = None
     estimations: tuple[Estimation, ...] = ()
     compositions: tuple[Composition, ...] = ()
-    nested: Nested | None = None
 
     @property
-    def spec(self) -> Spec | None:
-        """The spec of nested units with what estimates had to be computed for; None of a flat unit, which needs nothing more."""
-        return self.nested.aims.spec if self.nested is not None else None
+    def spec(self) -> Spec:
+        """The spec with what estimates had to be computed for."""
+        return self.aims.spec
+
+    @property
+    def goals(self) -> Goals:
+        """The goals of the top unit."""
+        return self.aims.goals[0]
 
     @property
     def leaned(self) -> tuple[Table, ...]:
@@ -113,10 +108,8 @@ class Outcome:
     @property
     def tables(self) -> tuple[tuple[Goal, int], ...]:
         """Every table of the run with the number of records of its unit."""
-        if self.nested is None:
-            return tuple((goal, len(self.population)) for goal in self.goals.tables)
-        sizes = self.nested.roster.sizes
-        return tuple((goal, sizes[unit]) for unit, goal in self.nested.aims.tables)
+        sizes = self.roster.sizes
+        return tuple((goal, sizes[unit]) for unit, goal in self.aims.tables)
 
 
 def leaned_towards(estimations: Sequence[Estimation], compositions: Sequence[Composition]) -> tuple[Table, ...]:
@@ -133,7 +126,8 @@ def explained(outcome: Outcome, unmet: Set[str]) -> Outcome:
     if outcome.report is None:
         return outcome
     known = {name for contradiction in outcome.contradictions for name in contradiction.targets}
-    found = find_contradictions(outcome.goals, [name for name in outcome.goals.numeric if name in unmet - known])
+    suspects = [name for own in outcome.aims.own for name in own.numeric if name in unmet - known]
+    found = [contradiction for contradiction in find_across(outcome.aims, suspects) if not contradiction.by_number]
     return replace(outcome, contradictions=tuple(dict.fromkeys((*outcome.contradictions, *found))))
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from llmsynthor.aims.aims import Aims, set_aims
-from llmsynthor.aims.layout import Roster
 from llmsynthor.alignment.trees.flat import computed_codes
+from llmsynthor.population.roster import Roster
 from llmsynthor.spec.expressions import Aggregate, Choices, Literal, Node, Operation, Reference, parse
 from llmsynthor.spec.specification import Spec
 

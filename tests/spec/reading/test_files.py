@@ -15,8 +15,7 @@ from llmsynthor.run.check import examine
 from llmsynthor.spec.checks.checks import forbidden_targets
 from llmsynthor.spec.reading.files import digest, save
 from llmsynthor.spec.specification import Spec
-
-from ..conftest import age_rows
+from tests.conftest import age_rows
 
 
 def problems_of(document: Any) -> str:

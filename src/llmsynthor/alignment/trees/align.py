@@ -1,18 +1,14 @@
 """Alignment of nested records: a first population unit by unit, θ fitted on whole top records, counts walked to all tables.
 
-`align_nested` is to nested units what `synthesis.align.align` is to one.
+`align_trees` is to nested units what `align_rows` is to one.
 """
-
-from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
 from llmsynthor.aims.aims import Aims
-from llmsynthor.aims.layout import Roster
-from llmsynthor.alignment.align import Report
+from llmsynthor.alignment.cells import table_distances
 from llmsynthor.alignment.deal import draw_first, enlarge, priors
-from llmsynthor.alignment.effort import table_distances
+from llmsynthor.alignment.results import Aligned, Report, Start
 from llmsynthor.alignment.trees.fit import fit
 from llmsynthor.alignment.trees.flat import (
     Effort,
@@ -26,40 +22,24 @@ from llmsynthor.alignment.trees.flat import (
 )
 from llmsynthor.alignment.trees.program import compile_aims
 from llmsynthor.alignment.yielding import correct_yielding
-
-__all__ = ["AlignedRoster", "Effort", "align_nested"]
-
+from llmsynthor.population.seating import seat
 
 OFF = 3.0
 """A cell that is so many records off is not off by rounding."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AlignedRoster:
-    """The records of all units, how far the tables were off on the way, and how many records break a rule.
-
-    `unmet` names the tables with a cell that is further off than rounding explains.
-    """
-
-    roster: Roster
-    report: Report
-    broken: int
-    unmet: tuple[str, ...]
-
-
-def align_nested(
+def align_trees(
     aims: Aims,
     *,
     records: int,
     seed: int,
     effort: Effort | None = None,
     notify: Notify | None = None,
-    settle_in: Callable[[Roster], Roster] | None = None,
-) -> AlignedRoster:
+    start: Start | None = None,
+) -> Aligned:
     """Make exactly `records` top records, with all below them, that meet the aims.
 
-    `settle_in` may exchange top records for others of the same shape before the correction, and mark them in `proposal`: those
-    stay as they are.
+    Records of `start` take the place of others of the same shape before the correction, and stay as they are.
     """
     effort = effort or Effort()
     chains = min(records, max(effort.chains, int(effort.share * records)))
@@ -83,8 +63,8 @@ def align_nested(
         flat = flatten(roster, aims.layout)
         for sweep in range(effort.settle_sweeps):
             sweep_all(task, flat, records, fitted.theta, 1_000 + sweep)
-    if settle_in is not None:
-        roster = settle_in(unflatten(flat, roster))
+    if start is not None:
+        roster = seat(aims.layout, unflatten(flat, roster), start.roster, rng=np.random.default_rng([seed, 11]))
         flat = flatten(roster, aims.layout)
     counts = count(task, flat, records)
     after = table_distances(task.compiled.tables, counts, task.compiled.goal(counts, roster.sizes))
@@ -101,4 +81,10 @@ def align_nested(
     error = np.abs(corrected.counts - corrected.goal)
     names = [getattr(piece.goal, "name", "") for piece in task.compiled.pieces[:n_tables]]
     unmet = tuple(name for name, (a, b) in zip(names, task.compiled.tables, strict=True) if error[a:b].max() >= OFF)
-    return AlignedRoster(roster=unflatten(corrected.roster, roster), report=report, broken=broken, unmet=unmet)
+    return Aligned(
+        roster=unflatten(corrected.roster, roster),
+        unchanged=np.ones(0, dtype=bool),
+        report=report,
+        broken=broken,
+        unmet=unmet,
+    )

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from llmsynthor.alignment.effort import in_parallel
+from llmsynthor.alignment.parallel import in_parallel
 from llmsynthor.alignment.trees import kernels_moves
 from llmsynthor.alignment.trees.flat import (
     Counts,

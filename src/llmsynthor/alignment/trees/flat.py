@@ -8,10 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmsynthor.aims.aims import Aims
-from llmsynthor.aims.layout import Layout, Place, Roster
-from llmsynthor.alignment.effort import in_parallel, table_distances
+from llmsynthor.aims.layout import Layout, Place
+from llmsynthor.alignment.cells import table_distances
+from llmsynthor.alignment.parallel import in_parallel
 from llmsynthor.alignment.trees import kernels, kernels_moves
 from llmsynthor.alignment.trees.program import Compiled, compile_aims
+from llmsynthor.population.roster import Roster
 
 Counts = NDArray[np.int64]
 Floats = NDArray[np.float64]

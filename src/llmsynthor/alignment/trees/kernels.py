@@ -8,7 +8,7 @@ draws from its own stream, seeded by (seed, sweep, record): neither the cut into
 import numba
 import numpy as np
 
-from llmsynthor.alignment.rows.kernels import exp_below, mix, pick, stream
+from llmsynthor.alignment.kernels_random import exp_below, mix, pick, stream
 from llmsynthor.alignment.trees.kernels_expressions import compute
 
 jit = numba.njit(nogil=True, cache=True)

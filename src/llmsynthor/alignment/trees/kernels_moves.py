@@ -3,7 +3,7 @@
 import numba
 import numpy as np
 
-from llmsynthor.alignment.rows.kernels import mix, stream
+from llmsynthor.alignment.kernels_random import mix, stream
 from llmsynthor.alignment.trees.kernels import (
     add_cell,
     cell_of,

@@ -12,6 +12,7 @@ from llmsynthor.aims.goals import Goal, Goals
 from llmsynthor.aims.layout import Layout, Place
 from llmsynthor.aims.projection import Projection
 from llmsynthor.aims.quantiles import QuantileGoal
+from llmsynthor.alignment.layout import Offsets, as_array
 from llmsynthor.alignment.trees.reach import changed_columns, touched_tables
 from llmsynthor.spec.expressions import Aggregate, Operation, Reference, nodes
 
@@ -34,24 +35,6 @@ class Piece:
     places: tuple[Place, ...]
     goal: Goal | QuantileGoal | None = None
     fixed: Floats | None = None
-
-
-class Offsets:
-    """Grows the one array of offsets, and says where each piece starts."""
-
-    def __init__(self) -> None:
-        self.pieces: list[Integers] = []
-        self.length = 0
-
-    def add(self, piece: Integers) -> int:
-        self.pieces.append(np.asarray(piece, dtype=np.int64))
-        self.length += len(piece)
-        return self.length - len(piece)
-
-
-def as_array(values: Sequence[int] | Integers) -> Integers:
-    """Whole numbers as the kernels read them."""
-    return np.asarray(values, dtype=np.int64)
 
 
 def assemble_moves(aims: Aims, pieces: Sequence[Piece], offsets: Offsets) -> dict[str, NDArray[np.int64] | Floats]:

@@ -13,9 +13,10 @@ from llmsynthor.aims.goals import Goal
 from llmsynthor.aims.layout import Layout, Place
 from llmsynthor.aims.projection import Projection
 from llmsynthor.aims.quantiles import QuantileGoal
-from llmsynthor.alignment.rows.program import Potential, scaled_to
+from llmsynthor.alignment.cells import Potential, scaled_to
+from llmsynthor.alignment.layout import Offsets, as_array
 from llmsynthor.alignment.trees.bytecode import compile_columns
-from llmsynthor.alignment.trees.moves import Offsets, Piece, as_array, assemble_moves, assemble_ties
+from llmsynthor.alignment.trees.moves import Piece, assemble_moves, assemble_ties
 from llmsynthor.alignment.trees.reach import changed_columns, crossing_tables, needed_columns, touched_tables
 
 FORBIDDEN = 1_000.0

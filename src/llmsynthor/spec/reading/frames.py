@@ -164,7 +164,7 @@ def _unknown_column(name: str, frame: pl.DataFrame, place: Place) -> None:
     shown = name
     if above:
         advice = f'it is one of {above[0]}: call the column "{above[0]}.{name}"'
-    elif name in frame.columns and frame[name].n_unique() == 1:
+    elif not close and frame.height > 1 and name in frame.columns and frame[name].n_unique() == 1:
         shown = f"{name}, {frame[name][0]} in every row"
         advice = f"remove the column, since it is the same in every row; {advice}"
     place.problem("a column is no variable", advice, shown)
