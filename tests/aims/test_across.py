@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from llmsynthor.aims.aims import set_aims
-from llmsynthor.aims.feasibility import Contradiction, find_across
+from llmsynthor.aims.feasibility import Contradiction, find_across, find_broken_rules
 from llmsynthor.spec.specification import Spec
 
 DERIVED: dict[str, dict[str, Any]] = {
@@ -161,7 +161,7 @@ def test_rules_that_no_record_keeps() -> None:
         {"name": "young", "unit": "person", "forbid": "age >= 18"},
         {"name": "other", "unit": "person", "forbid": "age < 15 and job == 'Works'"},
     )
-    assert found(SIZES, rules=rules)[0] == Contradiction(targets=(), rules=("adult", "young"))
+    assert find_broken_rules(homes(SIZES, rules=rules))[0] == Contradiction(targets=(), rules=("adult", "young"))
 
 
 def test_what_can_hold_raises_no_alarm() -> None:

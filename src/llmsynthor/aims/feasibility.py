@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from llmsynthor.aims.aims import Aims
+from llmsynthor.aims.aims import Aims, set_aims
 from llmsynthor.aims.goals import Goals
 from llmsynthor.aims.joint import axes_of, closed, fits, join, lay, program, units_of
 from llmsynthor.aims.linear import Part, excluding, say_numbers
@@ -18,6 +18,7 @@ from llmsynthor.aims.moments import Moment, stated_population
 from llmsynthor.aims.statements import Forbidden, Numbered, Statement, anchor, averaged, forbidden, numbered, tabled
 from llmsynthor.aims.terrain import Key, Terrain, flat_terrain, nested_terrain
 from llmsynthor.spec.schema import Schema
+from llmsynthor.spec.specification import Spec
 from llmsynthor.spec.targets import Statistic
 
 MOST_FOUND = 5
@@ -82,14 +83,21 @@ def find_across(aims: Aims, suspects: Iterable[str] | None = None) -> tuple[Cont
     return _around_each(terrain, found, names)
 
 
+def find_broken_rules(spec: Spec) -> tuple[Contradiction, ...]:
+    """Look for rules that no record can keep, whatever the targets say."""
+    return find_across(set_aims(replace(spec, targets=()))) if spec.rules else ()
+
+
 def _around_each(terrain: Terrain, statements: Sequence[Statement], suspects: Iterable[str]) -> tuple[Contradiction, ...]:
     found: list[Contradiction] = []
     tried: list[frozenset[Key]] = []
     rules = [statement.axes for statement in statements if isinstance(statement, Forbidden)]
     wanted = set(suspects)
     starts = [(s.name, s.axes) for s in statements if s.name in wanted and not isinstance(s, Forbidden | Numbered)]
-    for name, axes in (*starts, *(("", axes) for axes in rules)):
+    for name, axes in (*starts, *(("", axes) for axes in rules if not starts)):
         if len(found) >= MOST_FOUND or any(name in contradiction.targets for contradiction in found):
+            continue
+        if not name and any(axes <= other for other in tried):
             continue
         widest = _widest(terrain, statements, axes)
         if widest is None or any(widest <= other for other in tried):

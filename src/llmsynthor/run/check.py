@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from llmsynthor.aims.aims import set_aims
-from llmsynthor.aims.feasibility import Contradiction, find_across
+from llmsynthor.aims.feasibility import Contradiction, find_across, find_broken_rules
 from llmsynthor.aims.reconcile import Disagreement, say_entry
 from llmsynthor.errors import Problem, SpecError
 from llmsynthor.llm.models import DEFAULT
@@ -32,9 +32,7 @@ class Examined:
 
 def examine(spec: Spec, llm: str | None = None) -> Examined:
     """Look through a spec; raises SpecError for what cannot be."""
-    contradictions = forbidden_targets(spec)
-    if contradictions:
-        raise SpecError(*contradictions)
+    refuse_impossible(spec)
     aims = set_aims(spec)
     found = [*warnings(spec), *_disagreements(aims.disagreements)]
     found += [_contradiction(contradiction) for contradiction in find_across(aims)]
@@ -56,6 +54,16 @@ def examine(spec: Spec, llm: str | None = None) -> Examined:
         model=model,
         seconds=seconds,
     )
+
+
+def refuse_impossible(spec: Spec) -> None:
+    """Raise SpecError for what no records can be: cells that a rule forbids, rules that no record keeps, totals without a base."""
+    problems = list(forbidden_targets(spec))
+    for found in find_broken_rules(spec):
+        advice = "correct one of them: no record can keep them all"
+        problems.append(Problem(where="rules", what=str(found), advice=advice))
+    if problems:
+        raise SpecError(*problems)
 
 
 def _contradiction(found: Contradiction) -> Problem:

@@ -21,6 +21,7 @@ from llmsynthor.llm.opening import Choice, choose
 from llmsynthor.records.measure import read_start, start_digest
 from llmsynthor.records.run_folder import LEDGER, RunFolder, claim, unwritable
 from llmsynthor.report.page import write_report
+from llmsynthor.run.check import refuse_impossible
 from llmsynthor.run.tables import (
     dependencies_frame,
     disagreements_frame,
@@ -33,7 +34,7 @@ from llmsynthor.run.tables import (
     summary,
     yielded,
 )
-from llmsynthor.spec.checks.checks import forbidden_targets, warnings
+from llmsynthor.spec.checks.checks import warnings
 from llmsynthor.spec.reading.files import digest, save
 from llmsynthor.spec.specification import Settings, Spec
 from llmsynthor.synthesis.loop import synthesize as run_loop
@@ -124,9 +125,7 @@ def synthesize(  # noqa: PLR0913  (the options of the command line, each a keywo
         "estimate": estimate,
     }
     settings = resolve(spec, given)
-    problems = forbidden_targets(spec)
-    if problems:
-        raise SpecError(*problems)
+    refuse_impossible(spec)
     begin = read_start(spec, start) if start is not None else None
     if begin is not None:
         llm, settings = _without_model(llm, settings)

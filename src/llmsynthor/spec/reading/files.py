@@ -26,6 +26,14 @@ LISTS = ("targets", "rules")
 UNION_NAMES = ("category", "integer", "number", "text", "a name", "a rule", "an include")
 """What pydantic puts into the place of an error to say which of several shapes it tried."""
 
+HINTS = {
+    "median": "write `quantile: VARIABLE` and `probability: 0.5`",
+    "require": "say what must not be: `forbid: \"not (...)\"`",
+    "where": "say which records a table is about with `universe`",
+    "weight": "give `importance`, or a column of margins with `margin_of_error`",
+}
+"""Keys that people write for others."""
+
 SETTINGS = tuple(Settings.__dataclass_fields__)
 
 
@@ -105,6 +113,8 @@ def _advice(error: Any, place: str) -> str:
         return 'YAML reads yes, no, on, off, true and false as truth values: put the word in quotes, as in "yes"'
     if ".levels[" in place and error["type"] == "string_type":
         return 'a level is a text: put it in quotes, as in "001001"'
+    if error["type"] == "extra_forbidden" and place.rpartition(".")[2] in HINTS:
+        return HINTS[place.rpartition(".")[2]]
     if error["type"] == "extra_forbidden":
         return "remove it or correct its name; docs/spec.md lists what may stand here"
     if error["type"] == "missing":

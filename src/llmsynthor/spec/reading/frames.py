@@ -164,10 +164,16 @@ def _unknown_column(name: str, frame: pl.DataFrame, place: Place) -> None:
     shown = name
     if above:
         advice = f'it is one of {above[0]}: call the column "{above[0]}.{name}"'
-    elif not close and frame.height > 1 and name in frame.columns and frame[name].n_unique() == 1:
+    elif not close and frame.height > 1 and len(set(frame.columns)) > 1 and not _constant(frame, name):
+        advice = f"rename it in the header, or remove the column; {advice}"
+    elif not close and _constant(frame, name):
         shown = f"{name}, {frame[name][0]} in every row"
         advice = f"remove the column, since it is the same in every row; {advice}"
     place.problem("a column is no variable", advice, shown)
+
+
+def _constant(frame: pl.DataFrame, name: str) -> bool:
+    return frame.height > 1 and name in frame.columns and frame[name].n_unique() == 1
 
 
 def _has(place: Place, unit: str, name: str) -> bool:

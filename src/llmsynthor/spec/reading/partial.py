@@ -78,7 +78,7 @@ def missing_shares(
     if total >= whole - room or missing is None:
         return
     named = ", ".join(f"{name} {level}" for name, level in zip(columns, missing, strict=True))
-    rest = f"or write `rest: {missing[0]}`, which gives it the rest" if len(columns) == 1 else "or, if the rest is unknown, `open: true`"
+    rest = f'or write `rest: "{missing[0]}"`, which gives it the rest' if len(columns) == 1 else "or, if the rest is unknown, `open: true`"
     place.problem(
         f"the shares add up to {total:g}, clearly less than {whole:g}, and cells are missing, such as {named}",
         f"add the missing cells with their shares, {rest}; if the table is about some of the records only, say which: universe",

@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 
 from llmsynthor.spec.expressions import Aggregate, Expression, nodes, references
-from llmsynthor.spec.levels import Interval
+from llmsynthor.spec.levels import Interval, number_text
 from llmsynthor.spec.possibility import Span, possible
 from llmsynthor.spec.schema import Numeric
 
@@ -26,8 +26,11 @@ def partition_problems(
         gap = _gap(covered, interval.low, variable)
         if gap is not None and not _explained(gap, variable, name, universe):
             advice = (
-                "add the missing interval (a count of 0 if none), or say which records the table is about: universe"
+                "add the missing interval (a count of 0 if none; of shares, `rest` gives it what is missing), or say which "
+                "records the table is about: universe"
             )
+            if len(intervals) > 1 and all(own.high - own.low == 1 for own in intervals) and gap.high - gap.low > 1:
+                advice = f"if the numbers are lower ends, write intervals such as {number_text(gap.low - 1)}-...; or {advice}"
             yield f"there is a gap between the intervals of {name}", advice, str(gap)
         covered = max(covered, interval.high)
 
