@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "examples").glob("*/README.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "examples").glob("*/README.md"))]
 
 
 def name_of(page: Path) -> str:
@@ -41,10 +41,10 @@ def test_commands_run(page: Path, clone: Path) -> None:
 
 @pytest.mark.parametrize("page", [p for p in PAGES if blocks(p, "python")], ids=name_of)
 def test_python_runs(page: Path, clone: Path) -> None:
-    """Every block of Python runs."""
-    for block in blocks(page, "python"):
-        result = subprocess.run([sys.executable, "-c", block], cwd=clone, capture_output=True, text=True, check=False)
-        assert result.returncode == 0, result.stderr
+    """The blocks of Python of a page are one program, and it runs."""
+    program = "\n".join(blocks(page, "python"))
+    result = subprocess.run([sys.executable, "-c", program], cwd=clone, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
 
 
 @pytest.mark.parametrize("page", [*PAGES, ROOT / "CORRECTNESS.md"], ids=name_of)

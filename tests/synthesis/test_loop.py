@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from llmsynthor.llm.ledger import Budget, Ledger, Recorded
+from llmsynthor.llm.ledger import Ledger, Recorded
 from llmsynthor.llm.scripted import Scripted
+from llmsynthor.options import Budget
 from llmsynthor.spec.specification import Spec
 from llmsynthor.synthesis.loop import synthesize
 from llmsynthor.synthesis.outcome import Options, Outcome, expected_calls

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from llmsynthor.aims.goals import Goal, Goals
 from llmsynthor.aims.projection import possible_in_cells
 from llmsynthor.aims.words import say_cell
-from llmsynthor.spec.expressions import Expression, references
+from llmsynthor.spec.expressions import Expression, walk
 from llmsynthor.spec.levels import Interval, Level
 
 MOST_ROUNDS = 200
@@ -157,7 +157,10 @@ def _common(goals: Goals, a: int, b: int) -> Iterator[Key]:
 
 def _tells(goals: Goals, goal: Goal, universe: Expression) -> bool:
     """Whether every cell of a table lies wholly inside or wholly outside a universe."""
-    if not {reference.name for reference in references(universe)} <= set(goal.table.columns):
+    plain = list(walk(universe.tree, aggregates=False))
+    if plain != list(walk(universe.tree)):  # it looks at other records too: no cell says it
+        return False
+    if not {reference.name for reference in plain} <= set(goal.table.columns):
         return False
     may, may_not = possible_in_cells(goals.grid, universe, goal.table.columns, goal.levels)
     return not bool((may & may_not).any())

@@ -11,7 +11,9 @@ from typing import Annotated, Any
 
 import typer
 
+from llmsynthor.cli.options import with_options
 from llmsynthor.errors import LLMSynthorError
+from llmsynthor.options import Budget, Method, changed
 
 app = typer.Typer(
     add_completion=False,
@@ -70,6 +72,7 @@ def check(
 
 
 @app.command()
+@with_options(Method, Budget)
 def synthesize(
     spec: SpecPath,
     out: Annotated[Path, typer.Option(help="Folder of the run: new, empty, or of the same run.")],
@@ -78,15 +81,6 @@ def synthesize(
         str | None, typer.Option(help="none, local, local:NAME, local:/path.gguf, openai:MODEL, scripted:FILE.")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Same seed, same bytes.")] = None,
-    max_calls: Annotated[int | None, typer.Option(help="Most LLM calls.")] = None,
-    max_seconds: Annotated[float | None, typer.Option(help="Most seconds spent in LLM calls.")] = None,
-    align: Annotated[str | None, typer.Option(help="exact (default), or none: the loop of the paper alone.")] = None,
-    iterations: Annotated[int | None, typer.Option(help="Iterations of proposals (exact: 2, none: 100).")] = None,
-    proposals: Annotated[int | None, typer.Option(help="Proposals per iteration (5).")] = None,
-    temperature: Annotated[float | None, typer.Option(help="Temperature of the proposals (0.7).")] = None,
-    estimate: Annotated[
-        bool | None, typer.Option(help="Let the LLM estimate the joint tables that are missing (default: yes).")
-    ] = None,
     base_url: Annotated[str | None, typer.Option(help="Address of an OpenAI-compatible server.")] = None,
     workers: Annotated[int | None, typer.Option(help="Threads of the alignment; changes no result.")] = None,
     start: Annotated[
@@ -96,28 +90,21 @@ def synthesize(
     force: Annotated[
         bool, typer.Option("--force", help="Replace another run in the folder; its ledger is kept.")
     ] = False,
+    **options: Any,
 ) -> None:
     """Make records that meet the tables of a spec."""
-    from llmsynthor.cli.progress import live_progress  # noqa: PLC0415
     from llmsynthor.run.synthesize import synthesize as make  # noqa: PLC0415
 
     given: dict[str, Any] = {
         "records": records,
         "llm": llm,
         "seed": seed,
-        "align": align,
-        "max_calls": max_calls,
-        "max_seconds": max_seconds,
-        "iterations": iterations,
-        "proposals": proposals,
-        "temperature": temperature,
-        "estimate": estimate,
         "base_url": base_url,
         "workers": workers,
         "start": start,
     }
-    with _ending_on_interrupt(), live_progress() as progress:
-        solution = make(spec, **given, out=out, resume=resume, force=force, progress=progress)
+    with _ending_on_interrupt():
+        solution = make(spec, **given, **options, out=out, resume=resume, force=force, progress=True)
     _print_solution(solution, out)
     raise typer.Exit(solution.exit_code)
 
@@ -208,16 +195,16 @@ def report(run_folder: RunPath) -> None:
 
 
 @app.command("suggest-rules")
+@with_options(Budget)
 def suggest_rules(
     spec: SpecPath,
     llm: Annotated[str, typer.Option(help="The model that is asked, as in synthesize.")] = "local",
     seed: Annotated[int, typer.Option(help="Seed of the written answers.")] = 0,
-    max_calls: Annotated[int | None, typer.Option(help="Most LLM calls.")] = None,
-    max_seconds: Annotated[float | None, typer.Option(help="Most seconds spent in LLM calls.")] = None,
     base_url: Annotated[str | None, typer.Option(help="Address of an OpenAI-compatible server.")] = None,
     run: Annotated[
         Path | None, typer.Option(help="A folder whose ledger answers what was asked before, and keeps what is asked.")
     ] = None,
+    **options: Any,
 ) -> None:
     """Print rules that a model would suggest, with its reasons, for you to accept. Changes nothing."""
     from llmsynthor.run import advise  # noqa: PLC0415
@@ -225,9 +212,8 @@ def suggest_rules(
 
     loaded = Spec.load(spec)
     with _ending_on_interrupt():
-        found = advise.suggest_rules(
-            loaded, llm=llm, seed=seed, max_calls=max_calls, max_seconds=max_seconds, base_url=base_url, run=run
-        )
+        budget = changed(Budget(), options)
+        found = advise.suggest_rules(loaded, llm=llm, seed=seed, budget=budget, base_url=base_url, run=run)
     typer.echo(advise.write_rules(found, loaded.schema.top.name), nl=False)
 
 

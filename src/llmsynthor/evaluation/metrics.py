@@ -15,7 +15,7 @@ from llmsynthor.evaluation.distances import Pair, cut, mean_distance
 from llmsynthor.evaluation.rules import count_broken
 from llmsynthor.records.linked import Nested, nest
 from llmsynthor.records.measure import level_codes, numeric
-from llmsynthor.records.microdata import source_sets
+from llmsynthor.records.microdata import frames_of, read_file
 from llmsynthor.records.run_folder import read_manifest
 from llmsynthor.spec.inputs import base_columns, inputs
 from llmsynthor.spec.levels import Interval
@@ -29,7 +29,14 @@ def evaluate(run_folder: Path, reference: Path | None = None) -> dict[str, Any]:
     read_manifest(run_folder)
     spec = Spec.load(run_folder / "spec" / "spec.yaml")
     paths = {unit.name: run_folder / "records" / f"{unit.name}.parquet" for unit in spec.schema.units}
-    made = {unit: _read(path) for unit, path in paths.items() if unit == spec.schema.top.name or path.is_file()}
+    made = {unit: read_file(path) for unit, path in paths.items() if unit == spec.schema.top.name or path.is_file()}
+    return figures(spec, made, None if reference is None else frames_of(spec, reference))
+
+
+def figures(
+    spec: Spec, made: Mapping[str, pl.DataFrame], reference: Mapping[str, pl.DataFrame] | None = None
+) -> dict[str, Any]:
+    """Compute the figures of records by unit, and beside reference records; raises DataError."""
     nested = _nest(made, spec.schema)
     found: dict[str, Any] = {
         "records": nested.frames[spec.schema.top.name].height,
@@ -49,7 +56,7 @@ def evaluate(run_folder: Path, reference: Path | None = None) -> dict[str, Any]:
     if len(made) > 1:
         found["units"] = {unit: frame.height for unit, frame in made.items()}
     if reference is not None:
-        found["reference"] = against(spec, nested, _reference(reference, spec))
+        found["reference"] = against(spec, nested, _nest(reference, spec.schema))
     return found
 
 
@@ -161,21 +168,3 @@ def _nest(frames: Mapping[str, pl.DataFrame], schema: Schema) -> Nested:
     derived = [(unit.name, d.name) for unit in schema.units for d in unit.derived]
     computable = frozenset(column for column in derived if base_columns(column, schema, have) <= have)
     return nest(frames, schema, only=computable)
-
-
-def _reference(reference: Path, spec: Spec) -> Nested:
-    if not reference.exists():
-        advice = f"give a Parquet file, or a folder with {spec.schema.top.name}.parquet"
-        raise DataError(Problem(where=str(reference), what="there are no reference records", advice=advice))
-    sets = source_sets(spec, [reference])
-    return _nest({unit: _read(path) for unit, path in sets[0].items()}, spec.schema)
-
-
-def _read(path: Path) -> pl.DataFrame:
-    try:
-        return pl.read_csv(path, infer_schema_length=None) if path.suffix.lower() == ".csv" else pl.read_parquet(path)
-    except (OSError, pl.exceptions.PolarsError) as cause:
-        problem = Problem(
-            where=str(path), what=f"the records cannot be read ({str(cause)[:120]})", advice="finish the run first"
-        )
-        raise DataError(problem) from cause

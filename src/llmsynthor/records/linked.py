@@ -8,6 +8,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from llmsynthor.errors import DataError, Problem
+from llmsynthor.records.levels import as_texts
 from llmsynthor.spec.expressions import Aggregate, Expression, Node, Operation, Reference, evaluate_tree, walk
 from llmsynthor.spec.inputs import derived_in_order, inputs, is_position
 from llmsynthor.spec.schema import Category, Coded, Schema
@@ -58,7 +59,7 @@ def nest(
         for unit in schema.units
         if unit.parent is not None and unit.parent in frames and unit.name in frames
     }
-    nested = Nested(schema=schema, frames=dict(frames), links=links)
+    nested = Nested(schema=schema, frames=as_texts(frames), links=links)
     for unit, derived in derived_in_order(schema):
         if unit not in frames or (only is not None and (unit, derived.name) not in only):
             continue

@@ -11,8 +11,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from llmsynthor.errors import DataError, Problem
+from llmsynthor.records.levels import as_text
 from llmsynthor.records.linked import Nested, column, evaluate_nested, nest
-from llmsynthor.records.microdata import blocks, source_sets
+from llmsynthor.records.microdata import as_frame, blocks, source_sets
 from llmsynthor.spec.levels import Level
 from llmsynthor.spec.reading.files import table_frame
 from llmsynthor.spec.schema import Category, Schema
@@ -160,15 +161,20 @@ def write_measured(measured: Sequence[Measured], folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for entry in measured:
-        frame = table_frame(entry.target).drop("margin_of_error", strict=False)
-        value = entry.target.value if isinstance(entry.target, Table) else entry.target.statistic
         path = folder / f"{entry.target.name.replace('/', '-')}.csv"
-        columns = [pl.Series(value, entry.values).fill_nan(None)]
-        if entry.margins is not None:
-            columns.append(pl.Series("margin_of_error", entry.margins))
-        frame.with_columns(columns).write_csv(path)
+        measured_frame(entry).write_csv(path)
         paths.append(path)
     return paths
+
+
+def measured_frame(entry: Measured) -> pl.DataFrame:
+    """A measured target as a long table."""
+    frame = table_frame(entry.target).drop("margin_of_error", strict=False)
+    value = entry.target.value if isinstance(entry.target, Table) else entry.target.statistic
+    columns = [pl.Series(value, entry.values).fill_nan(None)]
+    if entry.margins is not None:
+        columns.append(pl.Series("margin_of_error", entry.margins))
+    return frame.with_columns(columns)
 
 
 def read_start(spec: Spec, source: Any) -> dict[str, pl.DataFrame]:
@@ -200,10 +206,8 @@ def start_digest(spec: Spec, frames: Mapping[str, pl.DataFrame]) -> dict[str, An
 
 def read_records(source: Any) -> pl.DataFrame:
     """Read records from a frame of any kind, or a Parquet or CSV file, or a run folder's; raises DataError."""
-    if isinstance(source, pl.DataFrame):
-        return source
-    if hasattr(source, "__arrow_c_stream__") or hasattr(source, "__dataframe__"):
-        return pl.DataFrame(source)
+    if not isinstance(source, str | Path):
+        return as_text(as_frame(source, "start"))
     path = Path(source)
     try:
         if path.suffix.lower() in (".parquet", ".pq"):

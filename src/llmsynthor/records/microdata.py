@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from llmsynthor.errors import DataError, Problem
+from llmsynthor.records.levels import as_text
 from llmsynthor.records.linked import Nested, nest
 from llmsynthor.spec.inputs import Column, base_columns, derived_below, target_columns
 from llmsynthor.spec.levels import Interval
@@ -40,6 +41,47 @@ def source_sets(spec: Spec, data: Sequence[Path]) -> list[dict[str, Path]]:
                 what = f"the records of {file.stem} are given twice"
                 raise DataError(Problem(where=str(file.parent), what=what, advice="keep one of the files"))
     return list(sets.values())
+
+
+def frames_of(spec: Spec, source: Any) -> dict[str, pl.DataFrame]:
+    """Give records by unit, from a file or a folder, a frame of the top unit, frames by unit, or a solution; raises DataError."""
+    source = getattr(source, "records", source)
+    if isinstance(source, str | Path):
+        path = Path(source)
+        if not path.exists():
+            advice = f"give a Parquet file, or a folder with {spec.schema.top.name}.parquet"
+            raise DataError(Problem(where=str(path), what="there are no reference records", advice=advice))
+        return {unit: read_file(file) for unit, file in source_sets(spec, [path])[0].items()}
+    given = source if isinstance(source, Mapping) else {spec.schema.top.name: source}
+    units = [unit.name for unit in spec.schema.units]
+    strange = [str(name) for name in given if name not in units]
+    if strange:
+        advice = f"name the frames after the units: {', '.join(units)}"
+        raise DataError(Problem(where="records", what="there is no such unit", found=", ".join(strange), advice=advice))
+    return {name: as_text(as_frame(frame, f"records of {name}")) for name, frame in given.items()}
+
+
+def as_frame(given: Any, where: str) -> pl.DataFrame:
+    """Take a frame of any kind (polars, pandas, Arrow); raises DataError for what is none."""
+    if isinstance(given, pl.DataFrame | pl.LazyFrame):
+        return given.lazy().collect()
+    if hasattr(given, "__arrow_c_stream__") or hasattr(given, "__dataframe__"):
+        return pl.DataFrame(given)
+    problem = Problem(
+        where=where, what="it is no frame", found=type(given).__name__, advice="give a data frame or a path"
+    )
+    raise DataError(problem)
+
+
+def read_file(path: Path) -> pl.DataFrame:
+    """Read a whole Parquet or CSV file; raises DataError."""
+    try:
+        return pl.read_csv(path, infer_schema_length=None) if path.suffix.lower() == ".csv" else pl.read_parquet(path)
+    except (OSError, pl.exceptions.PolarsError) as cause:
+        problem = Problem(
+            where=str(path), what=f"the records cannot be read ({str(cause)[:120]})", advice="finish the run first"
+        )
+        raise DataError(problem) from cause
 
 
 def _files(path: Path, units: Sequence[str]) -> list[Path]:

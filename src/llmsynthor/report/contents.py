@@ -136,7 +136,8 @@ def _command(manifest: dict[str, Any]) -> str:
     words = ["llmsynthor", "synthesize", "spec/spec.yaml"]
     for name, value in given.items():
         if value is not None:
-            words += [f"--{name.replace('_', '-')}", str(value)]
+            option = name.replace("_", "-")
+            words += [f"--{'' if value else 'no-'}{option}"] if isinstance(value, bool) else [f"--{option}", str(value)]
     return shlex.join([*words, "--out", "."])
 
 

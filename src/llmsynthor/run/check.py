@@ -1,7 +1,7 @@
 """All that `llmsynthor check` finds before any call: contradictions, disagreements of sources, and what a run will ask."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from llmsynthor.aims.aims import set_aims
 from llmsynthor.aims.feasibility import Contradiction, find_across, find_broken_rules
@@ -37,12 +37,7 @@ def examine(spec: Spec, llm: str | None = None) -> Examined:
     found = [*warnings(spec), *_disagreements(aims.disagreements)]
     found += [_contradiction(contradiction) for contradiction in find_across(aims)]
     settings, words = spec.settings, llm or spec.settings.llm or "local"
-    options = Options(
-        records=settings.records or 1,
-        align=settings.align or "exact",
-        iterations=settings.iterations,
-        estimate=settings.estimate is not False,
-    )
+    options = Options(records=settings.records or 1, **asdict(settings.method))
     questions = most_questions(aims) if options.estimates else 0
     calls = expected_calls(spec, options, llm=words != "none", questions=questions)
     model = f"local:{DEFAULT}" if words == "local" else words

@@ -27,6 +27,7 @@ from llmsynthor.llm.ledger import Recorded
 from llmsynthor.spec.schema import Derived
 from llmsynthor.synthesis.journal import Journal
 from llmsynthor.synthesis.outcome import Options, leaned_towards
+from llmsynthor.synthesis.stop import StopReason
 
 GROUPS = 3
 
@@ -40,6 +41,7 @@ class Believed:
     estimations: tuple[Estimation, ...] = ()
     compositions: tuple[Composition, ...] = ()
     ended: str = ""
+    stop: StopReason | None = None
 
 
 def questions(aims: Aims) -> int:
@@ -74,7 +76,7 @@ def _grouped(aims: Aims, options: Options, model: Recorded | None, journal: Jour
     except AnswerError:
         return Believed(aims=aims, groups=given)
     except BudgetError as spent:
-        return Believed(aims=aims, groups=given, ended=str(spent))
+        return Believed(aims=aims, groups=given, ended=str(spent), stop=StopReason.BUDGET_SPENT)
     known = {frozenset(group.variables) for group in given}
     return Believed(aims=aims, groups=(*given, *(group for group in asked if frozenset(group.variables) not in known)))
 

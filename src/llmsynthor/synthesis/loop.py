@@ -25,6 +25,7 @@ from llmsynthor.synthesis.believing import Believed, believe, questions
 from llmsynthor.synthesis.journal import Journal
 from llmsynthor.synthesis.outcome import Notify, Options, Outcome, expected_calls
 from llmsynthor.synthesis.proposing import Proposed, propose
+from llmsynthor.synthesis.stop import StopReason
 
 Frames = Mapping[str, pl.DataFrame]
 
@@ -97,7 +98,8 @@ def _align(aims: Aims, options: Options, journal: Journal, start: Start | None) 
 def _as_proposed(believed: Believed, proposed: Proposed, options: Options, journal: Journal) -> Outcome:
     reason = proposed.ended or f"the {options.rounds} iterations set for the loop are used up"
     outcome = _outcome(believed, proposed.roster, None, reason, journal)
-    return replace(outcome, proposals=proposed.proposals)
+    stop = proposed.stop or StopReason.ITERATIONS_USED
+    return replace(outcome, proposals=proposed.proposals, stop=stop)
 
 
 def _outcome(believed: Believed, roster: Roster, result: Aligned | None, reason: str, journal: Journal) -> Outcome:

@@ -12,34 +12,22 @@ from llmsynthor.alignment.results import Report
 from llmsynthor.dependence.estimation import Estimation
 from llmsynthor.dependence.groups import Group
 from llmsynthor.dependence.kin.beliefs import Composition
+from llmsynthor.options import Method
 from llmsynthor.population.encode import Starting
 from llmsynthor.population.roster import Roster
 from llmsynthor.proposals.proposal import Proposal
 from llmsynthor.spec.specification import Spec
 from llmsynthor.spec.targets import Table
+from llmsynthor.synthesis.stop import StopReason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """How a synthesis runs; `iterations` None takes the default of the mode."""
+class Options(Method):
+    """A method, and what it makes: `records` of the top unit from a seed, on so many threads."""
 
     records: int
     seed: int = 0
-    align: Literal["exact", "none"] = "exact"
-    iterations: int | None = None
-    proposals: int = 5
-    temperature: float = 0.7
     workers: int | None = None
-    estimate: bool = True
-
-    @property
-    def rounds(self) -> int:
-        return self.iterations if self.iterations is not None else 100 if self.align == "none" else 2
-
-    @property
-    def estimates(self) -> bool:
-        """Whether a model estimates missing tables: the loop of the paper alone does not."""
-        return self.estimate and self.align == "exact"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +72,7 @@ class Outcome:
     history: tuple[Step, ...]
     report: Report | None
     stop_reason: str
+    stop: StopReason | None = None
     disagreements: tuple[Disagreement, ...] = ()
     contradictions: tuple[Contradiction, ...] = ()
     starting: Starting | None = None

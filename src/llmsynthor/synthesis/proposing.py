@@ -21,6 +21,7 @@ from llmsynthor.proposals.wholes import Asked, Whole, missing_cells, propose_who
 from llmsynthor.synthesis.believing import Believed
 from llmsynthor.synthesis.journal import Journal, mean
 from llmsynthor.synthesis.outcome import Options
+from llmsynthor.synthesis.stop import StopReason
 
 ALIGNED = 0.005
 """The paper's loop ends when on average less than this share of a table's records is missing."""
@@ -37,11 +38,12 @@ SCALE = 1_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposed:
-    """Records drawn from proposals, what became of each proposal, and why the loop ended."""
+    """Records drawn from proposals, what became of each proposal, and why the loop ended before its iterations did."""
 
     roster: Roster
     proposals: tuple[Proposal, ...] = ()
     ended: str = ""
+    stop: StopReason | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +66,7 @@ class _Loop:
 
 def propose(believed: Believed, options: Options, model: Recorded | None, journal: Journal) -> Proposed:
     """Ask, draw and merge, iteration by iteration."""
-    state = Proposed(roster=Roster.empty(believed.aims.layout), ended=believed.ended)
+    state = Proposed(roster=Roster.empty(believed.aims.layout), ended=believed.ended, stop=believed.stop)
     if model is None or believed.ended:
         return state
     loop, dropped = _Loop(believed=believed, options=options, model=model, journal=journal), 0
@@ -76,7 +78,7 @@ def propose(believed: Believed, options: Options, model: Recorded | None, journa
             break
         if missing < ALIGNED or len(state.roster) >= options.records:
             said = f"after {iteration - 1} iterations nothing is missing any more ({missing:.1%} of the records)"
-            return replace(state, ended=said)
+            return replace(state, ended=said, stop=StopReason.NOTHING_MISSING)
         journal.tell("proposals", iteration, missing)
         try:
             state = _added(loop, state, iteration, found)
@@ -84,9 +86,10 @@ def propose(believed: Believed, options: Options, model: Recorded | None, journa
         except AnswerError:
             dropped += 1
             if dropped >= MOST_DROPPED:
-                state = replace(state, ended=f"{dropped} plans in a row were unusable; a larger model may do better")
+                said = f"{dropped} plans in a row were unusable; a larger model may do better"
+                state = replace(state, ended=said, stop=StopReason.ANSWERS_UNUSABLE)
         except BudgetError as spent:
-            state = replace(state, ended=str(spent))
+            state = replace(state, ended=str(spent), stop=StopReason.BUDGET_SPENT)
         _note(loop, state, iteration)
         if state.ended:
             break

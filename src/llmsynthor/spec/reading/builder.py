@@ -1,10 +1,12 @@
 """From a document that has the right shape to a Spec that makes sense; collects every problem on the way."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
-from llmsynthor.errors import Problem
+from llmsynthor.errors import Problem, SpecError
+from llmsynthor.options import Budget, Method, changed
 from llmsynthor.spec.expressions import Expression, ExpressionError, parse
 from llmsynthor.spec.levels import Interval
 from llmsynthor.spec.reading.dependencies import read_dependencies
@@ -30,7 +32,7 @@ from llmsynthor.spec.reading.tables import read_target
 from llmsynthor.spec.rules import Rule
 from llmsynthor.spec.schema import Category, Coded, Derived, Numeric, Schema, Text, Unit, Variable
 from llmsynthor.spec.specification import Settings, Spec
-from llmsynthor.spec.targets import Target
+from llmsynthor.spec.targets import Statistic, Target
 
 
 @dataclass(slots=True)
@@ -53,7 +55,7 @@ class Builder:
         self.problems += circle_problems(schema)
         targets = self.targets(document.targets, schema)
         rules = tuple(rule for k, part in enumerate(document.rules) for rule in self.rules(k, part, schema))
-        settings = Settings(**document.synthesis.model_dump())
+        settings = self.settings(document.synthesis.model_dump())
         return Spec(
             name=document.name,
             context=document.context,
@@ -65,6 +67,14 @@ class Builder:
             settings=settings,
             notes=tuple(problem for problem in self.problems if problem.severity == "warning"),
         )
+
+    def settings(self, said: Mapping[str, Any]) -> Settings:
+        try:
+            method, budget = changed(Method(), said), changed(Budget(), said)
+        except SpecError as error:
+            self.problems += [replace(problem, where=f"synthesis.{problem.where}") for problem in error.problems]
+            return Settings()
+        return Settings(records=said["records"], seed=said["seed"], llm=said["llm"], method=method, budget=budget)
 
     def unit(self, name: str, part: UnitPart) -> Unit:
         where = f"units.{name}"
@@ -134,7 +144,8 @@ class Builder:
             universe = self.universe(where, part, schema)
             target = read_target(part, where, schema, self.folder, universe, self.problems)
             if target is not None:
-                found.append(replace(target, number=number))
+                own = target.name if part.name else _free_name(target, {other.name for other in found})
+                found.append(replace(target, number=number, name=own))
                 places[number] = Place(where=where, schema=schema, unit=part.unit, problems=self.problems)
                 given |= {number: part.given} if part.given is not None else {}
         return tuple(resolve_given(found, given, places)) if given else tuple(found)
@@ -162,6 +173,15 @@ class Builder:
 
     def problem(self, where: str, what: str, advice: str, found: str | None = None) -> None:
         self.problems.append(Problem(where=where, what=what, found=found, advice=advice))
+
+
+def _free_name(target: Target, taken: Set[str]) -> str:
+    """The name of a target that was given none, told apart from those before it."""
+    names = [target.name]
+    if isinstance(target, Statistic):
+        names.append(f"{target.statistic} of {target.variable}" + (f" by {', '.join(target.by)}" if target.by else ""))
+    names += [f"{names[-1]} ({number})" for number in range(2, len(taken) + 3)]
+    return next(name for name in names if name not in taken)
 
 
 def _parents_first(units: list[Unit]) -> tuple[Unit, ...]:

@@ -1,8 +1,10 @@
 """The shape of spec.yaml, as pydantic models: the edge where untrusted input is read."""
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, create_model, model_validator
+
+from llmsynthor.options import Budget, Method, key_of, kind_of, options_of
 
 
 class Part(BaseModel):
@@ -153,17 +155,26 @@ RuleEntry = Annotated[
 ]
 
 
-class SettingsPart(Part):
+class RunPart(Part):
     records: int | None = Field(default=None, ge=1)
     seed: int | None = Field(default=None, ge=0)
     llm: str | None = None
-    align: Literal["exact", "none"] | None = None
-    max_calls: int | None = Field(default=None, ge=0)
-    max_seconds: float | None = Field(default=None, ge=0)
-    iterations: int | None = Field(default=None, ge=0)
-    proposals: int | None = Field(default=None, ge=1, le=20)
-    temperature: float | None = Field(default=None, ge=0, le=2)
-    estimate: bool | None = None
+
+
+def _settings() -> type[RunPart]:
+    """The `synthesis:` section: what is made, and every option of `Method` and `Budget`, under its key and with its limits."""
+    shapes: dict[str, Any] = {}
+    for group in (Method, Budget):
+        for option in options_of(group):
+            limits = Field(default=None, ge=option.metadata["low"], le=option.metadata["high"])
+            shapes[key_of(option)] = (kind_of(group, option) | None, limits)
+    return create_model("SettingsPart", __base__=RunPart, **shapes)
+
+
+if TYPE_CHECKING:
+    SettingsPart = RunPart
+else:
+    SettingsPart = _settings()
 
 
 class DependenciesPart(Part):

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -12,6 +13,8 @@ import polars as pl
 from pydantic import ValidationError
 
 from llmsynthor.errors import Problem, SpecError
+from llmsynthor.options import written
+from llmsynthor.spec.drafts import RuleDraft, TargetDraft, UnitDraft
 from llmsynthor.spec.levels import Interval, Level
 from llmsynthor.spec.reading.builder import Builder
 from llmsynthor.spec.reading.dependencies import write_dependencies
@@ -19,7 +22,7 @@ from llmsynthor.spec.reading.document import Document
 from llmsynthor.spec.reading.yaml_text import read_yaml, write_yaml
 from llmsynthor.spec.rules import Rule
 from llmsynthor.spec.schema import Category, Derived, Numeric, Text, Unit, Variable
-from llmsynthor.spec.specification import Settings, Spec
+from llmsynthor.spec.specification import Spec
 from llmsynthor.spec.targets import Statistic, Table, Target
 
 LISTS = ("targets", "rules")
@@ -29,19 +32,21 @@ UNION_NAMES = ("category", "integer", "number", "text", "a name", "a rule", "an 
 HINTS = {
     "median": "write `quantile: VARIABLE` and `probability: 0.5`",
     "require": "say what must not be: `forbid: \"not (...)\"`",
-    "where": "say which records a table is about with `universe`",
     "weight": "give `importance`, or a column of margins with `margin_of_error`",
 }
 """Keys that people write for others."""
 
-SETTINGS = tuple(Settings.__dataclass_fields__)
 
-
-def load(source: str | Path | Mapping[str, Any]) -> Spec:
+def load(source: str | os.PathLike[str] | Mapping[str, Any] | Spec) -> Spec:
     """Read a spec from a YAML file, or from a mapping whose tables may be data frames.
 
     Raises SpecError that holds every problem found, each with its place, the value found and what to do.
+
+    >>> load({"llmsynthor": 1, "units": {"toss": {"variables": {"side": {"kind": "category", "levels": ["head", "tail"]}}}}})
+    <Spec "": 1 unit (toss), 0 targets, 0 rules>
     """
+    if isinstance(source, Spec):
+        return source
     if isinstance(source, Mapping):
         return _build(dict(source), Path(), "spec")
     path = Path(source)
@@ -55,6 +60,38 @@ def load(source: str | Path | Mapping[str, Any]) -> Spec:
         )
         raise SpecError(problem) from cause
     return _build(read_yaml(text, where=str(path)), path.parent, str(path))
+
+
+def load_drafts(said: Mapping[str, Any]) -> Spec:
+    """Build a spec of the drafts that Python code says; raises SpecError that holds every problem.
+
+    What is no draft where one should be goes on as it is: the checks say so, under its number.
+    """
+    drafts = list(said.get("units", ()))
+    units = {getattr(draft, "name", f"[{k}]"): _said(draft, UnitDraft) for k, draft in enumerate(drafts)}
+    names = [getattr(draft, "name", None) for draft in drafts]
+    advice = "give each unit a name of its own"
+    problems = [
+        Problem(where=f"units.{name}", what="a unit is given twice", advice=advice)
+        for name in units
+        if names.count(name) > 1
+    ]
+    lists = {
+        "targets": [_said(draft, TargetDraft) for draft in said.get("targets", ())],
+        "rules": [_said(draft, RuleDraft) for draft in said.get("rules", ())],
+    }
+    rest = {key: part for key, part in said.items() if key not in ("units", *LISTS) and part is not None}
+    try:
+        spec = _build({"llmsynthor": 1, **rest, "units": units, **lists}, Path(), "spec")
+    except SpecError as error:
+        raise SpecError(*problems, *error.problems) from error
+    if problems:
+        raise SpecError(*problems)
+    return spec
+
+
+def _said(draft: Any, kind: type[UnitDraft] | type[TargetDraft] | type[RuleDraft]) -> Any:
+    return dict(draft.document) if isinstance(draft, kind) else draft
 
 
 def _build(raw: Any, folder: Path, where: str) -> Spec:
@@ -167,7 +204,8 @@ def _table_file(number: int, target: Target) -> str:
 
 
 def _document(spec: Spec) -> dict[str, Any]:
-    settings = {name: getattr(spec.settings, name) for name in SETTINGS if getattr(spec.settings, name) is not None}
+    said = {name: getattr(spec.settings, name) for name in ("records", "seed", "llm")}
+    said |= written(spec.settings.method, spec.settings.budget)
     dependencies = write_dependencies(spec.dependencies)
     return {
         "llmsynthor": 1,
@@ -178,7 +216,7 @@ def _document(spec: Spec) -> dict[str, Any]:
         "rules": [_rule(rule) for rule in spec.rules],
         "scenario": spec.scenario,
         **({"dependencies": dependencies} if dependencies else {}),
-        "synthesis": settings,
+        "synthesis": {key: value for key, value in said.items() if value is not None},
     }
 
 

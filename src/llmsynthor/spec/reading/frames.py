@@ -1,196 +1,89 @@
-"""The numbers of a target as a frame of texts, from rows in the spec, a file or a data frame; its columns by the spec's names."""
+"""Tables as other libraries have them: frames of any kind, pandas Series and crosstabs, as one long frame of texts."""
 
-from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import product
 from typing import Any
 
 import polars as pl
 
-from llmsynthor.spec.labels import is_total
-from llmsynthor.spec.reading.csv_text import OddFileError, read_csv
-from llmsynthor.spec.reading.document import TargetPart
-from llmsynthor.spec.reading.place import Place
-from llmsynthor.spec.schema import Category, Text
 
-SHARES = ("share", "percent", "percentage", "per cent", "per_cent", "pct", "%", "prozent", "anteil", "proportion", "shares")
-"""Names of value columns that hold parts of a whole, however large the whole is."""
+def long_frame(table: Any, *, columns: Sequence[str] | None = None, value: str | None = None) -> pl.DataFrame | None:
+    """Give a table in the long format, every column as text; None for what is no table.
 
+    The indices of a pandas Series, and those of a frame whose columns have a name too (a crosstab), name the variables, unless
+    `columns` does; their values stand under `value`, "share" where they add up to one, "count" otherwise. Raises ValueError
+    with a sentence where a variable has no name.
 
-def is_statistic(part: TargetPart) -> bool:
-    return part.mean is not None or part.total is not None or part.quantile is not None
-
-
-def is_share(part: TargetPart, value: str) -> bool:
-    """Whether the values are shares, by the name of their column."""
-    return "share" in (part.value, value) or value.casefold() in SHARES
-
-
-def read_frame(part: TargetPart, folder: Path, place: Place) -> pl.DataFrame | None:
-    """Read all columns as text, under the spec's names where only capitals differ; the empty frame is a problem."""
-    frame = _from_cells(part.cells, place) if part.cells is not None else _from_table(part, folder, place)
-    if frame is not None and frame.is_empty():
-        place.problem("the table is empty", "give at least one row")
-        return None
-    return _renamed(frame, part, place) if frame is not None else None
-
-
-def _from_cells(cells: Sequence[Mapping[str, Any]], place: Place) -> pl.DataFrame | None:
-    names = list(dict.fromkeys(name for row in cells for name in row))
-    for number, row in enumerate(cells):
-        missing = [name for name in names if name not in row]
-        if missing:
-            place.problem(
-                "a row lacks columns that others have",
-                "give every row the same columns",
-                ", ".join(missing),
-                row=number,
-            )
-            return None
-    return pl.DataFrame({name: pl.Series([_as_text(row[name]) for row in cells], dtype=pl.String) for name in names})
-
-
-def _as_text(value: Any) -> str | None:
-    if isinstance(value, bool):
-        return f"{value} (YAML reads yes and no as truth values: put the word in quotes)"
-    return None if value is None else str(value)
-
-
-def _from_table(part: TargetPart, folder: Path, place: Place) -> pl.DataFrame | None:
-    table = part.table
-    if isinstance(table, pl.DataFrame):
-        return table.cast(pl.String)
+    >>> long_frame(pl.DataFrame({"age": [3], "count": [5]})).rows()
+    [('3', '5')]
+    """
+    if isinstance(table, pl.DataFrame | pl.LazyFrame):
+        return table.lazy().collect().cast(pl.String)
+    if hasattr(table, "items") and hasattr(table, "index") and not hasattr(table, "columns"):
+        names = _names(columns or table.index.names)
+        return _of_cells(((_key(key), number) for key, number in table.items()), names, value)
+    if hasattr(table, "itertuples"):
+        return _of_pandas(table, columns, value)
     if hasattr(table, "__arrow_c_stream__"):
         return pl.DataFrame(table).cast(pl.String)
-    if not isinstance(table, str | Path):
-        place.problem("a table is a file or a data frame", "give a path", type(table).__name__)
+    if isinstance(table, Mapping):
+        return pl.DataFrame({name: [as_text(entry) for entry in column] for name, column in table.items()})
+    return None
+
+
+def _of_pandas(table: Any, columns: Sequence[str] | None, value: str | None) -> pl.DataFrame:
+    if any(name is not None for name in table.columns.names):
+        names = _names(columns or [*table.index.names, *table.columns.names])
+        rows, across = list(table.index), list(table.columns)
+        numbers = (number for row in table.itertuples(index=False, name=None) for number in row)
+        keys = ((*_key(row), *_key(column)) for row, column in product(rows, across))
+        return _of_cells(zip(keys, numbers, strict=True), names, value)
+    plain = table.reset_index() if any(name is not None for name in table.index.names) else table
+    texts = {str(name): [as_text(entry) for entry in plain[name]] for name in plain.columns}
+    return pl.DataFrame({name: pl.Series(column, dtype=pl.String) for name, column in texts.items()})
+
+
+def _of_cells(cells: Iterable[tuple[tuple[Any, ...], Any]], names: Sequence[str], value: str | None) -> pl.DataFrame:
+    listed = list(cells)
+    texts = [[as_text(entry) for entry in column] for column in zip(*(key for key, _ in listed), strict=True)]
+    numbers = [number for _, number in listed]
+    if listed and len(texts) != len(names):
+        raise ValueError(f"the table has {len(texts)} variables, and {len(names)} names: {', '.join(names)}")
+    columns = {name: pl.Series(column, dtype=pl.String) for name, column in zip(names, texts, strict=False)}
+    return pl.DataFrame(columns | {value or value_word(numbers): pl.Series(map(as_text, numbers), dtype=pl.String)})
+
+
+def value_word(values: Iterable[Any]) -> str:
+    """What numbers without a name are: shares where they add up to one, else counts.
+
+    >>> value_word([0.25, 0.75]), value_word([1, 3])
+    ('share', 'count')
+    """
+    try:
+        numbers = [float(number) for number in values]
+    except (TypeError, ValueError):
+        return "count"
+    return "share" if abs(sum(numbers) - 1) < 1e-6 and len(numbers) > 1 else "count"
+
+
+def _key(key: Any) -> tuple[Any, ...]:
+    return key if isinstance(key, tuple) else (key,)
+
+
+def _names(names: Sequence[Any]) -> list[str]:
+    if any(name is None for name in names):
+        raise ValueError("an index without a name does not say which variable it is: name it, or give columns=[…]")
+    return [str(name) for name in names]
+
+
+def as_text(value: Any) -> str | None:
+    """A value as a cell of a table: what is missing in any library is None.
+
+    >>> as_text(float("nan")), as_text(16), as_text("Male")
+    (None, '16', 'Male')
+    """
+    if isinstance(value, str):
+        return value
+    if value is None or type(value).__name__ in ("NAType", "NaTType") or bool(value != value):  # noqa: PLR0124  (NaN)
         return None
-    path = folder / table
-    try:
-        if path.exists() and not path.is_file():
-            raise OSError("it is no file")
-        if path.suffix.lower() in (".parquet", ".pq"):
-            return pl.read_parquet(path, glob=False).cast(pl.String)
-        return read_csv(path, _expected(part, place), place.warn)
-    except OddFileError as odd:
-        place.problem(f"the table cannot be read: {odd.what}", odd.advice, f"{path}: {odd.found}")
-    except (OSError, ValueError, pl.exceptions.PolarsError) as cause:
-        first = (str(cause).splitlines() or [""])[0][:160]
-        place.problem(
-            f"the table cannot be read ({first})", "correct the path or the file; CSV in UTF-8 or Parquet", str(path)
-        )
-    return None
-
-
-def _expected(part: TargetPart, place: Place) -> list[str]:
-    """Names that the columns may have."""
-    schema, unit = place.schema, place.schema[place.unit]
-    above = [f"{other.name}.{variable.name}" for other in schema.ancestors(unit.name) for variable in other.variables]
-    own = [variable.name for variable in (*unit.variables, *(derived.variable for derived in unit.derived))]
-    return [*own, *above, *(part.by or []), *([part.margin_of_error] if part.margin_of_error else []), *candidates(part)]
-
-
-def candidates(part: TargetPart) -> list[str]:
-    """Names that the value column may have, the likeliest first."""
-    statistic = "mean" if part.mean is not None else "total" if part.total is not None else "quantile"
-    own = [statistic, "value"] if is_statistic(part) else ["count", *SHARES]
-    return [*([part.value] if part.value else []), *own]
-
-
-def _renamed(frame: pl.DataFrame, part: TargetPart, place: Place) -> pl.DataFrame:
-    """Take a column for the one that the spec names where they differ in capitals alone."""
-    known = {name.casefold(): name for name in reversed(_expected(part, place))}
-    exact = set(known.values()) & set(frame.columns)
-    names = {}
-    for name in frame.columns:
-        meant = known.get(name.strip().casefold())
-        if meant is not None and meant not in exact and meant not in names.values():
-            names[name] = meant
-    return frame.rename(names)
-
-
-def value_column(part: TargetPart, frame: pl.DataFrame, place: Place) -> str | None:
-    """Find the column of the values."""
-    names = candidates(part)
-    found = next((name for name in names if name in frame.columns), None)
-    if found is None and (wide := _wide(frame, place)):
-        variable, levels = wide
-        place.problem(
-            f"the table is wide: columns are levels of {variable}",
-            f"make it long: a row for each cell, with a column {variable} and one for the value; leave totals out",
-            ", ".join(levels[:8]),
-        )
-    elif found is None:
-        advice = f'name the value column with "value"; the table has: {", ".join(frame.columns)}'
-        shown = [part.value] if part.value else []
-        shown += names[len(shown) : len(shown) + 2]
-        place.problem("the value column is missing", advice, " or ".join(shown))
-    return found
-
-
-def _wide(frame: pl.DataFrame, place: Place) -> tuple[str, list[str]] | None:
-    """A variable whose levels are the names of columns."""
-    for variable in place.schema[place.unit].coded:
-        levels = [name for name in frame.columns if isinstance(variable, Category) and name in variable.levels]
-        if len(levels) > 1:
-            return variable.name, levels
-    return None
-
-
-def known_columns(columns: Sequence[str], frame: pl.DataFrame, place: Place) -> bool:
-    """Say for each column that is no variable what to do."""
-    known = True
-    for name in columns:
-        try:
-            _, variable = place.schema.find(place.unit, name)
-        except KeyError:
-            _unknown_column(name, frame, place)
-            known = False
-            continue
-        if isinstance(variable, Text) or name not in frame.columns:
-            place.problem(
-                "this column cannot be tabulated", "use a category, an integer or a number that the table has", name
-            )
-            known = False
-    return known
-
-
-def _unknown_column(name: str, frame: pl.DataFrame, place: Place) -> None:
-    unit = place.schema[place.unit]
-    names = [variable.name for variable in (*unit.variables, *(derived.variable for derived in unit.derived))]
-    close = get_close_matches(name, names, 1)
-    above = [other.name for other in place.schema.ancestors(unit.name) if _has(place, other.name, name)]
-    advice = f'did you mean "{close[0]}"?' if close else f"{place.unit} has: {', '.join(names)}"
-    shown = name
-    if above:
-        advice = f'it is one of {above[0]}: call the column "{above[0]}.{name}"'
-    elif not close and frame.height > 1 and len(set(frame.columns)) > 1 and not _constant(frame, name):
-        advice = f"rename it in the header, or remove the column; {advice}"
-    elif not close and _constant(frame, name):
-        shown = f"{name}, {frame[name][0]} in every row"
-        advice = f"remove the column, since it is the same in every row; {advice}"
-    place.problem("a column is no variable", advice, shown)
-
-
-def _constant(frame: pl.DataFrame, name: str) -> bool:
-    return frame.height > 1 and name in frame.columns and frame[name].n_unique() == 1
-
-
-def _has(place: Place, unit: str, name: str) -> bool:
-    try:
-        place.schema[unit].variable(name)
-    except KeyError:
-        return False
-    return True
-
-
-def total_rows(frame: pl.DataFrame, columns: Sequence[str], place: Place) -> list[tuple[int, str]]:
-    """Rows whose label means the sum of others, where that is no level."""
-    found: dict[int, str] = {}
-    for name in columns:
-        _, variable = place.schema.find(place.unit, name)
-        levels = variable.levels if isinstance(variable, Category) else ()
-        for row, text in enumerate(frame[name].to_list()):
-            if text is not None and text.strip() not in levels and is_total(text):
-                found.setdefault(row, text.strip())
-    return sorted(found.items())
+    return str(value)

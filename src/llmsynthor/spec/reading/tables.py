@@ -10,7 +10,7 @@ from llmsynthor.errors import Problem
 from llmsynthor.spec.expressions import Expression
 from llmsynthor.spec.reading.cells import Cell, cell_problems, read_cells, read_values
 from llmsynthor.spec.reading.document import TargetPart
-from llmsynthor.spec.reading.frames import (
+from llmsynthor.spec.reading.columns import (
     SHARES,
     is_share,
     is_statistic,
