@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmsynthor.aims.cuts import Cut, cut_derived, cut_variable, named_levels
+from llmsynthor.aims.derived import flat_goals
 from llmsynthor.aims.goals import Goal, Goals, bring_table, bring_to_grid, table_levels
-from llmsynthor.aims.grid import Axis, Grid, build_grid
+from llmsynthor.aims.grid import Axis, Grid
 from llmsynthor.aims.layout import Column, Layout, Place, flag_axis
 from llmsynthor.aims.projection import OUTSIDE, Projection, membership, pack, project_columns, project_condition
 from llmsynthor.aims.reconcile import Disagreement, reconcile
@@ -75,12 +76,13 @@ def with_beliefs(aims: Aims, weights: Mapping[str, Floats]) -> Aims:
 
 def set_aims(spec: Spec) -> Aims:
     """Lay out the units of a spec and bring its targets and rules onto them."""
-    return _of_trees(spec) if spec.schema.is_nested else _of_rows(spec)
+    own = flat_goals(spec) if len(spec.schema.units) == 1 else None
+    return _of_trees(spec) if own is None else _of_rows(spec, own)
 
 
-def _of_rows(spec: Spec) -> Aims:
-    """One unit whose aims read nothing but its own variables."""
-    goals, disagreements = reconcile_sources(bring_to_grid(spec, build_grid(spec, spec.schema.top)))
+def _of_rows(spec: Spec, own: Goals) -> Aims:
+    """One unit whose aims read nothing but its own variables, or what is a function of their codes."""
+    goals, disagreements = reconcile_sources(own)
     columns = tuple(Column(axis=axis) for axis in goals.grid.axes)
     layout = Layout(schema=spec.schema, columns=(columns,), order=(), values={})
     return Aims(spec=spec, layout=layout, cuts={}, goals=(goals,), own=(goals,), broken=(), disagreements=disagreements)
@@ -278,7 +280,7 @@ def _own_goals(spec: Spec, layout: Layout, number: int, wide: Goals) -> Goals:
     statistics = [
         t
         for t in spec.targets
-        if not isinstance(t, Table) and t.unit == unit.name and t.variable in own and set(t.by) <= own
+        if not isinstance(t, Table) and t.unit == unit.name and {*t.by, *t.variables} <= own
         if t.universe is None or _own_names(unit, t.universe) is not None
     ]
     part = replace(spec, targets=(*tables, *_margins(wide, tables, own), *statistics), rules=tuple(rules))

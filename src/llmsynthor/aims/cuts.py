@@ -1,6 +1,6 @@
 """Where the variables of nested units are cut: by tables of any unit, by rules, universes and derived variables."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmsynthor.aims.density import Density, atom_cuts, smooth_density
-from llmsynthor.aims.grid import DEFAULT_CELLS, UNIT_CELLS, Axis, quantile_cuts
-from llmsynthor.spec.expressions import Aggregate, Expression, Node, Operation, Reference, cut_points
+from llmsynthor.aims.grid import DEFAULT_CELLS, SECOND_CELLS, UNIT_CELLS, Axis, even_cuts, has_seconds, quantile_cuts
+from llmsynthor.spec.expressions import Aggregate, Expression, Lookup, Node, Operation, Reference, cut_points, nodes
 from llmsynthor.spec.levels import Interval
 from llmsynthor.spec.schema import Category, Coded, Numeric, Unit
 from llmsynthor.spec.specification import Spec
@@ -19,7 +19,7 @@ Floats = NDArray[np.float64]
 
 UNEVEN = 50.0
 
-COPYING = ("first", "min", "max", "previous")
+COPYING = ("first", "last", "min", "max", "previous")
 """Functions over children that give one of their values: a cut of the result is a cut of the variable."""
 
 THIS, OTHER = Reference(None, "this"), Reference(None, "other")
@@ -63,8 +63,10 @@ def cut_variable(variable: Coded, spec: Spec, unit: Unit) -> Cut:
     counts = any(child.count == variable.name for child in spec.schema.children(unit.name))
     if counts or (computed and whole):
         points |= {float(value) for value in range(int(low), int(np.ceil(high)))}
+    elif has_seconds(variable.name, spec, unit):
+        points |= set(even_cuts(variable, SECOND_CELLS))
     elif not points and not computed:
-        points |= set(_even(variable))
+        points |= set(even_cuts(variable, DEFAULT_CELLS))
     breaks = [low, *sorted(point for point in points if low < point < high), high]
     density = table_density(variable, spec, unit)
     if computed and not whole:
@@ -87,11 +89,6 @@ def _representatives(axis: Axis, density: Density, *, integer: bool) -> Floats:
     low, high = axis.breaks[:-1], axis.breaks[1:]
     middle = density.inside(low, high, np.full(axis.size, 0.5))
     return np.asarray(np.clip(np.floor(middle), np.ceil(low), np.ceil(high) - 1)) if integer else middle
-
-
-def _even(variable: Numeric) -> list[float]:
-    edges = np.linspace(variable.range.low, variable.range.high, DEFAULT_CELLS + 1)[1:-1]
-    return [float(edge) for edge in np.unique(np.ceil(edges) if variable.integer else edges)]
 
 
 def named_levels(name: str, spec: Spec, unit: Unit) -> Iterator[Interval]:
@@ -127,7 +124,7 @@ def _expression_points(variable: Coded, spec: Spec, unit: Unit, seen: frozenset[
     points, computed = set[float](), False
     for owner, expression in expressions_of(spec):
         tree = _simplified(expression.tree, owner, variable.name, unit)
-        if not any(node == THIS for node in _below(tree)):
+        if not any(node == THIS for node in nodes(tree)):
             continue
         copies = [derived for derived in owner.derived if derived.expression == expression] if tree == THIS else []
         if copies:
@@ -159,16 +156,9 @@ def _simplified(node: Node, owner: Unit, name: str, unit: Unit) -> Node:
         return THIS if operand == THIS and node.function in COPYING else Aggregate(node.function, operand)
     if isinstance(node, Operation):
         return Operation(node.symbol, tuple(_simplified(operand, owner, name, unit) for operand in node.operands))
+    if isinstance(node, Lookup):
+        return replace(node, keys=tuple(_simplified(key, owner, name, unit) for key in node.keys))
     return node
-
-
-def _below(node: Node) -> Iterator[Node]:
-    yield node
-    parts: Iterable[Node] = (
-        node.operands if isinstance(node, Operation) else (node.operand,) if isinstance(node, Aggregate) else ()
-    )
-    for part in parts:
-        yield from _below(part)
 
 
 def table_density(variable: Numeric, spec: Spec, unit: Unit) -> Density:

@@ -52,7 +52,7 @@ def find_contradictions(goals: Goals, suspects: Iterable[str], *, records: int |
     """
     terrain = flat_terrain(goals.grid, Schema(units=(goals.grid.unit,)))
     statements: list[Statement | None] = [tabled(goal, terrain) for goal in goals.given]
-    for moment in goals.moments:
+    for moment in (m for m in goals.moments if m.target.statistic in ("mean", "total")):
         population = moment.population or (float(records) if records else None)
         statements.append(averaged(moment.target, moment.values, population, terrain))
     statements += [averaged(quantile.target, None, None, terrain) for quantile in goals.quantiles]
@@ -64,7 +64,7 @@ def find_contradictions(goals: Goals, suspects: Iterable[str], *, records: int |
 def find_across(aims: Aims, suspects: Iterable[str] | None = None) -> tuple[Contradiction, ...]:
     """Look for contradictions of the targets and rules of all units, around the named ones or all."""
     spec = aims.spec
-    if not spec.schema.is_nested:
+    if len(aims.layout.units) == 1 and not aims.cuts:
         goals = aims.own[0]
         return find_contradictions(goals, goals.names if suspects is None else suspects, records=spec.settings.records)
     terrain = nested_terrain(aims.layout, spec)

@@ -11,7 +11,8 @@ from llmsynthor.aims.grid import Axis, Grid, draw_evenly
 from llmsynthor.aims.moments import Moment, bring_moments
 from llmsynthor.aims.projection import Projection, project_columns, project_condition
 from llmsynthor.aims.quantiles import QuantileGoal, bring_quantiles
-from llmsynthor.spec.expressions import evaluate
+from llmsynthor.aims.seconds import bring_seconds
+from llmsynthor.records.evaluate import evaluate
 from llmsynthor.spec.levels import Interval, Level
 from llmsynthor.spec.rules import Rule
 from llmsynthor.spec.schema import Category
@@ -95,7 +96,8 @@ class Goals:
     @property
     def numeric(self) -> tuple[str, ...]:
         """Names of the means, totals and quantiles."""
-        return (*(m.target.name for m in self.moments), *(q.target.name for q in self.quantiles))
+        names = (*(m.target.name for m in self.moments), *(q.target.name for q in self.quantiles))
+        return tuple(dict.fromkeys(names))
 
     @property
     def given(self) -> tuple[Goal, ...]:
@@ -117,7 +119,7 @@ def bring_to_grid(spec: Spec, grid: Grid) -> Goals:
         grid=grid,
         tables=tuple(replace(goal, universe_share=_universe_share(goal, shares)) for goal in goals),
         zeros=(*(_zeros(rule, grid) for rule in rules), *(_own_zeros(goal) for goal in goals if goal.table.structural)),
-        moments=bring_moments(spec, grid),
+        moments=(*bring_moments(spec, grid), *bring_seconds(spec, grid)),
         quantiles=bring_quantiles(spec, grid),
     )
 
@@ -193,7 +195,7 @@ def _universe_share(goal: Goal, shares: Sequence[Floats]) -> float:
 
 def table_levels(table: Table, grid: Grid) -> tuple[tuple[Level, ...], ...]:
     """The levels of each column of a table, in the order in which its cells are numbered."""
-    axes = [grid.axes[grid.position(name)] for name in table.columns]
+    axes = [grid.axis(name) for name in table.columns]
     return tuple(_levels_of(axis, [cell[k] for cell in table.cells]) for k, axis in enumerate(axes))
 
 

@@ -345,7 +345,7 @@ def _count_over(joint: Joint, over: Over, rows: Rows) -> None:
         _bounded(rows, (space.above[sure], own[sure], -1.0), (cells, columns, -high), above.cells)
         return
     if isinstance(ground.levels[0], str):
-        if over.function == "first":
+        if over.function in ("first", "last"):
             _one_each(joint, over, space, rows, level=True)
         return
     _numbers_over(joint, over, space, rows)

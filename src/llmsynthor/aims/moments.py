@@ -18,7 +18,11 @@ from llmsynthor.aims.projection import Projection, project_columns
 from llmsynthor.spec.levels import Level
 from llmsynthor.spec.schema import Numeric
 from llmsynthor.spec.specification import Spec
-from llmsynthor.spec.targets import Statistic, Table, last_digit
+from llmsynthor.spec.targets import Statistic, last_digit
+from llmsynthor.spec.targets import stated_population as population_of
+
+COMPUTED_CELLS = 8
+"""Values of a derived number cannot be moved: an error of its sums is weighed in so many parts of the range of its values."""
 
 LARGEST_STEP = 3.0
 """Largest change of a tilt in one sweep, in units of one over the range of the variable."""
@@ -32,7 +36,8 @@ class Moment:
 
     `cells` (groups,) name the groups, `errors` (groups,) are margins of error, zero where none are given. `lows` and `highs` are
     the least and the largest value in each cell of the axis. A total belongs to a population of `population` records, and is
-    scaled to the records asked for; None says that it is meant for just those.
+    scaled to the records asked for; None says that it is meant for just those. A derived number has no axis of codes: its `axis`
+    is -1, its cells are its values, and `unit` is in what an error of its sums is weighed.
     """
 
     target: Statistic
@@ -45,6 +50,7 @@ class Moment:
     errors: Floats
     whole: bool
     population: float | None = None
+    unit: float = 0.0
 
     @property
     def middles(self) -> Floats:
@@ -53,6 +59,8 @@ class Moment:
     @property
     def width(self) -> float:
         """Typical distance of two cells: the unit in which an error of a mean is weighed."""
+        if self.axis < 0:
+            return self.unit
         return float(np.median(np.diff(self.middles))) if len(self.lows) > 1 else 1.0
 
     @property
@@ -71,6 +79,13 @@ class Moment:
     @property
     def is_total(self) -> bool:
         return self.target.statistic == "total"
+
+    @property
+    def room(self) -> Floats:
+        """What the sum of each group may be off: half a whole number, half a step of a derived one; shape (groups,)."""
+        if self.axis < 0:
+            return np.full(self.groups, 0.5 * self.width + 1e-9)
+        return np.full(self.groups, 0.5 + 1e-6) if self.whole else 1e-9 * np.abs(np.nan_to_num(self.values))
 
     def totals(self, records: float) -> Floats:
         """Wanted sums of the groups, zero for a mean: what the records' values less the mean add up to."""
@@ -94,28 +109,24 @@ def bring_moments(spec: Spec, grid: Grid) -> tuple[Moment, ...]:
 
 def stated_population(spec: Spec, unit: str) -> float | None:
     """The number of records that the tables of counts speak of: the most important one's total, the first among equals."""
-    tables = [
-        t for t in spec.targets if isinstance(t, Table) and (t.unit, t.value, t.universe) == (unit, "count", None)
-    ]
-    return sum(max(tables, key=lambda table: table.importance).values) if tables else None
+    return population_of(spec.targets, unit)
 
 
 def _moment(target: Statistic, grid: Grid, population: float | None) -> Moment:
-    axis = grid.position(target.variable)
+    entry, own = grid.function(target.variable), grid.axis(target.variable)
     levels = [list(dict.fromkeys(cell[k] for cell in target.cells)) for k in range(len(target.by))]
     values, errors = np.full([len(column) for column in levels], np.nan), np.zeros([len(column) for column in levels])
     margins = target.margins_of_error or (0.0,) * len(target.cells)
     for cell, value, error in zip(target.cells, target.values, margins, strict=True):
         place = tuple(column.index(level) for column, level in zip(levels, cell, strict=True))
         values[place], errors[place] = value, error
-    own = grid.axes[axis]
-    lows, highs = own.breaks[:-1], own.breaks[1:]
-    if isinstance(own.variable, Numeric) and own.variable.integer:
+    lows, highs = own.breaks[:-1], own.breaks[1:] if entry is None else own.breaks[:-1]
+    if entry is None and isinstance(own.variable, Numeric) and own.variable.integer:
         lows, highs = np.ceil(lows), np.ceil(highs) - 1
     projection = project_columns(grid, [*target.by, own.name], [*levels, own.levels], target.universe)
     return Moment(
         target=target,
-        axis=axis,
+        axis=grid.position(target.variable) if entry is None else -1,
         projection=projection,
         values=values.ravel(),
         cells=tuple(product(*levels)),
@@ -124,6 +135,27 @@ def _moment(target: Statistic, grid: Grid, population: float | None) -> Moment:
         errors=errors.ravel(),
         whole=isinstance(own.variable, Numeric) and own.variable.integer,
         population=population,
+        unit=0.0
+        if entry is None or len(lows) < 2
+        else max(float(np.diff(lows).min()), float(np.ptp(lows)) / COMPUTED_CELLS),
+    )
+
+
+def moment_of_points(
+    target: Statistic, cell: tuple[Level, ...], projection: Projection, wanted: float, points: Floats
+) -> Moment:
+    """The mean of a number that each cell of the projection fixes, in one group: `points` (cells,), weighed in ones."""
+    return Moment(
+        target=target,
+        axis=-1,
+        projection=projection,
+        values=np.array([wanted]),
+        cells=(cell,),
+        lows=points,
+        highs=points,
+        errors=np.zeros(1),
+        whole=False,
+        unit=1.0,
     )
 
 
@@ -190,7 +222,7 @@ def reach(
                 mean = 0.0 if moment.is_total else value
                 low[here], high[here] = moment.lows - mean, moment.highs - mean
                 penalty.append(1.0 / moment.width**2)
-                slack.append(0.5 + 1e-6 if moment.whole else 1e-9 * abs(value))
+                slack.append(float(moment.room[number]))
                 start.append(-totals[number])
         cell += moment.projection.size
     lowest, highest = (np.bincount(group, ends * counts, len(penalty)) + np.array(start) for ends in (low, high))

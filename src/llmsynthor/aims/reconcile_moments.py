@@ -31,6 +31,8 @@ def reconcile_moments(moments: Sequence[Moment]) -> tuple[tuple[Moment, ...], tu
     """Bring statements of the same mean or total, of the same group, to agree; returns every one that did not."""
     stated = defaultdict[Place, list[Statement]](list)
     for number, moment in enumerate(moments):
+        if moment.target.statistic not in ("mean", "total"):
+            continue
         for group in np.flatnonzero(np.isfinite(moment.values)).tolist():
             stated[_place(moment, group)].append((number, group))
     values = [moment.values.copy() for moment in moments]

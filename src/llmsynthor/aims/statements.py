@@ -172,6 +172,8 @@ def averaged(target: Statistic, brought: Floats | None, population: float | None
     """
     owners, value = _owners(target.by, target.unit), _owners([target.variable], target.unit)[0]
     near = (target.unit, terrain.schema[target.unit].parent)
+    if target.statistic not in ("mean", "total", "quantile"):
+        return None
     if any(key not in terrain.axes or key[0] not in near for key in (value, *owners)) or is_first(target.universe):
         return None
     universe = terrain.truth(target.unit, target.universe.tree) if target.universe is not None else None

@@ -1,7 +1,7 @@
 """The ground on which statements are compared: axes of every unit, functions over children among them, and what is true where."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import numpy as np
@@ -14,11 +14,14 @@ from llmsynthor.spec.expressions import (
     Aggregate,
     Expression,
     Literal,
+    Lookup,
     Node,
     Operation,
     Reference,
     cut_points,
     nodes,
+    operands,
+    substitute,
     walk,
 )
 from llmsynthor.spec.inputs import POSITION
@@ -47,6 +50,7 @@ class Ground:
     variable: Coded
     levels: tuple[Level, ...]
     outside: bool = False
+    exact: bool = False
 
     @property
     def size(self) -> int:
@@ -59,7 +63,9 @@ class Ground:
             return np.zeros(self.size), np.zeros(self.size)
         cells = [level for level in self.levels if isinstance(level, Interval)]
         low, high = np.array([cell.low for cell in cells]), np.array([cell.high for cell in cells])
-        if self.variable.integer:
+        if self.exact:
+            high = low
+        elif self.variable.integer:
             low, high = np.ceil(low), np.ceil(high) - 1
         infinite = np.full(int(self.outside), np.inf)
         return np.concatenate([low, -infinite]), np.concatenate([high, infinite])
@@ -158,6 +164,8 @@ class Terrain:
             return Operation("==", (reference, Literal(CHOICES[0]))) if is_condition else reference
         if isinstance(node, Operation):
             return Operation(node.symbol, tuple(self._opened(unit, operand, child, boxes) for operand in node.operands))
+        if isinstance(node, Lookup):
+            return replace(node, keys=tuple(self._opened(unit, key, child, boxes) for key in node.keys))
         if isinstance(node, Reference):
             own = self._resolve(unit, node, child)
             name = str(node)
@@ -182,8 +190,8 @@ def _leaves(node: Node) -> Iterator[Node]:
     """Names and functions over children, without what stands inside these."""
     if isinstance(node, Reference | Aggregate):
         yield node
-    elif isinstance(node, Operation):
-        for operand in node.operands:
+    else:
+        for operand in operands(node):
             yield from _leaves(operand)
 
 
@@ -193,6 +201,15 @@ def flat_terrain(grid: Grid, schema: Schema) -> Terrain:
     for axis in grid.axes:
         key = (grid.unit.name, axis.name)
         terrain.axes[key] = Ground(key=key, variable=axis.variable, levels=axis.levels)
+    for entry in grid.computed:
+        key, size = (grid.unit.name, entry.name), entry.axis.size + 1
+        terrain.axes[key] = Ground(
+            key=key, variable=entry.axis.variable, levels=entry.axis.levels, outside=True, exact=entry.exact
+        )
+        sources = tuple((grid.unit.name, grid.axes[axis].name) for axis in entry.sources)
+        codes = entry.codes.reshape([grid.axes[axis].size for axis in entry.sources])
+        may = np.stack([codes == code for code in range(size - 1)] + [(codes < 0) | (codes >= size - 1)])
+        terrain.definitions.append(Truth(keys=(key, *sources), may=may, may_not=np.ones(1, dtype=bool)))
     return terrain
 
 
@@ -239,12 +256,12 @@ def _add_axis(terrain: Terrain, spec: Spec, unit: Unit, axis: Axis, node: Node |
     """Put a computed axis down, cut wherever a table or a condition cuts it."""
     key, variable = (unit.name, axis.name), axis.variable
     levels = axis.levels
-    outside = isinstance(variable, Numeric) or (isinstance(node, Aggregate) and node.function == "first")
+    outside = isinstance(variable, Numeric) or (isinstance(node, Aggregate) and node.function in ("first", "last"))
     if isinstance(variable, Numeric):
         low, high = variable.range.low, variable.range.high
         points = {end for level in levels if isinstance(level, Interval) for end in (level.low, level.high)}
         for owner, tree in _all_trees(spec):
-            named = _replaced(tree, node, axis.name) if node is not None else tree
+            named = substitute(tree, {node: Reference(None, axis.name)}) if node is not None else tree
             if owner.name == unit.name:
                 points |= cut_points(Expression("", named), axis.name, integer=variable.integer)[0]
         if variable.integer and high - low <= EVERY_VALUE:
@@ -252,14 +269,6 @@ def _add_axis(terrain: Terrain, spec: Spec, unit: Unit, axis: Axis, node: Node |
         breaks = [low, *sorted(point for point in points if low < point < high), high]
         levels = tuple(Interval(a, b) for a, b in pairwise(breaks))
     terrain.axes[key] = Ground(key=key, variable=variable, levels=levels, outside=outside)
-
-
-def _replaced(node: Node, what: Node, name: str) -> Node:
-    if node == what:
-        return Reference(None, name)
-    if isinstance(node, Operation):
-        return Operation(node.symbol, tuple(_replaced(operand, what, name) for operand in node.operands))
-    return node
 
 
 def _child_of(terrain: Terrain, unit: str, node: Aggregate) -> Unit | None:
@@ -382,7 +391,7 @@ def _define(terrain: Terrain, unit: Unit, name: str, tree: Node) -> None:
         return
     may = [truth.may for truth in parts]
     if ground.outside:
-        missing = any(isinstance(node, Aggregate) and node.function in ("first", "mean", "min", "max", "previous") for node in nodes(tree))
+        missing = any(isinstance(node, Aggregate) and node.function in ("first", "last", "mean", "min", "max", "previous") for node in nodes(tree))
         never = np.logical_and.reduce([truth.may_not for truth in parts])
         may.append(never | missing)
     terrain.definitions.append(Truth(keys=(key, *keys), may=np.stack(may), may_not=np.ones(1, dtype=bool)))

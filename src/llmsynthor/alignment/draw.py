@@ -50,6 +50,8 @@ def links(goals: Goals) -> tuple[Link, ...]:
 
 def _usable(goals: Goals, goal: Goal) -> bool:
     sizes = tuple(goals.grid.axes[axis].size for axis in goal.projection.axes)
+    if any(goals.grid.function(name) is not None for name in goal.table.columns):
+        return False
     return goal.table.universe is None and goal.trust >= 1.0 and goal.shape == sizes
 
 

@@ -199,10 +199,11 @@ def _is_asked(spec: Spec, unit: int, pair: Pair, ordered: frozenset[str]) -> boo
 def _within(aims: Aims, unit: int, *, above: bool) -> Goals:
     """A unit's goals with the axes that can be asked about: its own and derived ones, and its parent's own (`above`)."""
     columns, kept = aims.layout.columns, []
+    hidden = {derived.name for derived in aims.layout.units[unit].derived if derived.hidden}
     for (owner, position), axis in zip(aims.layout.wide_places(unit), aims.goals[unit].grid.axes, strict=True):
         role = columns[owner][position].role
         of_parent = above and owner == aims.layout.parent(unit) and role == "own"
-        if of_parent or (owner == unit and role in ("own", "derived") and axis.name != POSITION):
+        if of_parent or (owner == unit and role in ("own", "derived") and axis.name not in {POSITION, *hidden}):
             kept.append(axis)
     return replace(aims.goals[unit], grid=Grid(unit=aims.layout.units[unit], axes=tuple(kept)))
 

@@ -8,10 +8,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from llmsynthor.aims.moments import stated_population
+from llmsynthor.aims.moments import COMPUTED_CELLS, stated_population
 from llmsynthor.aims.words import say_cell, say_missing
 from llmsynthor.records.linked import Nested, column, nest
 from llmsynthor.records.measure import cell_numbers, statistic_cells
+from llmsynthor.records.seconds import power_sums, second_moment
 from llmsynthor.spec.inputs import Column, derived_below, target_columns
 from llmsynthor.spec.levels import Level
 from llmsynthor.spec.specification import Spec
@@ -124,12 +125,15 @@ def _status(table: Table, wanted: Floats, got: Floats, stray: float) -> Status:
 
 def compare_statistic(spec: Spec, target: Statistic, nested: Nested) -> Comparison:
     """Compare a mean, total or quantile, group by group."""
-    cells, values = statistic_cells(nested, target)
-    records = len(cells)
+    every, values = statistic_cells(nested, target)
+    cells, records = every, len(every)
     cells, values = cells[cells >= 0], values[cells >= 0]
     counts = np.bincount(cells, minlength=len(target.cells)).astype(np.float64)
     wanted = np.array(target.values)
-    if target.statistic == "quantile":
+    if target.statistic in ("deviation", "correlation"):
+        got = second_moment(target, power_sums(nested, target, every))
+        rounding = NUMERIC_ROUNDING * np.maximum(np.abs(wanted), 1e-3)
+    elif target.statistic == "quantile":
         got, rounding = _quantiles(target, values, cells, counts)
     else:
         got, rounding = _sums(target, values, cells, counts)
@@ -138,6 +142,9 @@ def compare_statistic(spec: Spec, target: Statistic, nested: Nested) -> Comparis
             wanted = wanted * (records / population if population else 1.0)
         if not column(nested, target.unit, target.variable).dtype.is_integer():
             rounding = NUMERIC_ROUNDING * np.maximum(np.abs(wanted), 1e-12)
+        if _is_derived(spec, target) and len(values):
+            each = np.maximum(counts, 1.0) if target.statistic == "mean" else 1.0
+            rounding = np.maximum(rounding, 0.5 * float(np.ptp(values)) / COMPUTED_CELLS / each)
     error = np.where(np.isnan(got), np.inf, np.abs(np.nan_to_num(got) - wanted))
     return Comparison(
         target=target,
@@ -146,6 +153,11 @@ def compare_statistic(spec: Spec, target: Statistic, nested: Nested) -> Comparis
         tvd=float("nan"),
         status=_statistic_status(target, wanted, error, rounding),
     )
+
+
+def _is_derived(spec: Spec, target: Statistic) -> bool:
+    owner, _ = spec.schema.find(target.unit, target.variable)
+    return any(derived.name == target.variable.rpartition(".")[2] for derived in spec.schema[owner].derived)
 
 
 def _statistic_status(target: Statistic, wanted: Floats, error: Floats, rounding: Floats) -> Status:

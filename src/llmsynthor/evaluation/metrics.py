@@ -19,7 +19,7 @@ from llmsynthor.records.microdata import frames_of, read_file
 from llmsynthor.records.run_folder import read_manifest
 from llmsynthor.spec.inputs import base_columns, inputs
 from llmsynthor.spec.levels import Interval
-from llmsynthor.spec.schema import Category, Coded, Schema, Unit
+from llmsynthor.spec.schema import Category, Coded, Schema, Text, Unit
 from llmsynthor.spec.specification import Spec
 from llmsynthor.spec.targets import Table
 
@@ -83,7 +83,7 @@ def against(spec: Spec, own: Nested, reference: Nested) -> dict[str, Any]:
 def _unit_figures(spec: Spec, own: Nested, reference: Nested, unit: Unit) -> dict[str, Any] | None:
     """TVD of one, two and three variables, Wasserstein distance of numbers."""
     frame, other = own.frames[unit.name], reference.frames[unit.name]
-    variables = [*unit.coded, *(derived.variable for derived in unit.derived)]
+    variables = [variable for variable in unit.shown if not isinstance(variable, Text)]
     variables = [v for v in variables if v.name in frame.columns and v.name in other.columns]
     if not variables:
         return None

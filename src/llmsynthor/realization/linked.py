@@ -15,6 +15,7 @@ from llmsynthor.aims.aims import Aims
 from llmsynthor.aims.grid import Axis, whole_or_not
 from llmsynthor.aims.layout import Place
 from llmsynthor.population.roster import Roster
+from llmsynthor.realization.seconds import meet_seconds
 from llmsynthor.realization.values import draw_column
 from llmsynthor.records.linked import evaluate_nested, nest
 from llmsynthor.spec.schema import Category, Numeric, Schema
@@ -59,7 +60,7 @@ def realize_nested(
     found = {}
     for number, unit in enumerate(schema.units):
         origin = pl.Series("proposal_id", roster.proposal[drawn.tops[number]])
-        named = [variable.name for variable in (*unit.variables, *(derived.variable for derived in unit.derived))]
+        named = [variable.name for variable in unit.shown]
         texts = [pl.lit(None, dtype=pl.String).alias(text.name) for text in unit.texts]
         ids = [f"{unit.name}_id", *([f"{unit.parent}_id"] if unit.parent is not None else [])]
         frame = completed[unit.name].with_columns(texts).select(*ids, *named)
@@ -93,10 +94,13 @@ def _draw(
             if (number, series.name) in known:
                 series = _keep(series, known[number, series.name])
             columns.append(series)
-            if isinstance(layout.columns[number][position].axis.variable, Numeric):
+        free = {name: ~np.isfinite(values) for (owner, name), values in known.items() if owner == number}
+        frame = meet_seconds(aims.own[number], roster.codes[number], pl.DataFrame(columns), free)
+        for position, column in enumerate(layout.columns[number][: layout.n_own(number)]):
+            if isinstance(column.axis.variable, Numeric):
                 reckoned = layout.values[number, position][roster.codes[number][:, position]]
-                numbers[number, position] = (series.to_numpy().astype(np.float64), reckoned)
-        frames[unit.name] = pl.DataFrame(columns)
+                numbers[number, position] = (frame[column.name].to_numpy().astype(np.float64), reckoned)
+        frames[unit.name] = frame
     return _Drawn(aims=aims, frames=frames, numbers=numbers, tops=tuple(tops), wanted=computed)
 
 

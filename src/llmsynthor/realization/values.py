@@ -9,8 +9,9 @@ from scipy.interpolate import PchipInterpolator
 
 from llmsynthor.aims.goals import Goal, Goals
 from llmsynthor.aims.grid import Axis, Grid, draw_evenly, whole_or_not
+from llmsynthor.realization.seconds import meet_seconds
 from llmsynthor.realization.shift import shift_means
-from llmsynthor.spec.expressions import evaluate
+from llmsynthor.records.evaluate import evaluate
 from llmsynthor.spec.rules import Rule
 from llmsynthor.spec.schema import Category, Numeric
 
@@ -37,6 +38,8 @@ def realize(
         axis.name: draw_column(goals, codes, k, rng, known.get(axis.name)) for k, axis in enumerate(goals.grid.axes)
     }
     frame = pl.DataFrame(columns)
+    free = {name: np.isnan(values) for name, values in known.items()}
+    frame = meet_seconds(goals, codes, frame, free)
     return _keep_rules(goals, codes, frame, rng)
 
 

@@ -14,6 +14,7 @@ from llmsynthor.errors import DataError, Problem
 from llmsynthor.records.levels import as_text
 from llmsynthor.records.linked import Nested, column, evaluate_nested, nest
 from llmsynthor.records.microdata import as_frame, blocks, source_sets
+from llmsynthor.records.seconds import SUMS, power_sums, second_moment
 from llmsynthor.spec.levels import Level
 from llmsynthor.spec.reading.files import table_frame
 from llmsynthor.spec.schema import Category, Schema
@@ -115,12 +116,13 @@ class Tally:
     counts: NDArray[np.float64]
     sums: NDArray[np.float64]
     values: list[tuple[NDArray[np.int32], NDArray[np.float64]]]
+    powers: NDArray[np.float64]
     outside: int = 0
 
     @classmethod
     def of(cls, target: Target) -> "Tally":
         size = len(target.cells)
-        return cls(target=target, counts=np.zeros(size), sums=np.zeros(size), values=[])
+        return cls(target=target, counts=np.zeros(size), sums=np.zeros(size), values=[], powers=np.zeros((size, SUMS)))
 
     def add(self, nested: Nested, kept: NDArray[np.bool_] | None = None) -> None:
         """Take in a block of records; where `kept` is given, of the target's unit only those."""
@@ -134,6 +136,8 @@ class Tally:
         self.counts += np.bincount(cells[inside], minlength=size)
         if isinstance(self.target, Statistic):
             self.sums += np.bincount(cells[inside], weights=values[inside], minlength=size)
+            if self.target.statistic in ("deviation", "correlation"):
+                self.powers += power_sums(nested, self.target, np.where(inside, cells, OUTSIDE))
             if self.target.statistic == "quantile":
                 self.values.append((cells[inside].astype(np.int32), values[inside]))
 
@@ -146,6 +150,8 @@ class Tally:
             return self.counts / max(self.counts.sum(), 1.0) if self.target.value == "share" else self.counts
         if self.target.statistic == "total":
             return self.sums
+        if self.target.statistic in ("deviation", "correlation"):
+            return second_moment(self.target, self.powers)
         if self.target.statistic == "mean":
             return self.sums / np.where(self.counts > 0, self.counts, np.nan)
         cells = np.concatenate([own for own, _ in self.values]) if self.values else np.zeros(0, dtype=np.int32)

@@ -92,7 +92,7 @@ def _check(spec: Spec, epsilon: float, contributions: int) -> None:
         advice = "give the most records that one person may have in the data"
         problems.append(Problem(where="contributions", what="too few", found=str(contributions), advice=advice))
     for target in spec.targets:
-        if isinstance(target, Statistic) and target.statistic == "quantile":
+        if isinstance(target, Statistic) and target.statistic not in ("mean", "total"):
             advice = "release a table of the variable instead, and leave the quantile out of this spec"
             problems.append(Problem(where=target.where, what="quantiles are not released", advice=advice))
     if not spec.targets:

@@ -18,17 +18,12 @@ from llmsynthor.llm.opening import Choice, choose
 from llmsynthor.options import Budget, Method
 from llmsynthor.records.levels import as_enums
 from llmsynthor.records.measure import read_start, start_digest
-<<<<<<< HEAD
-from llmsynthor.records.run_folder import LEDGER, RunFolder, claim, unwritable
-from llmsynthor.report.page import write_report
-from llmsynthor.run.check import refuse_impossible
-=======
 from llmsynthor.records.run_folder import claim
+from llmsynthor.run.check import refuse_impossible
 from llmsynthor.run.manifest import Standing, first_manifest
 from llmsynthor.run.progress import watched
 from llmsynthor.run.settings import resolve, without_model
 from llmsynthor.run.solution import Solution, write_all, write_spec
->>>>>>> main
 from llmsynthor.run.tables import (
     dependencies_frame,
     disagreements_frame,
@@ -41,12 +36,7 @@ from llmsynthor.run.tables import (
     summary,
     yielded,
 )
-<<<<<<< HEAD
 from llmsynthor.spec.checks.checks import warnings
-from llmsynthor.spec.reading.files import digest, save
-=======
-from llmsynthor.spec.checks.checks import forbidden_targets, warnings
->>>>>>> main
 from llmsynthor.spec.specification import Settings, Spec
 from llmsynthor.synthesis.loop import synthesize as run_loop
 from llmsynthor.synthesis.outcome import Options, Outcome, Progress, explained
@@ -89,28 +79,9 @@ def synthesize(  # noqa: PLR0913  (what is made, by whom, where; all that says h
     10
     """
     spec = spec if isinstance(spec, Spec) else Spec.load(spec)
-<<<<<<< HEAD
-    given = {
-        "records": records,
-        "seed": seed,
-        "llm": llm if isinstance(llm, str) else None,
-        "align": align,
-        "max_calls": max_calls,
-        "max_seconds": max_seconds,
-        "iterations": iterations,
-        "proposals": proposals,
-        "temperature": temperature,
-        "estimate": estimate,
-    }
-    settings = resolve(spec, given)
-    refuse_impossible(spec)
-=======
     given = {"records": records, "seed": seed, "llm": llm if isinstance(llm, str) else None, **options}
     settings = resolve(spec, given, method=method, budget=budget)
-    problems = forbidden_targets(spec)
-    if problems:
-        raise SpecError(*problems)
->>>>>>> main
+    refuse_impossible(spec)
     begin = read_start(spec, start) if start is not None else None
     if begin is not None:
         llm, settings = without_model(llm, settings)

@@ -19,6 +19,7 @@ from llmsynthor.population.encode import Starting
 from llmsynthor.population.roster import Roster, changed_tops
 from llmsynthor.realization.linked import realize_nested
 from llmsynthor.realization.values import realize
+from llmsynthor.records.linked import nest
 from llmsynthor.spec.levels import Interval
 from llmsynthor.spec.reading.files import table_frame
 from llmsynthor.spec.specification import Spec
@@ -188,7 +189,8 @@ def _with_origin(spec: Spec, values: pl.DataFrame, proposal: NDArray[np.int64]) 
     unit = spec.schema.top
     texts = [pl.lit(None, dtype=pl.String).alias(text.name) for text in unit.texts]
     origin = pl.Series("proposal_id", proposal)
-    frame = values.with_columns(texts).select([variable.name for variable in unit.variables])
+    computed = nest({unit.name: values}, spec.schema).frames[unit.name]
+    frame = computed.with_columns(texts).select([variable.name for variable in unit.shown])
     frame = frame.with_columns(pl.select(pl.when(origin >= 0).then(origin).alias("proposal_id"))["proposal_id"])
     return frame.select(pl.int_range(1, frame.height + 1, dtype=pl.Int64).alias(f"{unit.name}_id"), pl.all())
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from llmsynthor.aims.aims import Aims
+from llmsynthor.aims.derived import needs_trees
 from llmsynthor.aims.feasibility import Contradiction, find_across
 from llmsynthor.aims.goals import Goal, Goals
 from llmsynthor.aims.reconcile import Disagreement
@@ -127,6 +128,6 @@ def expected_calls(spec: Spec, options: Options, *, llm: bool, questions: int) -
     """
     if not llm:
         return 0
-    if spec.schema.is_nested:
+    if needs_trees(spec):
         return questions + (options.proposals if options.rounds else 0)
     return questions + options.rounds + (len(spec.schema.top.coded) > 1)

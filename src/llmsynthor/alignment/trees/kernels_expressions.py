@@ -108,10 +108,25 @@ def fold(program, space, step, top):
             if value == program.reals[k]:
                 found = 1
         reals[last] = 1.0 if found != program.ints[step + 3] and not np.isnan(value) else 0.0
+    elif op == 35:
+        inside = reals[last] >= 0 and reals[last] < program.ints[step + 2]
+        reals[last] = program.reals[program.constants + program.ints[step + 1] + int(reals[last])] if inside else np.nan
+    elif op == 36:
+        reals[last] = between(program, program.constants + program.ints[step + 1], program.ints[step + 2], reals[last])
     else:
         reals[last - 2] = reals[last - 1] if reals[last - 2] == 1.0 else reals[last]
         return top - 2
     return top
+
+
+@jit
+def between(program, first, ends, value):
+    """What stands behind `ends` ascending edges for the two between which a value lies; missing where there are none."""
+    found = np.nan
+    for k in range(ends - 1):
+        if value >= program.reals[first + k] and value < program.reals[first + k + 1]:
+            found = program.reals[first + ends + k]
+    return found
 
 
 @jit
@@ -128,7 +143,7 @@ def enter(program, space, step, at, top, depth, here):
     space.reals[frame], space.reals[frame + 1] = here, high
     space.reals[frame + 2] = 1.0 if function == 2 else (np.nan if function == 5 or function == 6 else 0.0)
     space.reals[frame + 3] = 0.0
-    return at, top, depth + 1, low
+    return at, top, depth + 1, high - 1 if function == 8 else low
 
 
 @jit
@@ -136,7 +151,7 @@ def leave(program, space, step, at, top, depth, here):
     """Take in one child's value, then go to the next or end the run. Returns where the machine stands then."""
     reals, function = space.reals, program.ints[step + 1]
     frame, value = space.frame + 4 * (depth - 1), reals[space.stack + top - 1]
-    reals[frame + 2] = value if function == 7 else gather(function, reals[frame + 2], value)
+    reals[frame + 2] = value if function >= 7 else gather(function, reals[frame + 2], value)
     reals[frame + 3] += 0.0 if np.isnan(value) else 1.0
     if here + 1 < reals[frame + 1] and function != 7:
         return program.ints[step + 3], top - 1, depth, here + 1

@@ -25,7 +25,7 @@ from llmsynthor.spec.specification import Spec
 from llmsynthor.spec.targets import Table
 
 MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
-MISSING = ("first", "mean", "min", "max")
+MISSING = ("first", "last", "mean", "min", "max")
 """Functions that have no value over no children."""
 
 
@@ -120,7 +120,7 @@ def _one_at_least(part: Operation, child: Unit, schema: Schema) -> tuple[Node, f
         return None
     left = part.operands[0] is bare[0]
     symbol = part.symbol if left else MIRRORED.get(part.symbol, part.symbol)
-    fits = functions == {"first"} or (functions, symbol) in (
+    fits = functions in ({"first"}, {"last"}) or (functions, symbol) in (
         ({"max"}, "<"),
         ({"max"}, "<="),
         ({"min"}, ">"),

@@ -10,6 +10,7 @@ import polars as pl
 from llmsynthor.spec.labels import is_total
 from llmsynthor.spec.reading.csv_text import OddFileError, read_csv
 from llmsynthor.spec.reading.document import TargetPart
+from llmsynthor.spec.reading.frames import long_frame
 from llmsynthor.spec.reading.place import Place
 from llmsynthor.spec.schema import Category, Text
 
@@ -18,7 +19,7 @@ SHARES = ("share", "percent", "percentage", "per cent", "per_cent", "pct", "%", 
 
 
 def is_statistic(part: TargetPart) -> bool:
-    return part.mean is not None or part.total is not None or part.quantile is not None
+    return part.statistic is not None
 
 
 def is_share(part: TargetPart, value: str) -> bool:
@@ -58,11 +59,14 @@ def _as_text(value: Any) -> str | None:
 
 def _from_table(part: TargetPart, folder: Path, place: Place) -> pl.DataFrame | None:
     table = part.table
-    if isinstance(table, pl.DataFrame):
-        return table.cast(pl.String)
-    if hasattr(table, "__arrow_c_stream__"):
-        return pl.DataFrame(table).cast(pl.String)
     if not isinstance(table, str | Path):
+        try:
+            frame = long_frame(table)
+        except (ValueError, pl.exceptions.PolarsError) as cause:
+            place.problem(f"the table cannot be read ({cause})", "give it in the long format", type(table).__name__)
+            return None
+        if frame is not None:
+            return frame
         place.problem("a table is a file or a data frame", "give a path", type(table).__name__)
         return None
     path = folder / table
@@ -92,8 +96,7 @@ def _expected(part: TargetPart, place: Place) -> list[str]:
 
 def candidates(part: TargetPart) -> list[str]:
     """Names that the value column may have, the likeliest first."""
-    statistic = "mean" if part.mean is not None else "total" if part.total is not None else "quantile"
-    own = [statistic, "value"] if is_statistic(part) else ["count", *SHARES]
+    own = [part.statistic, "value"] if part.statistic is not None else ["count", *SHARES]
     return [*([part.value] if part.value else []), *own]
 
 

@@ -15,10 +15,12 @@ from pydantic import ValidationError
 from llmsynthor.errors import Problem, SpecError
 from llmsynthor.options import written
 from llmsynthor.spec.drafts import RuleDraft, TargetDraft, UnitDraft
+from llmsynthor.spec.expressions import Lookup
 from llmsynthor.spec.levels import Interval, Level
 from llmsynthor.spec.reading.builder import Builder
 from llmsynthor.spec.reading.dependencies import write_dependencies
 from llmsynthor.spec.reading.document import Document
+from llmsynthor.spec.reading.lookups import lookup_frame
 from llmsynthor.spec.reading.yaml_text import read_yaml, write_yaml
 from llmsynthor.spec.rules import Rule
 from llmsynthor.spec.schema import Category, Derived, Numeric, Text, Unit, Variable
@@ -26,7 +28,7 @@ from llmsynthor.spec.specification import Spec
 from llmsynthor.spec.targets import Statistic, Table, Target
 
 LISTS = ("targets", "rules")
-UNION_NAMES = ("category", "integer", "number", "text", "a name", "a rule", "an include")
+UNION_NAMES = ("category", "integer", "number", "text", "a name", "a rule", "an include", "a lookup", "an expression")
 """What pydantic puts into the place of an error to say which of several shapes it tried."""
 
 HINTS = {
@@ -166,7 +168,11 @@ def save(spec: Spec, folder: Path) -> Path:
     tables = folder / "tables"
     tables.mkdir(parents=True, exist_ok=True)
     for number, target in enumerate(spec.targets):
+        if isinstance(target, Table) and target.condition:
+            continue
         table_frame(target).write_csv(tables / _table_file(number, target))
+    for unit, derived, frame in _lookups(spec):
+        frame.write_csv(tables / _lookup_file(unit, derived))
     path = folder / "spec.yaml"
     path.write_text(write_yaml(_document(spec)), encoding="utf-8")
     return path
@@ -175,6 +181,8 @@ def save(spec: Spec, folder: Path) -> Path:
 def digest(spec: Spec) -> str:
     """SHA-256 over all that the spec says, tables included; where its files lie does not matter."""
     content = {"document": _document(spec), "tables": [table_frame(t).write_csv() for t in spec.targets]}
+    looked_up = [frame.write_csv() for _, _, frame in _lookups(spec)]
+    content |= {"lookups": looked_up} if looked_up else {}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
@@ -227,14 +235,32 @@ def _rule(rule: Rule) -> dict[str, str]:
 
 def _unit(unit: Unit) -> dict[str, Any]:
     written: dict[str, Any] = {"variables": {variable.name: _variable(variable) for variable in unit.variables}}
-    if unit.derived:
-        written["derived"] = {derived.name: _derived(derived) for derived in unit.derived}
+    shown = [derived for derived in unit.derived if not derived.hidden]
+    if shown:
+        written["derived"] = {derived.name: _derived(unit, derived) for derived in shown}
     if unit.parent is not None:
         written |= {"parent": unit.parent, "count": unit.count}
     return written
 
 
-def _derived(derived: Derived) -> dict[str, Any]:
+def _lookups(spec: Spec) -> Iterator[tuple[Unit, Derived, pl.DataFrame]]:
+    for unit in spec.schema.units:
+        for derived in unit.derived:
+            frame = lookup_frame(derived)
+            if frame is not None:
+                yield unit, derived, frame
+
+
+def _lookup_file(unit: Unit, derived: Derived) -> str:
+    return f"lookup-{unit.name}-{derived.name}.csv"
+
+
+def _derived(unit: Unit, derived: Derived) -> dict[str, Any]:
+    table = derived.expression.tree
+    if isinstance(table, Lookup):
+        keys = [str(key) for key in table.keys]
+        lookup = {"table": f"tables/{_lookup_file(unit, derived)}", "by": keys, "value": derived.name}
+        return {**_variable(derived.variable), "lookup": lookup}
     return {**_variable(derived.variable), "expression": derived.expression.text}
 
 
@@ -253,15 +279,22 @@ def _ends(interval: Interval, *, integer: bool) -> list[float]:
     return [int(end) if integer and end.is_integer() else end for end in (interval.low, interval.high)]
 
 
+def _condition(table: Table) -> dict[str, Any]:
+    """A share or count of a condition, as it is read."""
+    written: dict[str, Any] = {"where": table.condition, table.value: table.values[0]}
+    written |= {"of": table.universe.text} if table.universe is not None else {}
+    written |= {"zeros": table.zeros, "trust": table.trust}
+    return written | {"source": table.source, "tolerance": table.tolerance, "importance": table.importance}
+
+
 def _target(number: int, target: Target) -> dict[str, Any]:
-    written: dict[str, Any] = {
-        "name": target.name,
-        "unit": target.unit,
-        "table": f"tables/{_table_file(number, target)}",
-    }
-    written["value"] = _value_column(target)
+    written: dict[str, Any] = {"name": target.name, "unit": target.unit}
+    if isinstance(target, Table) and target.condition:
+        return {**written, **_condition(target)}
+    written |= {"table": f"tables/{_table_file(number, target)}", "value": _value_column(target)}
     if isinstance(target, Statistic):
-        written |= {target.statistic: target.variable, "by": list(target.by)}
+        named = list(target.variables) if target.other else target.variable
+        written |= {target.statistic: named, "by": list(target.by)}
         written |= {"probability": target.probability} if target.probability is not None else {}
         written |= {"base": target.base} if target.base is not None else {}
     else:

@@ -21,6 +21,7 @@ from llmsynthor.spec.reading.columns import (
 )
 from llmsynthor.spec.reading.partial import add_rest, missing_shares, unlisted, within_groups, without_open
 from llmsynthor.spec.reading.place import Place
+from llmsynthor.spec.reading.shares import spread_problem
 from llmsynthor.spec.schema import Numeric, Schema
 from llmsynthor.spec.targets import Statistic, Table, Target
 
@@ -167,26 +168,38 @@ def _target(part: TargetPart, columns: Sequence[str], value: str, about: dict[st
     if not is_statistic(part):
         kind: Any = "share" if is_share(part, value) else "count"
         return Table(columns=tuple(columns), value=kind, zeros=part.zeros, trust=part.trust, **about)
-    statistic: Any = "mean" if part.mean is not None else "total" if part.total is not None else "quantile"
-    name = part.mean or part.total or part.quantile or ""
+    statistic: Any = part.statistic
+    named = getattr(part, statistic)
+    names = [named] if isinstance(named, str) else list(named)
+    before = place.errors
+    for name in names:
+        _numeric(name, statistic, place)
+    problem = spread_problem(statistic, names, about["values"])
+    if problem is not None:
+        place.problem(*problem)
+    if place.errors == before and statistic in ("mean", "quantile"):
+        _within(names[0], statistic, about, place)
+    if place.errors > before:
+        return None
+    other = names[1] if len(names) > 1 else ""
+    about |= {"variable": names[0], "other": other, "probability": part.probability, "base": part.base}
+    return Statistic(statistic=statistic, by=tuple(columns), **about)
+
+
+def _numeric(name: str, statistic: str, place: Place) -> None:
     try:
         _, variable = place.schema.find(place.unit, name)
     except KeyError:
         variable = None
     if not isinstance(variable, Numeric):
-        place.problem(
-            f"a {statistic} needs a numeric variable of {place.unit}", "name an integer or number variable", name
-        )
-        return None
-    if statistic != "total" and not _within(variable, statistic, about, place):
-        return None
-    return Statistic(
-        statistic=statistic, variable=name, by=tuple(columns), probability=part.probability, base=part.base, **about
-    )
+        what = f"a {statistic} needs a numeric variable of {place.unit}"
+        place.problem(what, "name an integer or number variable", name)
 
 
-def _within(variable: Numeric, statistic: str, about: dict[str, Any], place: Place) -> bool:
-    """Whether every mean or quantile lies in the variable's range."""
+def _within(name: str, statistic: str, about: dict[str, Any], place: Place) -> None:
+    """Name every mean or quantile outside the variable's range."""
+    _, variable = place.schema.find(place.unit, name)
+    assert isinstance(variable, Numeric)
     low, high = variable.range.low, variable.range.high - (1 if variable.integer else 0)
     margins = about["margins_of_error"] or (0.0,) * len(about["values"])
     odd = [
@@ -197,7 +210,6 @@ def _within(variable: Numeric, statistic: str, about: dict[str, Any], place: Pla
     if odd:
         what = f"a {statistic} lies outside the range {variable.range} of {variable.name}"
         place.in_rows(what, "correct the value or the range", odd)
-    return not odd
 
 
 def _margins(part: TargetPart, frame: pl.DataFrame, place: Place) -> tuple[float, ...] | None:
