@@ -110,15 +110,26 @@ def test_number_of_persons_against_sizes() -> None:
     ("targets", "rules", "names"),
     [
         ((table("has child", "household", "has_child", yes=600, no=400), AGES), (), {"has child", "ages"}),
-        ((table("head's age", "household", "head_age", _0_17=0, _18_64=300, _65plus=700), AGES), (), {"head's age", "ages"}),
+        (
+            (table("head's age", "household", "head_age", _0_17=0, _18_64=300, _65plus=700), AGES),
+            (),
+            {"head's age", "ages"},
+        ),
         ((table("oldest", "household", "oldest", _0_64=100, _65plus=900), AGES), (), {"oldest", "ages"}),
         ((table("youngest", "household", "youngest", _0_17=900, _18plus=100), AGES), (), {"youngest", "ages"}),
         (
-            (table("income", "household", "income", _0_99=100, _100plus=900), table("pay", "person", "pay", _0_9=2000, _10_99=320)),
+            (
+                table("income", "household", "income", _0_99=100, _100plus=900),
+                table("pay", "person", "pay", _0_9=2000, _10_99=320),
+            ),
             (),
             {"income", "pay"},
         ),
-        ((table("everybody works", "household", "all_work", yes=900, no=100), SIZES, JOBS), (), {"everybody works", "jobs"}),
+        (
+            (table("everybody works", "household", "all_work", yes=900, no=100), SIZES, JOBS),
+            (),
+            {"everybody works", "jobs"},
+        ),
         ((SIZES, table("few adults", "person", "age", _0_17=1800, _18plus=300)), ("adult",), {"few adults"}),
     ],
 )

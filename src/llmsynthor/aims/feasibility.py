@@ -11,12 +11,14 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from llmsynthor.aims.aims import Aims, set_aims
+from llmsynthor.aims.functions import nested_terrain
 from llmsynthor.aims.goals import Goals
-from llmsynthor.aims.joint import axes_of, closed, fits, join, lay, program, units_of
+from llmsynthor.aims.joint import axes_of, closed, fits, join, lay, units_of
 from llmsynthor.aims.linear import Part, excluding, say_numbers
 from llmsynthor.aims.moments import Moment, stated_population
+from llmsynthor.aims.programs import program
 from llmsynthor.aims.statements import Forbidden, Numbered, Statement, anchor, averaged, forbidden, numbered, tabled
-from llmsynthor.aims.terrain import Key, Terrain, flat_terrain, nested_terrain
+from llmsynthor.aims.terrain import Key, Terrain, flat_terrain
 from llmsynthor.spec.schema import Schema
 from llmsynthor.spec.specification import Spec
 from llmsynthor.spec.targets import Statistic
@@ -45,7 +47,9 @@ class Contradiction:
         return " and ".join(named) + (" cannot hold together" if len(named) > 1 else " cannot hold") + numbers
 
 
-def find_contradictions(goals: Goals, suspects: Iterable[str], *, records: int | None = None) -> tuple[Contradiction, ...]:
+def find_contradictions(
+    goals: Goals, suspects: Iterable[str], *, records: int | None = None
+) -> tuple[Contradiction, ...]:
     """Look for contradictions around the named targets of one unit; each suspect is explained by at most one.
 
     With `records`, totals that are meant for just those records are looked at too.
@@ -88,7 +92,9 @@ def find_broken_rules(spec: Spec) -> tuple[Contradiction, ...]:
     return find_across(set_aims(replace(spec, targets=()))) if spec.rules else ()
 
 
-def _around_each(terrain: Terrain, statements: Sequence[Statement], suspects: Iterable[str]) -> tuple[Contradiction, ...]:
+def _around_each(
+    terrain: Terrain, statements: Sequence[Statement], suspects: Iterable[str]
+) -> tuple[Contradiction, ...]:
     found: list[Contradiction] = []
     tried: list[frozenset[Key]] = []
     rules = [statement.axes for statement in statements if isinstance(statement, Forbidden)]

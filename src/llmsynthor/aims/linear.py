@@ -109,7 +109,8 @@ def _prices(program: Program) -> Floats | None:
     )
     if solved.status != 0 or solved.fun <= NOTICED:
         return None
-    return np.abs(np.asarray(solved.ineqlin.marginals[:rows]))
+    prices: Floats = np.abs(np.asarray(solved.ineqlin.marginals[:rows]))
+    return prices
 
 
 def _rows(program: Program, parts: Sequence[Part]) -> tuple[csr_array, Floats]:
@@ -166,7 +167,12 @@ def _range(program: Program, parts: Sequence[Part], ratio: Ratio) -> tuple[float
         for chosen in (exact, parts):
             matrix, bounds = _rows(program, chosen)
             solved = linprog(
-                sign * sums.toarray().ravel(), A_ub=matrix, b_ub=bounds * 1e-2, A_eq=ratio.base, b_eq=[1.0], method="highs"
+                sign * sums.toarray().ravel(),
+                A_ub=matrix,
+                b_ub=bounds * 1e-2,
+                A_eq=ratio.base,
+                b_eq=[1.0],
+                method="highs",
             )
             if solved.status == 0:
                 best = sign * solved.fun * ratio.scale

@@ -18,7 +18,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tabled:
-    """A table: `members[k]` (codes of axis k,) are positions in column k; `low` and `high` (columns' levels, …) bound the shares."""
+    """A table: `members[k]` (codes of axis k,) are places in column k; `low` and `high` (columns' levels, …) bound the shares."""
 
     name: str
     unit: str
@@ -42,7 +42,11 @@ class Tabled:
         if self.axes <= kept:
             return self
         places = [k for k, key in enumerate(self.keys) if key in kept]
-        if not places or not self.anchor <= kept or (self.universe is not None and not frozenset(self.universe.keys) <= kept):
+        if (
+            not places
+            or not self.anchor <= kept
+            or (self.universe is not None and not frozenset(self.universe.keys) <= kept)
+        ):
             return None
         others = tuple(k for k in range(len(self.keys)) if k not in places)
         return replace(
@@ -229,8 +233,10 @@ def _counted(spec: Spec, unit: str) -> list[Table]:
     return [
         t
         for t in spec.targets
-        if isinstance(t, Table) and (t.unit, t.value, t.universe) == (unit, "count", None)
-        and t.trust >= 1 and sum(t.values) > 0
+        if isinstance(t, Table)
+        and (t.unit, t.value, t.universe) == (unit, "count", None)
+        and t.trust >= 1
+        and sum(t.values) > 0
     ]
 
 
@@ -239,6 +245,4 @@ def forbidden(rules: Iterable[Rule], terrain: Terrain) -> Iterator[Forbidden]:
     for rule in rules:
         truth = terrain.truth(rule.unit, rule.forbid.tree)
         if truth is not None:
-            yield Forbidden(
-                name=rule.name, unit=rule.unit, where=truth, anchor=anchor(terrain, rule.unit, truth.keys)
-            )
+            yield Forbidden(name=rule.name, unit=rule.unit, where=truth, anchor=anchor(terrain, rule.unit, truth.keys))

@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from llmsynthor.errors import LLMError, RunFolderError, SpecError
+from llmsynthor.errors import LLMError, RunFolderError
 from llmsynthor.evaluation.compare import alignment_frame, compare
 from llmsynthor.evaluation.rules import rules_broken
 from llmsynthor.llm import speed

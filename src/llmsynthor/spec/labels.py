@@ -5,37 +5,55 @@ import unicodedata
 
 from llmsynthor.spec.levels import Interval, parse_interval
 
-FILLERS = (
-    "age aged ages years year yrs yr old persons person people members member rooms room cars car vehicles vehicle children child "
-    "jahre jahren jahr personen ans an personnes anni anno eta anos ano persone inclusive"
-).split()
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+FILLERS = _words(
+    "age aged ages years year yrs yr old persons person people members member rooms room cars car vehicles vehicle "
+    "children child inclusive jahre jahren jahr personen ans an personnes anni anno eta anos ano persone"
+)
 """Words that add nothing to an interval of the variable's own unit."""
 
 LEADING = ("alter", "von", "de", "entre", "between", "tra")
+"""Words that add nothing where they come first."""
 
-DIGITS = r"-?\d+(?:\.\d+)?"
-FORMS: tuple[tuple[str, str], ...] = (
-    (rf"y_?lt_?({DIGITS})", "below"),
-    (rf"y_?le_?({DIGITS})", "up to"),
-    (rf"y_?ge_?({DIGITS})", "from"),
-    (rf"y_?gt_?({DIGITS})", "above"),
-    (rf"y({DIGITS})(?:-|t|_)({DIGITS})", "closed"),
-    (rf"y({DIGITS})", "single"),
-    (rf"(?:under|below|less than|fewer than|younger than|unter|weniger als|moins de|meno di|menos de|up to but not|<) ?({DIGITS})", "below"),
-    (rf"(?:<=|≤|up to|at most|no more than|not more than|bis|bis zu|jusqu a|fino a|hasta) ?({DIGITS})", "up to"),
-    (rf"({DIGITS}) ?(?:and under|and below|and younger|or less|or fewer|or under|or younger|and less|und junger|und weniger|et moins|e meno|y menos)", "up to"),
-    (rf"(?:>=|≥|at least|from|ab|a partir de|mindestens) ?({DIGITS})", "from"),
-    (rf"({DIGITS}) ?(?:\+|plus|and over|and older|and above|and more|or over|or older|or above|or more|& over|and up|und mehr|und alter|und daruber|oder mehr|et plus|ou plus|e piu|e oltre|y mas|o mas)", "from"),
-    (rf"(?:>|over|above|more than|older than|uber|mehr als|plus de|piu di|mas de) ?({DIGITS})", "above"),
-    (rf"({DIGITS}) ?(?:to under|to less than|to below|bis unter|bis weniger als|- ?<|to ?<) ?({DIGITS})", "half-open"),
-    (rf"({DIGITS}) ?(?:-|to|and|through|bis|a|y|e|et|bis zu) ?({DIGITS})", "closed"),
-    (rf"({DIGITS})", "single"),
+WORDS = {
+    "below": "under|below|less than|fewer than|younger than|unter|weniger als|moins de|meno di|menos de|<",
+    "up to": "<=|up to|at most|no more than|not more than|bis zu|bis|jusqu a|fino a|hasta",
+    "from": ">=|at least|from|ab|mindestens|a partir de",
+    "above": ">|over|above|more than|older than|uber|mehr als|plus de|piu di|mas de",
+    "and less": "and under|and below|and younger|and less|or less|or fewer|or under|or younger|und junger|und weniger|et moins|"
+    "e meno|y menos",
+    "and more": r"\+|plus|and over|and older|and above|and more|and up|or over|or older|or above|or more|& over|und mehr|und alter|"
+    "und daruber|oder mehr|et plus|ou plus|e piu|e oltre|y mas|o mas",
+    "to below": "to under|to less than|to below|bis unter|- ?<|to ?<",
+    "to": "-|to|and|through|bis zu|bis|a|y|e|et",
+}
+"""Ways to say where an interval ends, in small letters without accents; English, German, French, Italian, Spanish."""
+
+DIGITS = r"(-?\d+(?:\.\d+)?)"
+FORMS = (
+    (rf"y_?lt_?{DIGITS}", "below"),
+    (rf"y_?le_?{DIGITS}", "up to"),
+    (rf"y_?ge_?{DIGITS}", "from"),
+    (rf"y_?gt_?{DIGITS}", "above"),
+    (rf"y{DIGITS}(?:-|t|_){DIGITS}", "closed"),
+    (rf"y{DIGITS}", "single"),
+    *((rf"(?:{WORDS[kind]}) ?{DIGITS}", kind) for kind in ("below", "up to", "from", "above")),
+    (rf"{DIGITS} ?(?:{WORDS['and less']})", "up to"),
+    (rf"{DIGITS} ?(?:{WORDS['and more']})", "from"),
+    (rf"{DIGITS} ?(?:{WORDS['to below']}) ?{DIGITS}", "half-open"),
+    (rf"{DIGITS} ?(?:{WORDS['to']}) ?{DIGITS}", "closed"),
+    (DIGITS, "single"),
 )
-TOTALS = frozenset(
-    "total totals all everybody insgesamt gesamt summe zusammen alle total. totale totali totaal ensemble tous todos todas sum overall "
-    "t _t total_t sum_total grand_total".split()
+
+TOTALS = _words(
+    "total totals all everybody insgesamt gesamt summe zusammen alle totale totali totaal ensemble tous todos todas "
+    "sum overall t _t"
 )
-TOTAL_WORDS = ("grand total", "all ages", "all persons", "all households", "all categories", "alle altersgruppen", "both sexes", "all sexes")
+TOTAL_WORDS = ("grand total", "all ages", "all persons", "all households", "all categories", "both sexes", "all sexes")
 
 
 def is_total(text: str) -> bool:

@@ -61,7 +61,8 @@ def warnings(spec: Spec) -> tuple[Problem, ...]:
     found += [*total_problems(spec), *parents_column_problems(spec), *childless_problems(spec)]
     found += [problem for problem in lacking_children(spec) if problem.severity == "warning"]
     for where, table in tables:
-        found += [*_unlisted(where, table), *_silent_levels(where, table, spec), *_odd_shares(where, table), *_negatives(where, table)]
+        found += [*_unlisted(where, table), *_silent_levels(where, table, spec)]
+        found += [*_odd_shares(where, table), *_negatives(where, table)]
     return tuple(found)
 
 
@@ -102,9 +103,7 @@ def _unlisted(where: str, table: Table) -> Iterator[Problem]:
     some = islice((cell for cell in product(*levels) if cell not in listed), MOST_NAMED)
     shown = [" and ".join(f"{n} {level}" for n, level in zip(table.columns, cell, strict=True)) for cell in some]
     more = f"; and {number - len(shown):,} more" if number > len(shown) else ""
-    advice = (
-        "list them with a 0, or write `zeros: structural` if they cannot be, or `open: true` if they are not known"
-    )
+    advice = "list them with a 0, or write `zeros: structural` if they cannot be, or `open: true` if they are not known"
     yield _warning(where, "combinations are not listed and are read as zero", "; ".join(shown) + more, advice)
 
 
@@ -113,7 +112,8 @@ def base_problems(spec: Spec) -> Iterator[Problem]:
     for target in spec.targets:
         if not isinstance(target, Statistic) or target.statistic != "total" or target.base is not None:
             continue
-        counted = [t for t in spec.targets if isinstance(t, Table) and (t.unit, t.value, t.universe) == (target.unit, "count", None)]
+        tables = [t for t in spec.targets if isinstance(t, Table)]
+        counted = [t for t in tables if (t.unit, t.value, t.universe) == (target.unit, "count", None)]
         most = max((table.importance for table in counted), default=1.0)
         totals = {table.where: sum(table.values) for table in counted if table.importance == most}
         if totals and max(totals.values()) > min(totals.values()) * (1 + SAME_TOTAL):

@@ -74,6 +74,19 @@ def read_level(text: str, variable: Category | Numeric) -> Level:
     return interval
 
 
+def level_or_problem(text: str | None, variable: Category | Numeric, name: str, row: int, place: Place) -> Level | None:
+    """Read one label, or add a problem of its row."""
+    text = (text or "").strip()
+    try:
+        return read_level(text, variable)
+    except ValueError as error:
+        if not text:
+            place.problem(f"{name} is missing", "fill it in, or remove the row", "an empty cell", row=row)
+        else:
+            _say_odd(name, variable, [(row, text)], str(error), place)
+        return None
+
+
 def _say_odd(
     name: str, variable: Category | Numeric, odd: Sequence[tuple[int, str]], reason: str, place: Place
 ) -> None:
@@ -103,10 +116,14 @@ def read_values(
     try:
         read = read_numbers(column.to_list(), shares=shares, semicolons=semicolons)
     except AmbiguousError as error:
-        place.problem(error.what, "write numbers without thousands signs, as in 1200 or 1.2", error.found, row=error.row)
+        place.problem(
+            error.what, "write numbers without thousands signs, as in 1200 or 1.2", error.found, row=error.row
+        )
         return None
     texts = ["None" if text is None else str(text) for text in column.to_list()]
-    withheld = [(row, texts[row]) for row in read.odd if texts[row].strip() in WITHHELD or texts[row].startswith("<")]
+    withheld = [
+        (row, texts[row]) for row in read.odd if texts[row].strip().casefold() in WITHHELD or texts[row].startswith("<")
+    ]
     other = [(row, texts[row]) for row in read.odd if (row, texts[row]) not in withheld]
     if withheld:
         place.in_rows(

@@ -14,7 +14,19 @@ from llmsynthor.spec.reading.frames import long_frame
 from llmsynthor.spec.reading.place import Place
 from llmsynthor.spec.schema import Category, Text
 
-SHARES = ("share", "percent", "percentage", "per cent", "per_cent", "pct", "%", "prozent", "anteil", "proportion", "shares")
+SHARES = (
+    "share",
+    "percent",
+    "percentage",
+    "per cent",
+    "per_cent",
+    "pct",
+    "%",
+    "prozent",
+    "anteil",
+    "proportion",
+    "shares",
+)
 """Names of value columns that hold parts of a whole, however large the whole is."""
 
 
@@ -29,14 +41,19 @@ def is_share(part: TargetPart, value: str) -> bool:
 
 def read_frame(part: TargetPart, folder: Path, place: Place) -> pl.DataFrame | None:
     """Read all columns as text, under the spec's names where only capitals differ; the empty frame is a problem."""
-    frame = _from_cells(part.cells, place) if part.cells is not None else _from_table(part, folder, place)
+    frame = (
+        from_cells(part.cells, place)
+        if part.cells is not None
+        else from_table(part.table, _expected(part, place), folder, place)
+    )
     if frame is not None and frame.is_empty():
         place.problem("the table is empty", "give at least one row")
         return None
     return _renamed(frame, part, place) if frame is not None else None
 
 
-def _from_cells(cells: Sequence[Mapping[str, Any]], place: Place) -> pl.DataFrame | None:
+def from_cells(cells: Sequence[Mapping[str, Any]], place: Place) -> pl.DataFrame | None:
+    """Take rows that are written in the spec, as texts."""
     names = list(dict.fromkeys(name for row in cells for name in row))
     for number, row in enumerate(cells):
         missing = [name for name in names if name not in row]
@@ -57,8 +74,8 @@ def _as_text(value: Any) -> str | None:
     return None if value is None else str(value)
 
 
-def _from_table(part: TargetPart, folder: Path, place: Place) -> pl.DataFrame | None:
-    table = part.table
+def from_table(table: Any, wanted: Sequence[str], folder: Path, place: Place) -> pl.DataFrame | None:
+    """Read a file or a data frame as texts; `wanted` are names that the header of a file may have."""
     if not isinstance(table, str | Path):
         try:
             frame = long_frame(table)
@@ -75,7 +92,7 @@ def _from_table(part: TargetPart, folder: Path, place: Place) -> pl.DataFrame | 
             raise OSError("it is no file")
         if path.suffix.lower() in (".parquet", ".pq"):
             return pl.read_parquet(path, glob=False).cast(pl.String)
-        return read_csv(path, _expected(part, place), place.warn)
+        return read_csv(path, wanted, place.warn)
     except OddFileError as odd:
         place.problem(f"the table cannot be read: {odd.what}", odd.advice, f"{path}: {odd.found}")
     except (OSError, ValueError, pl.exceptions.PolarsError) as cause:
@@ -91,7 +108,13 @@ def _expected(part: TargetPart, place: Place) -> list[str]:
     schema, unit = place.schema, place.schema[place.unit]
     above = [f"{other.name}.{variable.name}" for other in schema.ancestors(unit.name) for variable in other.variables]
     own = [variable.name for variable in (*unit.variables, *(derived.variable for derived in unit.derived))]
-    return [*own, *above, *(part.by or []), *([part.margin_of_error] if part.margin_of_error else []), *candidates(part)]
+    return [
+        *own,
+        *above,
+        *(part.by or []),
+        *([part.margin_of_error] if part.margin_of_error else []),
+        *candidates(part),
+    ]
 
 
 def candidates(part: TargetPart) -> list[str]:
@@ -104,7 +127,7 @@ def _renamed(frame: pl.DataFrame, part: TargetPart, place: Place) -> pl.DataFram
     """Take a column for the one that the spec names where they differ in capitals alone."""
     known = {name.casefold(): name for name in reversed(_expected(part, place))}
     exact = set(known.values()) & set(frame.columns)
-    names = {}
+    names = dict[str, str]()
     for name in frame.columns:
         meant = known.get(name.strip().casefold())
         if meant is not None and meant not in exact and meant not in names.values():

@@ -73,7 +73,9 @@ def _separator(text: str, wanted: Sequence[str]) -> str:
     for separator in SEPARATORS:
         rows = list(csv.reader(lines, delimiter=separator))
         widths = Counter(len(row) for row in rows if len(row) > 1)
-        names = max((len(known & {_plain(field).casefold() for field in row}) for row in rows if len(row) > 1), default=0)
+        names = max(
+            (len(known & {_plain(field).casefold() for field in row}) for row in rows if len(row) > 1), default=0
+        )
         score = (names, widths.most_common(1)[0][1] if widths else 0)
         if score > most:
             best, most = separator, score
@@ -97,14 +99,21 @@ def _table(rows: list[list[str]], wanted: Sequence[str], separator: str, warn: S
         shown = "; ".join(" ".join(row).strip()[:60] for _, row in filled[:first])
         warn("lines above the header were left out", "see that they are a title", shown)
     body = filled[first + 1 :]
-    notes = []
-    while body and len(header) > 1 and len([field for field in body[-1][1] if field]) == 1 and len(body[-1][1]) != len(header):
+    notes = list[str]()
+    while (
+        body
+        and len(header) > 1
+        and len([field for field in body[-1][1] if field]) == 1
+        and len(body[-1][1]) != len(header)
+    ):
         notes.insert(0, " ".join(body.pop()[1]).strip()[:60])
     if notes:
         warn("lines below the table were left out", "see that they are notes", "; ".join(notes))
     repeated = [name for name, count in Counter(header).items() if count > 1]
     if repeated:
-        raise OddFileError("a column name stands twice in the header", "give each column one name", repeated[0] or "no name")
+        raise OddFileError(
+            "a column name stands twice in the header", "give each column one name", repeated[0] or "no name"
+        )
     for number, row in body:
         if len(row) < len(header) or any(row[len(header) :]):
             shown = separator.join(row)[:80]

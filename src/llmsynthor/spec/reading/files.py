@@ -33,7 +33,7 @@ UNION_NAMES = ("category", "integer", "number", "text", "a name", "a rule", "an 
 
 HINTS = {
     "median": "write `quantile: VARIABLE` and `probability: 0.5`",
-    "require": "say what must not be: `forbid: \"not (...)\"`",
+    "require": 'say what must not be: `forbid: "not (...)"`',
     "weight": "give `importance`, or a column of margins with `margin_of_error`",
 }
 """Keys that people write for others."""
@@ -152,10 +152,9 @@ def _advice(error: Any, place: str) -> str:
         return 'YAML reads yes, no, on, off, true and false as truth values: put the word in quotes, as in "yes"'
     if ".levels[" in place and error["type"] == "string_type":
         return 'a level is a text: put it in quotes, as in "001001"'
-    if error["type"] == "extra_forbidden" and place.rpartition(".")[2] in HINTS:
-        return HINTS[place.rpartition(".")[2]]
     if error["type"] == "extra_forbidden":
-        return "remove it or correct its name; docs/spec.md lists what may stand here"
+        plain = "remove it or correct its name; docs/spec.md lists what may stand here"
+        return HINTS.get(place.rpartition(".")[2], plain)
     if error["type"] == "missing":
         return "add it; docs/spec.md lists what must stand here"
     if place == "llmsynthor":

@@ -1,7 +1,7 @@
 """Shares within groups: only how the rest is distributed within the columns of `given` is targeted.
 
-Where another table states how many records the groups have, the shares are multiplied by it, and what rounding hides in them is kept
-as margins of error; where none does, each group becomes a target of its own.
+Where another table states how many records the groups have, the shares are multiplied by it, and what rounding hides in them
+is kept as margins of error; where none does, each group becomes a target of its own.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,7 +27,9 @@ def resolve_given(
             yield target
         elif not isinstance(target, Table) or not columns or not set(columns) < set(target.columns):
             places[target.number].problem(
-                "`given` names some of the table's columns, not all", "name the columns within which the rest adds up", ", ".join(columns)
+                "`given` names some of the table's columns, not all",
+                "name the columns within which the rest adds up",
+                ", ".join(columns),
             )
         else:
             others = [other for other in targets if isinstance(other, Table) and other.number not in given]
@@ -52,7 +54,11 @@ def _margin(table: Table, columns: Sequence[str], others: Sequence[Table]) -> di
     """How many records each group has, by the most important table that says so."""
     groups = _parts(table, columns)
     for other in sorted(others, key=lambda other: (-other.importance, len(other.columns))):
-        about = (other.unit, str(other.universe or ""), other.trust >= 1) == (table.unit, str(table.universe or ""), True)
+        about = (other.unit, str(other.universe or ""), other.trust >= 1) == (
+            table.unit,
+            str(table.universe or ""),
+            True,
+        )
         if not about or not set(columns) <= set(other.columns):
             continue
         at, found = [other.columns.index(name) for name in columns], dict.fromkeys(groups, 0.0)

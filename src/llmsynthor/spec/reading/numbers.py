@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 OPEN = "open"
-WITHHELD = ("x", "X", "..", "...", "…", ":", "*", "**", "c", "C", "n/a", "N/A", "NA", "na", "s", "S", "-", "–", "—", ".", "(D)", "D", "z", "Z", "/")
+WITHHELD = ("x", "..", "...", "…", ":", "*", "**", "c", "n/a", "na", "s", "-", "–", "—", ".", "(d)", "d", "z", "/")
 """What statistical offices print for "withheld", "unknown" or, some of them, "exactly none"."""
 
 PLAIN = re.compile(r"^[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?$")
@@ -55,6 +55,15 @@ def read_numbers(texts: Sequence[str | None], *, shares: bool = False, semicolon
     return Numbers(values=tuple(values), odd=tuple(odd))
 
 
+def plain_number(text: object) -> float | None:
+    """Read one finite number without signs of thousands, None where it is none."""
+    try:
+        value = float(str(text))
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
 def _number(text: str, style: str) -> float | None:
     if style == "." and GROUPED["."].match(text):
         text = text.replace(".", "").replace(",", ".")
@@ -63,11 +72,7 @@ def _number(text: str, style: str) -> float | None:
         text = text.replace(",", "") if style == "," else text
     if style == ";" and DECIMAL_COMMA.match(text):
         text = text.replace(",", ".")
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None
+    return plain_number(text)
 
 
 def _style(texts: Sequence[str], *, shares: bool, semicolons: bool) -> str:
@@ -80,7 +85,13 @@ def _style(texts: Sequence[str], *, shares: bool, semicolons: bool) -> str:
     if commas:
         return _comma_style(commas, points, decimal=shares, doubtful=semicolons)
     whole = any(text.isdigit() for text in texts)
-    if points and whole and not shares and len(by_point) == len(points) and any(PLAIN.match(text) for _, text in points):
+    if (
+        points
+        and whole
+        and not shares
+        and len(by_point) == len(points)
+        and any(PLAIN.match(text) for _, text in points)
+    ):
         row, text = points[0]
         other = next(other for other in texts if other.isdigit())
         raise AmbiguousError(

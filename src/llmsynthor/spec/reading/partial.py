@@ -24,7 +24,14 @@ def base_of(values: Sequence[float], *, percent: bool) -> float:
 
 
 def add_rest(
-    cells: list[Cell], values: list[float], columns: Sequence[str], given: Sequence[str], rest: str, place: Place, *, percent: bool
+    cells: list[Cell],
+    values: list[float],
+    columns: Sequence[str],
+    given: Sequence[str],
+    rest: str,
+    place: Place,
+    *,
+    percent: bool,
 ) -> None:
     """Give what is missing to one or to 100 to the level that `rest` names, in each group of `given`; in place."""
     free = [name for name in columns if name not in given]
@@ -78,10 +85,12 @@ def missing_shares(
     if total >= whole - room or missing is None:
         return
     named = ", ".join(f"{name} {level}" for name, level in zip(columns, missing, strict=True))
-    rest = f'or write `rest: "{missing[0]}"`, which gives it the rest' if len(columns) == 1 else "or, if the rest is unknown, `open: true`"
+    rest = "or, if the rest is unknown, write `open: true`"
+    if len(columns) == 1:
+        rest = f'or write `rest: "{missing[0]}"`, which gives it the rest'
     place.problem(
         f"the shares add up to {total:g}, clearly less than {whole:g}, and cells are missing, such as {named}",
-        f"add the missing cells with their shares, {rest}; if the table is about some of the records only, say which: universe",
+        f"add the missing cells with their shares, {rest}; if the table is about some of the records, say which: universe",
         f"{total:g}",
     )
 
@@ -137,8 +146,8 @@ def condition_of(cells: Sequence[Cell], columns: Sequence[str], variables: Mappi
             alike.setdefault(tuple(sorted(own, key=str)), []).append(rest)
         others = [name for name in columns if name != columns[k]]
         parts = []
-        for own, rests in alike.items():
-            told = [_one_of(columns[k], own, variables)]
+        for chosen, rests in alike.items():
+            told = [_one_of(columns[k], chosen, variables)]
             if others:
                 told.append(_group(condition_of(rests, others, variables)))
             parts.append(" and ".join(told))

@@ -59,7 +59,9 @@ def subtotals(intervals: Sequence[Interval]) -> frozenset[Interval]:
     ['[0, 18)']
     """
     found = frozenset(
-        whole for whole in intervals if _filled(whole, [part for part in intervals if part != whole and whole.holds(part)])
+        whole
+        for whole in intervals
+        if _filled(whole, [part for part in intervals if part != whole and whole.holds(part)])
     )
     rest = sorted(set(intervals) - found)
     return found if found and all(b.low >= a.high for a, b in pairwise(rest)) else frozenset()

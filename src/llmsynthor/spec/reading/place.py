@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from llmsynthor.errors import Problem
 from llmsynthor.spec.schema import Schema
 
+MOST_PROBLEMS = 20
+"""Problems reported of one kind in one table; the rest is counted."""
+
 MOST_SHOWN = 8
 """Cells named in one problem; the rest is counted."""
 

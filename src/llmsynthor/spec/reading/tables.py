@@ -9,7 +9,6 @@ import polars as pl
 from llmsynthor.errors import Problem
 from llmsynthor.spec.expressions import Expression
 from llmsynthor.spec.reading.cells import Cell, cell_problems, read_cells, read_values
-from llmsynthor.spec.reading.document import TargetPart
 from llmsynthor.spec.reading.columns import (
     SHARES,
     is_share,
@@ -19,6 +18,7 @@ from llmsynthor.spec.reading.columns import (
     total_rows,
     value_column,
 )
+from llmsynthor.spec.reading.document import TargetPart
 from llmsynthor.spec.reading.partial import add_rest, missing_shares, unlisted, within_groups, without_open
 from llmsynthor.spec.reading.place import Place
 from llmsynthor.spec.reading.shares import spread_problem
@@ -48,7 +48,9 @@ def read_target(
         return None
     totals = total_rows(frame, columns, place)
     if totals:
-        place.in_rows("rows hold totals of other rows", "leave them out of the table: totals follow from the rest", totals)
+        place.in_rows(
+            "rows hold totals of other rows", "leave them out of the table: totals follow from the rest", totals
+        )
         return None
     cells = read_cells(frame, columns, place)
     margins = _margins(part, frame, place)
@@ -94,8 +96,10 @@ def _built(
             _says_nothing(numbers, place, noisy=any(errors or ()))
             return None
         if opened and place.errors == before:
-            few = min(len(opened), len(listed)) <= MOST_OPEN
-            universe = without_open(universe, listed, opened, columns, place) if few else _too_many(opened, place)
+            if min(len(opened), len(listed)) > MOST_OPEN:
+                _too_many(opened, place)
+            else:
+                universe = without_open(universe, listed, opened, columns, place)
     elif not numbers:
         place.problem("all its values are open", "leave the target out, or give a value", f"{len(values)} rows")
     if len(numbers) > len(known):  # the rest was added behind

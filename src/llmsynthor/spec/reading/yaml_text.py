@@ -26,7 +26,7 @@ def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
 
 
 def _whole_number(loader: _Loader, node: yaml.ScalarNode) -> int | str:
-    """A whole number; what YAML would read as octal, in base 60 or with signs in it (001001, 12:30) is the text that was written."""
+    """A whole number; what YAML would read as octal or in base 60 (001001, 12:30) is the text that was written."""
     text = str(loader.construct_scalar(node))
     return int(text) if re.fullmatch(r"[+-]?(0|[1-9][0-9]*)", text) else text
 
