@@ -160,7 +160,7 @@ def cell_problems(cells: Sequence[Cell], columns: Sequence[str], place: Place, *
             if sums:
                 rows = [(row, str(cell[k])) for row, cell in enumerate(cells) if cell[k] in sums]
                 what = f"{name}: rows hold totals of other rows"
-                place.in_rows(what, "intervals overlap unless these rows are left out", rows)
+                place.in_rows(what, "leave these rows out, so that the intervals can be read without overlap", rows)
                 continue
             for what, advice, shown in partition_problems(intervals, variable, name, universe):
                 place.problem(what, advice, shown)
