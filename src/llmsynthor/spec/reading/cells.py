@@ -1,6 +1,5 @@
 """Levels and values of a table's rows: every cell is read, and what cannot be read is said once a column."""
 
-import unicodedata
 from collections.abc import Sequence
 from difflib import get_close_matches
 
@@ -9,6 +8,7 @@ import polars as pl
 from llmsynthor.spec.expressions import Expression
 from llmsynthor.spec.labels import read_interval
 from llmsynthor.spec.levels import Interval, Level
+from llmsynthor.spec.reading.csv_text import plain
 from llmsynthor.spec.reading.numbers import OPEN, WITHHELD, AmbiguousError, read_numbers
 from llmsynthor.spec.reading.partition import partition_problems, subtotals
 from llmsynthor.spec.reading.place import Place
@@ -63,10 +63,9 @@ def read_level(text: str, variable: Category | Numeric) -> Level:
     if isinstance(variable, Category):
         if text in variable.levels:
             return text
-        composed = unicodedata.normalize("NFC", text)
-        for level in variable.levels:
-            if unicodedata.normalize("NFC", level) == composed:
-                return level
+        same = [level for level in variable.levels if plain(level) == plain(text)]
+        if len(same) == 1:
+            return same[0]
         raise ValueError("has no such level")
     interval = read_interval(text, bounds=variable.range, integer=variable.integer, unit=variable.unit)
     if interval.low < variable.range.low or interval.high > variable.range.high:
@@ -108,13 +107,11 @@ def _near(text: str, variable: Category) -> str:
     return f'did you mean "{near}"?' if near else f"use one of: {'; '.join(variable.levels[:20])}"
 
 
-def read_values(
-    column: pl.Series, place: Place, *, negative: bool, shares: bool, semicolons: bool = False
-) -> list[float | None] | None:
+def read_values(column: pl.Series, place: Place, *, negative: bool, shares: bool) -> list[float | None] | None:
     """Read the values, None where a cell is open; adds a problem a kind."""
     before = place.errors
     try:
-        read = read_numbers(column.to_list(), shares=shares, semicolons=semicolons)
+        read = read_numbers(column.to_list(), shares=shares, semicolons=";" in place.separators)
     except AmbiguousError as error:
         place.problem(
             error.what, "write numbers without thousands signs, as in 1200 or 1.2", error.found, row=error.row

@@ -92,7 +92,9 @@ def from_table(table: Any, wanted: Sequence[str], folder: Path, place: Place) ->
             raise OSError("it is no file")
         if path.suffix.lower() in (".parquet", ".pq"):
             return pl.read_parquet(path, glob=False).cast(pl.String)
-        return read_csv(path, wanted, place.warn)
+        frame, separator = read_csv(path, wanted, place.warn)
+        place.separators.add(separator)
+        return frame
     except OddFileError as odd:
         place.problem(f"the table cannot be read: {odd.what}", odd.advice, f"{path}: {odd.found}")
     except (OSError, ValueError, pl.exceptions.PolarsError) as cause:

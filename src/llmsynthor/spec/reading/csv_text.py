@@ -4,6 +4,8 @@ import csv
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Sequence
+from io import StringIO
+from itertools import islice
 from pathlib import Path
 
 import polars as pl
@@ -25,22 +27,23 @@ class OddFileError(ValueError):
         self.what, self.advice, self.found = what, advice, found
 
 
-def read_csv(path: Path, wanted: Sequence[str], warn: Say) -> pl.DataFrame:
-    """Read a table as text, all columns; `wanted` are names that its header may have. Raises OddFileError, OSError.
+def read_csv(path: Path, wanted: Sequence[str], warn: Say) -> tuple[pl.DataFrame, str]:
+    """Read a table as text, and its separator; `wanted` are names that its header may have. Raises OddFileError, OSError.
 
-    An empty cell is null. Names and values are trimmed and composed (NFC).
+    An empty cell is null. Names and values are trimmed, names also composed (NFC).
     """
     data = path.read_bytes()
     text = _decoded(data, warn)
     separator = _separator(text, wanted)
     if len(data) > LARGEST_PLAIN:
         frame = pl.read_csv(data, infer_schema=False, null_values=[""], separator=separator)
-        return frame.rename({name: name.strip().lstrip("\ufeff") for name in frame.columns})
-    rows = [[_plain(field) for field in row] for row in csv.reader(text.splitlines(), delimiter=separator)]
-    return _table(rows, wanted, separator, warn)
+        return frame.rename({name: name.strip().lstrip("\ufeff") for name in frame.columns}), separator
+    rows = [[field.strip() for field in row] for row in csv.reader(StringIO(text, newline=""), delimiter=separator)]
+    return _table(rows, wanted, separator, warn), separator
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
+    """Composed (NFC), with plain blanks, trimmed: texts that look the same are the same."""
     return unicodedata.normalize("NFC", text).replace("\u00a0", " ").replace("\u202f", " ").strip()
 
 
@@ -67,14 +70,14 @@ def _decoded(data: bytes, warn: Say) -> str:
 
 def _separator(text: str, wanted: Sequence[str]) -> str:
     """The sign that cuts the most lines into the same number of fields, two at least; a known header decides."""
-    lines = [line for line in text.splitlines()[:200] if line.strip()]
+    lines = [line for line in islice(StringIO(text), 200) if line.strip()]
     known = {name.casefold() for name in wanted}
     best, most = ",", (-1, -1)
     for separator in SEPARATORS:
         rows = list(csv.reader(lines, delimiter=separator))
         widths = Counter(len(row) for row in rows if len(row) > 1)
         names = max(
-            (len(known & {_plain(field).casefold() for field in row}) for row in rows if len(row) > 1), default=0
+            (len(known & {plain(field).casefold() for field in row}) for row in rows if len(row) > 1), default=0
         )
         score = (names, widths.most_common(1)[0][1] if widths else 0)
         if score > most:
@@ -92,7 +95,7 @@ def _table(rows: list[list[str]], wanted: Sequence[str], separator: str, warn: S
     first = scores.index(max(scores)) if max(scores) >= min(2, len(known)) else 0
     if first and any(sum(bool(field) for field in row) > 1 for _, row in filled[:first]):
         first = 0  # what stands above is no title
-    header = filled[first][1]
+    header = [plain(name) for name in filled[first][1]]
     while header and not header[-1]:
         header = header[:-1]
     if first:

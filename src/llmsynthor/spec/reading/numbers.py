@@ -40,7 +40,7 @@ def read_numbers(texts: Sequence[str | None], *, shares: bool = False, semicolon
 
     Shares have no thousands; where semicolons part the fields of a file, commas more likely part decimals.
     """
-    plain = [DRESS.sub("", text.strip()).replace("\u2212", "-") if text is not None else "" for text in texts]
+    plain = [_undressed(text) if text is not None else "" for text in texts]
     style = _style(plain, shares=shares, semicolons=semicolons)
     values: list[float | None] = []
     odd = []
@@ -55,6 +55,11 @@ def read_numbers(texts: Sequence[str | None], *, shares: bool = False, semicolon
     return Numbers(values=tuple(values), odd=tuple(odd))
 
 
+def _undressed(text: str) -> str:
+    """Without signs of money and per cent, with plain blanks and signs."""
+    return DRESS.sub("", text.strip().replace("\u00a0", " ").replace("\u202f", " ")).replace("\u2212", "-")
+
+
 def plain_number(text: object) -> float | None:
     """Read one finite number without signs of thousands, None where it is none."""
     try:
@@ -65,7 +70,7 @@ def plain_number(text: object) -> float | None:
 
 
 def _number(text: str, style: str) -> float | None:
-    if style == "." and GROUPED["."].match(text):
+    if style == "." and (GROUPED["."].match(text) or DECIMAL_COMMA.match(text)):
         text = text.replace(".", "").replace(",", ".")
     elif style in (",", " ") or GROUPED[" "].match(text):
         text = re.sub(r"[ \u2009']", "", text)

@@ -100,6 +100,8 @@ def within_groups(
 ) -> tuple[tuple[str, ...], float] | None:
     """The columns within whose every group the values add up to 100 (or 1), if there are such."""
     room = 0.5 * last_digit(values) + 1e-9
+    if any(abs(sum(values) - whole) <= CLEARLY * whole for whole in (1.0, 100.0)):
+        return None
     for size in range(1, len(columns)):
         for some in combinations(range(len(columns)), size):
             sums: dict[Cell, list[float]] = {}

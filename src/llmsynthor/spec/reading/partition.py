@@ -31,6 +31,8 @@ def partition_problems(
             )
             if len(intervals) > 1 and all(own.high - own.low == 1 for own in intervals) and gap.high - gap.low > 1:
                 advice = f"if the numbers are lower ends, write intervals such as {number_text(gap.low - 1)}-...; or {advice}"
+                yield f"there is a gap between the intervals of {name}", advice, str(gap)
+                return
             yield f"there is a gap between the intervals of {name}", advice, str(gap)
         covered = max(covered, interval.high)
 

@@ -1,7 +1,7 @@
 """Where a target is read: for the words of its problems."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from llmsynthor.errors import Problem
 from llmsynthor.spec.schema import Schema
@@ -15,12 +15,13 @@ MOST_SHOWN = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """A target's name, its unit, and the problems found so far."""
+    """A target's name, its unit, the problems found so far, and the separators of the files that were read."""
 
     where: str
     schema: Schema
     unit: str
     problems: list[Problem]
+    separators: set[str] = field(default_factory=set)
 
     def problem(self, what: str, advice: str, found: str | None = None, *, row: int | None = None) -> None:
         where = self.where if row is None else f"{self.where} row {row + 1}"
