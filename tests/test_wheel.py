@@ -35,6 +35,7 @@ def test_wheel_holds_data_and_no_tests(wheel: Path) -> None:
     assert not [name for name in names if name.startswith(("tests", "examples", "benchmarks"))]
 
 
+@pytest.mark.slow
 def test_wheel_runs(wheel: Path, tmp_path: Path) -> None:
     """Installed from the wheel, away from the sources, the command line makes records and a report."""
     target = tmp_path / "site"

@@ -27,14 +27,18 @@ if TYPE_CHECKING:
     from llmsynthor.run.figures import evaluate, measure
     from llmsynthor.run.solution import Solution, read_solution
     from llmsynthor.run.synthesize import synthesize
-    from llmsynthor.spec.drafts import (
+    from llmsynthor.spec.reading.drafts import (
         category,
+        correlation,
         derived,
+        deviation,
         forbid,
         integer,
+        lookup,
         mean,
         number,
         quantile,
+        share,
         table,
         text,
         total,
@@ -45,9 +49,9 @@ if TYPE_CHECKING:
     from llmsynthor.synthesis.stop import StopReason
 
 _HOMES = {
-    "spec.drafts": (
-        *("category", "integer", "number", "text", "derived", "unit"),
-        *("table", "mean", "total", "quantile", "forbid"),
+    "spec.reading.drafts": (
+        *("category", "integer", "number", "text", "derived", "lookup", "unit"),
+        *("table", "mean", "total", "quantile", "deviation", "correlation", "share", "forbid"),
     ),
     "spec.specification": ("Spec",),
     "spec.reading.files": ("read_spec",),
@@ -72,17 +76,21 @@ __all__ = [
     "StopReason",
     "category",
     "check",
+    "correlation",
     "derived",
+    "deviation",
     "errors",
     "evaluate",
     "forbid",
     "integer",
+    "lookup",
     "mean",
     "measure",
     "number",
     "quantile",
     "read_solution",
     "read_spec",
+    "share",
     "synthesize",
     "table",
     "text",

@@ -42,6 +42,7 @@ class Spoiled:
         return replace(found, roster=roster, counts=counts, goal=task.compiled.goal(counts, sizes), sentence="spoiled")
 
 
+@pytest.mark.slow
 def test_one_household_in_the_way_costs_few_others(monkeypatch: pytest.MonkeyPatch) -> None:
     """A child alone is no single change away from an adult where the table of ages is met: a few others change with it."""
     model = Homeward()

@@ -7,13 +7,14 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
+from llmsynthor.aims.counted import with_implied_means
 from llmsynthor.aims.cuts import Cut, cut_derived, cut_variable, named_levels
 from llmsynthor.aims.derived import flat_goals
 from llmsynthor.aims.goals import Goal, Goals, bring_table, bring_to_grid, table_levels
 from llmsynthor.aims.grid import Axis, Grid
 from llmsynthor.aims.layout import Column, Layout, Place, flag_axis
 from llmsynthor.aims.projection import OUTSIDE, Projection, membership, pack, project_columns, project_condition
-from llmsynthor.aims.reconcile import Disagreement, reconcile
+from llmsynthor.aims.reconcile import Disagreement
 from llmsynthor.aims.reconcile_moments import reconcile_sources
 from llmsynthor.spec.expressions import Aggregate, Expression, Node, Operation, Reference, nodes, parse, references
 from llmsynthor.spec.inputs import POSITION, is_position
@@ -82,13 +83,15 @@ def set_aims(spec: Spec) -> Aims:
 
 def _of_rows(spec: Spec, own: Goals) -> Aims:
     """One unit whose aims read nothing but its own variables, or what is a function of their codes."""
-    goals, disagreements = reconcile_sources(own)
+    goals, disagreements = reconcile_sources(own, spec)
     columns = tuple(Column(axis=axis) for axis in goals.grid.axes)
     layout = Layout(schema=spec.schema, columns=(columns,), order=(), values={})
     return Aims(spec=spec, layout=layout, cuts={}, goals=(goals,), own=(goals,), broken=(), disagreements=disagreements)
 
 
 def _of_trees(spec: Spec) -> Aims:
+    """Units whose aims read each other, with the means that their counts imply."""
+    spec = with_implied_means(spec)
     cuts: dict[Place, Cut] = {}
     columns: list[list[Column]] = []
     for number, unit in enumerate(spec.schema.units):
@@ -112,7 +115,7 @@ def _of_trees(spec: Spec) -> Aims:
     )
     goals, disagreements = [], list[Disagreement]()
     for number in range(len(spec.schema.units)):
-        reconciled, found = reconcile(_bring(spec, layout, number, flags))
+        reconciled, found = reconcile_sources(_bring(spec, layout, number, flags), spec)
         goals.append(reconciled)
         disagreements += found
     own_goals = tuple(_own_goals(spec, layout, number, goals[number]) for number in range(len(spec.schema.units)))

@@ -14,8 +14,9 @@ from llmsynthor.aims.aims import Aims, set_aims
 from llmsynthor.aims.functions import nested_terrain
 from llmsynthor.aims.goals import Goals
 from llmsynthor.aims.joint import axes_of, closed, fits, join, lay, units_of
+from llmsynthor.aims.laws import stated_population
 from llmsynthor.aims.linear import Part, excluding, say_numbers
-from llmsynthor.aims.moments import Moment, stated_population
+from llmsynthor.aims.moments import Moment
 from llmsynthor.aims.programs import program
 from llmsynthor.aims.statements import Forbidden, Numbered, Statement, anchor, averaged, forbidden, numbered, tabled
 from llmsynthor.aims.terrain import Key, Terrain, flat_terrain

@@ -11,7 +11,7 @@ from llmsynthor.aims.terrain import Key, Terrain, Truth, is_first
 from llmsynthor.spec.levels import Level
 from llmsynthor.spec.rules import Rule
 from llmsynthor.spec.specification import Spec
-from llmsynthor.spec.targets import Statistic, Table, last_digit
+from llmsynthor.spec.targets import Statistic, Table
 
 Floats = NDArray[np.float64]
 
@@ -160,8 +160,10 @@ def _owners(columns: Sequence[str], unit: str) -> list[Key]:
 
 def _bounds(goal: Goal) -> tuple[Floats, Floats, Floats]:
     table = goal.table
-    hidden = 0.5 * table.last_digit / max(abs(sum(table.values)), 1e-300)
-    room = hidden + goal.errors + table.tolerance * np.maximum(goal.stated, goal.shares)
+    total = max(abs(sum(table.values)), 1e-300)
+    records = table.tolerance_records / (total if table.value == "count" else 100.0)
+    hidden = 0.5 * table.resolution / total
+    room = hidden + records + goal.errors + table.tolerance * np.maximum(goal.stated, goal.shares)
     low = np.maximum(np.minimum(goal.stated, goal.shares) - room, 0.0)
     high = np.maximum(goal.stated, goal.shares) + room
     if table.structural:
@@ -187,7 +189,7 @@ def averaged(target: Statistic, brought: Floats | None, population: float | None
     shape = [len(column) for column in levels]
     stated, room = np.full(shape, np.nan), np.full(shape, np.nan)
     margins = target.margins_of_error or (0.0,) * len(target.cells)
-    hidden = 0.5 * last_digit(target.values)
+    hidden = 0.5 * target.resolution
     for cell, number, margin in zip(target.cells, target.values, margins, strict=True):
         place = tuple(column.index(level) for column, level in zip(levels, cell, strict=True))
         stated[place], room[place] = number, hidden + margin + target.tolerance * abs(number)
@@ -218,7 +220,7 @@ def numbered(spec: Spec) -> Iterator[Numbered]:
             numbers = [sum(table.values) for table in own]
             heads = [sum(table.values) for table in top]
             low, high = min(numbers) / max(heads), max(numbers) / min(heads)
-            slack = 0.005 + max(0.5 * t.last_digit * len(t.values) / sum(t.values) for t in (*own, *top))
+            slack = 0.005 + max(0.5 * t.resolution * len(t.values) / sum(t.values) for t in (*own, *top))
             yield Numbered(
                 name=own[0].name,
                 unit=unit.name,

@@ -58,7 +58,7 @@ def infer_groups(
         max_tokens=100 + 100 * groups,
         seed=seed,
     )
-    accept = lambda answer, _last: _read(validate(answer, request.json_schema)["groups"])  # noqa: E731
+    accept = lambda answer, _last: _read(validate(answer, request.json_schema)["groups"])  # noqa: E731  (named for what it does where it is handed on)
     return ask(model, request, accept=accept).value
 
 

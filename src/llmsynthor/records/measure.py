@@ -67,7 +67,7 @@ def _codes(nested: Nested, name: str, levels: Sequence[Level], unit: str) -> NDA
     numbers = numeric(values)
     order = sorted(range(len(levels)), key=lambda k: levels[k])
     low = np.array([getattr(levels[k], "low") for k in order])  # noqa: B009  (a numeric variable has intervals)
-    high = np.array([getattr(levels[k], "high") for k in order])  # noqa: B009
+    high = np.array([getattr(levels[k], "high") for k in order])  # noqa: B009  (as above)
     at = np.searchsorted(low, numbers, side="right") - 1
     inside = (at >= 0) & (numbers < high[np.maximum(at, 0)])
     return np.where(inside, np.array(order)[np.maximum(at, 0)], len(levels))

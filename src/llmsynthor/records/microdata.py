@@ -217,9 +217,9 @@ def _batches(path: Path, unit: str, plan: _Plan, spec: Spec) -> Iterator[pl.Data
 
 
 def _arrow_batches(path: Path, unit: str, plan: _Plan, spec: Spec) -> Iterator[Any]:
-    import pyarrow as pa  # noqa: PLC0415
-    import pyarrow.csv  # noqa: PLC0415
-    import pyarrow.parquet  # noqa: PLC0415
+    import pyarrow as pa  # noqa: PLC0415  (heavy, only where used)
+    import pyarrow.csv  # noqa: PLC0415  (heavy, only where used)
+    import pyarrow.parquet  # noqa: PLC0415  (heavy, only where used)
 
     names = list(plan.names[unit])
     if path.suffix.lower() in PARQUET:
@@ -249,7 +249,7 @@ def _arrow_batches(path: Path, unit: str, plan: _Plan, spec: Spec) -> Iterator[A
 
 
 def _nothing(schema: Any, names: Sequence[str]) -> Any:
-    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow as pa  # noqa: PLC0415  (heavy, only where used)
 
     fields = [schema.field(name) for name in names]
     return pa.RecordBatch.from_arrays([pa.array([], field.type) for field in fields], schema=pa.schema(fields))

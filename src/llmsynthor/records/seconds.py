@@ -52,3 +52,11 @@ def second_moment(target: Statistic, sums: Floats) -> Floats:
         return np.asarray(spread_x)
     both = spread_x * spread_y
     return np.asarray((xy - x * y) / np.where(both > 0, both, np.nan))
+
+
+def second_rounding(target: Statistic, counts: Floats) -> Floats:
+    """What a deviation or correlation of so many records may be off with half a typical record's square or product."""
+    records = np.maximum(counts, 1.0)
+    if target.statistic == "deviation":
+        return np.asarray(0.25 * np.abs(target.values) / records)
+    return np.asarray(0.5 / records)

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
 from llmsynthor.aims.aims import set_aims
+from llmsynthor.aims.counted import assumed_ends
 from llmsynthor.aims.feasibility import Contradiction, find_across, find_broken_rules
 from llmsynthor.aims.reconcile import Disagreement, say_entry
 from llmsynthor.errors import Problem, SpecError
@@ -34,7 +35,7 @@ def examine(spec: Spec, llm: str | None = None) -> Examined:
     """Look through a spec; raises SpecError for what cannot be."""
     refuse_impossible(spec)
     aims = set_aims(spec)
-    found = [*warnings(spec), *_disagreements(aims.disagreements)]
+    found = [*warnings(spec), *assumed_ends(spec), *_disagreements(aims.disagreements)]
     found += [_contradiction(contradiction) for contradiction in find_across(aims)]
     settings, words = spec.settings, llm or spec.settings.llm or "local"
     options = Options(records=settings.records or 1, **asdict(settings.method))

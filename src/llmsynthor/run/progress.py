@@ -63,8 +63,8 @@ def in_notebook() -> bool:
 def bar() -> Iterator[Callable[[Progress], None]]:
     """Draw a bar on stderr: of calls where a model is asked, pulsing where the work is not counted."""
     from rich.console import Console  # noqa: PLC0415  (only where something is drawn)
-    from rich.progress import BarColumn, SpinnerColumn, TextColumn  # noqa: PLC0415
-    from rich.progress import Progress as Bars  # noqa: PLC0415
+    from rich.progress import BarColumn, SpinnerColumn, TextColumn  # noqa: PLC0415  (heavy, only where used)
+    from rich.progress import Progress as Bars  # noqa: PLC0415  (heavy, only where used)
 
     started = time.monotonic()
     columns = (SpinnerColumn(), BarColumn(bar_width=24), TextColumn("{task.description}"))

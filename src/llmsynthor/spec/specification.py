@@ -12,7 +12,7 @@ from llmsynthor.spec.schema import Schema
 from llmsynthor.spec.targets import Target
 
 if TYPE_CHECKING:
-    from llmsynthor.spec.drafts import RuleDraft, TargetDraft, UnitDraft
+    from llmsynthor.spec.reading.drafts import RuleDraft, TargetDraft, UnitDraft
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -60,6 +60,7 @@ def test_derived_variables_are_written_as_computed(solution: Solution) -> None:
     assert np.allclose(solution.records["household"]["income"].to_numpy(), income.to_numpy())
 
 
+@pytest.mark.slow
 def test_same_seed_same_records_for_any_number_of_workers() -> None:
     """The number of workers changes no value, another seed does."""
     document = day_document(simulate(120, seed=2))
@@ -93,6 +94,7 @@ def test_more_records_than_chains_keep_counts_rules_and_tables() -> None:
     assert all(np.array_equal(np.sort(a, axis=0), np.sort(b, axis=0)) for a, b in zip(codes, again, strict=True))
 
 
+@pytest.mark.slow
 def test_many_records_are_corrected_by_samples_of_the_crowded() -> None:
     """Where there are many top records only some are visited: tables and rules hold all the same, for any number of workers."""
     aims = set_aims(Spec.load(day_document(simulate(600, seed=8))))

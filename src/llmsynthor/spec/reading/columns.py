@@ -192,6 +192,8 @@ def _unknown_column(name: str, frame: pl.DataFrame, place: Place) -> None:
     shown = name
     if above:
         advice = f'it is one of {above[0]}: call the column "{above[0]}.{name}"'
+    elif any(sign in name for sign in "<>="):
+        advice = "a share of a condition is written where: CONDITION, share: NUMBER, without cells"
     elif not close and frame.height > 1 and len(set(frame.columns)) > 1 and not _constant(frame, name):
         advice = f"rename it in the header, or remove the column; {advice}"
     elif not close and _constant(frame, name):

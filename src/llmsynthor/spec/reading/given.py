@@ -95,7 +95,7 @@ def _joint(table: Table, columns: Sequence[str], margin: Mapping[Group, float], 
     for group, rows in said.items():
         weight = margin[group] / total / sums[group]
         for row in rows:
-            error = table.margins_of_error[row] if table.margins_of_error is not None else 0.5 * table.last_digit
+            error = table.margins_of_error[row] if table.margins_of_error is not None else 0.5 * table.resolution
             cells.append(table.cells[row])
             values.append(table.values[row] * weight)
             margins.append(error * weight)
@@ -113,6 +113,7 @@ def _joint(table: Table, columns: Sequence[str], margin: Mapping[Group, float], 
         values=tuple(values),
         value="share",
         margins_of_error=tuple(margins),
+        rounding=None,
         universe=universe,
     )
 

@@ -179,8 +179,8 @@ def _levels(key: _Key, listed: set[Level], part: LookupPart, place: Place) -> tu
     intervals = sorted(level for level in listed if isinstance(level, Interval))
     if part.default is not None:
         intervals = sorted({*intervals, *_gaps(intervals, key.variable)})
-    for what, advice, found in partition_problems(intervals, key.variable, key.name, None):
-        place.problem(f"lookup: {what}", f"{advice}; or give a default", found)
+    for what, _, found in partition_problems(intervals, key.variable, key.name, None):
+        place.problem(f"in the lookup {what}", "cut it once, without gap and overlap, or give a default", found)
     return tuple(intervals)
 
 

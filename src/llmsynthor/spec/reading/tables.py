@@ -113,7 +113,8 @@ def _built(
         "values": tuple(numbers),
         "source": part.source,
         "universe": universe,
-        "tolerance": part.tolerance,
+        "tolerance": part.relative_tolerance,
+        "rounding": part.rounding,
         "margins_of_error": errors,
         "importance": part.importance,
     }
@@ -171,7 +172,8 @@ def _says_nothing(values: Sequence[float], place: Place, *, noisy: bool) -> None
 def _target(part: TargetPart, columns: Sequence[str], value: str, about: dict[str, Any], place: Place) -> Target | None:
     if not is_statistic(part):
         kind: Any = "share" if is_share(part, value) else "count"
-        return Table(columns=tuple(columns), value=kind, zeros=part.zeros, trust=part.trust, **about)
+        about |= {"zeros": part.zeros, "trust": part.trust, "tolerance_records": part.tolerance_records}
+        return Table(columns=tuple(columns), value=kind, **about)
     statistic: Any = part.statistic
     named = getattr(part, statistic)
     names = [named] if isinstance(named, str) else list(named)
