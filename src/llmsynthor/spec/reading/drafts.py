@@ -116,13 +116,17 @@ def text(prompt: str, /, *, max_words: int = 30, label: str = "", description: s
     return VariableDraft(document={"kind": "text", "prompt": prompt, "max_words": max_words, **about})
 
 
-def derived(expression: str, of: VariableDraft, /, **more: Any) -> DerivedDraft:
+def derived(expression: str | None = None, of: VariableDraft | None = None, /, **more: Any) -> DerivedDraft:
     """A variable that is computed; `of` says what values the expression may take.
+
+    With `lookup={"table": …, "by": […], "value": …}` in place of an expression it is looked up in a table, and `of` may be left
+    out: the table says what values there are.
 
     >>> derived("min(3, count(person.age >= 65))", integer(0, 4)).document["kind"]
     'integer'
     """
-    return DerivedDraft(document={**_document(of), "expression": expression, **more})
+    said = {} if expression is None else {"expression": expression}
+    return DerivedDraft(document={**({} if of is None else _document(of)), **said, **more})
 
 
 def table(
