@@ -34,7 +34,7 @@ Integers = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Sums:
+class Sums:
     """`member` (records, sums) marks the records of each sum; `wanted` and `weight` (sums,)."""
 
     member: Any
@@ -49,20 +49,21 @@ def shift_means(
 
     All moments are of the same variable; shape of values, low, high (records,). Whole numbers stay whole.
     """
-    sums = _sums(moments, codes)
+    sums = sums_of(moments, codes)
     whole = bool(np.all(values == np.floor(values)) and np.all(low == np.floor(low)))
     off = np.abs(sums.member.T @ values - sums.wanted)
     if not len(values) or (off <= (0.5 if whole else 1e-9 * np.abs(sums.wanted))).all():
         return values
     if not whole:
         return _move(values, low, high, sums)
-    middles = _Sums(
+    middles = Sums(
         member=sums.member, wanted=sums.wanted + 0.5 * np.asarray(sums.member.sum(axis=0)), weight=sums.weight
     )
     return _whole(_move(values + 0.5, low, high, middles), low, high, sums)
 
 
-def _sums(moments: Sequence[Moment], codes: NDArray[np.int32]) -> _Sums:
+def sums_of(moments: Sequence[Moment], codes: NDArray[np.int32]) -> Sums:
+    """Lay out the sums that means and totals ask for: which records enter each, and what it is to be."""
     rows, columns, wanted, weight = [], [], list[float](), list[float]()
     floor = max(moment.hidden / float(np.median(_size(moment))) for moment in moments)
     for moment in moments:
@@ -79,14 +80,14 @@ def _sums(moments: Sequence[Moment], codes: NDArray[np.int32]) -> _Sums:
         weight += moment.precision(_size(moment), floor)[kept].tolist()
     places = np.concatenate(rows), np.concatenate(columns)
     member = csr_array((np.ones(len(places[0])), places), shape=(len(codes), len(wanted)))
-    return _Sums(member=member, wanted=np.array(wanted), weight=np.array(weight))
+    return Sums(member=member, wanted=np.array(wanted), weight=np.array(weight))
 
 
 def _size(moment: Moment) -> Floats:
     return np.maximum(np.abs(np.nan_to_num(moment.values)), 1e-300)
 
 
-def _move(values: Floats, low: Floats, high: Floats, sums: _Sums) -> Floats:
+def _move(values: Floats, low: Floats, high: Floats, sums: Sums) -> Floats:
     """Solve for the λ by damped Newton steps; returns the moved values."""
     width, member = high - low, sums.member
     start = logit(np.clip((values - low) / width, 1e-9, 1 - 1e-9))
@@ -114,7 +115,7 @@ def _move(values: Floats, low: Floats, high: Floats, sums: _Sums) -> Floats:
     return np.asarray(np.clip(low + width * share, low, np.nextafter(high, low)))
 
 
-def _whole(moved: Floats, low: Floats, high: Floats, sums: _Sums) -> Floats:
+def _whole(moved: Floats, low: Floats, high: Floats, sums: Sums) -> Floats:
     """Bring back to whole numbers: first whole sums of the sets of records that enter the same sums, then their records."""
     member = sums.member
     sets, place = np.unique(member @ np.random.default_rng(0).random(member.shape[1]), return_inverse=True)

@@ -69,7 +69,7 @@ def test_names_that_are_no_keywords_stand_in_a_mapping() -> None:
 def test_lookups_and_targets_as_mappings() -> None:
     """A variable may be looked up in a frame, and a target said as a spec writes it."""
     zones = pl.DataFrame({"zone": ["a", "b"], "district": ["North", "South"]})
-    looked_up = ls.derived(lookup={"table": zones, "by": ["zone"], "value": "district"})
+    looked_up = ls.lookup(zones, by=["zone"], value="district")
     spec = ls.Spec(
         units=[ls.unit("trip", zone=ls.category("a", "b"), km=ls.number(0, 9), district=looked_up)],
         targets=[
