@@ -76,7 +76,8 @@ def read_target(
         "values": tuple(values),
         "source": part.source,
         "universe": universe,
-        "tolerance": part.tolerance,
+        "tolerance": part.relative_tolerance,
+        "rounding": part.rounding,
         "margins_of_error": margins,
         "importance": part.importance,
     }
@@ -98,7 +99,12 @@ def _is_statistic(part: TargetPart) -> bool:
 def _target(part: TargetPart, columns: Sequence[str], value: str, about: dict[str, Any], place: Place) -> Target | None:
     if not _is_statistic(part):
         kind: Any = "share" if "share" in (part.value, value) else "count"
-        return Table(columns=tuple(columns), value=kind, zeros=part.zeros, trust=part.trust, **about)
+        of_table: dict[str, Any] = {
+            "zeros": part.zeros,
+            "trust": part.trust,
+            "tolerance_records": part.tolerance_records,
+        }
+        return Table(columns=tuple(columns), value=kind, **of_table, **about)
     statistic: Any = part.statistic
     named = getattr(part, statistic)
     names = [named] if isinstance(named, str) else list(named)
@@ -203,6 +209,8 @@ def _known_columns(columns: Sequence[str], frame: pl.DataFrame, place: Place) ->
             names = [v.name for v in place.schema[place.unit].variables]
             close = get_close_matches(name, names, 1)
             advice = f'did you mean "{close[0]}"?' if close else f"{place.unit} has: {', '.join(names)}"
+            if any(sign in name for sign in "<>="):
+                advice = "a share of a condition is written where: CONDITION, share: NUMBER, without cells"
             place.problem("a column is no variable", advice, name)
             known = False
             continue
