@@ -142,7 +142,7 @@ def _print_solution(solution: Any, out: Path) -> None:
 
 def _print_ends(summary: Any, rows: Any, out: Path) -> None:
     """How many targets ended how, and those that are not exact by name, the worst first."""
-    from llmsynthor.evaluation.ends import Status, say_ends  # noqa: PLC0415
+    from llmsynthor.evaluation.ends import Status, say_ends
 
     tvd = (
         f"; TVD mean {summary['mean_tvd']:.5f}, worst {summary['worst_tvd']:.5f} ({summary['worst_table']})"
