@@ -7,6 +7,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
+from llmsynthor.aims.counted import with_implied_means
 from llmsynthor.aims.cuts import Cut, cut_derived, cut_variable, named_levels
 from llmsynthor.aims.derived import flat_goals
 from llmsynthor.aims.goals import Goal, Goals, bring_table, bring_to_grid, table_levels
@@ -89,6 +90,8 @@ def _of_rows(spec: Spec, own: Goals) -> Aims:
 
 
 def _of_trees(spec: Spec) -> Aims:
+    """Units whose aims read each other, with the means that their counts imply."""
+    spec = with_implied_means(spec)
     cuts: dict[Place, Cut] = {}
     columns: list[list[Column]] = []
     for number, unit in enumerate(spec.schema.units):

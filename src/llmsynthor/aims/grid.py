@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from llmsynthor.aims.laws import resolving_cuts
 from llmsynthor.aims.thresholds import derived_breaks, threshold_cuts
 from llmsynthor.spec.expressions import Expression, Reference, cut_points, references
 from llmsynthor.spec.levels import Interval, Level
@@ -16,7 +17,9 @@ from llmsynthor.spec.specification import Spec
 from llmsynthor.spec.targets import Statistic, Table
 
 DEFAULT_CELLS = 8
-"""Equal cells of a numeric variable that no table and no rule cuts: a proposal must have something to choose from."""
+"""Equal cells of a numeric variable that no table and no mean cuts: a proposal must have something to choose from."""
+
+UNEVEN = 50.0
 
 SECOND_CELLS = 64
 """Equal cells of a numeric variable whose deviation or correlation is asked for."""
@@ -45,6 +48,21 @@ class Axis:
         """Ends of the cells of a numeric axis, shape (size + 1,)."""
         cells = [level for level in self.levels if isinstance(level, Interval)]
         return np.array([cells[0].low, *(cell.high for cell in cells)])
+
+    @property
+    def measure(self) -> NDArray[np.float64]:
+        """How many values each code stands for: its width, of whole numbers how many it holds, of a category's level one."""
+        if not isinstance(self.levels[0], Interval):
+            return np.ones(self.size)
+        ends = np.ceil(self.breaks) if isinstance(self.variable, Numeric) and self.variable.integer else self.breaks
+        return np.diff(ends)
+
+    @property
+    def uneven(self) -> bool:
+        """Whether the cells are so unequal in width that only the density says how records are spread inside them."""
+        return isinstance(self.levels[0], Interval) and bool(
+            np.diff(self.breaks).max() > UNEVEN * np.diff(self.breaks).min()
+        )
 
     def within(self, level: Level) -> NDArray[np.bool_]:
         """Say for each code whether its cell lies in `level`, shape (size,)."""
@@ -127,16 +145,17 @@ def build_grid(spec: Spec, unit: Unit) -> Grid:
 def _axis(variable: Coded, spec: Spec, unit: Unit) -> Axis:
     if isinstance(variable, Category):
         return Axis(variable=variable, levels=variable.levels)
-    cuts = _cuts(variable, spec, unit)
     low, high = variable.range.low, variable.range.high
-    if has_seconds(variable.name, spec, unit):
-        cuts |= set(second_cuts(variable))
-    elif not any(True for _ in _named_levels(variable.name, spec, unit)):
-        cuts |= set(
-            even_cuts(variable, DEFAULT_CELLS)
-        )  # no table cuts it: a proposal must have something to choose from
-    inner = sorted(cut for cut in cuts if low < cut < high)
-    return Axis(variable=variable, levels=tuple(Interval(a, b) for a, b in pairwise([low, *inner, high])))
+    cuts = {cut for cut in _cuts(variable, spec, unit) if low < cut < high}
+    cuts |= set(second_cuts(variable)) if has_seconds(variable.name, spec, unit) else set()
+    cuts |= resolving_cuts(variable, spec, unit, [low, *sorted(cuts), high]) or _cuts_to_choose(variable, spec, unit)
+    return Axis(variable=variable, levels=tuple(Interval(a, b) for a, b in pairwise([low, *sorted(cuts), high])))
+
+
+def _cuts_to_choose(variable: Numeric, spec: Spec, unit: Unit) -> set[float]:
+    """Cuts of a number that nothing cuts: a proposal must have something to choose from."""
+    tabled = any(True for _ in _named_levels(variable.name, spec, unit)) or has_seconds(variable.name, spec, unit)
+    return set() if tabled else set(even_cuts(variable, DEFAULT_CELLS))
 
 
 def has_seconds(name: str, spec: Spec, unit: Unit) -> bool:

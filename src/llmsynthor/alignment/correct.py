@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from llmsynthor.aims.moments import Reach, reach
+from llmsynthor.aims.reach import Reach, reach
 from llmsynthor.alignment.effort import Codes, Counts, Floats, Task
 from llmsynthor.alignment.parallel import in_parallel
 from llmsynthor.alignment.rows import kernels
@@ -145,9 +145,9 @@ def _anneal(task: Task, state: _State, theta: Floats, stay: Floats, weight: Floa
         strength = min(final, (full if again else weak) * growth**sweep)
         strong = strength >= final
         hold = stay if task.keep or stalled < LET_GO else np.zeros_like(stay)
-        _step(
-            task, state, theta, hold, strength * weight, _Way(sweep=first_sweep + sweep, strong=strong, stalled=stalled)
-        )
+        pull = strength * (float(weight.max()) if hard.any() else 1.0)
+        way = _Way(sweep=first_sweep + sweep, strong=strong, stalled=stalled, pull=pull)
+        _step(task, state, theta, hold, strength * weight, way)
         goal = task.goal(state.counts)
         error, off = (state.counts - goal)[hard], state.pull * state.means.missing()
         task.told("correct", sweep, state.counts, goal)
@@ -169,11 +169,12 @@ def _anneal(task: Task, state: _State, theta: Floats, stay: Floats, weight: Floa
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Way:
-    """How a sweep goes: its number, whether the penalty has its full strength, and how long nothing was gained."""
+    """How a sweep goes: its number, whether the penalty has its full strength, how long nothing was gained, the pull of means."""
 
     sweep: int
     strong: bool
     stalled: int
+    pull: float
 
 
 def _step(task: Task, state: _State, theta: Floats, stay: Floats, penalty: Floats, way: _Way) -> None:
@@ -187,7 +188,7 @@ def _step(task: Task, state: _State, theta: Floats, stay: Floats, penalty: Float
     order = np.arange(n_records)
     if n_moves > program.sweep_moves:
         order = np.random.default_rng([task.seed, 2, way.sweep]).permutation(order)[: _affordable(program, n_moves)]
-    pulled = state.means._replace(penalty=state.pull * float(penalty.max(initial=0.0)) * state.means.penalty)
+    pulled = state.means._replace(penalty=state.pull * way.pull * state.means.penalty)
     goal = task.goal(state.counts)
     gain = theta - penalty * (2.0 * (state.counts - goal) + 1.0)
     state.moved += kernels.correct(
@@ -213,7 +214,7 @@ def _in_blocks(task: Task, state: _State, theta: Floats, stay: Floats, penalty: 
     program, goal = task.compiled.program, task.goal(state.counts)
     ends = np.linspace(0, len(state.codes), blocks + 1).astype(np.int64)
     missing = (goal - state.counts) / blocks
-    strength = state.pull * float(penalty.max(initial=0.0))
+    strength = state.pull * way.pull
 
     def part(block: int) -> tuple[Counts, Reach, int]:
         counts = np.zeros_like(state.counts)

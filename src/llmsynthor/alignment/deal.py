@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from llmsynthor.aims.aims import Aims
 from llmsynthor.aims.goals import Goals
-from llmsynthor.aims.projection import project_columns
 from llmsynthor.alignment.cells import Potential
 from llmsynthor.alignment.correct import correct
 from llmsynthor.alignment.effort import Effort as FlatEffort
@@ -35,17 +34,8 @@ class Drawn:
 
 
 def priors(aims: Aims, unit: int, records: int) -> tuple[Potential, ...]:
-    """Log-weights of the fine cells of a unit's numbers: the atoms' shares, and the shape that coarser tables imply."""
-    goals, grid = aims.own[unit], aims.own[unit].grid
-    atoms = {k: aims.cuts[unit, k] for k in range(len(grid.axes)) if aims.cuts[unit, k].uneven}
-    found = [p for p in shape_potentials(goals, records) if not set(p.projection.axes) & atoms.keys()]
-    for position, cut in atoms.items():
-        axis = grid.axes[position]
-        assert cut.density is not None
-        mass = np.maximum(np.diff(cut.density.below(axis.breaks)), 1e-9)
-        projection = project_columns(grid, [axis.name], [axis.levels], None)
-        found.append(Potential(projection=projection, values=np.log(mass)))
-    return tuple(found)
+    """Log-weights of the cells of a unit's numbers: what they hold by the base density, and the shape that coarser tables imply."""
+    return shape_potentials(aims.own[unit], records)
 
 
 def draw_first(aims: Aims, records: int, seed: int, workers: int | None) -> Drawn:
@@ -85,7 +75,7 @@ def _draw_unit(aims: Aims, unit: int, records: int, seed: int, workers: int | No
         records=records,
         seed=seed * 16 + unit,
         effort=FlatEffort(workers=workers),
-        shaped=any(np.ptp(potential.values) > 1e-12 for potential in shaped),
+        shaped=any(len(potential.projection.axes) > 1 for potential in shaped),
     )
     fitted = fit(task, np.zeros((0, len(goals.grid.axes)), dtype=np.int32))
     corrected = correct(task, fitted.codes, fitted.theta, np.zeros(records))

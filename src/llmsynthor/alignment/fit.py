@@ -43,6 +43,7 @@ def fit(task: Task, held: Codes) -> Fitted:
         drawn = draw_initial(task.goals, chain, missing, np.random.default_rng([task.seed, 1]))
         if _is_solution(task, drawn, theta):
             return Fitted(codes=drawn, theta=theta, first=distances(task, drawn))
+    _begin_means(task, theta)
     n_chains = max(task.effort.chains, int(task.effort.share * missing))
     chains = draw_initial(task.goals, chain, n_chains, np.random.default_rng([task.seed, 2]))
     start = distances(task, np.concatenate([held, chains]))
@@ -70,9 +71,8 @@ def _learn(task: Task, codes: Codes, theta: Floats, open_goal: Floats) -> Floats
     """Move θ until the tables of the chains are at the noise of their number; returns an average over the sweeps."""
     compiled = task.compiled
     theta = np.where(compiled.is_target & (open_goal <= 0) & ~compiled.is_slack, NEVER, theta)
-    learn = compiled.is_target & ((open_goal > 0) | compiled.is_slack)
-    axes = len(task.goals.grid.axes)
-    overlap = max(1.0, float(np.median(np.diff(compiled.program.move_ptr[: axes + 1]))))
+    learn = compiled.is_target & (open_goal > 0) & ~compiled.is_slack
+    overlap = _overlap(task)
     least, patience = 40 if task.goals.moments else 12, PATIENCE
     average, finite, best = theta.copy(), np.isfinite(theta), np.inf
     for sweep in range(task.effort.fit_sweeps):
@@ -83,6 +83,7 @@ def _learn(task: Task, codes: Codes, theta: Floats, open_goal: Floats) -> Floats
         step = 1.0 / overlap / (1.0 + sweep / 20.0)
         moved = theta[told] + step * np.log(goal[told] / np.maximum(counts[told], 0.5))
         theta[told] = moved / (1.0 + step * compiled.decay[told])  # an implicit step: stable however strong the decay
+        _lean_between(task, theta, counts, step)
         _tilt_means(task, theta, counts, 1.0 / (1.0 + sweep / 10.0), len(codes))
         average[finite] += (theta[finite] - average[finite]) * (1.0 if sweep < 5 else 0.25)
         task.told("fit", sweep, counts, goal)
@@ -92,6 +93,38 @@ def _learn(task: Task, codes: Codes, theta: Floats, open_goal: Floats) -> Floats
         if sweep >= least and patience <= 0:
             break
     return average
+
+
+def _overlap(task: Task) -> float:
+    """How many targets share a variable: their steps add up. Rules and shapes do not move, and count for nothing."""
+    goals, touching = task.goals, np.zeros(len(task.goals.grid.axes))
+    parts = [*(table.projection for table in goals.tables), *(quantile.projection for quantile in goals.quantiles)]
+    for projection in (*parts, *(moment.projection for moment in goals.moments)):
+        touching[list(set(projection.axes))] += 1
+    return max(1.0, float(np.median(touching)))
+
+
+def _begin_means(task: Task, theta: Floats) -> None:
+    """Begin with the tilt of the first mean of each variable as it is where nothing else is known."""
+    first, begun = task.compiled.moments[1], set[int]()
+    for moment in task.goals.moments:
+        if moment.axis not in begun:
+            theta[first : first + moment.projection.size] += moment.start
+            begun.add(moment.axis)
+        first += moment.projection.size
+
+
+def _lean_between(task: Task, theta: Floats, counts: Counts, step: float) -> None:
+    """Weigh down the side of a quantile that holds too many; what lies on the value itself needs no weight.
+
+    The weights are the multipliers of two inequalities, at most so many below and at most so many above: never positive, and zero
+    where there is room.
+    """
+    for first, share in task.compiled.between:
+        total = float(counts[first : first + 3].sum())
+        for cell, most in ((first, share * total), (first + 2, (1.0 - share) * total)):
+            if total > 0:
+                theta[cell] = min(0.0, theta[cell] + step * np.log(max(most, 0.5) / max(float(counts[cell]), 0.5)))
 
 
 def _tilt_means(task: Task, theta: Floats, counts: Counts, step: float, records: int) -> None:

@@ -7,7 +7,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from llmsynthor.aims.moments import COMPUTED_CELLS, stated_population
+from llmsynthor.aims.laws import stated_population
+from llmsynthor.aims.moments import COMPUTED_CELLS
 from llmsynthor.aims.words import say_cell, say_missing
 from llmsynthor.evaluation.ends import Account, Accounts, End, Status
 from llmsynthor.records.linked import Nested, column, nest

@@ -112,12 +112,7 @@ def _keep(series: pl.Series, known: Floats) -> pl.Series:
 
 def _column(aims: Aims, roster: Roster, place: Place, rng: np.random.Generator) -> pl.Series:
     unit, position = place
-    axis, cut = aims.layout.columns[unit][position].axis, aims.cuts[place]
-    codes = roster.codes[unit]
-    if cut.density is None or not cut.uneven:
-        return draw_column(aims.own[unit], codes, position, rng)
-    low, high = axis.breaks[codes[:, position]], axis.breaks[codes[:, position] + 1]
-    return pl.Series(axis.name, whole_or_not(axis, cut.density.inside(low, high, rng.random(len(codes)))))
+    return draw_column(aims.own[unit], roster.codes[unit], position, rng)
 
 
 def _pull(drawn: _Drawn) -> dict[str, pl.DataFrame]:

@@ -38,7 +38,7 @@ Integers = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Sums:
+class Sums:
     """`member` (records, sums) marks the records of each sum; `wanted` and `weight` (sums,)."""
 
     member: Any
@@ -53,21 +53,22 @@ def shift_means(
 
     All moments are of the same variable; shape of values, low, high (records,). Whole numbers stay whole.
     """
-    sums = _sums(moments, codes)
+    sums = sums_of(moments, codes)
     whole = bool(np.all(values == np.floor(values)) and np.all(low == np.floor(low)))
     off = np.abs(sums.member.T @ values - sums.wanted)
     if not len(values) or (off <= (0.5 if whole else 1e-9 * np.abs(sums.wanted))).all():
         return values
     if not whole:
         return _move(values, low, high, sums)[0]
-    middles = _Sums(
+    middles = Sums(
         member=sums.member, wanted=sums.wanted + 0.5 * np.asarray(sums.member.sum(axis=0)), weight=sums.weight
     )
     moved, held = _move(values + 0.5, low, high, middles)
     return _whole(moved, low, high, replace(sums, wanted=np.where(held, sums.wanted, sums.member.T @ (moved - 0.5))))
 
 
-def _sums(moments: Sequence[Moment], codes: NDArray[np.int32]) -> _Sums:
+def sums_of(moments: Sequence[Moment], codes: NDArray[np.int32]) -> Sums:
+    """Lay out the sums that means and totals ask for: which records enter each, and what it is to be."""
     rows, columns, wanted, weight = [], [], list[float](), list[float]()
     floor = max(moment.hidden / float(np.median(_size(moment))) for moment in moments)
     for moment in moments:
@@ -84,14 +85,14 @@ def _sums(moments: Sequence[Moment], codes: NDArray[np.int32]) -> _Sums:
         weight += moment.precision(_size(moment), floor)[kept].tolist()
     places = np.concatenate(rows), np.concatenate(columns)
     member = csr_array((np.ones(len(places[0])), places), shape=(len(codes), len(wanted)))
-    return _Sums(member=member, wanted=np.array(wanted), weight=np.array(weight))
+    return Sums(member=member, wanted=np.array(wanted), weight=np.array(weight))
 
 
 def _size(moment: Moment) -> Floats:
     return np.maximum(np.abs(np.nan_to_num(moment.values)), 1e-300)
 
 
-def _move(values: Floats, low: Floats, high: Floats, sums: _Sums) -> tuple[Floats, NDArray[np.bool_]]:
+def _move(values: Floats, low: Floats, high: Floats, sums: Sums) -> tuple[Floats, NDArray[np.bool_]]:
     """Solve for the λ; returns the moved values and which sums are within reach (sums,)."""
     width, member = high - low, sums.member
     start = logit(np.clip((values - low) / width, 1e-9, 1 - 1e-9))
@@ -100,13 +101,13 @@ def _move(values: Floats, low: Floats, high: Floats, sums: _Sums) -> tuple[Float
     tilt, wanted = np.zeros(len(sums.wanted)), sums.wanted
     share, held = expit(start), np.ones(len(tilt), dtype=bool)
     for _ in range(REPEATS):
-        tilt, share = _newton(tilt, start, _Sums(member=member, wanted=wanted, weight=ridge), low, width)
+        tilt, share = _newton(tilt, start, Sums(member=member, wanted=wanted, weight=ridge), low, width)
         held = np.abs(tilt) < SETTLED
         wanted = np.where(held, sums.wanted + ridge * tilt, wanted)
     return np.asarray(np.clip(low + width * share, low, np.nextafter(high, low))), held
 
 
-def _newton(tilt: Floats, start: Floats, sums: _Sums, low: Floats, width: Floats) -> tuple[Floats, Floats]:
+def _newton(tilt: Floats, start: Floats, sums: Sums, low: Floats, width: Floats) -> tuple[Floats, Floats]:
     """Damped Newton steps for the λ, from `tilt`; returns them and the share of its cell at which each value lies then.
 
     The weights of the sums are those of the ridge.
@@ -134,7 +135,7 @@ def _newton(tilt: Floats, start: Floats, sums: _Sums, low: Floats, width: Floats
     return tilt, share
 
 
-def _whole(moved: Floats, low: Floats, high: Floats, sums: _Sums) -> Floats:
+def _whole(moved: Floats, low: Floats, high: Floats, sums: Sums) -> Floats:
     """Bring back to whole numbers: first whole sums of the sets of records that enter the same sums, then their records."""
     member = sums.member
     sets, place = np.unique(member @ np.random.default_rng(0).random(member.shape[1]), return_inverse=True)

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
 from llmsynthor.aims.aims import set_aims
+from llmsynthor.aims.counted import assumed_ends
 from llmsynthor.aims.feasibility import find_contradictions
 from llmsynthor.aims.reconcile import Disagreement, say_entry
 from llmsynthor.errors import Problem, SpecError
@@ -36,7 +37,7 @@ def examine(spec: Spec, llm: str | None = None) -> Examined:
     if contradictions:
         raise SpecError(*contradictions)
     aims = set_aims(spec)
-    found = [*warnings(spec), *_disagreements(aims.disagreements)]
+    found = [*warnings(spec), *assumed_ends(spec), *_disagreements(aims.disagreements)]
     found += [
         Problem(
             where="targets and rules",

@@ -251,6 +251,7 @@ class Sexes(Family):
         return 0.0 if (f"Single {choice}" in context) != ("not the householder" in context) else -2.0
 
 
+@pytest.mark.slow
 def test_sexes_follow_from_the_words_of_roles_and_kinds() -> None:
     """Husbands have wives, and whoever heads a household is of the sex that its kind says."""
 
@@ -278,6 +279,7 @@ def test_scores_that_are_no_numbers_cost_nothing(hostile: float) -> None:
     assert max(solution.alignment.filter(pl.col("source") == "given")["tvd"]) < 0.005
 
 
+@pytest.mark.slow
 def test_calls_are_no_more_than_planned_and_skipped_pairs_are_not_asked() -> None:
     """What is said before a run about its calls holds; a pair that is skipped is not asked of householders either."""
 

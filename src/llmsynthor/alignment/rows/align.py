@@ -39,7 +39,7 @@ def align_rows(
         records=records,
         seed=seed,
         effort=effort or Effort(),
-        shaped=any(np.ptp(potential.values) > 1e-12 for potential in potentials),
+        shaped=any(len(potential.projection.axes) > 1 for potential in potentials),
         keep=start is not None and start.for_good,
         **({"notify": notify} if notify is not None else {}),
     )

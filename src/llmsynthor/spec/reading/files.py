@@ -144,6 +144,11 @@ def _problem(error: Any) -> Problem:
 def _advice(error: Any, place: str) -> str:
     if isinstance(error.get("input"), bool):
         return 'YAML reads yes, no, on, off, true and false as truth values: put the word in quotes, as in "yes"'
+    word = place.rpartition(".")[2]
+    if error["type"] == "extra_forbidden" and word in SAID_OTHERWISE:
+        return SAID_OTHERWISE[word]
+    if error["type"].startswith("union_tag"):
+        return "a variable is a category (of levels), an integer, a number (both with a range) or a text; dates and truth values are categories"
     if error["type"] == "extra_forbidden":
         return "remove it or correct its name; docs/spec.md lists what may stand here"
     if error["type"] == "missing":

@@ -209,6 +209,8 @@ def _known_columns(columns: Sequence[str], frame: pl.DataFrame, place: Place) ->
             names = [v.name for v in place.schema[place.unit].variables]
             close = get_close_matches(name, names, 1)
             advice = f'did you mean "{close[0]}"?' if close else f"{place.unit} has: {', '.join(names)}"
+            if any(sign in name for sign in "<>="):
+                advice = "a share of a condition is written where: CONDITION, share: NUMBER, without cells"
             place.problem("a column is no variable", advice, name)
             known = False
             continue
