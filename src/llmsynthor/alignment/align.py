@@ -9,10 +9,10 @@ import numpy as np
 
 from llmsynthor.aims.aims import Aims
 from llmsynthor.aims.layout import Codes, Place
-from llmsynthor.alignment.effort import Effort, Notify
 from llmsynthor.alignment.priors import dependence_tree, shape_potentials
 from llmsynthor.alignment.results import Aligned, Start
 from llmsynthor.alignment.rows.align import align_rows
+from llmsynthor.alignment.rows.effort import Effort, Notify
 from llmsynthor.alignment.trees.align import Effort as TreesEffort
 from llmsynthor.alignment.trees.align import align_trees
 from llmsynthor.alignment.trees.flat import computed_codes as columns_of

@@ -10,9 +10,9 @@ import numpy as np
 
 from llmsynthor.aims.aims import Aims
 from llmsynthor.alignment.cells import table_distances
-from llmsynthor.alignment.deal import Drawn, draw_first, enlarge, priors
 from llmsynthor.alignment.results import Aligned, Report, Start
 from llmsynthor.alignment.trees.correct import Corrected, correct
+from llmsynthor.alignment.trees.deal import Drawn, draw_first, enlarge, priors
 from llmsynthor.alignment.trees.engine import State, Trees
 from llmsynthor.alignment.trees.fit import fit
 from llmsynthor.alignment.trees.flat import SPARE, Counts, Floats, most_rows, pack, unpack

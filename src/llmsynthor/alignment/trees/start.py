@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from llmsynthor.aims.aims import Aims
 from llmsynthor.aims.goals import Goal
 from llmsynthor.alignment.cells import Potential
-from llmsynthor.alignment.deal import Drawn, Own
 from llmsynthor.alignment.trees import kernels_visits
+from llmsynthor.alignment.trees.deal import Drawn, Own
 from llmsynthor.alignment.trees.engine import Pressure, Trees, make_ledger
 from llmsynthor.alignment.trees.flat import Arena, Counts, Floats, pack, unpack
 from llmsynthor.alignment.trees.program import Compiled

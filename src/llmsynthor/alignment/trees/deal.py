@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from llmsynthor.aims.aims import Aims
 from llmsynthor.aims.goals import Goals
 from llmsynthor.alignment.cells import Potential
-from llmsynthor.alignment.correct import correct
-from llmsynthor.alignment.effort import Effort as FlatEffort
-from llmsynthor.alignment.effort import Task as FlatTask
-from llmsynthor.alignment.fit import fit
 from llmsynthor.alignment.priors import shape_potentials
+from llmsynthor.alignment.rows.correct import correct
+from llmsynthor.alignment.rows.effort import Effort as FlatEffort
+from llmsynthor.alignment.rows.effort import Task as FlatTask
+from llmsynthor.alignment.rows.fit import fit
 from llmsynthor.alignment.rows.program import compile_goals
 from llmsynthor.population.roster import Roster, rows_below
 from llmsynthor.spec.levels import Interval
