@@ -204,7 +204,7 @@ def _untrue(solution: Any, goals: Sequence[Goal], population: Population) -> lis
     found = [
         f"{g.name} is said to be {said[g.name]}"
         for g in goals
-        if (said[g.name] in ("met", "exact")) != g.is_exact(population)
+        if (said[g.name] in ("exact", "exact")) != g.is_exact(population)
     ]
     found += [f"{name}: {status}" for name, status in said.items() if EXCUSES.search(status)]
     conflicts = solution.disagreements.filter(solution.disagreements["kind"] == "conflict")
