@@ -92,7 +92,7 @@ def test_report_is_written_anywhere(solution: ls.Solution, tmp_path: Path) -> No
 
 def test_short_and_rich_forms(solution: ls.Solution) -> None:
     """A solution shows itself in a line, and in a notebook as tables."""
-    assert repr(solution) == "<Solution: 400 person records; 3 of 3 targets met; ALIGNED>"
+    assert repr(solution) == "<Solution: 400 person records; all 3 targets exact; ALIGNED>"
     html = solution._repr_html_()
     for word in ("employment by sex", "within what it allows", "<table>", "Not employed"):
         assert word in html

@@ -19,7 +19,6 @@ from llmsynthor.aims.goals import Goal, Goals, StructuralZeros
 from llmsynthor.aims.moments import Moment
 from llmsynthor.aims.projection import project_columns
 from llmsynthor.aims.quantiles import QuantileGoal
-from llmsynthor.spec.targets import last_digit
 
 LARGEST_PROGRAM = 20_000
 """Joint cells of a program that is tried."""
@@ -179,7 +178,7 @@ def _classes(goals: Goals, axis: int, axes: frozenset[int]) -> Integers:
 def _table_part(goals: Goals, goal: Goal, axes: frozenset[int], cells: _Cells) -> _Part | None:
     if set(goal.projection.axes) <= axes:
         projection, shares = goal.projection, goal.shares
-    elif goal.table.universe is None:
+    elif not goal.about:
         kept = [k for k, name in enumerate(goal.table.columns) if set(goals.grid.sources(name)) <= axes]
         columns, levels = [goal.table.columns[k] for k in kept], [goal.levels[k] for k in kept]
         projection = project_columns(goals.grid, columns, levels, None)
@@ -191,9 +190,9 @@ def _table_part(goals: Goals, goal: Goal, axes: frozenset[int], cells: _Cells) -
     inside = np.flatnonzero(own >= 0)
     matrix = csr_array((np.ones(len(inside)), (own[inside], inside)), shape=(projection.size, cells.columns))
     hidden = (
-        0.5 * goal.table.last_digit / max(abs(sum(goal.table.values)), 1e-300) * goal.projection.size / projection.size
+        0.5 * goal.table.resolution / max(abs(sum(goal.table.values)), 1e-300) * goal.projection.size / projection.size
     )
-    if goal.table.universe is None:
+    if not goal.about:
         return _Part(name=goal.name, is_rule=False, matrix=matrix, low=shares - hidden, high=shares + hidden)
     total = csr_array(np.ones((1, projection.size))) @ matrix
     relative = matrix - csr_array(shares[:, None]) @ total
@@ -232,7 +231,7 @@ def _moment_part(goals: Goals, moment: Moment, cells: _Cells) -> _Part:
     )
     scale = range_ * (moment.population or 1.0 if moment.is_total else 1.0)
     wanted = np.nan_to_num(moment.values) / scale if moment.is_total else np.zeros(moment.groups)
-    hidden = 0.5 * last_digit(moment.target.values) / scale
+    hidden = 0.5 * moment.target.resolution / scale
     return _Part(name=moment.target.name, is_rule=False, matrix=matrix, low=wanted - hidden, high=wanted + hidden)
 
 

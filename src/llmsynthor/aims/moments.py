@@ -25,7 +25,7 @@ from llmsynthor.aims.projection import Projection, project_columns
 from llmsynthor.spec.levels import Level
 from llmsynthor.spec.schema import Numeric, Unit
 from llmsynthor.spec.specification import Spec
-from llmsynthor.spec.targets import Statistic, last_digit
+from llmsynthor.spec.targets import Statistic
 
 COMPUTED_CELLS = 8
 """Values of a derived number cannot be moved: an error of its sums is weighed in so many parts of the range of its values."""
@@ -107,7 +107,7 @@ class Moment:
     @property
     def hidden(self) -> float:
         """What rounding may hide in a value."""
-        return max(0.5 * last_digit(self.target.values), 1e-9)
+        return max(0.5 * self.target.resolution, 1e-9)
 
     def precision(self, unit: Floats | float, floor: float) -> Floats:
         """How much each group's value weighs beside others: importance over squared error, measured in `unit`, `floor` at least."""

@@ -22,7 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Macro-statistics in, micro-records out: realistic records whose aggregates match your tables.",
 )
-MOST_WARNINGS = 5
+MOST_WARNINGS, MOST_ENDS = 5, 20
 models_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Embedded models: list them, fetch one.")
 app.add_typer(models_app, name="models")
 
@@ -113,20 +113,13 @@ def _print_solution(solution: Any, out: Path) -> None:
     summary, usage = solution.manifest["alignment"], solution.manifest["usage"]
     for unit, frame in solution.records.items():
         typer.echo(f"{frame.height:,} records: {out / 'records' / unit}.parquet")
-    if summary["mean_tvd"] is not None:
-        unmet = f"; outside tolerance: {', '.join(summary['unmet'])}" if summary["unmet"] else "; all within tolerance"
-        typer.echo(
-            f"{summary['targets']} targets, TVD mean {summary['mean_tvd']:.5f}, "
-            f"worst {summary['worst_tvd']:.5f} ({summary['worst_table']}){unmet}"
-        )
+    _print_ends(summary, solution.alignment.rows(named=True), out)
     disagreements = {kind: n for kind, n in summary["disagreements"].items() if n}
     if disagreements:
         kinds = ", ".join(
             f"{n:,} explained by {kind}" if kind != "conflict" else f"{n:,} real" for kind, n in disagreements.items()
         )
         typer.echo(f"sources disagree about cells ({kinds}): {out / 'disagreements.csv'}")
-    for contradiction in summary["contradictions"]:
-        typer.echo(contradiction)
     warnings = solution.manifest["warnings"]
     for warning in warnings[:MOST_WARNINGS]:
         typer.echo(f"warning: {warning}")
@@ -145,6 +138,27 @@ def _print_solution(solution: Any, out: Path) -> None:
         )
     typer.echo(f"Stopped: {solution.stop_reason}")
     typer.echo(f"Report: {out / 'report.html'}")
+
+
+def _print_ends(summary: Any, rows: Any, out: Path) -> None:
+    """How many targets ended how, and those that are not exact by name, the worst first."""
+    from llmsynthor.evaluation.ends import Status, say_ends
+
+    tvd = (
+        f"; TVD mean {summary['mean_tvd']:.5f}, worst {summary['worst_tvd']:.5f} ({summary['worst_table']})"
+        if summary["mean_tvd"] is not None
+        else ""
+    )
+    typer.echo(f"{say_ends(summary['ends'])}{tvd}")
+    order = list(Status)
+    given = [
+        row for row in rows if row["source"] == "given" and order.index(row["status"]) >= order.index(Status.YIELDED)
+    ]
+    named = sorted(given, key=lambda row: -order.index(row["status"]))
+    for row in named[:MOST_ENDS]:
+        typer.echo(f'"{row["name"]}" {row["end"]}')
+    if len(named) > MOST_ENDS:
+        typer.echo(f"{len(named) - MOST_ENDS} more are in {out / 'alignment.csv'}")
 
 
 @app.command()

@@ -12,6 +12,7 @@ import polars as pl
 
 from llmsynthor.errors import Problem, RunFolderError
 from llmsynthor.evaluation.compare import ALIGNMENT
+from llmsynthor.evaluation.ends import accounts_of
 from llmsynthor.evaluation.metrics import figures
 from llmsynthor.llm.ledger import Ledger
 from llmsynthor.records.levels import as_enums, as_texts
@@ -41,7 +42,7 @@ class Solution:
     ... )
     >>> solution = ls.synthesize(coins, records=10, llm="none", seed=1)
     >>> solution
-    <Solution: 10 toss records; 1 of 1 targets met; ALIGNED>
+    <Solution: 10 toss records; 1 target: exact; ALIGNED>
     >>> solution.stop is ls.StopReason.ALIGNED, solution.unmet
     (True, ())
     >>> solution.table("side").rows()
@@ -94,7 +95,7 @@ class Solution:
     def evaluate(self, reference: Any = None) -> dict[str, Any]:
         """Figures of the records: against the targets, and against reference records (a path, a frame, frames by unit)."""
         other = None if reference is None else frames_of(self.spec, reference)
-        return figures(self.spec, as_texts(self.records), other)
+        return figures(self.spec, as_texts(self.records), other, accounts=accounts_of(self.alignment))
 
     def report(self, path: str | Path) -> Path:
         """Write the report, one HTML file that opens offline; raises RunFolderError."""

@@ -29,16 +29,16 @@ from llmsynthor.run.tables import (
     estimated_frames,
     estimation_words,
     history_frame,
+    judged,
     proposals_frame,
     records_frames,
     start_summary,
     summary,
-    yielded,
 )
 from llmsynthor.spec.checks.checks import forbidden_targets, warnings
 from llmsynthor.spec.specification import Settings, Spec
 from llmsynthor.synthesis.loop import synthesize as run_loop
-from llmsynthor.synthesis.outcome import Options, Outcome, Progress, explained
+from llmsynthor.synthesis.outcome import Options, Outcome, Progress
 from llmsynthor.synthesis.stop import StopReason
 
 Notify = Callable[[Progress], None]
@@ -151,8 +151,7 @@ def _finish(order: _Order, outcome: Outcome, standing: Standing, ledger: Ledger,
     spec, rounds = order.spec, order.options.rounds
     notify(Progress(stage="realize", iteration=rounds, iterations=rounds, discrepancy=None, calls=0, expected_calls=0))
     records = records_frames(spec, outcome, seed=order.options.seed)
-    comparisons = compare(spec, records)
-    outcome = explained(outcome, {c.target.name for c in comparisons if c.status == "unmet"})
+    comparisons, outcome = judged(spec, outcome, records)
     estimates = compare(replace(outcome.spec, targets=outcome.leaned), records)
     names = [goal.name for goal, _ in outcome.tables]
     start = dict(zip(names, outcome.report.start, strict=True)) if outcome.report else {}
@@ -174,12 +173,12 @@ def _finish(order: _Order, outcome: Outcome, standing: Standing, ledger: Ledger,
     return Solution(
         spec=spec,
         records=as_enums(records, spec.schema),
-        alignment=alignment_frame([*comparisons, *estimates], start=start, fitted=fitted, yielded=yielded(outcome)),
+        alignment=alignment_frame([*comparisons, *estimates], start=start, fitted=fitted),
         dependencies=dependencies_frame(outcome),
         estimated=estimated_frames(outcome),
         proposals=proposals_frame(outcome, records[spec.schema.top.name]),
         history=history_frame(outcome.history),
-        disagreements=disagreements_frame(outcome),
+        disagreements=disagreements_frame(outcome, comparisons),
         manifest=json.loads(json.dumps(standing.manifest)),  # as it is read back
         ledger=ledger,
         start=order.start,

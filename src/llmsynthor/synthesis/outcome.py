@@ -111,16 +111,19 @@ def leaned_towards(estimations: Sequence[Estimation], compositions: Sequence[Com
 Notify = Callable[[Progress], None]
 
 
-def explained(outcome: Outcome, unmet: Set[str]) -> Outcome:
-    """Look for contradictions around unmet means, totals and quantiles: whether they hold shows only in the values."""
+MOST_SUSPECTS = 10
+"""Targets of a unit that are off, around which contradictions are looked for."""
+
+
+def explained(outcome: Outcome, missed: Set[str]) -> Outcome:
+    """Look for contradictions around targets that were missed, at every unit: whether they hold shows only in the values."""
     if outcome.report is None:
         return outcome
     known = {name for contradiction in outcome.contradictions for name in contradiction.targets}
-    found = [
-        contradiction
-        for own in outcome.aims.own
-        for contradiction in find_contradictions(own, [name for name in own.numeric if name in unmet - known])
-    ]
+    found = list[Contradiction]()
+    for own in outcome.aims.own:
+        suspects = [name for name in (*own.numeric, *(goal.name for goal in own.given)) if name in missed - known]
+        found += find_contradictions(own, suspects[:MOST_SUSPECTS])
     return replace(outcome, contradictions=tuple(dict.fromkeys((*outcome.contradictions, *found))))
 
 

@@ -35,7 +35,7 @@ SWAPS = 3
 BROKEN = 1e6
 """A record that breaks a rule beside a squared error of one record."""
 
-DONE = "every cell of every table is within one record of its target"
+DONE = "nothing was left to correct"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

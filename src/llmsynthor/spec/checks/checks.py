@@ -96,7 +96,7 @@ def _totals(tables: Sequence[tuple[str, Table]]) -> Iterator[Problem]:
             continue
         key, total = (table.unit, str(table.universe or "")), sum(table.values)
         first = totals.setdefault(key, (where, total))
-        if abs(total - first[1]) > 0.5 * table.last_digit * len(table.values):
+        if abs(total - first[1]) > 0.5 * table.resolution * len(table.values):
             advice = (
                 "only the distributions count, each is brought to the number of records; see that they mean the same"
             )

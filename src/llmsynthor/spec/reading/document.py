@@ -98,6 +98,13 @@ class UnitPart(Part):
 STATISTICS = ("mean", "total", "quantile", "deviation", "correlation")
 
 
+class TolerancePart(Part):
+    """What a cell may be off: so many records, or a share of itself, or the larger of both."""
+
+    records: float = Field(default=0.0, ge=0)
+    relative: float = Field(default=0.0, ge=0)
+
+
 class TargetPart(Part):
     """One of `table` and `cells` holds the numbers; `mean`, `total`, `quantile`, … names the variable of a statistic."""
 
@@ -121,11 +128,30 @@ class TargetPart(Part):
     by: list[str] | None = None
     source: str = ""
     universe: str | None = None
-    tolerance: float = Field(default=0.0, ge=0)
+    tolerance: float | TolerancePart = 0.0
+    rounding: float | None = Field(default=None, gt=0)
     margin_of_error: str | None = None
     importance: float = Field(default=1.0, gt=0)
     zeros: Literal["sampling", "structural"] = "sampling"
     trust: float = Field(default=1.0, gt=0, le=1)
+
+    @model_validator(mode="after")
+    def sensible_tolerance(self) -> "TargetPart":
+        if self.relative_tolerance < 0:
+            raise ValueError("`tolerance` is zero or more")
+        if self.tolerance_records and self.statistic is not None:
+            raise ValueError(
+                f"`tolerance: {{records: n}}` is for tables; of a {self.statistic} give a share, as in 0.02"
+            )
+        return self
+
+    @property
+    def tolerance_records(self) -> float:
+        return self.tolerance.records if isinstance(self.tolerance, TolerancePart) else 0.0
+
+    @property
+    def relative_tolerance(self) -> float:
+        return self.tolerance.relative if isinstance(self.tolerance, TolerancePart) else self.tolerance
 
     @model_validator(mode="after")
     def one_origin(self) -> "TargetPart":

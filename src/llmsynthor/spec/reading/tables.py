@@ -76,7 +76,8 @@ def read_target(
         "values": tuple(values),
         "source": part.source,
         "universe": universe,
-        "tolerance": part.tolerance,
+        "tolerance": part.relative_tolerance,
+        "rounding": part.rounding,
         "margins_of_error": margins,
         "importance": part.importance,
     }
@@ -98,7 +99,12 @@ def _is_statistic(part: TargetPart) -> bool:
 def _target(part: TargetPart, columns: Sequence[str], value: str, about: dict[str, Any], place: Place) -> Target | None:
     if not _is_statistic(part):
         kind: Any = "share" if "share" in (part.value, value) else "count"
-        return Table(columns=tuple(columns), value=kind, zeros=part.zeros, trust=part.trust, **about)
+        of_table: dict[str, Any] = {
+            "zeros": part.zeros,
+            "trust": part.trust,
+            "tolerance_records": part.tolerance_records,
+        }
+        return Table(columns=tuple(columns), value=kind, **of_table, **about)
     statistic: Any = part.statistic
     named = getattr(part, statistic)
     names = [named] if isinstance(named, str) else list(named)
