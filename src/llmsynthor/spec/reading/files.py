@@ -31,6 +31,7 @@ DEVIATION = "a standard deviation is written deviation: VARIABLE"
 OPPOSITE = "a rule says what no record may be: write the opposite as forbid"
 UNIVERSE = "the records that a table is about are its universe; a share of a condition has where"
 SAID_OTHERWISE = {
+    "weight": "a target has importance, or a column of margins with margin_of_error",
     **dict.fromkeys(("sd", "std", "stdev", "standard_deviation"), DEVIATION),
     "variance": f"{DEVIATION}; give its square root",
     "median": "a median is written quantile: VARIABLE, probability: 0.5",
@@ -164,6 +165,7 @@ def _advice(error: Any, place: str) -> str:
             place.rpartition(".")[2], "remove it or correct its name; docs/spec.md lists what may stand here"
         ),
         "missing": "add it; docs/spec.md lists what must stand here",
+        "string_type": 'a text is needed: put it in quotes, as in "001001"',
         "union_tag_invalid": f"{kinds}; dates and truth values are categories",
         "union_tag_not_found": f"{kinds}; dates and truth values are categories",
     }
@@ -311,6 +313,7 @@ def _target(number: int, target: Target) -> dict[str, Any]:
         named = list(target.variables) if target.other else target.variable
         written |= {target.statistic: named, "by": list(target.by)}
         written |= {"probability": target.probability} if target.probability is not None else {}
+        written |= {"base": target.base} if target.base is not None else {}
     else:
         written |= {"zeros": target.zeros, "trust": target.trust}
     written |= _weighed(target)
