@@ -142,7 +142,7 @@ class Moment:
 def bring_moments(spec: Spec, grid: Grid) -> tuple[Moment, ...]:
     """Collect the means and totals of the grid's unit."""
     return tuple(
-        _moment(target, grid, spec, stated_population(spec, target.unit))
+        _moment(target, grid, spec, target.base or stated_population(spec, target.unit))
         for target in spec.targets
         if isinstance(target, Statistic) and target.unit == grid.unit.name and target.statistic in ("mean", "total")
     )

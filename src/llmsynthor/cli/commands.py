@@ -86,6 +86,7 @@ def synthesize(
     start: Annotated[
         Path | None, typer.Option(help="Records to begin with (Parquet, CSV): few are changed, no model is used.")
     ] = None,
+    weight: Annotated[str | None, typer.Option(help="Column of weights of the start; none: rows count alike.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the interrupted run in the folder.")] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Replace another run in the folder; its ledger is kept.")
@@ -102,6 +103,7 @@ def synthesize(
         "base_url": base_url,
         "workers": workers,
         "start": start,
+        "weight": weight,
     }
     with _ending_on_interrupt():
         solution = make(spec, **given, **options, out=out, resume=resume, force=force, progress=True)
@@ -170,6 +172,7 @@ def measure(
         float | None, typer.Option(help="Add noise for differential privacy of this budget (extra dp).")
     ] = None,
     contributions: Annotated[int, typer.Option(help="Most records of one person, with --epsilon.")] = 1,
+    weight: Annotated[str | None, typer.Option(help="Column of weights of the data; none: rows count alike.")] = None,
 ) -> None:
     """Write the spec's tables as they are in micro-data, or with noise that makes them safe to give away."""
     from llmsynthor.records import release
@@ -179,9 +182,9 @@ def measure(
 
     loaded = Spec.load(spec)
     if epsilon is None:
-        measured = measure_data(loaded, data)
+        measured = measure_data(loaded, data, weight=weight)
     else:
-        measured, spent = release.release(loaded, data, epsilon=epsilon, contributions=contributions)
+        measured, spent = release.release(loaded, data, epsilon=epsilon, contributions=contributions, weight=weight)
         out.mkdir(parents=True, exist_ok=True)
         typer.echo(str(release.write_accounting(spent, out, epsilon=epsilon, contributions=contributions)))
     for entry, path in zip(measured, write_measured(measured, out), strict=True):

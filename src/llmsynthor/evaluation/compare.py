@@ -204,7 +204,7 @@ def compare_statistic(spec: Spec, target: Statistic, nested: Nested) -> Comparis
     else:
         got, slack = _sums(target, values, cells, counts)
         if target.statistic == "total":
-            population = stated_population(spec, target.unit)
+            population = target.base or stated_population(spec, target.unit)
             wanted = wanted * (records / population if population else 1.0)
         if not column(nested, target.unit, target.variable).dtype.is_integer():
             slack = NUMERIC_ROUNDING * np.maximum(np.abs(wanted), 1e-12)

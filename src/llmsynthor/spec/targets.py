@@ -75,7 +75,8 @@ class Table:
 class Statistic:
     """A mean, total, quantile or standard deviation of a numeric variable, or the correlation of two.
 
-    Overall (`by` empty, one cell `()`) or by groups; `other` is the second variable of a correlation.
+    Overall (`by` empty, one cell `()`) or by groups; `other` is the second variable of a correlation. `base` is the number of
+    records that a total is about; None leaves it to the tables of counts.
     """
 
     name: str
@@ -86,6 +87,7 @@ class Statistic:
     cells: tuple[tuple[Level, ...], ...]
     values: tuple[float, ...]
     probability: float | None = None
+    base: float | None = None
     other: str = ""
     source: str = ""
     universe: Expression | None = None

@@ -6,7 +6,7 @@ from typing import Literal
 
 from llmsynthor.aims.aims import Aims
 from llmsynthor.aims.derived import needs_trees
-from llmsynthor.aims.feasibility import Contradiction, find_contradictions
+from llmsynthor.aims.feasibility import Contradiction, find_across
 from llmsynthor.aims.goals import Goal, Goals
 from llmsynthor.aims.reconcile import Disagreement
 from llmsynthor.alignment.results import Report
@@ -120,10 +120,14 @@ def explained(outcome: Outcome, missed: Set[str]) -> Outcome:
     if outcome.report is None:
         return outcome
     known = {name for contradiction in outcome.contradictions for name in contradiction.targets}
-    found = list[Contradiction]()
-    for own in outcome.aims.own:
-        suspects = [name for name in (*own.numeric, *(goal.name for goal in own.given)) if name in missed - known]
-        found += find_contradictions(own, suspects[:MOST_SUSPECTS])
+    suspects = [
+        name
+        for own in outcome.aims.own
+        for name in (*own.numeric, *(goal.name for goal in own.given))
+        if name in missed - known
+    ]
+    suspects = list(dict.fromkeys(suspects))[:MOST_SUSPECTS]
+    found = [contradiction for contradiction in find_across(outcome.aims, suspects) if not contradiction.by_number]
     return replace(outcome, contradictions=tuple(dict.fromkeys((*outcome.contradictions, *found))))
 
 
