@@ -26,7 +26,7 @@ DEARER, DEAREST, FORGET = 0.1, 4.0, 0.9
 """By how much the weight of a missed target moves, and how much dearer an error becomes as long as it stays."""
 
 MISSED = 0.75
-DONE = "every cell of every table is within one record of its target"
+DONE = "nothing was left to correct"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
