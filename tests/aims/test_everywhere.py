@@ -53,6 +53,14 @@ HEADS = [{"unit": "household", "cells": [{"head_age": "0-14", "count": 0}, {"hea
         (homes(("household", "tenure == 'rent'")), "household.tenure == 'own'", "person"),
         (homes(("person", "(age < 16) != (job == 'child')"), ("person", "job == 'child'")), "age >= 16", "person"),
         (homes(targets=HEADS), "head_age >= 15", "household"),
+        (homes(("household", "not any(person.age >= 18)")), "count(person.age >= 18) >= 1", "household"),
+        (homes(("household", "head_age < 18")), "any(person.age >= 18)", "household"),
+        (homes(("household", "not all(person.age < 60)")), "all(person.age < 60)", "household"),
+        (
+            homes(("person", "position == 1 and job != 'yes'"), ("person", "job == 'yes' and age < 20")),
+            "head_age >= 20",
+            "household",
+        ),
     ],
 )
 def test_what_is_true_of_all_is_known(spec: Spec, condition: str, unit: str) -> None:
@@ -69,6 +77,8 @@ def test_what_is_true_of_all_is_known(spec: Spec, condition: str, unit: str) -> 
         (homes(("person", "age < 15"), least=0), "head_age >= 15", "household"),
         (homes(("person", "age < 16 and job != 'child'")), "job != 'child'", "person"),
         (homes(), "sum(person.age) >= 0", "household"),
+        (homes(("household", "head_age < 18")), "all(person.age >= 18)", "household"),
+        (homes(("household", "head_age < 18")), "count(person.age >= 18) >= 2", "household"),
     ],
 )
 def test_what_may_be_false_is_no_such_condition(spec: Spec, condition: str, unit: str) -> None:

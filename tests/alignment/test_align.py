@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from llmsynthor.aims.goals import Goals, bring_to_grid
 from llmsynthor.aims.grid import build_grid
-from llmsynthor.alignment.effort import Effort
 from llmsynthor.alignment.priors import shape_potentials
 from llmsynthor.alignment.results import Aligned, Start
 from llmsynthor.alignment.rows.align import align_rows
+from llmsynthor.alignment.rows.effort import Effort
 from llmsynthor.evaluation.compare import compare
 from llmsynthor.population.aggregate import aggregate
 from llmsynthor.population.roster import Roster

@@ -22,7 +22,8 @@ def unkept(goals: Sequence[Goal], population: Population) -> str:
 class Kind:
     """One kind of target: its goals in a reading, the rules that go with it, and what is wrong with records (nothing: "").
 
-    `away` are combinations that the hidden population does not have, though no rule says so.
+    `away` are combinations that the hidden population does not have, though no rule says so; `times` as many records are made where
+    what is looked for is a tendency.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Kind:
     rules: Callable[[Reading], tuple[Condition, ...]] = nothing
     away: Callable[[Reading], tuple[Condition, ...]] = nothing
     judge: Callable[[Sequence[Goal], Population], str] = unkept
+    times: int = 1
 
 
 def table(reading: Reading, *columns: Column, name: str = "table", **more: object) -> Table:
@@ -173,7 +175,7 @@ KINDS = (
         goals=lambda r: (table(r, r.category, r.other), _brackets(r)),
         rules=lambda r: (r.rule, r.impossible),
     ),
-    Kind(name="soft", goals=_soft, judge=_leans),
+    Kind(name="soft", goals=_soft, judge=_leans, times=5),
     Kind(name="importance", goals=_sources, judge=_first_holds),
     Kind(name="margin of error", goals=_noisy, judge=_inside_margins),
     Kind(name="mean", goals=lambda r: (_brackets(r), statistic(r, "mean", r.real))),

@@ -4,6 +4,7 @@ from random import Random
 
 from .oracle import Condition, Record, Shape, first
 from .worlds import (
+    DERIVED_UNUSED,
     FLAT,
     JOB,
     PERSON,
@@ -148,6 +149,8 @@ def _home(shape: Shape, rng: Random, *, trips: bool) -> Record:
     home = shape.record("household", {"size": size, **draw_household(rng)})
     for _ in range(size):
         values = draw_person(rng, zone=home["zone"])
+        if home["tenure"] == "Rented" and rng.random() < 0.7:
+            values["age"] = max(values["age"], 18)
         if trips:
             values["trips"] = rng.choices((0, 1, 2), (3, 4, 3) if values["job"] == "Works" else (5, 3, 2))[0]
         home.adopt(shape.record("person", values))
@@ -272,4 +275,4 @@ DAYS = World(
     readings=(own_household(), own_person(), OWN_TRIP, PARENTS_OF_TRIP, DERIVED_FROM_TRIPS),
 )
 
-WORLDS = (FLAT, WITH_DERIVED, HOUSEHOLDS, DAYS)
+WORLDS = (FLAT, DERIVED_UNUSED, WITH_DERIVED, HOUSEHOLDS, DAYS)

@@ -29,9 +29,10 @@ class Made:
 def hide(world: World, kind: Kind, seed: int) -> Population:
     """Draw a hidden population that keeps the rules of every reading."""
     conditions = [c for reading in world.readings for c in (*kind.rules(reading), *kind.away(reading))]
-    kept = world.population(seed).without(conditions)
-    assert len(kept.tops) >= world.records, f"{world.name}, {kind.name}: only {len(kept.tops)} keep the rules"
-    return Population(kept.tops[: world.records])
+    records = world.records * kind.times
+    kept = world.population(seed, 6 * records).without(conditions)
+    assert len(kept.tops) >= records, f"{world.name}, {kind.name}: only {len(kept.tops)} keep the rules"
+    return Population(kept.tops[:records])
 
 
 @cache
@@ -46,7 +47,7 @@ def make(world_name: str, kind_name: str, seed: int = 1) -> Made:
     goals = {r.label: tuple(goal.state(hidden) for goal in kind.goals(r)) for r in world.readings}
     rules = tuple(rule for reading in world.readings for rule in kind.rules(reading))
     told = document(world.shape, [*counting, *(goal for own in goals.values() for goal in own)], rules)
-    solution = llmsynthor.synthesize(told, records=world.records, llm="none", seed=seed)
+    solution = llmsynthor.synthesize(told, records=len(hidden.tops), llm="none", seed=seed)
     return Made(
         goals=goals,
         counting=counting,

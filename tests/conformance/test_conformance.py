@@ -1,11 +1,12 @@
 """The conformance table: every kind of target, in every world, wherever its columns live, against the oracle.
 
-Rows are the kinds of `kinds.py`; columns are four worlds and what is read in them:
+Rows are the kinds of `kinds.py`; columns are the worlds and what is read in them:
 
-    flat                own
-    flat with derived   own | derived
-    household           own of household | own of person | parent's of person | derived of household
-    three levels        own of household | own of person | own of trip | parent's of trip | derived of household
+    flat                   own
+    flat, derived unused   own
+    flat with derived      own | derived
+    household              own of household | own of person | parent's of person | derived of household
+    three levels           own of household | own of person | own of trip | parent's of trip | derived of household
 
 Each cell is a test. The tables are counted from a hidden population that keeps the rules, so all that is asked for can be had at
 once. Cells that are red stand in `RED`, each with its reason; one that turns green fails there, and is taken out.

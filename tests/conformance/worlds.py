@@ -4,7 +4,7 @@ A *reading* is where a target's columns live: a record's own variables, its pare
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from random import Random
 from typing import Any
@@ -44,10 +44,10 @@ class World:
     draw: Callable[[Shape, Random], Record]
     readings: tuple[Reading, ...]
 
-    def population(self, seed: int) -> Population:
-        """Draw more top records than are wanted, some to be left out for rules."""
+    def population(self, seed: int, records: int) -> Population:
+        """Draw top records."""
         rng = Random(seed)
-        return Population(tuple(self.draw(self.shape, rng) for _ in range(6 * self.records)))
+        return Population(tuple(self.draw(self.shape, rng) for _ in range(records)))
 
 
 def categories(*levels: str) -> Parts:
@@ -185,3 +185,6 @@ WITH_DERIVED = World(
         ),
     ),
 )
+
+DERIVED_UNUSED = replace(WITH_DERIVED, name="flat, derived unused", readings=(own_person(),))
+"""What a spec asks for must not depend on whether a derived variable stands beside it."""

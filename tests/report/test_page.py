@@ -105,6 +105,7 @@ def test_damaged_file_is_said(folder: Path) -> None:
         write_report(folder)
 
 
+@pytest.mark.slow
 def test_large_tables_are_capped(tmp_path: Path) -> None:
     """A table of ten thousand cells is drawn by its largest levels, and says so; the page stays small."""
     zones = [f"zone {k:03d}" for k in range(100)]

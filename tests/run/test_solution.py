@@ -1,5 +1,6 @@
 """Solutions: what they say of themselves, and that a run folder gives them back."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,15 @@ def test_damaged_files_are_said(solution: ls.Solution, tmp_path: Path) -> None:
     (folder / "history.parquet").write_bytes(b"x")
     with pytest.raises(ls.LLMSynthorError, match=r"history\.parquet"):
         ls.read_solution(folder)
+
+
+def test_folders_of_before_are_read(solution: ls.Solution, tmp_path: Path) -> None:
+    """A run.json without a stop of the enumeration leads to the one that its figures say."""
+    folder = solution.save(tmp_path / "out")
+    manifest = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    del manifest["stop"]
+    (folder / "run.json").write_text(json.dumps(manifest), encoding="utf-8")
+    assert ls.read_solution(folder).stop is ls.StopReason.ALIGNED
 
 
 def test_report_is_written_anywhere(solution: ls.Solution, tmp_path: Path) -> None:

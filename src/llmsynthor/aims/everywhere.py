@@ -68,7 +68,7 @@ def _shown(tree: Node, unit: str, spec: Spec) -> bool:
     if listed is None:
         return False
     values = listed
-    facts, left = list[_Fact](), list(_facts(spec, unit))
+    facts, left = list[_Fact](), [*_facts(spec, unit), *_counts(list(values), spec.schema[unit], spec.schema)]
     while near := [fact for fact in left if _leaves(fact.tree) and not values.keys().isdisjoint(_leaves(fact.tree))]:
         fact = min(near, key=lambda fact: sum(leaf not in values for leaf in _leaves(fact.tree)))
         left.remove(fact)
@@ -116,7 +116,16 @@ def _opened(node: Node, unit: Unit, schema: Schema) -> Node | None:
         if derived is None:
             return Reference(None, node.name)
         return _opened(derived.expression.tree, unit, schema) if _is_whole(derived) else None
+    if isinstance(node, Aggregate) and node.function in ("any", "all"):
+        return _as_count(node)
     return _within(node, lambda below: _opened(below, unit, schema))
+
+
+def _as_count(node: Aggregate) -> Node:
+    """Say `any` and `all` by how many, so that they are known to be the same."""
+    if node.function == "any":
+        return Operation(">=", (Aggregate("count", node.operand), Literal(1.0)))
+    return Operation("==", (Aggregate("count", Operation("not", (node.operand,))), Literal(0.0)))
 
 
 def _within(node: Node, change: Callable[[Node], Node | None]) -> Node | None:
@@ -146,14 +155,35 @@ def _facts(spec: Spec, unit: str) -> Iterator[_Fact]:
         opened = _opened(lifted, home, schema) if lifted is not None else None
         if opened is not None:
             of_child = schema[rule.unit].parent == unit
-            needs = [leaf for leaf in _leaves(opened) if isinstance(leaf, Aggregate)] if of_child else []
-            yield _Fact(opened, tuple(needs))
+            yield _Fact(opened, tuple(_firsts(opened)) if of_child else ())
     for table in spec.targets:
         if isinstance(table, Table) and table.unit == unit and table.universe is None and table.trust >= 1:
             for tree in _zeros(table):
                 opened = _opened(tree, home, schema)
                 if opened is not None:
                     yield _Fact(opened)
+
+
+def _counts(leaves: Sequence[Leaf], home: Unit, schema: Schema) -> Iterator[_Fact]:
+    """Where the first child is of a kind, the children of that kind are not none."""
+    for leaf in leaves:
+        if isinstance(leaf, Aggregate) and leaf.function == "count":
+            child = _child_of(leaf, home, schema)
+            first = _of_first(leaf.operand, child, home) if child is not None else None
+            opened = _opened(first, home, schema) if first is not None else None
+            if opened is not None:
+                nobody = Operation("==", (leaf, Literal(0.0)))
+                yield _Fact(Operation("and", (opened, nobody)), tuple(_firsts(opened)))
+
+
+def _firsts(tree: Node) -> list[Leaf]:
+    return [leaf for leaf in _leaves(tree) if isinstance(leaf, Aggregate)]
+
+
+def _child_of(leaf: Aggregate, home: Unit, schema: Schema) -> Unit | None:
+    """The child unit that a function goes over."""
+    named = {below.unit for below in _leaves(leaf.operand) if isinstance(below, Reference)}
+    return next((child for child in schema.children(home.name) if child.name in named), None)
 
 
 def _lifted(rule: Rule, home: Unit, schema: Schema) -> Node | None:
@@ -237,18 +267,12 @@ def _domain(leaf: Leaf, name: str, trees: Sequence[Expression], unit: Unit, sche
         return None
     if isinstance(variable, Category):
         values = pl.Series(list(variable.levels), dtype=pl.String)
-    elif _is_truth(leaf):
-        values = pl.Series([True, False])
     else:
         points = _points(variable, name, trees)
         if points is None:
             return None
         values = pl.Series(points, dtype=pl.Float64).cast(pl.Int64 if variable.integer else pl.Float64)
     return values.extend_constant(None, 1) if may_lack else values
-
-
-def _is_truth(leaf: Leaf) -> bool:
-    return isinstance(leaf, Aggregate) and leaf.function in ("any", "all")
 
 
 def _points(variable: Numeric, name: str, trees: Sequence[Expression]) -> list[float] | None:
@@ -277,14 +301,10 @@ def _variable(leaf: Leaf, unit: Unit, schema: Schema) -> tuple[Category | Numeri
             ), False
         variable = owner.variable(leaf.name)
         return (variable if isinstance(variable, Category | Numeric) else None), False
-    inner = leaf.operand
-    child = next(
-        (own for own in schema.children(unit.name) for r in _leaves(inner) if getattr(r, "unit", None) == own.name),
-        None,
-    )
+    inner, child = leaf.operand, _child_of(leaf, unit, schema)
     if child is None or leaf.function == "previous":
         return None, False
-    if leaf.function in ("count", "any", "all"):
+    if leaf.function == "count":
         return Numeric(name="", kind="integer", range=Interval(0.0, _most_children(child, schema) + 1)), False
     if leaf.function not in ("first", "last", "min", "max") or not isinstance(inner, Reference):
         return None, False

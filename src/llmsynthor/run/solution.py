@@ -64,7 +64,8 @@ class Solution:
     @property
     def stop(self) -> StopReason:
         """Why the run ended: a value to compare, whose text is a sentence; `stop_reason` has the figures of the run."""
-        return StopReason[self.manifest["stop"]]
+        named = self.manifest.get("stop")  # folders of before have none
+        return StopReason[named] if named else StopReason.MISSED if self.exit_code else StopReason.ALIGNED
 
     @property
     def stop_reason(self) -> str:
@@ -117,10 +118,10 @@ class Solution:
         return taken.path
 
     def __repr__(self) -> str:
-        return f"<Solution: {solution_line(self.records, self.manifest)}>"
+        return f"<Solution: {solution_line(self.records, self.manifest, self.stop)}>"
 
     def _repr_html_(self) -> str:
-        return solution_html(self.records, self.alignment, self.manifest)
+        return solution_html(self.records, self.alignment, self.manifest, self.stop)
 
 
 def read_solution(folder: str | Path | os.PathLike[str]) -> Solution:
@@ -159,7 +160,7 @@ def read_solution(folder: str | Path | os.PathLike[str]) -> Solution:
         disagreements=_csv(path / "disagreements.csv", DISAGREEMENTS),
         dependencies=_csv(path / "dependencies.csv", DEPENDENCIES),
         estimated=estimated,
-        manifest={"stop": StopReason.ALIGNED.name, **manifest},
+        manifest=manifest,
         ledger=Ledger(path / LEDGER if (path / LEDGER).is_file() else None),
         start=start or None,
     )

@@ -60,7 +60,9 @@ def _aligned(believed: Believed, proposed: Proposed, options: Options, journal: 
     roster = in_order(result.roster, believed.aims.layout, order)
     reason = f"aligned: {result.report.sentence}"
     reason = f"{reason}; {proposed.ended}" if proposed.ended else reason
-    proposals = tuple(_seated(proposal, roster) for proposal in proposed.proposals)
+    proposals = proposed.proposals
+    if believed.aims.needs_trees:
+        proposals = tuple(_seated(proposal, roster) for proposal in proposals)
     outcome = _outcome(believed, roster, result, reason, journal)
     return replace(outcome, proposals=proposals)
 

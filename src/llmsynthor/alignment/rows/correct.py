@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmsynthor.aims.reach import Reach, reach
-from llmsynthor.alignment.effort import Codes, Counts, Floats, Task
 from llmsynthor.alignment.parallel import in_parallel
 from llmsynthor.alignment.rows import kernels
+from llmsynthor.alignment.rows.effort import Codes, Counts, Floats, Task
 from llmsynthor.alignment.rows.engine import count
 from llmsynthor.alignment.rows.program import Program
 from llmsynthor.alignment.rows.swap import swap
