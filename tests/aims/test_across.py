@@ -1,12 +1,18 @@
 """Contradictions across units are named with the number that the others leave, and populations that exist raise no alarm."""
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from llmsynthor.aims.aims import set_aims
 from llmsynthor.aims.feasibility import Contradiction, find_across, find_broken_rules
+from llmsynthor.records.measure import measure
 from llmsynthor.spec.specification import Spec
+from tests.homes import HOMES, write_homes
+from tests.homes import homes as homes_at_random
 
 DERIVED: dict[str, dict[str, Any]] = {
     "workers": {"kind": "integer", "range": [0, 7], "expression": "count(person.job == 'Works')"},
@@ -184,3 +190,17 @@ def test_what_can_hold_raises_no_alarm() -> None:
     child = table("has child", "household", "has_child", yes=320, no=680)
     assert found(WORKERS, jobs) == ()
     assert found(head, child, ages) == ()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_populations_that_exist_raise_no_alarm(seed: int, tmp_path: Path) -> None:
+    """Whatever is counted in records of households and persons can hold together."""
+    spec = Spec.load({**HOMES, "rules": []})
+    measured = measure(spec, [write_homes(homes_at_random(seed, 80), tmp_path)])
+    targets = tuple(
+        replace(entry.target, values=tuple(float(value) for value in entry.values))
+        for entry in measured
+        if np.isfinite(entry.values).all() and entry.values.sum() > 0
+    )
+    assert len(targets) >= 3
+    assert find_across(set_aims(replace(spec, targets=targets))) == ()
