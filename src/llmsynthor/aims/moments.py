@@ -5,25 +5,20 @@ The correction keeps every sum within reach of values moved inside their cells, 
 where it costs no table anything.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from llmsynthor.aims.grid import Axis, Grid
-from llmsynthor.aims.laws import (
-    base_density,
-    expected_laws,
-    fixed_shares,
-    law_with_mean,
-    stated_population,
-    table_shares,
-)
+from llmsynthor.aims.grid import Grid
+from llmsynthor.aims.laws import stated_population
 from llmsynthor.aims.projection import Projection, project_columns
+from llmsynthor.aims.tilted import SMALLEST, is_tabled, law_of, unknown_law
 from llmsynthor.spec.levels import Level
-from llmsynthor.spec.schema import Numeric, Unit
+from llmsynthor.spec.schema import Numeric
 from llmsynthor.spec.specification import Spec
 from llmsynthor.spec.targets import Statistic, last_digit
 
@@ -44,8 +39,8 @@ PRIOR_COUNT = 1.0
 """Records that each group has besides its own when its mean is looked at: one of few moves little."""
 
 NEWTON_STEPS = 8
-SMALLEST, LARGEST = -600.0, 50.0
-"""Ends of a log-weight: exp of it is a number."""
+LARGEST = 50.0
+"""Largest log-weight of a total's tilt: exp of it is a number."""
 
 Floats = NDArray[np.float64]
 
@@ -163,9 +158,9 @@ def _moment(target: Statistic, grid: Grid, spec: Spec, population: float | None)
     total = target.statistic == "total"
     projection = project_columns(grid, [*target.by, own.name], [*levels, own.levels], target.universe)
     if entry is None:
-        law = _law_of(own, spec, grid.unit, target, values.ravel() / (population or np.nan if total else 1.0))
+        law = law_of(own, spec, grid.unit, target, values.ravel() / (population or np.nan if total else 1.0))
     else:
-        law = _unknown_law(lows, values.size)
+        law = unknown_law(lows, values.size)
     return Moment(
         target=target,
         axis=grid.position(target.variable) if entry is None else -1,
@@ -176,7 +171,7 @@ def _moment(target: Statistic, grid: Grid, spec: Spec, population: float | None)
         highs=highs,
         errors=errors.ravel(),
         whole=own.variable.integer,
-        near=1.0 if entry is not None or _is_tabled(own, spec, grid.unit) else NEAR,
+        near=1.0 if entry is not None or is_tabled(own, spec, grid.unit) else NEAR,
         population=population,
         unit=0.0
         if entry is None or len(lows) < 2
@@ -200,61 +195,8 @@ def moment_of_points(
         errors=np.zeros(1),
         whole=False,
         unit=1.0,
-        **_unknown_law(points, 1),
+        **unknown_law(points, 1),
     )
-
-
-def _is_tabled(axis: Axis, spec: Spec, unit: Unit) -> bool:
-    assert isinstance(axis.variable, Numeric)
-    return table_shares(axis.variable, spec, unit) is not None
-
-
-def _centres(axis: Axis, spec: Spec, unit: Unit) -> Floats:
-    """Mean of the values expected in each cell, over all that means say of the variable."""
-    assert isinstance(axis.variable, Numeric)
-    laws = expected_laws(axis.variable, spec, unit)
-    held = np.stack([np.maximum(law.held(axis.breaks), 1e-12) for law in laws])
-    centres = np.stack([law.centres(axis.breaks, whole=axis.variable.integer) for law in laws])
-    return np.asarray((held * centres).sum(axis=0) / held.sum(axis=0))
-
-
-def _law_of(axis: Axis, spec: Spec, unit: Unit, target: Statistic, means: Floats) -> dict[str, Any]:
-    """Base, segments and first log-weights of a moment; zero where a table says how the groups' records lie.
-
-    Where tables or quantiles fix what cells of all records hold, a mean of all records moves them inside those alone.
-    """
-    variable = axis.variable
-    assert isinstance(variable, Numeric)
-    base, fixed = base_density(variable, spec, unit), None
-    if not target.by and target.universe is None:
-        base, fixed = fixed_shares(variable, spec, unit)
-    held = np.maximum(base.held(axis.breaks), 1e-300)
-    logs = np.zeros((len(means), axis.size))
-    if not _is_tabled(axis, spec, unit) and (target.statistic == "mean" or not target.by):
-        for group, mean in enumerate(means):
-            if variable.range.low < mean < variable.range.high:
-                law = law_with_mean(variable, base, float(mean), fixed)
-                logs[group] = np.log(np.maximum(law.held(axis.breaks), 1e-300) / held)
-    segment = np.zeros(axis.size, dtype=np.int64)
-    if fixed is not None:
-        segment = np.clip(np.searchsorted(fixed.breaks, axis.breaks[:-1], side="right") - 1, 0, len(fixed.shares) - 1)
-    return {
-        "centres": _centres(axis, spec, unit),
-        "base": held,
-        "segment": segment,
-        "start": np.maximum(logs, SMALLEST).ravel(),
-    }
-
-
-def _unknown_law(points: Floats, groups: int) -> dict[str, Any]:
-    """The same of a derived number: how many records have each of its values follows from others."""
-    size = len(points)
-    return {
-        "centres": points,
-        "base": np.full(size, 1.0 / size),
-        "segment": np.zeros(size, dtype=np.int64),
-        "start": np.zeros(groups * size),
-    }
 
 
 def tilt(moment: Moment, theta: Floats, counts: Floats, step: float, records: float) -> Floats:
@@ -315,3 +257,63 @@ def _law(moment: Moment, logs: Floats) -> Floats:
 def _mean_and_spread(law: Floats, centres: Floats) -> tuple[Floats, Floats]:
     mean = law @ centres
     return mean, np.maximum((law * (centres - mean[:, None]) ** 2).sum(axis=1), 1e-12)
+
+
+class Reach(NamedTuple):
+    """Which means the records can take by moving values inside their cells, as flat arrays.
+
+    A record in a cell adds `low[cell]` to `lowest[group[cell]]` and `high[cell]` to `highest`: the ends of the cell less the
+    mean. A mean is within reach while its lowest sum is not above 0 and its highest not below. For a total the ends are those
+    of the cell, and the sums begin at minus the total. Group 0 is no group; `first` to `last` (not in) are the tables of the
+    program that are means. `slack` (groups,) is what a sum may be out of reach: half a unit of whole numbers.
+    """
+
+    first: int
+    last: int
+    group: NDArray[np.int64]
+    low: Floats
+    high: Floats
+    lowest: Floats
+    highest: Floats
+    penalty: Floats
+    slack: Floats
+
+    def missing(self) -> Floats:
+        """How far each sum is out of reach, in widths of a cell."""
+        out = np.maximum(self.lowest, 0.0) - np.minimum(self.highest, 0.0)
+        return np.asarray(np.maximum(out - self.slack, 0.0) * np.sqrt(self.penalty))
+
+
+def reach(
+    moments: Sequence[Moment], first_table: int, first_cell: int, counts: NDArray[np.int64], records: float
+) -> Reach:
+    """Lay out the means behind the tables; `counts` (cells,) are the records as they are now."""
+    group = np.zeros(len(counts), dtype=np.int64)
+    low, high = np.zeros(len(counts)), np.zeros(len(counts))
+    penalty, start, slack = [0.0], [0.0], [0.0]
+    cell = first_cell
+    for moment in moments:
+        size, totals, (lows, highs) = len(moment.lows), moment.totals(records), moment.ends
+        room, widths = moment.room, moment.widths
+        for number, value in enumerate(moment.values):
+            here = slice(cell + number * size, cell + (number + 1) * size)
+            if np.isfinite(value):
+                group[here] = len(penalty)
+                mean = 0.0 if moment.is_total else value
+                low[here], high[here] = lows - mean, highs - mean
+                penalty.append(1.0 / widths[number] ** 2)
+                slack.append(float(room[number]))
+                start.append(-totals[number])
+        cell += moment.projection.size
+    lowest, highest = (np.bincount(group, ends * counts, len(penalty)) + np.array(start) for ends in (low, high))
+    return Reach(
+        first=first_table,
+        last=first_table + len(moments),
+        group=group,
+        low=low,
+        high=high,
+        lowest=lowest,
+        highest=highest,
+        penalty=np.array(penalty),
+        slack=np.array(slack),
+    )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from llmsynthor.aims.reach import Reach, reach
+from llmsynthor.aims.moments import Reach, reach
 from llmsynthor.alignment.effort import Codes, Counts, Floats, Task
 from llmsynthor.alignment.parallel import in_parallel
 from llmsynthor.alignment.rows import kernels
