@@ -6,9 +6,12 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
+
+import llmsynthor
 
 ROOT = Path(__file__).parents[1]
 PAGES = [
@@ -34,12 +37,16 @@ def clone(tmp_path: Path) -> Path:
     return tmp_path
 
 
-COMMANDS = [p for p in PAGES if blocks(p, "console")]
+def some(language: str, quick: str = "") -> list[Any]:
+    """Pages with blocks of a language; but for one, where it is named, they are slow."""
+    pages = [page for page in PAGES if blocks(page, language)]
+    return [page if name_of(page) == quick else pytest.param(page, marks=pytest.mark.slow) for page in pages]
 
 
-@pytest.mark.parametrize(
-    "page", [p if p == PAGES[0] else pytest.param(p, marks=pytest.mark.slow) for p in COMMANDS], ids=name_of
-)
+COMMANDS, PROGRAMS = some("console"), some("python", "docs/python.md")
+
+
+@pytest.mark.parametrize("page", COMMANDS, ids=name_of)
 def test_commands_run(page: Path, clone: Path) -> None:
     """Every command behind a dollar sign runs and answers 0."""
     for line in "".join(blocks(page, "console")).splitlines():
@@ -49,7 +56,7 @@ def test_commands_run(page: Path, clone: Path) -> None:
             assert result.returncode == 0, f"{line}\n{result.stderr}"
 
 
-@pytest.mark.parametrize("page", [p for p in PAGES if blocks(p, "python")], ids=name_of)
+@pytest.mark.parametrize("page", PROGRAMS, ids=name_of)
 def test_python_runs(page: Path, clone: Path) -> None:
     """The blocks of Python of a page are one program, and it runs."""
     program = "\n".join(blocks(page, "python"))
@@ -74,6 +81,13 @@ def test_spec_page_shows_a_valid_spec(tmp_path: Path) -> None:
     (tmp_path / "tables" / "age_sex.csv").write_text("age,sex,count\n0-99,Female,5\n0-99,Male,4\n")
     (tmp_path / "spec.yaml").write_text(text, encoding="utf-8")
     assert len(Spec.load(tmp_path).targets) == 3
+
+
+def test_spec_page_shows_lookups() -> None:
+    """The spec with lookups that docs/spec.md shows can be read, and its records meet every target."""
+    document = yaml.safe_load(blocks(ROOT / "docs" / "spec.md", "yaml lookup")[0])
+    solution = llmsynthor.synthesize(document, records=1_000, llm="none", seed=1)
+    assert solution.exit_code == 0
 
 
 def test_spec_page_shows_nested_units() -> None:

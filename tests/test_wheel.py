@@ -27,8 +27,8 @@ def test_wheel_holds_data_and_no_tests(wheel: Path) -> None:
         "prompts/system.md",
         "report/templates/report.html.j2",
         "report/templates/style.css",
-        "spec/library/households.yaml",
-        "spec/library/diaries.yaml",
+        "spec/reading/library/households.yaml",
+        "spec/reading/library/diaries.yaml",
         "py.typed",
     ):
         assert f"llmsynthor/{name}" in names

@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -14,6 +16,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from llmsynthor.cli.commands import main
 from llmsynthor.llm import models
 from llmsynthor.spec.reading.files import save
 from llmsynthor.spec.specification import Spec
@@ -24,6 +27,17 @@ COMMAND = [sys.executable, "-m", "llmsynthor"]
 def call(*words: Any, **environment: str) -> subprocess.CompletedProcess[str]:
     given = {**os.environ, "COLUMNS": "200", **environment}
     return subprocess.run([*COMMAND, *map(str, words)], capture_output=True, text=True, check=False, env=given)
+
+
+def answer(*words: Any) -> subprocess.CompletedProcess[str]:
+    """What the command line answers, asked in this process: for what needs no start of its own."""
+    out, err = StringIO(), StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.setattr(sys, "argv", ["llmsynthor", *map(str, words)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+    code = ended.value.code
+    return subprocess.CompletedProcess(words, code if isinstance(code, int) else 0, out.getvalue(), err.getvalue())
 
 
 @pytest.fixture
@@ -79,7 +93,7 @@ def test_all_problems_and_exit_code_two(tmp_path: Path) -> None:
     path = tmp_path / "spec.yaml"
     path.write_text("llmsynthor: 1\nunits: {a: {variables: {x: {kind: colour}}}}\ntargets: [{unit: a}]\n")
     for words in (("check", path), ("synthesize", path, "--records", 5, "--out", tmp_path / "out")):
-        result = call(*words)
+        result = answer(*words)
         assert result.returncode == 2
         assert "Traceback" not in result.stderr
         assert result.stderr.count("error: ") == 2
@@ -88,16 +102,15 @@ def test_all_problems_and_exit_code_two(tmp_path: Path) -> None:
 def test_contradiction_is_found_by_check(document: Any, tmp_path: Path) -> None:
     """check names a rule that forbids a cell with a positive target, and answers 2."""
     document["rules"].append({"name": "nobody works", "unit": "person", "forbid": "employment == 'Employed'"})
-    result = call("check", save(Spec.load(document), tmp_path))
+    result = answer("check", save(Spec.load(document), tmp_path))
     assert result.returncode == 2
     assert "nobody works" in result.stderr
 
 
-def test_missing_weights_are_exit_code_three(spec_file: Path, tmp_path: Path) -> None:
+def test_missing_weights_are_exit_code_three(spec_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without weights the run ends with 3 and says which command fetches them; the folder says so too."""
-    result = call(
-        "synthesize", spec_file, "--records", 9, "--out", tmp_path / "out", LLMSYNTHOR_CACHE=str(tmp_path / "none")
-    )
+    monkeypatch.setenv("LLMSYNTHOR_CACHE", str(tmp_path / "none"))
+    result = answer("synthesize", spec_file, "--records", 9, "--out", tmp_path / "out")
     assert result.returncode == 3
     assert "llmsynthor models fetch qwen2.5-coder-1.5b" in result.stderr
     assert json.loads((tmp_path / "out" / "run.json").read_text())["status"] == "failed"
@@ -105,16 +118,16 @@ def test_missing_weights_are_exit_code_three(spec_file: Path, tmp_path: Path) ->
 
 def test_models_are_listed() -> None:
     """models list names the pinned models; an unknown name is wrong input."""
-    listed = call("models", "list")
+    listed = answer("models", "list")
     assert all(model.name in listed.stdout for model in models.MODELS)
-    assert call("models", "fetch", "gpt").returncode == 2
+    assert answer("models", "fetch", "gpt").returncode == 2
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_unwritable_folder_is_said(spec_file: Path, tmp_path: Path) -> None:
     """A folder that cannot be written is exit code 2 with what to do."""
     tmp_path.chmod(0o500)
-    result = call("synthesize", spec_file, "--records", 9, "--out", tmp_path / "out", "--llm", "none")
+    result = answer("synthesize", spec_file, "--records", 9, "--out", tmp_path / "out", "--llm", "none")
     tmp_path.chmod(0o700)
     assert result.returncode == 2
     assert "cannot be written" in result.stderr
@@ -124,7 +137,7 @@ def test_file_in_place_of_a_folder_is_said(spec_file: Path, tmp_path: Path) -> N
     """A file where the folder should be is exit code 2."""
     (tmp_path / "out").write_text("x")
     for out in (tmp_path / "out", tmp_path / "out" / "below"):
-        result = call("synthesize", spec_file, "--records", 9, "--out", out, "--llm", "none")
+        result = answer("synthesize", spec_file, "--records", 9, "--out", out, "--llm", "none")
         assert result.returncode == 2
         assert "Traceback" not in result.stderr
 

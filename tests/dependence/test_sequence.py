@@ -40,6 +40,7 @@ def ends_at_home(solution: Solution) -> float:
     return share
 
 
+@pytest.mark.slow
 def test_days_end_where_the_model_says() -> None:
     """No table says where a day ends; all that tables and rules do say still holds."""
     model = Homeward()

@@ -1,5 +1,6 @@
 """Solutions: what they say of themselves, and that a run folder gives them back."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,15 @@ def test_damaged_files_are_said(solution: ls.Solution, tmp_path: Path) -> None:
         ls.read_solution(folder)
 
 
+def test_folders_of_before_are_read(solution: ls.Solution, tmp_path: Path) -> None:
+    """A run.json without a stop of the enumeration leads to the one that its figures say."""
+    folder = solution.save(tmp_path / "out")
+    manifest = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    del manifest["stop"]
+    (folder / "run.json").write_text(json.dumps(manifest), encoding="utf-8")
+    assert ls.read_solution(folder).stop is ls.StopReason.ALIGNED
+
+
 def test_report_is_written_anywhere(solution: ls.Solution, tmp_path: Path) -> None:
     """The report of a solution in memory is that of its folder; a place that cannot be written is an error of the tree."""
     path = solution.report(tmp_path / "new" / "r.html")
@@ -92,7 +102,7 @@ def test_report_is_written_anywhere(solution: ls.Solution, tmp_path: Path) -> No
 
 def test_short_and_rich_forms(solution: ls.Solution) -> None:
     """A solution shows itself in a line, and in a notebook as tables."""
-    assert repr(solution) == "<Solution: 400 person records; 3 of 3 targets met; ALIGNED>"
+    assert repr(solution) == "<Solution: 400 person records; all 3 targets exact; ALIGNED>"
     html = solution._repr_html_()
     for word in ("employment by sex", "within what it allows", "<table>", "Not employed"):
         assert word in html

@@ -14,7 +14,7 @@ from llmsynthor.aims.goals import Goal, Goals, bring_table, bring_to_grid, table
 from llmsynthor.aims.grid import Axis, Grid
 from llmsynthor.aims.layout import Column, Layout, Place, flag_axis
 from llmsynthor.aims.projection import OUTSIDE, Projection, membership, pack, project_columns, project_condition
-from llmsynthor.aims.reconcile import Disagreement, reconcile
+from llmsynthor.aims.reconcile import Disagreement
 from llmsynthor.aims.reconcile_moments import reconcile_sources
 from llmsynthor.spec.expressions import Aggregate, Expression, Node, Operation, Reference, nodes, parse, references
 from llmsynthor.spec.inputs import POSITION, is_position
@@ -83,7 +83,7 @@ def set_aims(spec: Spec) -> Aims:
 
 def _of_rows(spec: Spec, own: Goals) -> Aims:
     """One unit whose aims read nothing but its own variables, or what is a function of their codes."""
-    goals, disagreements = reconcile_sources(own)
+    goals, disagreements = reconcile_sources(own, spec)
     columns = tuple(Column(axis=axis) for axis in goals.grid.axes)
     layout = Layout(schema=spec.schema, columns=(columns,), order=(), values={})
     return Aims(spec=spec, layout=layout, cuts={}, goals=(goals,), own=(goals,), broken=(), disagreements=disagreements)
@@ -115,7 +115,7 @@ def _of_trees(spec: Spec) -> Aims:
     )
     goals, disagreements = [], list[Disagreement]()
     for number in range(len(spec.schema.units)):
-        reconciled, found = reconcile(_bring(spec, layout, number, flags))
+        reconciled, found = reconcile_sources(_bring(spec, layout, number, flags), spec)
         goals.append(reconciled)
         disagreements += found
     own_goals = tuple(_own_goals(spec, layout, number, goals[number]) for number in range(len(spec.schema.units)))

@@ -32,7 +32,8 @@ class Goal:
 
     `stated` are the shares as the table gives them; `shares` are what the records are led to, and differ from them only where
     sources contradict each other (see `reconcile`). `universe_share` is the share of all records that the table is about, as
-    far as one-way shares tell. `errors` are margins of error in shares, zero where none are given.
+    far as one-way shares tell. `errors` are margins of error in shares, zero where none are given. `about` names the records that
+    the table is about: its universe, empty for all (see `about`).
     """
 
     table: Table
@@ -42,6 +43,7 @@ class Goal:
     stated: Floats
     errors: Floats
     universe_share: float = 1.0
+    about: str = ""
 
     @property
     def trust(self) -> float:
@@ -195,6 +197,7 @@ def bring_table(table: Table, grid: Grid, projection: Projection | None = None) 
         shares=stated,
         stated=stated,
         errors=errors.ravel() / max(values.sum(), 1e-300),
+        about=str(table.universe or ""),
     )
 
 

@@ -5,10 +5,8 @@ The correction keeps every sum within reach of values moved inside their cells, 
 where it costs no table anything.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +18,7 @@ from llmsynthor.aims.tilted import SMALLEST, is_tabled, law_of, unknown_law
 from llmsynthor.spec.levels import Level
 from llmsynthor.spec.schema import Numeric
 from llmsynthor.spec.specification import Spec
-from llmsynthor.spec.targets import Statistic, last_digit
+from llmsynthor.spec.targets import Statistic
 
 COMPUTED_CELLS = 8
 """Values of a derived number cannot be moved: an error of its sums is weighed in so many parts of the range of its values."""
@@ -102,7 +100,7 @@ class Moment:
     @property
     def hidden(self) -> float:
         """What rounding may hide in a value."""
-        return max(0.5 * last_digit(self.target.values), 1e-9)
+        return max(0.5 * self.target.resolution, 1e-9)
 
     def precision(self, unit: Floats | float, floor: float) -> Floats:
         """How much each group's value weighs beside others: importance over squared error, measured in `unit`, `floor` at least."""
@@ -137,7 +135,7 @@ class Moment:
 def bring_moments(spec: Spec, grid: Grid) -> tuple[Moment, ...]:
     """Collect the means and totals of the grid's unit."""
     return tuple(
-        _moment(target, grid, spec, stated_population(spec, target.unit))
+        _moment(target, grid, spec, target.base or stated_population(spec, target.unit))
         for target in spec.targets
         if isinstance(target, Statistic) and target.unit == grid.unit.name and target.statistic in ("mean", "total")
     )
@@ -257,63 +255,3 @@ def _law(moment: Moment, logs: Floats) -> Floats:
 def _mean_and_spread(law: Floats, centres: Floats) -> tuple[Floats, Floats]:
     mean = law @ centres
     return mean, np.maximum((law * (centres - mean[:, None]) ** 2).sum(axis=1), 1e-12)
-
-
-class Reach(NamedTuple):
-    """Which means the records can take by moving values inside their cells, as flat arrays.
-
-    A record in a cell adds `low[cell]` to `lowest[group[cell]]` and `high[cell]` to `highest`: the ends of the cell less the
-    mean. A mean is within reach while its lowest sum is not above 0 and its highest not below. For a total the ends are those
-    of the cell, and the sums begin at minus the total. Group 0 is no group; `first` to `last` (not in) are the tables of the
-    program that are means. `slack` (groups,) is what a sum may be out of reach: half a unit of whole numbers.
-    """
-
-    first: int
-    last: int
-    group: NDArray[np.int64]
-    low: Floats
-    high: Floats
-    lowest: Floats
-    highest: Floats
-    penalty: Floats
-    slack: Floats
-
-    def missing(self) -> Floats:
-        """How far each sum is out of reach, in widths of a cell."""
-        out = np.maximum(self.lowest, 0.0) - np.minimum(self.highest, 0.0)
-        return np.asarray(np.maximum(out - self.slack, 0.0) * np.sqrt(self.penalty))
-
-
-def reach(
-    moments: Sequence[Moment], first_table: int, first_cell: int, counts: NDArray[np.int64], records: float
-) -> Reach:
-    """Lay out the means behind the tables; `counts` (cells,) are the records as they are now."""
-    group = np.zeros(len(counts), dtype=np.int64)
-    low, high = np.zeros(len(counts)), np.zeros(len(counts))
-    penalty, start, slack = [0.0], [0.0], [0.0]
-    cell = first_cell
-    for moment in moments:
-        size, totals, (lows, highs) = len(moment.lows), moment.totals(records), moment.ends
-        room, widths = moment.room, moment.widths
-        for number, value in enumerate(moment.values):
-            here = slice(cell + number * size, cell + (number + 1) * size)
-            if np.isfinite(value):
-                group[here] = len(penalty)
-                mean = 0.0 if moment.is_total else value
-                low[here], high[here] = lows - mean, highs - mean
-                penalty.append(1.0 / widths[number] ** 2)
-                slack.append(float(room[number]))
-                start.append(-totals[number])
-        cell += moment.projection.size
-    lowest, highest = (np.bincount(group, ends * counts, len(penalty)) + np.array(start) for ends in (low, high))
-    return Reach(
-        first=first_table,
-        last=first_table + len(moments),
-        group=group,
-        low=low,
-        high=high,
-        lowest=lowest,
-        highest=highest,
-        penalty=np.array(penalty),
-        slack=np.array(slack),
-    )

@@ -3,7 +3,7 @@
 With the mean m known, a deviation d says that (x - m)² has the mean d²; with deviations known too, a correlation r says that
 (x - m)(y - n) has the mean r · d · e. Each is a mean of a number that every cell fixes, up to how values lie inside it: it enters
 the fit as a tilt and the correction as a sum to keep, and values are moved inside their cells at the end (`realization/seconds`).
-What the spec does not give of means and deviations is taken from its tables, or from the range where no table has the variable.
+What the spec does not give of means and deviations is taken from its tables, or from the law of largest entropy (`laws`).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmsynthor.aims.grid import Axis, Grid
+from llmsynthor.aims.laws import base_density, expected_laws, law_with_mean
 from llmsynthor.aims.moments import Moment, moment_of_points
 from llmsynthor.aims.projection import project_columns
 from llmsynthor.spec.levels import Interval, Level
@@ -93,8 +94,10 @@ def centre_of(name: str, target: Statistic, cell: Sequence[Level], spec: Spec, g
     """Mean and deviation of a variable in a group: as given there, else as the tables have them."""
     axis = grid.axis(name)
     at, inside = middles(axis, grid), inner_variance(axis, grid)
-    shares = _shares(name, target, cell, spec, axis)
     mean, deviation = (_stated(kind, name, target, cell, spec) for kind in ("mean", "deviation"))
+    shares = _shares(name, target, cell, spec, axis)
+    if shares is None:
+        shares = _law(axis, mean, spec, grid)
     if mean is None or deviation is None:
         mixed = _mixed(name, target, cell, spec)
         mean = mixed.mean if mean is None and mixed is not None else mean
@@ -162,8 +165,24 @@ def _stated(kind: str, name: str, target: Statistic, cell: Sequence[Level], spec
     return None
 
 
-def _shares(name: str, target: Statistic, cell: Sequence[Level], spec: Spec, axis: Axis) -> Floats:
-    """Shares of a variable's cells in a group: from the table with most of the group's columns, spread evenly inside its cells."""
+def _law(axis: Axis, mean: float | None, spec: Spec, grid: Grid) -> Floats:
+    """Shares of a variable's cells where no table has it: the law of largest entropy with its mean, as far as that is known."""
+    variable, breaks = axis.variable, axis.breaks
+    assert isinstance(variable, Numeric)
+    if grid.function(axis.name) is not None:
+        return np.full(axis.size, 1.0 / axis.size)
+    law = expected_laws(variable, spec, grid.unit)[0]
+    if mean is not None and variable.range.low < mean < variable.range.high:
+        law = law_with_mean(variable, base_density(variable, spec, grid.unit), mean)
+    held = np.maximum(law.held(np.ceil(breaks) if variable.integer else breaks), 0.0)
+    return np.asarray(held / held.sum())
+
+
+def _shares(name: str, target: Statistic, cell: Sequence[Level], spec: Spec, axis: Axis) -> Floats | None:
+    """Shares of a variable's cells in a group: from the table with most of the group's columns, spread evenly inside its cells.
+
+    None where no table has the variable.
+    """
     wanted = dict(zip(target.by, cell, strict=True))
     tables = [
         t
@@ -181,7 +200,7 @@ def _shares(name: str, target: Statistic, cell: Sequence[Level], spec: Spec, axi
             if all(_within(own[other], level) for other, level in wanted.items() if other in own and other != name):
                 inside = axis.within(levels[place])
                 shares[inside] += max(value, 0.0) * width[inside] / max(width[inside].sum(), 1e-300)
-    return np.asarray(shares / shares.sum() if shares.sum() > 0 else width / width.sum())
+    return np.asarray(shares / shares.sum()) if shares.sum() > 0 else None
 
 
 def _within(level: Level, other: Level) -> bool:

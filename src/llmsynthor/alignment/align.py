@@ -9,12 +9,13 @@ import numpy as np
 
 from llmsynthor.aims.aims import Aims
 from llmsynthor.aims.layout import Codes, Place
-from llmsynthor.alignment.effort import Effort, Notify
 from llmsynthor.alignment.priors import dependence_tree, shape_potentials
 from llmsynthor.alignment.results import Aligned, Start
 from llmsynthor.alignment.rows.align import align_rows
-from llmsynthor.alignment.trees import flat
+from llmsynthor.alignment.rows.effort import Effort, Notify
+from llmsynthor.alignment.trees.align import Effort as TreesEffort
 from llmsynthor.alignment.trees.align import align_trees
+from llmsynthor.alignment.trees.flat import computed_codes as columns_of
 from llmsynthor.population.roster import Roster
 
 
@@ -32,7 +33,7 @@ def align(
     `notify(stage, sweep, tvd per table)` is told how it goes. The number of workers changes nothing.
     """
     if aims.needs_trees:
-        effort = flat.Effort(workers=workers)
+        effort = TreesEffort(workers=workers)
         return align_trees(aims, records=records, seed=seed, start=start, effort=effort, notify=notify)
     goals = aims.goals[0]
     whole = start is not None and start.for_good
@@ -53,7 +54,5 @@ def computed_codes(aims: Aims, roster: Roster) -> Mapping[Place, Codes]:
     if not aims.layout.order:
         return {}
     return (
-        flat.computed_codes(aims, roster)
-        if len(roster)
-        else {place: np.zeros(0, dtype=np.int32) for place in aims.layout.order}
+        columns_of(aims, roster) if len(roster) else {place: np.zeros(0, dtype=np.int32) for place in aims.layout.order}
     )

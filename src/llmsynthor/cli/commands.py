@@ -22,7 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Macro-statistics in, micro-records out: realistic records whose aggregates match your tables.",
 )
-MOST_WARNINGS = 5
+MOST_WARNINGS, MOST_ENDS = 5, 20
 models_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Embedded models: list them, fetch one.")
 app.add_typer(models_app, name="models")
 
@@ -86,6 +86,7 @@ def synthesize(
     start: Annotated[
         Path | None, typer.Option(help="Records to begin with (Parquet, CSV): few are changed, no model is used.")
     ] = None,
+    weight: Annotated[str | None, typer.Option(help="Column of weights of the start; none: rows count alike.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the interrupted run in the folder.")] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Replace another run in the folder; its ledger is kept.")
@@ -102,6 +103,7 @@ def synthesize(
         "base_url": base_url,
         "workers": workers,
         "start": start,
+        "weight": weight,
     }
     with _ending_on_interrupt():
         solution = make(spec, **given, **options, out=out, resume=resume, force=force, progress=True)
@@ -113,20 +115,13 @@ def _print_solution(solution: Any, out: Path) -> None:
     summary, usage = solution.manifest["alignment"], solution.manifest["usage"]
     for unit, frame in solution.records.items():
         typer.echo(f"{frame.height:,} records: {out / 'records' / unit}.parquet")
-    if summary["mean_tvd"] is not None:
-        unmet = f"; outside tolerance: {', '.join(summary['unmet'])}" if summary["unmet"] else "; all within tolerance"
-        typer.echo(
-            f"{summary['targets']} targets, TVD mean {summary['mean_tvd']:.5f}, "
-            f"worst {summary['worst_tvd']:.5f} ({summary['worst_table']}){unmet}"
-        )
+    _print_ends(summary, solution.alignment.rows(named=True), out)
     disagreements = {kind: n for kind, n in summary["disagreements"].items() if n}
     if disagreements:
         kinds = ", ".join(
             f"{n:,} explained by {kind}" if kind != "conflict" else f"{n:,} real" for kind, n in disagreements.items()
         )
         typer.echo(f"sources disagree about cells ({kinds}): {out / 'disagreements.csv'}")
-    for contradiction in summary["contradictions"]:
-        typer.echo(contradiction)
     warnings = solution.manifest["warnings"]
     for warning in warnings[:MOST_WARNINGS]:
         typer.echo(f"warning: {warning}")
@@ -147,6 +142,27 @@ def _print_solution(solution: Any, out: Path) -> None:
     typer.echo(f"Report: {out / 'report.html'}")
 
 
+def _print_ends(summary: Any, rows: Any, out: Path) -> None:
+    """How many targets ended how, and those that are not exact by name, the worst first."""
+    from llmsynthor.evaluation.ends import Status, say_ends
+
+    tvd = (
+        f"; TVD mean {summary['mean_tvd']:.5f}, worst {summary['worst_tvd']:.5f} ({summary['worst_table']})"
+        if summary["mean_tvd"] is not None
+        else ""
+    )
+    typer.echo(f"{say_ends(summary['ends'])}{tvd}")
+    order = list(Status)
+    given = [
+        row for row in rows if row["source"] == "given" and order.index(row["status"]) >= order.index(Status.YIELDED)
+    ]
+    named = sorted(given, key=lambda row: -order.index(row["status"]))
+    for row in named[:MOST_ENDS]:
+        typer.echo(f'"{row["name"]}" {row["end"]}')
+    if len(named) > MOST_ENDS:
+        typer.echo(f"{len(named) - MOST_ENDS} more are in {out / 'alignment.csv'}")
+
+
 @app.command()
 def measure(
     spec: SpecPath,
@@ -156,6 +172,7 @@ def measure(
         float | None, typer.Option(help="Add noise for differential privacy of this budget (extra dp).")
     ] = None,
     contributions: Annotated[int, typer.Option(help="Most records of one person, with --epsilon.")] = 1,
+    weight: Annotated[str | None, typer.Option(help="Column of weights of the data; none: rows count alike.")] = None,
 ) -> None:
     """Write the spec's tables as they are in micro-data, or with noise that makes them safe to give away."""
     from llmsynthor.records import release
@@ -165,9 +182,9 @@ def measure(
 
     loaded = Spec.load(spec)
     if epsilon is None:
-        measured = measure_data(loaded, data)
+        measured = measure_data(loaded, data, weight=weight)
     else:
-        measured, spent = release.release(loaded, data, epsilon=epsilon, contributions=contributions)
+        measured, spent = release.release(loaded, data, epsilon=epsilon, contributions=contributions, weight=weight)
         out.mkdir(parents=True, exist_ok=True)
         typer.echo(str(release.write_accounting(spent, out, epsilon=epsilon, contributions=contributions)))
     for entry, path in zip(measured, write_measured(measured, out), strict=True):

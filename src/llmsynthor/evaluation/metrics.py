@@ -12,6 +12,7 @@ from llmsynthor.errors import DataError, Problem
 from llmsynthor.evaluation.compare import compare_nested
 from llmsynthor.evaluation.composition import composition
 from llmsynthor.evaluation.distances import Pair, cut, mean_distance
+from llmsynthor.evaluation.ends import Accounts, read_accounts
 from llmsynthor.evaluation.rules import count_broken
 from llmsynthor.records.linked import Nested, nest
 from llmsynthor.records.measure import level_codes, numeric
@@ -30,13 +31,21 @@ def evaluate(run_folder: Path, reference: Path | None = None) -> dict[str, Any]:
     spec = Spec.load(run_folder / "spec" / "spec.yaml")
     paths = {unit.name: run_folder / "records" / f"{unit.name}.parquet" for unit in spec.schema.units}
     made = {unit: read_file(path) for unit, path in paths.items() if unit == spec.schema.top.name or path.is_file()}
-    return figures(spec, made, None if reference is None else frames_of(spec, reference))
+    other = None if reference is None else frames_of(spec, reference)
+    return figures(spec, made, other, accounts=read_accounts(run_folder))
 
 
 def figures(
-    spec: Spec, made: Mapping[str, pl.DataFrame], reference: Mapping[str, pl.DataFrame] | None = None
+    spec: Spec,
+    made: Mapping[str, pl.DataFrame],
+    reference: Mapping[str, pl.DataFrame] | None = None,
+    *,
+    accounts: Accounts | None = None,
 ) -> dict[str, Any]:
-    """Compute the figures of records by unit, and beside reference records; raises DataError."""
+    """Compute the figures of records by unit, and beside reference records; raises DataError.
+
+    `accounts` are what the run that made them has said of its targets.
+    """
     nested = _nest(made, spec.schema)
     found: dict[str, Any] = {
         "records": nested.frames[spec.schema.top.name].height,
@@ -46,9 +55,10 @@ def figures(
                 "unit": c.target.unit,
                 "tvd": None if np.isnan(c.tvd) else c.tvd,
                 "max_abs_error": c.largest_error,
-                "status": c.status,
+                "status": str(c.status),
+                "end": str(c.end),
             }
-            for c in compare_nested(spec, nested)
+            for c in compare_nested(spec, nested, accounts)
         ],
         "duplicate_share": _duplicates(nested, spec.schema.top),
         "rules_broken": count_broken(spec, nested),

@@ -8,16 +8,21 @@ import polars as pl
 from numpy.typing import NDArray
 
 from llmsynthor.aims.aims import Aims
+from llmsynthor.aims.goals import Goals
 from llmsynthor.aims.grid import Axis, Grid
 from llmsynthor.aims.layout import Layout
 from llmsynthor.errors import DataError, Problem
 from llmsynthor.population.roster import NO_PROPOSAL, Roster, rows_below
 from llmsynthor.records.linked import link
+from llmsynthor.records.weights import START_WEIGHT
 from llmsynthor.spec.schema import Category, Numeric, Unit
 
 Codes = NDArray[np.int32]
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
+
+MOST_ROUNDS, RAKED = 200, 1e-9
+"""Rounds of raking at most, and the part of all weights whose change ends it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +35,7 @@ class Starting:
 
 
 def begin_with(frames: Mapping[str, pl.DataFrame], aims: Aims, records: int, *, rng: np.random.Generator) -> Starting:
-    """Take as many top records as asked for, with all below: each as often as any other, give or take one. Raises DataError."""
+    """Take as many top records as asked for, with all below: each as often as any other or as its weight says. Raises DataError."""
     layout = aims.layout
     frames, rows, lengths = _linked(frames, layout)
     problems = list[Problem]()
@@ -41,7 +46,9 @@ def begin_with(frames: Mapping[str, pl.DataFrame], aims: Aims, records: int, *, 
     ]
     if problems:
         raise DataError(*problems)
-    chosen = _chosen(frames[layout.units[0].name].height, records, rng)
+    top = frames[layout.units[0].name]
+    weights = _raked(top[START_WEIGHT].to_numpy(), codes[0], aims.own[0]) if START_WEIGHT in top.columns else None
+    chosen = _chosen(top.height, weights, records, rng)
     taken, starts, kept = [chosen], [np.zeros(0, dtype=np.int32)], [np.zeros(0, dtype=np.int32)]
     for unit in range(1, len(layout.units)):
         above = taken[layout.parent(unit)]
@@ -58,8 +65,32 @@ def begin_with(frames: Mapping[str, pl.DataFrame], aims: Aims, records: int, *, 
     return Starting(frames=frames, roster=roster, rows=tuple(taken))
 
 
-def _chosen(height: int, records: int, rng: np.random.Generator) -> Rows:
+def _raked(weights: Floats, codes: NDArray[np.int32], goals: Goals) -> Floats:
+    """Bring weights of rows to the tables of their own variables by raking, as far as the rows have their cells."""
+    found = np.asarray(weights, dtype=np.float64)
+    tables = [(goal.projection.of(codes), goal.shares) for goal in goals.given]
+    for _ in range(MOST_ROUNDS if tables else 0):
+        before = found
+        for cells, shares in tables:
+            inside = cells >= 0
+            sums = np.bincount(cells[inside], weights=found[inside], minlength=len(shares))
+            wanted = shares * sums.sum() / max(float(shares[sums > 0].sum()), 1e-300)
+            ratio = np.where(sums > 0, wanted / np.maximum(sums, 1e-300), 0.0)
+            raked = found.copy()
+            raked[inside] *= ratio[cells[inside]]
+            found = raked if raked.sum() > 0 else found
+        if np.abs(found - before).sum() <= RAKED * found.sum():
+            break
+    return found
+
+
+def _chosen(height: int, weights: Floats | None, records: int, rng: np.random.Generator) -> Rows:
+    """Rows of the top unit, each as often as any other, or as its weight says, give or take one."""
     order = rng.permutation(height)
+    if weights is not None:
+        mass = np.cumsum(weights[order])
+        wanted = (np.arange(records) + rng.random()) * (mass[-1] / records)
+        return np.asarray(order[np.minimum(np.searchsorted(mass, wanted, side="right"), height - 1)])
     return np.arange(records) if height == records else order[(np.arange(records) * height // records) % height]
 
 

@@ -21,6 +21,9 @@ CLOSE = 1e-10
 LARGEST_SHARE = 0.8
 """A step takes a value at most so far towards the nearer end of its cell."""
 
+MARGIN = 0.02
+"""This part of a cell at its ends is left alone: what cells cannot give does not press all their values against them."""
+
 MOST_ROWS = 400
 """Sums that are kept at a time; where there are more, deviations and correlations stay as the fit has them."""
 
@@ -114,13 +117,16 @@ def _step(rows: Sequence[_Row], values: Floats, low: Floats, high: Floats, free:
         matrix[number, row.records] = row.weights
     wanted = np.array([row.wanted for row in rows])
     for _ in range(STEPS):
-        room = np.minimum(values - low, high - values)
+        room = np.maximum(np.minimum(values - low, high - values) - MARGIN * (high - low), 0.0)
         room = room if free is None else np.where(free, room, 0.0)
         gap = wanted - matrix @ values
         if np.abs(gap).max() < CLOSE * len(values):
             break
         normal = (matrix * room) @ matrix.T
-        normal[np.diag_indices(len(rows))] += 1e-9 * max(float(np.trace(normal)) / len(rows), 1e-300)
+        size = float(np.trace(normal)) / len(rows)
+        if size < CLOSE * len(values):
+            break  # no value has room left
+        normal[np.diag_indices(len(rows))] += 1e-9 * size
         pull = np.linalg.lstsq(normal, gap, rcond=1e-12)[0] @ matrix
         values = values + room * np.clip(pull, -LARGEST_SHARE, LARGEST_SHARE)
     return values

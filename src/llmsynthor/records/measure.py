@@ -15,6 +15,7 @@ from llmsynthor.records.levels import as_text
 from llmsynthor.records.linked import Nested, column, evaluate_nested, nest
 from llmsynthor.records.microdata import as_frame, blocks, source_sets
 from llmsynthor.records.seconds import SUMS, power_sums, second_moment
+from llmsynthor.records.weights import NONE, row_weights, weighted_quantile
 from llmsynthor.spec.levels import Level
 from llmsynthor.spec.reading.files import table_frame
 from llmsynthor.spec.schema import Category, Schema
@@ -95,16 +96,18 @@ def tabulate(frame: pl.DataFrame, table: Table, schema: Schema) -> NDArray[np.in
     return np.bincount(cells[cells >= 0], minlength=len(table.cells))
 
 
-def measure(spec: Spec, data: Sequence[Path]) -> tuple[Measured, ...]:
+def measure(spec: Spec, data: Sequence[Path], *, weight: str | None = None) -> tuple[Measured, ...]:
     """Compute every target on files of records, one or more of each unit (see `microdata.source_sets`), block after block.
 
+    `weight` names a column of the top records that says how many records each stands for; "none" says that each counts alike.
     Memory does not grow with the records, but for quantiles, which keep twelve bytes of each. Raises DataError when a file or a
     column is missing or holds values outside its domain.
     """
     tallies = [Tally.of(target) for target in spec.targets]
-    for nested in blocks(spec, data, spec.targets):
+    for nested in blocks(spec, data, spec.targets, weight=weight):
         for tally in tallies:
-            tally.add(nested)
+            weights = row_weights(nested, tally.target.unit, weight) if weight not in (None, NONE) else None
+            tally.add(nested, weights=weights)
     return tuple(tally.measured() for tally in tallies)
 
 
@@ -115,7 +118,7 @@ class Tally:
     target: Target
     counts: NDArray[np.float64]
     sums: NDArray[np.float64]
-    values: list[tuple[NDArray[np.int32], NDArray[np.float64]]]
+    values: list[tuple[NDArray[np.int32], NDArray[np.float64], NDArray[np.float64] | None]]
     powers: NDArray[np.float64]
     outside: int = 0
 
@@ -124,8 +127,10 @@ class Tally:
         size = len(target.cells)
         return cls(target=target, counts=np.zeros(size), sums=np.zeros(size), values=[], powers=np.zeros((size, SUMS)))
 
-    def add(self, nested: Nested, kept: NDArray[np.bool_] | None = None) -> None:
-        """Take in a block of records; where `kept` is given, of the target's unit only those."""
+    def add(
+        self, nested: Nested, kept: NDArray[np.bool_] | None = None, *, weights: NDArray[np.float64] | None = None
+    ) -> None:
+        """Take in a block of records, each as many times as its weight; where `kept` is given, of the target's unit only those."""
         size = len(self.target.cells)
         if isinstance(self.target, Statistic):
             cells, values = statistic_cells(nested, self.target)
@@ -133,13 +138,15 @@ class Tally:
             cells, values = cell_numbers(nested, self.target), np.zeros(0)
         inside = (cells >= 0) & kept if kept is not None else cells >= 0
         self.outside += int((~inside).sum())
-        self.counts += np.bincount(cells[inside], minlength=size)
+        own = weights[inside] if weights is not None else None
+        self.counts += np.bincount(cells[inside], weights=own, minlength=size)
         if isinstance(self.target, Statistic):
-            self.sums += np.bincount(cells[inside], weights=values[inside], minlength=size)
+            worth = values[inside] if own is None else values[inside] * own
+            self.sums += np.bincount(cells[inside], weights=worth, minlength=size)
             if self.target.statistic in ("deviation", "correlation"):
                 self.powers += power_sums(nested, self.target, np.where(inside, cells, OUTSIDE))
             if self.target.statistic == "quantile":
-                self.values.append((cells[inside].astype(np.int32), values[inside]))
+                self.values.append((cells[inside].astype(np.int32), values[inside], own))
 
     def measured(self) -> Measured:
         return Measured(target=self.target, values=self.result(), outside=self.outside)
@@ -154,11 +161,20 @@ class Tally:
             return second_moment(self.target, self.powers)
         if self.target.statistic == "mean":
             return self.sums / np.where(self.counts > 0, self.counts, np.nan)
-        cells = np.concatenate([own for own, _ in self.values]) if self.values else np.zeros(0, dtype=np.int32)
-        values = np.concatenate([own for _, own in self.values]) if self.values else np.zeros(0)
-        found = np.full(len(self.target.cells), np.nan)
+        return self._quantiles()
+
+    def _quantiles(self) -> NDArray[np.float64]:
+        found, share = np.full(len(self.target.cells), np.nan), self.target.probability or 0.0  # type: ignore[union-attr]
+        if not self.values:
+            return found
+        cells, values = (np.concatenate([block[k] for block in self.values]) for k in (0, 1))
+        weights = [block[2] for block in self.values if block[2] is not None]
         for group in np.flatnonzero(self.counts > 0):
-            found[group] = np.quantile(values[cells == group], self.target.probability or 0.0)
+            here = cells == group
+            if weights:
+                found[group] = weighted_quantile(values[here], np.concatenate(weights)[here], share)
+            else:
+                found[group] = np.quantile(values[here], share)
         return found
 
 

@@ -10,6 +10,7 @@ import polars as pl
 from llmsynthor.errors import DataError, Problem
 from llmsynthor.records.levels import as_text
 from llmsynthor.records.linked import Nested, nest
+from llmsynthor.records.weights import NONE, checked, refuse_unused
 from llmsynthor.spec.inputs import Column, base_columns, derived_below, target_columns
 from llmsynthor.spec.levels import Interval
 from llmsynthor.spec.schema import Category, Numeric, Unit
@@ -96,13 +97,15 @@ def _files(path: Path, units: Sequence[str]) -> list[Path]:
     raise DataError(Problem(where=str(path), what="the folder holds no records of the spec's units", advice=advice))
 
 
-def blocks(spec: Spec, data: Sequence[Path], targets: Sequence[Target]) -> Iterator[Nested]:
+def blocks(
+    spec: Spec, data: Sequence[Path], targets: Sequence[Target], *, weight: str | None = None
+) -> Iterator[Nested]:
     """Read what the targets need, a block of whole top records at a time, checked, linked, derived variables computed.
 
     Children must stand in the order of their parents where there are more than a million top records; raises DataError.
     """
     for files in source_sets(spec, data):
-        plan = _plan(spec, files, targets)
+        plan = _plan(spec, files, targets, weight)
         top, below = spec.schema.top.name, [unit for unit in spec.schema.units[1:] if unit.name in plan.names]
         streams = {unit.name: _Children(files[unit.name], unit, plan, spec) for unit in below}
         for frame in _batches(files[top], top, plan, spec):
@@ -121,11 +124,14 @@ class _Plan:
     names: Mapping[str, tuple[str, ...]]
     ids: Mapping[str, tuple[str, ...]]
     derived: frozenset[Column]
+    weight: str | None = None
 
 
-def _plan(spec: Spec, files: Mapping[str, Path], targets: Sequence[Target]) -> _Plan:
+def _plan(spec: Spec, files: Mapping[str, Path], targets: Sequence[Target], weight: str | None) -> _Plan:
     schema = spec.schema
-    have = frozenset((unit, name) for unit, path in files.items() for name in _header(path))
+    headers = {unit: _header(path) for unit, path in files.items()}
+    refuse_unused(headers, schema, weight)
+    have = frozenset((unit, name) for unit, header in headers.items() for name in header)
     wanted = frozenset[Column]().union(*(target_columns(target) for target in targets))
     needed = frozenset[Column]().union(*(base_columns(column, schema, have) for column in wanted))
     deepest = {unit for unit, _ in needed | wanted} | {target.unit for target in targets}
@@ -135,6 +141,9 @@ def _plan(spec: Spec, files: Mapping[str, Path], targets: Sequence[Target]) -> _
         parents_of = any(other.parent == unit.name for other in used)
         ids[unit.name] = (*([f"{unit.name}_id"] if parents_of else []), *([f"{unit.parent}_id"] if unit.parent else []))
     names = {u.name: (*ids[u.name], *sorted(name for owner, name in needed if owner == u.name)) for u in used}
+    weight = None if weight == NONE else weight
+    if weight is not None:
+        names[schema.top.name] = (*dict.fromkeys((*names[schema.top.name], weight)),)
     problems = [
         Problem(where=unit, what="there is no file with these records", advice=f"give {unit}.parquet or {unit}.csv")
         for unit in names
@@ -153,7 +162,7 @@ def _plan(spec: Spec, files: Mapping[str, Path], targets: Sequence[Target]) -> _
     ]
     if problems:
         raise DataError(*problems)
-    return _Plan(names=names, ids=ids, derived=derived_below(wanted, schema))
+    return _Plan(names=names, ids=ids, derived=derived_below(wanted, schema), weight=weight)
 
 
 class _Children:
@@ -220,7 +229,9 @@ def _arrow_batches(path: Path, unit: str, plan: _Plan, spec: Spec) -> Iterator[A
         yield from file.iter_batches(BATCH, columns=names)
         return
     types = {
-        name: pa.float64() if isinstance(spec.schema[unit].variable(name), Numeric) else pa.string()
+        name: pa.float64()
+        if name == plan.weight or isinstance(spec.schema[unit].variable(name), Numeric)
+        else pa.string()
         for name in names
         if name not in plan.ids[unit]
     }
@@ -263,6 +274,9 @@ def _check_values(frame: pl.DataFrame, unit: str, plan: _Plan, spec: Spec, where
     problems = []
     for name in plan.names[unit]:
         if name in plan.ids[unit]:
+            continue
+        if name == plan.weight:
+            checked(frame[name], unit)
             continue
         variable = spec.schema[unit].variable(name)
         if isinstance(variable, Numeric) and not frame[name].dtype.is_numeric():

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 
 from llmsynthor.aims.aims import set_aims
 from llmsynthor.aims.counted import assumed_ends
-from llmsynthor.aims.feasibility import find_contradictions
+from llmsynthor.aims.feasibility import Contradiction, find_across, find_broken_rules
 from llmsynthor.aims.reconcile import Disagreement, say_entry
 from llmsynthor.errors import Problem, SpecError
 from llmsynthor.llm.models import DEFAULT
@@ -33,21 +33,10 @@ class Examined:
 
 def examine(spec: Spec, llm: str | None = None) -> Examined:
     """Look through a spec; raises SpecError for what cannot be."""
-    contradictions = forbidden_targets(spec)
-    if contradictions:
-        raise SpecError(*contradictions)
+    refuse_impossible(spec)
     aims = set_aims(spec)
     found = [*warnings(spec), *assumed_ends(spec), *_disagreements(aims.disagreements)]
-    found += [
-        Problem(
-            where="targets and rules",
-            what=str(contradiction),
-            advice="correct one of them; a run comes as near to all as it can and ends with exit code 1",
-            severity="warning",
-        )
-        for goals in aims.own
-        for contradiction in find_contradictions(goals, goals.names)
-    ]
+    found += [_contradiction(contradiction) for contradiction in find_across(aims)]
     settings, words = spec.settings, llm or spec.settings.llm or "local"
     options = Options(records=settings.records or 1, **asdict(settings.method))
     questions = most_questions(aims) if options.estimates else 0
@@ -61,6 +50,25 @@ def examine(spec: Spec, llm: str | None = None) -> Examined:
         model=model,
         seconds=seconds,
     )
+
+
+def refuse_impossible(spec: Spec) -> None:
+    """Raise SpecError for what no records can be: cells that a rule forbids, rules that no record keeps, totals without a base."""
+    problems = list(forbidden_targets(spec))
+    for found in find_broken_rules(spec):
+        advice = "correct one of them: no record can keep them all"
+        problems.append(Problem(where="rules", what=str(found), advice=advice))
+    if problems:
+        raise SpecError(*problems)
+
+
+def _contradiction(found: Contradiction) -> Problem:
+    advice = "correct one of them; a run comes as near to all as it can and ends with exit code 1"
+    if found.by_number:
+        advice = (
+            "correct one of them: a run keeps the distributions and makes another number of records than the counts say"
+        )
+    return Problem(where="targets and rules", what=str(found), advice=advice, severity="warning")
 
 
 def _disagreements(disagreements: Sequence[Disagreement]) -> Iterator[Problem]:

@@ -9,8 +9,6 @@ from typing import Any
 import polars as pl
 
 from llmsynthor.evaluation.metrics import evaluate as evaluate_folder
-from llmsynthor.evaluation.metrics import figures
-from llmsynthor.records.levels import as_texts
 from llmsynthor.records.measure import measure as measure_files
 from llmsynthor.records.measure import measured_frame, write_measured
 from llmsynthor.records.microdata import frames_of
@@ -78,6 +76,5 @@ def evaluate(solution: Solution | str | os.PathLike[str], reference: Any = None)
     10
     """
     if isinstance(solution, Solution):
-        other = None if reference is None else frames_of(solution.spec, reference)
-        return figures(solution.spec, as_texts(solution.records), other)
+        return solution.evaluate(reference)
     return evaluate_folder(Path(solution), reference)

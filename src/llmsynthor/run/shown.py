@@ -6,26 +6,28 @@ from typing import Any
 
 import polars as pl
 
+from llmsynthor.evaluation.ends import say_ends
 from llmsynthor.synthesis.stop import StopReason
 
 MOST_TARGETS, MOST_RECORDS = 12, 5
 
 
-def solution_line(records: Mapping[str, pl.DataFrame], manifest: Mapping[str, Any]) -> str:
-    """How many records, how many targets met, and why the run ended."""
+def solution_line(records: Mapping[str, pl.DataFrame], manifest: Mapping[str, Any], stop: StopReason) -> str:
+    """How many records, how the targets ended, and why the run did."""
     made = ", ".join(f"{frame.height:,} {unit}" for unit, frame in records.items())
-    targets, unmet = manifest["alignment"]["targets"], len(manifest["alignment"]["unmet"])
-    met = f"{targets - unmet} of {targets} targets met; " if targets else ""
-    return f"{made} records; {met}{manifest['stop']}"
+    ends = manifest["alignment"].get("ends")  # folders of before have none
+    return f"{made} records; {f'{say_ends(ends)}; ' if ends else ''}{stop.name}"
 
 
-def solution_html(records: Mapping[str, pl.DataFrame], alignment: pl.DataFrame, manifest: Mapping[str, Any]) -> str:
+def solution_html(
+    records: Mapping[str, pl.DataFrame], alignment: pl.DataFrame, manifest: Mapping[str, Any], stop: StopReason
+) -> str:
     """The end of the run, its targets (those furthest off first) and its first records, as HTML."""
-    named = ("name", "unit", "cells", "tvd", "max_abs_error", "status")
+    named = ("name", "unit", "cells", "tvd", "max_abs_error", "end")
     given = alignment.filter(pl.col("source") == "given").sort("tvd", descending=True, nulls_last=True)
     rest = given.height - MOST_TARGETS
     parts = [
-        f"<p><b>{escape(solution_line(records, manifest))}</b><br>{escape(StopReason[manifest['stop']])}</p>",
+        f"<p><b>{escape(solution_line(records, manifest, stop))}</b><br>{escape(stop)}</p>",
         html_table(given.select(named).head(MOST_TARGETS)) if given.height else "",
         f"<p>and {rest} more targets: <code>solution.alignment</code></p>" if rest > 0 else "",
     ]

@@ -12,6 +12,7 @@ import polars as pl
 
 from llmsynthor.errors import Problem, RunFolderError
 from llmsynthor.evaluation.compare import ALIGNMENT
+from llmsynthor.evaluation.ends import accounts_of
 from llmsynthor.evaluation.metrics import figures
 from llmsynthor.llm.ledger import Ledger
 from llmsynthor.records.levels import as_enums, as_texts
@@ -41,7 +42,7 @@ class Solution:
     ... )
     >>> solution = ls.synthesize(coins, records=10, llm="none", seed=1)
     >>> solution
-    <Solution: 10 toss records; 1 of 1 targets met; ALIGNED>
+    <Solution: 10 toss records; 1 target: exact; ALIGNED>
     >>> solution.stop is ls.StopReason.ALIGNED, solution.unmet
     (True, ())
     >>> solution.table("side").rows()
@@ -63,7 +64,8 @@ class Solution:
     @property
     def stop(self) -> StopReason:
         """Why the run ended: a value to compare, whose text is a sentence; `stop_reason` has the figures of the run."""
-        return StopReason[self.manifest["stop"]]
+        named = self.manifest.get("stop")  # folders of before have none
+        return StopReason[named] if named else StopReason.MISSED if self.exit_code else StopReason.ALIGNED
 
     @property
     def stop_reason(self) -> str:
@@ -94,7 +96,7 @@ class Solution:
     def evaluate(self, reference: Any = None) -> dict[str, Any]:
         """Figures of the records: against the targets, and against reference records (a path, a frame, frames by unit)."""
         other = None if reference is None else frames_of(self.spec, reference)
-        return figures(self.spec, as_texts(self.records), other)
+        return figures(self.spec, as_texts(self.records), other, accounts=accounts_of(self.alignment))
 
     def report(self, path: str | Path) -> Path:
         """Write the report, one HTML file that opens offline; raises RunFolderError."""
@@ -116,10 +118,10 @@ class Solution:
         return taken.path
 
     def __repr__(self) -> str:
-        return f"<Solution: {solution_line(self.records, self.manifest)}>"
+        return f"<Solution: {solution_line(self.records, self.manifest, self.stop)}>"
 
     def _repr_html_(self) -> str:
-        return solution_html(self.records, self.alignment, self.manifest)
+        return solution_html(self.records, self.alignment, self.manifest, self.stop)
 
 
 def read_solution(folder: str | Path | os.PathLike[str]) -> Solution:
@@ -158,7 +160,7 @@ def read_solution(folder: str | Path | os.PathLike[str]) -> Solution:
         disagreements=_csv(path / "disagreements.csv", DISAGREEMENTS),
         dependencies=_csv(path / "dependencies.csv", DEPENDENCIES),
         estimated=estimated,
-        manifest={"stop": StopReason.ALIGNED.name, **manifest},
+        manifest=manifest,
         ledger=Ledger(path / LEDGER if (path / LEDGER).is_file() else None),
         start=start or None,
     )

@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from llmsynthor.errors import LLMError, RunFolderError, SpecError
+from llmsynthor.errors import LLMError, RunFolderError
 from llmsynthor.evaluation.compare import alignment_frame, compare
 from llmsynthor.evaluation.rules import rules_broken
 from llmsynthor.llm import speed
@@ -19,6 +19,8 @@ from llmsynthor.options import Budget, Method
 from llmsynthor.records.levels import as_enums
 from llmsynthor.records.measure import read_start, start_digest
 from llmsynthor.records.run_folder import claim
+from llmsynthor.records.weights import with_weights
+from llmsynthor.run.check import refuse_impossible
 from llmsynthor.run.manifest import Standing, first_manifest
 from llmsynthor.run.progress import watched
 from llmsynthor.run.settings import resolve, without_model
@@ -29,16 +31,16 @@ from llmsynthor.run.tables import (
     estimated_frames,
     estimation_words,
     history_frame,
+    judged,
     proposals_frame,
     records_frames,
     start_summary,
     summary,
-    yielded,
 )
-from llmsynthor.spec.checks.checks import forbidden_targets, warnings
+from llmsynthor.spec.checks.checks import warnings
 from llmsynthor.spec.specification import Settings, Spec
 from llmsynthor.synthesis.loop import synthesize as run_loop
-from llmsynthor.synthesis.outcome import Options, Outcome, Progress, explained
+from llmsynthor.synthesis.outcome import Options, Outcome, Progress
 from llmsynthor.synthesis.stop import StopReason
 
 Notify = Callable[[Progress], None]
@@ -55,6 +57,7 @@ def synthesize(  # noqa: PLR0913  (what is made, by whom, where; all that says h
     base_url: str | None = None,
     workers: int | None = None,
     start: Any = None,
+    weight: str | None = None,
     out: str | os.PathLike[str] | None = None,
     resume: bool = False,
     force: bool = False,
@@ -68,7 +71,8 @@ def synthesize(  # noqa: PLR0913  (what is made, by whom, where; all that says h
     `proposals`, `temperature`, `estimate`, `max_calls`, `max_seconds`, …) win over all. With `start`, records in the spec's
     variables (a frame, or a Parquet or CSV file: a seed sample, an older synthetic population), those are changed as little as
     the tables ask, and no model is used. With `out` the run folder is written while it works, and its ledger answers what was
-    asked before. `progress` is True for a bar, or called with each event.
+    asked before. `weight` names a column of the start that says how many records each row stands for ("none": each counts alike).
+    `progress` is True for a bar, or called with each event.
 
     Raises SpecError, DataError, RunFolderError, LLMError.
 
@@ -80,10 +84,8 @@ def synthesize(  # noqa: PLR0913  (what is made, by whom, where; all that says h
     spec = spec if isinstance(spec, Spec) else Spec.load(spec)
     given = {"records": records, "seed": seed, "llm": llm if isinstance(llm, str) else None, **options}
     settings = resolve(spec, given, method=method, budget=budget)
-    problems = forbidden_targets(spec)
-    if problems:
-        raise SpecError(*problems)
-    begin = read_start(spec, start) if start is not None else None
+    refuse_impossible(spec)
+    begin = with_weights(read_start(spec, start), spec.schema, weight) if start is not None else None
     if begin is not None:
         llm, settings = without_model(llm, settings)
     if not isinstance(llm, Choice):
@@ -151,8 +153,7 @@ def _finish(order: _Order, outcome: Outcome, standing: Standing, ledger: Ledger,
     spec, rounds = order.spec, order.options.rounds
     notify(Progress(stage="realize", iteration=rounds, iterations=rounds, discrepancy=None, calls=0, expected_calls=0))
     records = records_frames(spec, outcome, seed=order.options.seed)
-    comparisons = compare(spec, records)
-    outcome = explained(outcome, {c.target.name for c in comparisons if c.status == "unmet"})
+    comparisons, outcome = judged(spec, outcome, records)
     estimates = compare(replace(outcome.spec, targets=outcome.leaned), records)
     names = [goal.name for goal, _ in outcome.tables]
     start = dict(zip(names, outcome.report.start, strict=True)) if outcome.report else {}
@@ -174,12 +175,12 @@ def _finish(order: _Order, outcome: Outcome, standing: Standing, ledger: Ledger,
     return Solution(
         spec=spec,
         records=as_enums(records, spec.schema),
-        alignment=alignment_frame([*comparisons, *estimates], start=start, fitted=fitted, yielded=yielded(outcome)),
+        alignment=alignment_frame([*comparisons, *estimates], start=start, fitted=fitted),
         dependencies=dependencies_frame(outcome),
         estimated=estimated_frames(outcome),
         proposals=proposals_frame(outcome, records[spec.schema.top.name]),
         history=history_frame(outcome.history),
-        disagreements=disagreements_frame(outcome),
+        disagreements=disagreements_frame(outcome, comparisons),
         manifest=json.loads(json.dumps(standing.manifest)),  # as it is read back
         ledger=ledger,
         start=order.start,

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -10,11 +10,13 @@ import polars as pl
 from numpy.typing import NDArray
 
 from llmsynthor.aims.aims import Aims
-from llmsynthor.aims.reconcile import say_entry
+from llmsynthor.aims.goals import Goal
+from llmsynthor.aims.reconcile import SAME, say_entry
 from llmsynthor.alignment.align import computed_codes
 from llmsynthor.dependence.copula import in_words
 from llmsynthor.dependence.kin.beliefs import Belief
-from llmsynthor.evaluation.compare import Comparison
+from llmsynthor.evaluation.compare import Comparison, accounted, compare
+from llmsynthor.evaluation.ends import Account, Status, count_ends
 from llmsynthor.population.encode import Starting
 from llmsynthor.population.roster import Roster, changed_tops
 from llmsynthor.realization.linked import realize_nested
@@ -23,7 +25,9 @@ from llmsynthor.records.linked import nest
 from llmsynthor.spec.levels import Interval
 from llmsynthor.spec.reading.files import table_frame
 from llmsynthor.spec.specification import Spec
-from llmsynthor.synthesis.outcome import Outcome, Step
+from llmsynthor.synthesis.outcome import Outcome, Step, explained
+
+Floats = NDArray[np.float64]
 
 HISTORY = {
     "iteration": pl.Int64,
@@ -230,12 +234,12 @@ def history_frame(history: Sequence[Step]) -> pl.DataFrame:
     return pl.DataFrame([asdict(step) for step in history], schema=HISTORY, orient="row")
 
 
-def disagreements_frame(outcome: Outcome) -> pl.DataFrame:
+def disagreements_frame(outcome: Outcome, comparisons: Sequence[Comparison]) -> pl.DataFrame:
     """One row per target and cell on which sources disagree; `yielded` in records, positive where the cell was raised.
 
     Of a mean or total all is in its own unit.
     """
-    shares = {goal.name: goal.universe_share * records for goal, records in outcome.tables}
+    shares = {c.target.name: c.records for c in comparisons}
     rows = [
         {
             "target": entry.table,
@@ -253,19 +257,56 @@ def disagreements_frame(outcome: Outcome) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=DISAGREEMENTS, orient="row")
 
 
-def yielded(outcome: Outcome) -> dict[str, tuple[float, str]]:
-    """By how many records each table's cells were moved at most (means and totals: in their unit), and to agree with whom."""
-    found: dict[str, tuple[float, str]] = {}
-    for name in {entry.table for entry in outcome.disagreements if entry.statistic}:
-        own = [entry for entry in outcome.disagreements if entry.table == name]
-        most = max(abs(entry.used - entry.stated) for entry in own)
-        found[name] = (most, "; ".join(sorted({other for entry in own for other in entry.others})))
-    for goal, records in outcome.tables:
-        most = float(np.abs(goal.shares - goal.stated).max()) * goal.universe_share * records
-        others = {o for entry in outcome.disagreements if entry.table == goal.name for o in entry.others}
-        if others:
-            found[goal.name] = (most, "; ".join(sorted(others)))
+def accounts(outcome: Outcome) -> dict[str, Account]:
+    """What reconciling made of each target whose sources disagree, and who it yielded to."""
+    found: dict[str, Account] = {}
+    for goal, _ in outcome.tables:
+        if goal.trust >= 1 and float(np.abs(goal.shares - goal.stated).max()) > SAME:
+            found[goal.name] = _account(outcome, goal.name, _used(goal))
+    for moment in (moment for goals in outcome.aims.own for moment in goals.moments):
+        if any(entry.table == moment.target.name for entry in outcome.disagreements):
+            used = dict(zip(moment.cells, moment.values.tolist(), strict=True))
+            values = np.array([used[cell] for cell in moment.target.cells])
+            found[moment.target.name] = _account(outcome, moment.target.name, values)
     return found
+
+
+def _used(goal: Goal) -> Floats:
+    """The shares that records were led to, on the scale of the table's values and in the order of its cells, shape (cells,)."""
+    places = [{level: k for k, level in enumerate(column)} for column in goal.levels]
+    cells = [tuple(place[level] for place, level in zip(places, cell, strict=True)) for cell in goal.table.cells]
+    return np.asarray(goal.shares.reshape(goal.shape)[tuple(np.array(cells).T)] * sum(goal.table.values))
+
+
+def _account(outcome: Outcome, name: str, used: Floats) -> Account:
+    entries = [entry for entry in outcome.disagreements if entry.table == name]
+    others = {other for entry in entries for other in entry.others}
+    if not entries:  # it states what the one that yielded states, and moves with it
+        others = {entry.table for entry in outcome.disagreements if not entry.statistic} - {name}
+    return Account(
+        used=used,
+        others=tuple(sorted(others)),
+        only_rounding=bool(entries) and all(entry.kind == "rounding" for entry in entries),
+    )
+
+
+def judged(spec: Spec, outcome: Outcome, records: Mapping[str, pl.DataFrame]) -> tuple[tuple[Comparison, ...], Outcome]:
+    """Say how each target ended; what was missed is looked at for contradictions, which the outcome then has."""
+    comparisons = compare(spec, records, accounts(outcome))
+    outcome = explained(outcome, {c.target.name for c in comparisons if c.status is Status.MISSED})
+    return _with_reasons(comparisons, outcome), outcome
+
+
+def _with_reasons(comparisons: Sequence[Comparison], outcome: Outcome) -> tuple[Comparison, ...]:
+    """Say of each target that is off and stands in a contradiction that it cannot be met, and why."""
+    reasons: dict[str, str] = {}
+    for contradiction in outcome.contradictions:
+        for name in contradiction.targets:
+            reasons.setdefault(name, str(contradiction))
+    return tuple(
+        accounted(c, replace(c.account, reason=reasons[c.target.name])) if c.target.name in reasons else c
+        for c in comparisons
+    )
 
 
 def start_summary(outcome: Outcome) -> dict[str, int] | None:
@@ -297,5 +338,6 @@ def summary(comparisons: Sequence[Comparison], outcome: Outcome) -> dict[str, An
             for kind in ("rounding", "margin of error", "conflict")
         },
         "contradictions": [str(contradiction) for contradiction in outcome.contradictions],
-        "unmet": [c.target.name for c in comparisons if c.status == "unmet"],
+        "ends": count_ends(c.status for c in comparisons),
+        "unmet": [c.target.name for c in comparisons if c.status.is_unmet],
     }

@@ -1,6 +1,7 @@
 """Expressions of rules, universes and derived variables: read from the syntax tree with an allow-list, never evaluated as code."""
 
 import ast
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import NoReturn
@@ -122,10 +123,23 @@ def parse(text: str) -> Expression:
     try:
         tree = ast.parse(text.strip(), mode="eval").body
     except SyntaxError as cause:
-        raise ExpressionError(text, cause.offset or 1, f"it cannot be read ({cause.msg})") from cause
+        raise ExpressionError(text, cause.offset or 1, f"it cannot be read ({slip(text) or cause.msg})") from cause
     except (ValueError, RecursionError, MemoryError) as cause:
         raise ExpressionError(text, 1, f"it cannot be read ({cause or 'nested too deeply'})") from cause
     return Expression(text, _Reader(text).node(tree, 0))
+
+
+def slip(text: str) -> str:
+    """Name a sign of another language; empty where there is none.
+
+    >>> slip("age < 18 and job = 'full'"), slip("a && b"), slip("age <= 18")
+    ('write == to compare', 'write and for &&', '')
+    """
+    plain = re.sub(r"'[^']*'|\"[^\"]*\"", "''", text)
+    for sign, word in (("&&", "and"), ("||", "or"), ("<>", "!="), ("=<", "<="), ("=>", ">=")):
+        if sign in plain:
+            return f"write {word} for {sign}"
+    return "write == to compare" if re.search(r"(?<![<>=!])=(?!=)", plain) else ""
 
 
 class _Reader:

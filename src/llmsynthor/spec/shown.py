@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from html import escape
 
-from llmsynthor.spec.schema import Category, Coded, Numeric, Text, Unit, Variable
+from llmsynthor.spec.schema import Category, Numeric, Text, Unit, Variable
 from llmsynthor.spec.specification import Spec
 from llmsynthor.spec.targets import Table, Target
 
@@ -24,8 +24,7 @@ def spec_html(spec: Spec) -> str:
 
 
 def _variables(unit: Unit) -> list[tuple[str, str, str]]:
-    own: list[Variable | Coded] = [*unit.variables, *(derived.variable for derived in unit.derived)]
-    return [(v.name, _values(v), v.label) for v in own]
+    return [(v.name, _values(v), v.label) for v in unit.shown]
 
 
 def _values(variable: Variable) -> str:
@@ -41,7 +40,9 @@ def _target(target: Target) -> tuple[str, ...]:
     if isinstance(target, Table):
         about = " × ".join(target.columns)
     else:
-        about = f"{target.statistic} of {target.variable}" + (f" by {', '.join(target.by)}" if target.by else "")
+        about = f"{target.statistic} of {' and '.join(target.variables)}" + (
+            f" by {', '.join(target.by)}" if target.by else ""
+        )
     return target.name, target.unit, about, str(len(target.cells)), target.source
 
 

@@ -76,7 +76,7 @@ class Spec:
         name: str = "",
         context: str = "",
         units: "Sequence[UnitDraft]",
-        targets: "Sequence[TargetDraft]" = (),
+        targets: "Sequence[TargetDraft | Mapping[str, Any]]" = (),
         rules: "Sequence[RuleDraft | str | Mapping[str, Any]]" = (),
         scenario: str = "",
         dependencies: Mapping[str, Any] | None = None,

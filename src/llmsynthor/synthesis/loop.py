@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from llmsynthor.aims.aims import Aims, set_aims
-from llmsynthor.aims.feasibility import find_contradictions
+from llmsynthor.aims.feasibility import find_across
 from llmsynthor.alignment.align import align
 from llmsynthor.alignment.priors import STAY
 from llmsynthor.alignment.results import Aligned, Report, Start
@@ -60,7 +60,9 @@ def _aligned(believed: Believed, proposed: Proposed, options: Options, journal: 
     roster = in_order(result.roster, believed.aims.layout, order)
     reason = f"aligned: {result.report.sentence}"
     reason = f"{reason}; {proposed.ended}" if proposed.ended else reason
-    proposals = tuple(_seated(proposal, roster) for proposal in proposed.proposals)
+    proposals = proposed.proposals
+    if believed.aims.needs_trees:
+        proposals = tuple(_seated(proposal, roster) for proposal in proposals)
     outcome = _outcome(believed, roster, result, reason, journal)
     return replace(outcome, proposals=proposals)
 
@@ -118,7 +120,7 @@ def _outcome(believed: Believed, roster: Roster, result: Aligned | None, reason:
         report=report,
         stop_reason=reason,
         disagreements=aims.disagreements,
-        contradictions=tuple(c for own in aims.own for c in find_contradictions(own, unmet)),
+        contradictions=tuple(found for found in find_across(aims, unmet) if not found.by_number),
         estimations=believed.estimations,
         compositions=believed.compositions,
     )

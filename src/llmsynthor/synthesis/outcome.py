@@ -6,7 +6,7 @@ from typing import Literal
 
 from llmsynthor.aims.aims import Aims
 from llmsynthor.aims.derived import needs_trees
-from llmsynthor.aims.feasibility import Contradiction, find_contradictions
+from llmsynthor.aims.feasibility import Contradiction, find_across
 from llmsynthor.aims.goals import Goal, Goals
 from llmsynthor.aims.reconcile import Disagreement
 from llmsynthor.alignment.results import Report
@@ -111,16 +111,23 @@ def leaned_towards(estimations: Sequence[Estimation], compositions: Sequence[Com
 Notify = Callable[[Progress], None]
 
 
-def explained(outcome: Outcome, unmet: Set[str]) -> Outcome:
-    """Look for contradictions around unmet means, totals and quantiles: whether they hold shows only in the values."""
+MOST_SUSPECTS = 10
+"""Targets of a unit that are off, around which contradictions are looked for."""
+
+
+def explained(outcome: Outcome, missed: Set[str]) -> Outcome:
+    """Look for contradictions around targets that were missed, at every unit: whether they hold shows only in the values."""
     if outcome.report is None:
         return outcome
     known = {name for contradiction in outcome.contradictions for name in contradiction.targets}
-    found = [
-        contradiction
+    suspects = [
+        name
         for own in outcome.aims.own
-        for contradiction in find_contradictions(own, [name for name in own.numeric if name in unmet - known])
+        for name in (*own.numeric, *(goal.name for goal in own.given))
+        if name in missed - known
     ]
+    suspects = list(dict.fromkeys(suspects))[:MOST_SUSPECTS]
+    found = [contradiction for contradiction in find_across(outcome.aims, suspects) if not contradiction.by_number]
     return replace(outcome, contradictions=tuple(dict.fromkeys((*outcome.contradictions, *found))))
 
 

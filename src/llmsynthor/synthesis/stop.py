@@ -7,12 +7,12 @@ class StopReason(StrEnum):
     """The end of a run; its text is the sentence. `Solution.stop_reason` has the figures of the run.
 
     >>> print(StopReason.ALIGNED)
-    Every target is met, or within what it allows, and no rule is broken.
+    Every target is exact, within what it allows, or yielded to another source, and no rule is broken.
     >>> StopReason.ALIGNED.is_success
     True
     """
 
-    ALIGNED = "Every target is met, or within what it allows, and no rule is broken."
+    ALIGNED = "Every target is exact, within what it allows, or yielded to another source, and no rule is broken."
     CONTRADICTED = (
         "Targets and rules exclude each other: the records come as near to all as they can. Correct one of those named in "
         "`stop_reason`, or give the one you trust less a smaller importance or a tolerance."

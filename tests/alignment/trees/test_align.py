@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from llmsynthor import synthesize
 from llmsynthor.aims.aims import set_aims
-from llmsynthor.alignment.deal import draw_first, enlarge
 from llmsynthor.alignment.trees import kernels
 from llmsynthor.alignment.trees.align import Effort, align_trees
+from llmsynthor.alignment.trees.deal import draw_first, enlarge
 from llmsynthor.alignment.trees.flat import flatten, make_space, most_rows
 from llmsynthor.alignment.trees.program import compile_aims
 from llmsynthor.population.roster import in_order

@@ -66,6 +66,21 @@ def test_names_that_are_no_keywords_stand_in_a_mapping() -> None:
     assert [v.name for v in spec.schema.top.variables] == ["of", "count"]
 
 
+def test_lookups_and_targets_as_mappings() -> None:
+    """A variable may be looked up in a frame, and a target said as a spec writes it."""
+    zones = pl.DataFrame({"zone": ["a", "b"], "district": ["North", "South"]})
+    looked_up = ls.lookup(zones, by=["zone"], value="district")
+    spec = ls.Spec(
+        units=[ls.unit("trip", zone=ls.category("a", "b"), km=ls.number(0, 9), district=looked_up)],
+        targets=[
+            ls.table({"North": 1, "South": 2}, unit="trip", columns=["district"]),
+            {"unit": "trip", "mean": "km", "cells": [{"mean": 4}]},
+        ],
+    )
+    assert [d.name for d in spec.schema.top.derived] == ["district"]
+    assert len(spec.targets) == 2
+
+
 def test_all_problems_come_at_once() -> None:
     """Parts of the wrong kind, names given twice and wrong tables and rules are told in one error, with their places."""
     with pytest.raises(ls.SpecError) as caught:

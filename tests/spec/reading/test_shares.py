@@ -91,3 +91,17 @@ def test_spec_to_file_to_spec_is_the_identity(tmp_path: Path) -> None:
     last = spec.targets[-1]
     assert isinstance(last, Statistic)
     assert last.variables == ("age", "income")
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        ({"sd": "income", "cells": [{"sd": 900}]}, "deviation: VARIABLE"),
+        ({"cells": [{"age >= 65": "yes", "share": 0.2}]}, "where: CONDITION"),
+    ],
+)
+def test_words_of_other_tools_are_answered(target: dict[str, Any], words: str) -> None:
+    """Who writes a statistic as another tool would is told how it is written here."""
+    with pytest.raises(SpecError) as caught:
+        load(target)
+    assert words in str(caught.value)

@@ -8,11 +8,11 @@ import numpy as np
 
 from llmsynthor.aims.goals import Goals
 from llmsynthor.alignment.cells import Potential
-from llmsynthor.alignment.correct import correct
-from llmsynthor.alignment.effort import Effort, Notify, Task
-from llmsynthor.alignment.fit import fit
 from llmsynthor.alignment.results import Aligned, Report, Start
+from llmsynthor.alignment.rows.correct import correct
+from llmsynthor.alignment.rows.effort import Effort, Notify, Task
 from llmsynthor.alignment.rows.engine import distances
+from llmsynthor.alignment.rows.fit import fit
 from llmsynthor.alignment.rows.program import compile_goals
 from llmsynthor.population.discrepancy import off_target
 from llmsynthor.population.roster import NO_PROPOSAL, Roster

@@ -3,9 +3,9 @@
 import numpy as np
 
 from llmsynthor.alignment.cells import table_distances
-from llmsynthor.alignment.effort import Codes, Counts, Floats, Task
 from llmsynthor.alignment.parallel import in_parallel
 from llmsynthor.alignment.rows import kernels
+from llmsynthor.alignment.rows.effort import Codes, Counts, Floats, Task
 
 
 def count(task: Task, codes: Codes) -> Counts:

@@ -122,7 +122,7 @@ def correct(codes, order, program, n_moves, gain, counts, targets, stay, penalty
     is kept current with the counts, record after record in the given order. `penalty` has an entry per cell (0 where a table
     is not a target); `stay` one per record, the log-weight of leaving it as it is. With `focus` only records of cells in
     surplus are touched. Only the first `n_moves` moves are tried. `means` says which means are out of reach (see
-    `moments.Reach`): that is penalized as well. Returns how many moves were made.
+    `aims.reach.Reach`): that is penalized as well. Returns how many moves were made.
     """
     offsets, cells = program.offsets, program.cells
     index = np.zeros(program.cell_ptr.size, np.int64)

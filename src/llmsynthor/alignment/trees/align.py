@@ -1,31 +1,47 @@
-"""Alignment of nested records: a first population unit by unit, θ fitted on whole top records, counts walked to all tables.
+"""Alignment of nested records: a valid start, weights fitted on whole top records, counts walked to all tables.
 
-`align_trees` is to nested units what `align_rows` is to one.
+`align_trees` is to nested units what `align_rows` is to one. Every record keeps every rule from the start on.
 """
+
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
 from llmsynthor.aims.aims import Aims
 from llmsynthor.alignment.cells import table_distances
-from llmsynthor.alignment.deal import draw_first, enlarge, priors
 from llmsynthor.alignment.results import Aligned, Report, Start
+from llmsynthor.alignment.trees.correct import Corrected, correct
+from llmsynthor.alignment.trees.deal import Drawn, draw_first, enlarge, priors
+from llmsynthor.alignment.trees.engine import State, Trees
 from llmsynthor.alignment.trees.fit import fit
-from llmsynthor.alignment.trees.flat import (
-    Effort,
-    Notify,
-    Task,
-    count,
-    flatten,
-    mark,
-    sweep_all,
-    unflatten,
-)
+from llmsynthor.alignment.trees.flat import SPARE, Counts, Floats, most_rows, pack, unpack
+from llmsynthor.alignment.trees.pool import make_pool
 from llmsynthor.alignment.trees.program import compile_aims
-from llmsynthor.alignment.yielding import correct_yielding
+from llmsynthor.alignment.trees.start import ImpossibleRulesError, first_weights, forbidden, margins, repaired
+from llmsynthor.alignment.trees.sums import lay_out_sums
+from llmsynthor.population.roster import Roster, changed_tops
 from llmsynthor.population.seating import seat
 
-OFF = 3.0
-"""A cell that is so many records off is not off by rounding."""
+Notify = Callable[[str, int, Floats], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effort:
+    """How long the stages may work. No clock decides: only counts and what is left to gain.
+
+    Weights are fitted on `chains` top records or the `share` of those asked for, whichever is more; at most `blocks` of at least
+    `block_records` top records are changed side by side, and the number of workers changes nothing.
+    """
+
+    chains: int = 20_000
+    share: float = 0.05
+    fit_sweeps: int = 50
+    settle_sweeps: int = 1
+    chunk: int = 2_048
+    blocks: int = 8
+    block_records: int = 25_000
+    workers: int | None = None
 
 
 def align_trees(
@@ -39,52 +55,98 @@ def align_trees(
 ) -> Aligned:
     """Make exactly `records` top records, with all below them, that meet the aims.
 
-    Records of `start` take the place of others of the same shape before the correction, and stay as they are.
+    Records of `start` take the place of others of the same shape before the correction, and stay as they are; with `for_good` the
+    records are those of the start, changed no more than they must. Raises `ImpossibleRulesError` where no record keeps all rules.
     """
     effort = effort or Effort()
+    tell = notify or (lambda stage, sweep, distances: None)
     chains = min(records, max(effort.chains, int(effort.share * records)))
-    shapes = [(u, prior) for u in range(len(aims.goals)) for prior in priors(aims, u, chains)]
-    task = Task(
-        aims=aims,
-        compiled=compile_aims(aims, shapes),
-        records=records,
-        seed=seed,
-        effort=effort,
-        **({"notify": notify} if notify is not None else {}),
-    )
     drawn = draw_first(aims, chains, seed, effort.workers)
-    fitted = fit(task, drawn)
-    begun = table_distances(task.compiled.tables, fitted.first, task.compiled.goal(fitted.first, drawn.roster.sizes))
-    roster = unflatten(fitted.roster, drawn.roster)
-    flat = fitted.roster
-    if records > chains:
-        breaking = mark(task, flat, np.where(task.compiled.is_rule, 1.0, 0.0), chains)
-        roster = enlarge(roster, aims, records, without=breaking, rng=np.random.default_rng([seed, 4]))
-        flat = flatten(roster, aims.layout)
-        for sweep in range(effort.settle_sweeps):
-            sweep_all(task, flat, records, fitted.theta, 1_000 + sweep)
-    if start is not None:
-        roster = seat(aims.layout, unflatten(flat, roster), start.roster, rng=np.random.default_rng([seed, 11]))
-        flat = flatten(roster, aims.layout)
-    counts = count(task, flat, records)
-    after = table_distances(task.compiled.tables, counts, task.compiled.goal(counts, roster.sizes))
-    corrected = correct_yielding(task, flat, roster, fitted.theta)
-    n_tables = len(task.compiled.tables)
+    whole = start.roster if start is not None and start.for_good else None
+    trees, weight, roster = _valid_start(aims, drawn, whole, records=records, seed=seed, effort=effort)
+    layout, compiled = aims.layout, trees.compiled
+
+    def told(stage: str, sweep: int, counts: Counts, goal: Floats) -> None:
+        tell(stage, sweep, table_distances(compiled.tables, counts, goal))
+
+    def state_of(roster: Roster) -> State:
+        arena = pack(roster, layout, _blocks(len(roster), effort), SPARE if compiled.program.n_open else 0.0)
+        return State(arena=arena, counts=trees.count(arena))
+
+    state = state_of(roster)
+    begun = table_distances(compiled.tables, state.counts, trees.goal(state.counts, state.arena))
+    if whole is None:
+        weight = fit(trees, state, weight, told, sweeps=effort.fit_sweeps).weight
+        roster = unpack(state.arena, layout, roster.proposal)
+        if records > chains:
+            none = np.zeros(chains, dtype=np.bool_)
+            roster = enlarge(roster, aims, records, without=none, rng=np.random.default_rng([seed, 4]))
+        if start is not None:
+            roster = seat(layout, roster, start.roster, rng=np.random.default_rng([seed, 11]))
+        state = state_of(roster)
+    after = table_distances(compiled.tables, state.counts, trees.goal(state.counts, state.arena))
+    stay = start.stay if start is not None and whole is not None else 0.0
+    corrected = correct(trees, state, weight, roster.proposal >= 0, told, stay=stay)
+    return _aligned(trees, corrected, roster, (begun, after), whole)
+
+
+def _blocks(records: int, effort: Effort) -> int:
+    return max(1, min(effort.blocks, records // effort.block_records))
+
+
+def _valid_start(
+    aims: Aims, drawn: Drawn, start: Roster | None, *, records: int, seed: int, effort: Effort
+) -> tuple[Trees, Floats, Roster]:
+    """The engine, weights to begin with, and records that keep every rule: those given or those drawn, repaired."""
+    potentials = [(u, prior) for u in range(len(aims.goals)) for prior in priors(aims, u, len(drawn.roster))]
+    compiled = compile_aims(aims, [*potentials, *margins(aims, drawn)])
+    weights = first_weights(aims, compiled, drawn.own)
+    roster = start if start is not None else drawn.roster
+    for zeros in (True, False):
+        bad = forbidden(compiled, zeros=zeros)
+        trees = Trees(
+            aims=aims,
+            compiled=compiled,
+            pool=make_pool(aims.layout, drawn.rows, weights.own, {}),
+            sums=lay_out_sums(aims, compiled, compiled.moments, records),
+            bad=bad,
+            seed=seed,
+            rows=most_rows(compiled, roster, aims.layout),
+            chunk=effort.chunk,
+            workers=effort.workers,
+        )
+        try:
+            return trees, weights.first, repaired(trees, roster)
+        except ImpossibleRulesError:
+            if not zeros:
+                raise
+    raise AssertionError("unreachable")
+
+
+def _aligned(
+    trees: Trees, corrected: Corrected, roster: Roster, before: tuple[Floats, Floats], whole: Roster | None
+) -> Aligned:
+    compiled, n_tables = trees.compiled, len(trees.compiled.tables)
     report = Report(
-        start=tuple(begun[:n_tables].tolist()),
-        fitted=tuple(after[:n_tables].tolist()),
-        final=tuple(table_distances(task.compiled.tables, corrected.counts, corrected.goal)[:n_tables].tolist()),
+        start=tuple(before[0].tolist()),
+        fitted=tuple(before[1].tolist()),
+        final=tuple(table_distances(compiled.tables, corrected.counts, corrected.goal).tolist()),
         sentence=corrected.sentence,
         moved=corrected.moved,
     )
-    broken = int(corrected.counts[task.compiled.is_rule].sum())
     error = np.abs(corrected.counts - corrected.goal)
-    names = [getattr(piece.goal, "name", "") for piece in task.compiled.pieces[:n_tables]]
-    unmet = tuple(name for name, (a, b) in zip(names, task.compiled.tables, strict=True) if error[a:b].max() >= OFF)
+    names = [_name(piece.goal) for piece in compiled.pieces[:n_tables]]
+    worst = [float(error[a:b].max()) if compiled.is_hard[a:b].all() else 0.0 for a, b in compiled.tables]
+    unmet = [(name, off) for name, off in zip(names, worst, strict=True) if off >= 1.0 - 1e-9]
+    layout, made = trees.aims.layout, unpack(corrected.arena, trees.aims.layout, roster.proposal)
     return Aligned(
-        roster=unflatten(corrected.roster, roster),
-        unchanged=np.ones(0, dtype=bool),
+        roster=made,
+        unchanged=~changed_tops(layout, whole, made) if whole is not None else np.ones(0, dtype=bool),
         report=report,
-        broken=broken,
-        unmet=unmet,
+        broken=int(corrected.counts[compiled.is_rule].sum()),
+        unmet=tuple(name for name, _ in sorted(unmet, key=lambda entry: -entry[1])),
     )
+
+
+def _name(goal: object) -> str:
+    return str(getattr(goal, "name", "") or getattr(getattr(goal, "target", None), "name", ""))

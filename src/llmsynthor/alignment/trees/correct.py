@@ -1,40 +1,31 @@
-"""Correction: sweeps and swaps with an annealed penalty on the squared error of the counts of all units' tables jointly."""
+"""Correction: counts walk to all units' tables in whole records; weights of targets that are missed go on adapting."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from llmsynthor.alignment.parallel import in_parallel
-from llmsynthor.alignment.trees import kernels_moves
-from llmsynthor.alignment.trees.flat import (
-    Counts,
-    Flat,
-    Floats,
-    Ledger,
-    Task,
-    count,
-    make_space,
-    mark,
-    most_rows,
-)
-from llmsynthor.alignment.trees.kernels_moves import HALF_A_RECORD
-from llmsynthor.alignment.trees.program import Compiled, with_every_move
+from llmsynthor.alignment.trees.engine import Pressure, State, Trees, in_blocks
+from llmsynthor.alignment.trees.fit import Told
+from llmsynthor.alignment.trees.flat import Arena, Counts, Floats
 
-FULL_STRENGTH = 4.0
-WEAK, GROWTH = 0.1, 1.6
-"""The penalty of a squared error of one record begins with the first and grows by the second from sweep to sweep."""
+COOLING = (3.0, 2.2, 1.6, 1.2, 0.9, 0.7, 0.55, 0.45, 0.38, 0.3)
+CYCLE = (0.7, 0.62, 0.55, 0.49, 0.43, 0.38, 0.34, 0.3)
+"""Temperatures: one record too many costs its inverse. One slow cooling, then cycles."""
 
-LAST_STRENGTH = 64.0
-"""Where nothing more is gained, every third sweep asks for nothing but the counts."""
+COLD = 0.15
+CYCLES, GIVE_UP = 40, 8
+CHUNK = 3.0
+"""Moves tried per record at each temperature."""
 
-GIVE_UP = 12
-SWAPS = 3
-"""Swaps proposed for each top record in a sweep."""
+CROWDED = 0.3
+"""Share of the visits that go to records of an over-full cell."""
 
-BROKEN = 1e6
-"""A record that breaks a rule beside a squared error of one record."""
+NUDGE = 0.05
+DEARER, DEAREST, FORGET = 0.1, 4.0, 0.9
+"""By how much the weight of a missed target moves, and how much dearer an error becomes as long as it stays."""
 
+MISSED = 0.75
 DONE = "every cell of every table is within one record of its target"
 
 
@@ -42,132 +33,96 @@ DONE = "every cell of every table is within one record of its target"
 class Corrected:
     """The best population found, its counts and what they should be, why the correction ended, and how many moves it made."""
 
-    roster: Flat
+    arena: Arena
     counts: Counts
     goal: Floats
     sentence: str
     moved: int
 
 
-@dataclass(slots=True)
-class _State:
-    roster: Flat
-    counts: Counts
-    moved: int = 0
-
-
 def correct(
-    task: Task, roster: Flat, sizes: tuple[int, ...], theta: Floats, held: NDArray[np.bool_], *, last: bool = False
+    trees: Trees, state: State, weight: Floats, held: NDArray[np.bool_], told: Told, *, stay: float = 0.0
 ) -> Corrected:
-    """Anneal the penalty until every cell is within rounding, or nothing more is gained; held top records stay, and `roster` as is.
-
-    As a `last` resort the penalty is full at once, and only top records in a cell with too many are touched, with every move.
-    """
-    if last:
-        task = replace(task, compiled=with_every_move(task.compiled))
-    compiled, effort, records = task.compiled, task.effort, sizes[0]
-    state = _State(roster=_copy(roster), counts=count(task, roster, records))
-    hard = compiled.is_hard
-    kept, best, stalled = roster, np.inf, 0
+    """Walk until every cell is within rounding, or nothing more is gained; held top records stay."""
+    hard = trees.compiled.is_hard
+    weight, dear = weight.copy(), np.ones(len(weight))
+    pulled = np.ones(len(trees.sums.scale))
+    best, kept, stalled, number = np.inf, copy(state.arena), 0, 0
     sentence = "the sweeps set for correction are used up"
-    for sweep in range(effort.correct_sweeps):
-        goal = compiled.goal(state.counts, sizes)
-        total = squared_error(compiled, state.counts, goal)
+    for temperature in (*COOLING, *(CYCLE * CYCLES)):
+        goal = trees.goal(state.counts, state.arena)
+        total = misses(trees, state, goal)
         if total < best - 1e-9:
-            best, stalled = total, 0
-            kept = _copy(state.roster)
-        if total < BROKEN and np.abs((state.counts - goal)[hard]).max(initial=0.0) < effort.rounding - 1e-9:
-            kept, sentence = state.roster, DONE
+            best, stalled, kept = total, 0, copy(state.arena)
+        if is_done(trees, state, goal):
+            kept, sentence = copy(state.arena), DONE
             break
-        if stalled >= GIVE_UP:
+        stalled += 1
+        if number >= len(COOLING) and stalled > GIVE_UP * len(CYCLE):
             sentence = "the last sweeps brought no cell nearer to its target"
             break
-        strength = FULL_STRENGTH if last else min(FULL_STRENGTH, WEAK * GROWTH**sweep)
-        strong = strength >= FULL_STRENGTH
-        if stalled % 3 == 2:
-            strength = LAST_STRENGTH
-        focus = last or (strong and (stalled > 0 or records >= effort.large))
-        _step(task, state, sizes, theta, ~held, (strength, sweep, focus))
-        stalled += strong
-        task.told("correct", sweep, state.counts, goal)
-    counts = count(task, kept, records)
-    goal = compiled.goal(counts, sizes)
-    return Corrected(roster=kept, counts=counts, goal=goal, sentence=sentence, moved=state.moved)
-
-
-def squared_error(compiled: Compiled, counts: Counts, goal: Floats) -> float:
-    """Sum the squared errors of all cells that must be met; a broken rule weighs more than any of them."""
-    error = (counts - goal)[compiled.is_hard]
-    return float((error**2).sum()) + BROKEN * int(counts[compiled.is_rule].sum())
-
-
-def in_surplus(task: Task, corrected: Corrected, cells: NDArray[np.bool_], records: int) -> NDArray[np.bool_]:
-    """Mark the top records with a row in one of `cells` that holds more records too many than rounding explains: (records,)."""
-    beyond = corrected.counts - corrected.goal >= task.effort.rounding - 1e-6
-    return mark(task, corrected.roster, np.where(cells & beyond, 1.0, 0.0), records)
-
-
-def _crowded(task: Task, state: _State, goal: Floats, free: NDArray[np.bool_], stream: int) -> NDArray[np.integer]:
-    """Draw top records that are free to change from the cells that hold too many: `visited` in all, from each in proportion.
-
-    Whoever breaks a rule is among them.
-    """
-    compiled = task.compiled
-    surplus = np.where(compiled.is_hard & (state.counts - goal > HALF_A_RECORD), state.counts - goal, 0.0)
-    wanted = task.effort.visited * surplus / max(surplus.sum(), 1.0)
-    chances = wanted / np.maximum(state.counts, 1) / max(free.mean(), 1 / len(free))
-    chances[compiled.is_rule] = 1.0
-    return np.flatnonzero(free & mark(task, state.roster, chances, len(free), stream))
-
-
-def _copy(roster: Flat) -> Flat:
-    return roster._replace(codes=roster.codes.copy(), start=roster.start.copy(), length=roster.length.copy())
-
-
-def _step(
-    task: Task,
-    state: _State,
-    sizes: tuple[int, ...],
-    theta: Floats,
-    free: NDArray[np.bool_],
-    way: tuple[float, int, bool],
-) -> None:
-    """One sweep, in place: in blocks side by side while there is much to do, then as a whole."""
-    strength, sweep, focus = way
-    compiled, records = task.compiled, sizes[0]
-    rows = most_rows(compiled, state.roster)
-    penalty = np.where(compiled.is_hard | compiled.is_rule, strength, 0.0)
-    goal = compiled.goal(state.counts, sizes)
-    blocks = max(1, min(task.effort.blocks, records // task.effort.block_records)) if strength < FULL_STRENGTH else 1
-    ends = np.linspace(0, records, blocks + 1).astype(np.int64)
-    sampled = focus and records >= task.effort.large
-    tops = _crowded(task, state, goal, free, 2_000_000 + sweep) if sampled else np.flatnonzero(free)
-    missing = (goal - state.counts) / blocks
-    before = state.counts
-
-    def part(block: int) -> tuple[Counts, int]:
-        counts = before.copy() if blocks == 1 else np.zeros_like(before)
-        wanted = counts + missing
-        ledger = Ledger(
-            gain=theta - penalty * (2.0 * (counts - wanted) + 1.0), counts=counts, penalty=penalty, targets=wanted
+        pressure = Pressure(
+            weight=weight,
+            linear=np.where(hard, dear / temperature, 0.0),
+            square=np.zeros_like(goal),
+            pull=pulled * trees.sums.scale / temperature,
+            stay=stay,
         )
-        spaces = tuple(make_space(compiled, rows) for _ in range(4))
-        live, bounds = True, (int(ends[block]), int(ends[block + 1]))
-        visited = tops[slice(*np.searchsorted(tops, bounds))]
-        made = kernels_moves.sweep(
-            compiled.program,
-            state.roster,
-            spaces,
-            ledger,
-            live,
-            compiled.crossing,
-            visited,
-            (free, bounds),
-            (SWAPS, focus),
-            (task.seed, 1_000_000 + sweep),
-        )
-        return (counts - before if blocks == 1 else counts), made
+        _step(trees, state, held, pressure, number)
+        adapt(trees, state, weight, dear, pulled)
+        told("correct", number, state.counts, trees.goal(state.counts, state.arena))
+        number += 1
+    counts = trees.count(kept)
+    return Corrected(arena=kept, counts=counts, goal=trees.goal(counts, kept), sentence=sentence, moved=state.moved)
 
-    for counts, made in in_parallel(part, range(blocks), task.effort.workers):
-        state.counts = state.counts + counts
-        state.moved += made
+
+def copy(arena: Arena) -> Arena:
+    """The same records in arrays of their own."""
+    return Arena(*(part.copy() for part in arena))
+
+
+def misses(trees: Trees, state: State, goal: Floats) -> float:
+    """Records by which cells are off, and sums in widths of a cell, beyond what rounding explains."""
+    error = np.abs(state.counts - goal)[trees.compiled.is_hard]
+    sums = trees.sums.missing(state.counts, len(state.arena.start))
+    return float(np.where(error >= 1.0 - 1e-9, error, 0.0).sum() + sums.sum())
+
+
+def is_done(trees: Trees, state: State, goal: Floats) -> bool:
+    """Whether every cell is within a record of its target and every sum within reach."""
+    return misses(trees, state, goal) <= 0.0
+
+
+def _step(trees: Trees, state: State, held: NDArray[np.bool_], pressure: Pressure, number: int) -> None:
+    """One chunk of moves, in place: most records at random, some from over-full cells."""
+    records, blocks = len(state.arena.start), len(state.arena.tail)
+    rng = np.random.default_rng([trees.seed, 8, number])
+    visits = max(int(CHUNK * records / 20.0), 20)
+    free = np.flatnonzero(~held)
+    if not len(free):
+        return
+    order = rng.choice(free, visits)
+    crowded = _crowded(trees, state, ~held)
+    if len(crowded):
+        order[: int(CROWDED * visits)] = rng.choice(crowded, int(CROWDED * visits))
+        rng.shuffle(order)
+    trees.visit(state, in_blocks(order, records, blocks), ~held, pressure, 1_000_000 + number)
+
+
+def _crowded(trees: Trees, state: State, free: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Top records that are free to change and in a cell with too many."""
+    goal = trees.goal(state.counts, state.arena)
+    surplus = np.where(trees.compiled.is_hard & (state.counts - goal >= MISSED), 1.0, 0.0)
+    return np.flatnonzero(free & (trees.mark(state.arena, surplus) > 0))
+
+
+def adapt(trees: Trees, state: State, weight: Floats, dear: Floats, pulled: Floats) -> None:
+    """Move the weights of missed targets by the sign of what they miss, and make their errors dearer; in place."""
+    hard, goal = trees.compiled.is_hard, trees.goal(state.counts, state.arena)
+    error = np.where(hard, state.counts - goal, 0.0)
+    missed = np.abs(error) >= MISSED
+    weight[missed] -= NUDGE * np.sign(error[missed])
+    dear[:] = np.where(missed, np.minimum(dear + DEARER, DEAREST), 1.0 + (dear - 1.0) * FORGET)
+    records = len(state.arena.start)
+    out = trees.sums.missing(state.counts, records) > 0
+    pulled[:] = np.where(out, np.minimum(pulled + DEARER, DEAREST), 1.0 + (pulled - 1.0) * FORGET)

@@ -1,76 +1,79 @@
-"""Fit: log-weights θ of the cells of all units' tables, by stochastic dual ascent with persistent chains of whole top records.
+"""Fit: log-weights of the cells of all units' tables, by stochastic dual ascent over whole valid records.
 
-As in `synthesis.fit`; a redraw is drawn from the tables of its own unit and accepted by those that computed columns and other
-units bring in (Metropolis within Gibbs).
+After each sweep a weight moves by a step times log(target / current) (Tieleman 2008; Younes 1999). A penalty on the squared
+error of the counts keeps the weights from overshooting where walls make the records slow to follow.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from llmsynthor.alignment.deal import Drawn
-from llmsynthor.alignment.draw import NEVER
-from llmsynthor.alignment.trees.flat import Counts, Flat, Floats, Task, count, flatten, sweep_all
+from llmsynthor.aims.moments import tilt
+from llmsynthor.alignment.rows.draw import NEVER
+from llmsynthor.alignment.trees.engine import Pressure, State, Trees, in_blocks
+from llmsynthor.alignment.trees.flat import Counts, Floats
 
-PATIENCE, LEAST_SWEEPS = 8, 12
+SWEEPS, LEAST = 50, 12
+STEP, SLOWER = 0.5, 6.0
+"""The first step of a weight, and how much smaller the last is."""
 
-SAME_WAY = 3.0
-"""A step is shared by a third of the tables that a redraw touches: they seldom all pull the same way."""
+DRAG = 1.5
+"""What a squared error costs, times the records wanted."""
+
+PATIENCE = 6
+
+Told = Callable[[str, int, Counts, Floats], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fitted:
-    """Chains drawn under `theta` (cells,), and the counts before the first sweep."""
+    """Log-weights (cells,), and the counts before the first sweep."""
 
-    roster: Flat
-    theta: Floats
+    weight: Floats
     first: Counts
 
 
-def first_theta(task: Task, drawn: Drawn) -> Floats:
-    """Begin with the weights under which each unit was drawn from its own tables."""
-    compiled, theta = task.compiled, task.compiled.fixed.copy()
-    for (a, b), piece in zip(compiled.tables, compiled.pieces, strict=False):
-        own = task.aims.own[piece.unit]
-        known = [k for k, goal in enumerate(own.tables) if getattr(piece.goal, "table", None) is goal.table]
-        if known and known[0] in drawn.theta[piece.unit]:
-            theta[a:b] += drawn.theta[piece.unit][known[0]]
-    return theta
-
-
-def fit(task: Task, drawn: Drawn) -> Fitted:
-    """Move θ until all tables of the chains are at the noise of their number."""
-    compiled, roster = task.compiled, flatten(drawn.roster, task.aims.layout)
-    sizes, records = drawn.roster.sizes, len(drawn.roster)
-    counts = first = count(task, roster, records)
-    theta = first_theta(task, drawn)
-    wanted = compiled.goal(counts, sizes)
-    theta = np.where(compiled.is_target & (wanted <= 0), np.minimum(theta, NEVER), theta)
-    learn = compiled.is_target & (wanted > 0)
-    overlap, patience, best = _overlap(task), PATIENCE, np.inf
-    average, done = theta.copy(), False
-    for sweep in range(task.effort.fit_sweeps):
-        sweep_all(task, roster, records, theta, sweep)
-        counts = count(task, roster, records)
-        goal = compiled.goal(counts, sizes)
-        told = learn & (goal > 0)
-        step = 1.0 / overlap / (1.0 + sweep / 20.0)
-        moved = theta[told] + step * np.log(goal[told] / np.maximum(counts[told], 0.5))
-        theta[told] = np.maximum(moved / (1.0 + step * compiled.decay[told]), NEVER)
-        average += (theta - average) * (1.0 if sweep < 5 else 0.25)
-        task.told("fit", sweep, counts, goal)
-        noise = float(np.mean((counts[told] - goal[told]) ** 2 / np.maximum(goal[told], 1.0))) if told.any() else 0.0
-        patience = PATIENCE if noise < 0.98 * best else patience - 1
+def fit(trees: Trees, state: State, weight: Floats, told: Told, *, sweeps: int = SWEEPS) -> Fitted:
+    """Move the weights until all tables are at the noise of the records' number; the records are changed in place."""
+    compiled, records = trees.compiled, len(state.arena.start)
+    first, free = state.counts.copy(), np.ones(records, dtype=np.bool_)
+    weight, best, patience = weight.copy(), np.inf, PATIENCE
+    average = weight.copy()
+    goal = trees.goal(state.counts, state.arena)
+    soft = compiled.is_target & ~compiled.is_hard & (goal <= 0)
+    weight[soft] = np.minimum(weight[soft], NEVER)
+    for sweep in range(sweeps):
+        pressure = Pressure(
+            weight=weight,
+            linear=np.zeros_like(goal),
+            square=np.where(compiled.is_hard & ~compiled.is_slack, DRAG / (np.maximum(goal, 0.0) + 1.0), 0.0),
+            pull=np.zeros(len(trees.sums.scale)),
+        )
+        order = np.random.default_rng([trees.seed, 7, sweep]).permutation(records)[: max(records // 2, 1)]
+        trees.visit(state, in_blocks(order, records, len(state.arena.tail)), free, pressure, sweep)
+        goal = trees.goal(state.counts, state.arena)
+        step = STEP / (1.0 + SLOWER * sweep / sweeps)
+        move_weights(trees, state, weight, goal, step)
+        average += (weight - average) * (1.0 if sweep < 10 else 0.25)
+        told("fit", sweep, state.counts, goal)
+        learn = compiled.is_hard & (goal > 0)
+        noise = float(np.mean((state.counts - goal)[learn] ** 2 / np.maximum(goal[learn], 1.0))) if learn.any() else 0.0
+        patience = PATIENCE if noise < 0.95 * best else patience - 1
         best = min(best, noise)
-        done = sweep >= LEAST_SWEEPS and patience <= 0 and not counts[compiled.is_rule].any()
-        if done:
+        if sweep >= LEAST and patience <= 0:
             break
-    return Fitted(roster=roster, theta=average, first=first)
+    return Fitted(weight=average, first=first)
 
 
-def _overlap(task: Task) -> float:
-    """Tables that share a step: a part of those that the redraw of one variable touches, typically; at least one."""
-    arrays = task.compiled.arrays
-    singles = np.diff(arrays["move_axis_ptr"]) == 1
-    touched = (np.diff(arrays["local_ptr"]) + np.diff(arrays["far_ptr"]))[singles]
-    return max(1.0, float(np.median(touched)) / SAME_WAY) if touched.size else 1.0
+def move_weights(trees: Trees, state: State, weight: Floats, goal: Floats, step: float) -> None:
+    """Move the weights of all targets, in place; soft ones are drawn back to zero."""
+    compiled, counts = trees.compiled, state.counts
+    told: NDArray[np.bool_] = compiled.is_target & (goal > 0)
+    change = np.clip(step * np.log((goal[told] + 1.0) / (counts[told] + 1.0)), -1.0, 1.0)
+    weight[told] = np.maximum((weight[told] + change) / (1.0 + step * compiled.decay[told]), NEVER)
+    sizes = trees.sizes(counts, state.arena)
+    for unit, first, moment in compiled.moments:
+        cells = slice(first, first + moment.projection.size)
+        weight[cells] = tilt(moment, weight[cells], counts[cells].astype(np.float64), step, sizes[unit])

@@ -1,269 +1,235 @@
-"""Compiled inner loops over nested records: expressions, the cells that a top record occupies, and redraws.
+"""Compiled inner loops over nested records: a top record laid out, its computed columns, the cells that it occupies.
 
-A top record is loaded with all records below it into a workspace: one row per record, its own codes, the computed columns
-behind them, and the cell of every table that the row lies in. Plain arrays in, plain arrays changed in place. Every top record
-draws from its own stream, seeded by (seed, sweep, record): neither the cut into chunks nor the workers change a result.
+A top record with all below it is loaded into a workspace: one row per record, its own codes, the computed columns behind them,
+and the cell of every table that the row lies in. Plain arrays in, plain arrays changed in place.
 """
+
+from typing import NamedTuple
 
 import numba
 import numpy as np
+from numpy.typing import NDArray
 
-from llmsynthor.alignment.kernels_random import exp_below, mix, pick, stream
+from llmsynthor.alignment.trees import fields as key
+from llmsynthor.alignment.trees.borrow import borrow
 from llmsynthor.alignment.trees.kernels_expressions import compute
 
 jit = numba.njit(nogil=True, cache=True)
 
 
+class World(NamedTuple):
+    """All whole numbers, and all others, that the kernels work on (see `fields`)."""
+
+    ints: NDArray[np.int64]
+    reals: NDArray[np.float64]
+
+
 @jit
-def cell_of(program, space, table, row):
+def cell_of(world, space, table, row):
     """Find the cell of a table that a row lies in."""
-    position = program.ints[program.cell_ptr + table]
-    for k in range(program.ints[program.table_ptr + table], program.ints[program.table_ptr + table + 1]):
-        own = space.ints[space.ancestor + row * space.n_units + program.ints[program.table_unit + k]]
-        position += program.ints[
-            program.offsets
-            + program.ints[program.table_offset + k]
-            + space.ints[space.code + own * space.n_columns + program.ints[program.table_column + k]]
-        ]
-    return program.ints[program.cells + position]
+    ints = world.ints
+    position = ints[ints[key.CELL_PTR] + table]
+    for k in range(ints[ints[key.TABLE_PTR] + table], ints[ints[key.TABLE_PTR] + table + 1]):
+        own = ints[space + ints[key.ROOM_ANCESTOR] + row * ints[key.N_UNITS] + ints[ints[key.TABLE_UNIT] + k]]
+        code = ints[space + ints[key.ROOM_CODE] + own * ints[key.N_COLUMNS] + ints[ints[key.TABLE_COLUMN] + k]]
+        position += ints[ints[key.OFFSETS] + ints[ints[key.TABLE_OFFSET] + k] + code]
+    return ints[ints[key.CELLS] + position]
 
 
 @jit
-def load(program, roster, space, top):
-    """Lay out a top record and all below it, without computed columns."""
-    n_units = program.n_units
-    space.ints[space.first + 0], space.ints[space.first + 1] = 0, 1
-    space.ints[space.record + 0], space.ints[space.unit + 0] = top, 0
-    space.ints[space.ancestor + 0 * space.n_units + 0] = 0
-    n_rows = 1
-    for unit in range(1, n_units):
-        parent = program.ints[program.parent + unit]
-        for row in range(space.ints[space.first + parent], space.ints[space.first + parent + 1]):
-            place = roster.link[unit] + space.ints[space.record + row]
-            start, length = roster.start[place], roster.length[place]
-            space.ints[space.low + row * space.n_units + unit], space.ints[space.high + row * space.n_units + unit] = (
-                n_rows,
-                n_rows + length,
+def children(world, space, unit, row):
+    """Number of records of `unit` that a row of its parent unit says it has."""
+    code = world.ints[
+        space
+        + world.ints[key.ROOM_CODE]
+        + row * world.ints[key.N_COLUMNS]
+        + world.ints[world.ints[key.COUNT_COLUMN] + unit]
+    ]
+    return world.ints[world.ints[key.COUNT_VALUE] + world.ints[world.ints[key.COUNT_START] + unit] + code]
+
+
+@jit
+def open_row(world, space, row, unit, above):
+    """Note unit and ancestors of a new row below the row `above` (-1 for the top record)."""
+    ints, n_units = world.ints, world.ints[key.N_UNITS]
+    ints[space + ints[key.ROOM_UNIT] + row] = unit
+    if above >= 0:
+        for k in range(unit):
+            ints[space + ints[key.ROOM_ANCESTOR] + row * n_units + k] = ints[
+                space + ints[key.ROOM_ANCESTOR] + above * n_units + k
+            ]
+        ints[space + ints[key.ROOM_ANCESTOR] + row * n_units + ints[ints[key.PARENT] + unit]] = above
+    ints[space + ints[key.ROOM_ANCESTOR] + row * n_units + unit] = row
+
+
+@jit
+def close_unit(world, space, unit, n_rows):
+    """Note, once all rows of a unit are there, where those below every row of a unit further above are."""
+    ints, n_units = world.ints, world.ints[key.N_UNITS]
+    ints[space + ints[key.ROOM_FIRST] + unit + 1] = n_rows
+    below = ints[ints[key.PARENT] + unit]
+    above = ints[ints[key.PARENT] + below] if below >= 0 else -1
+    while above >= 0:
+        for row in range(ints[space + ints[key.ROOM_FIRST] + above], ints[space + ints[key.ROOM_FIRST] + above + 1]):
+            low, high = (
+                ints[space + ints[key.ROOM_LOW] + row * n_units + below],
+                ints[space + ints[key.ROOM_HIGH] + row * n_units + below],
             )
-            for k in range(length):
-                space.ints[space.record + n_rows], space.ints[space.unit + n_rows] = start + k, unit
-                for above in range(unit):
-                    space.ints[space.ancestor + n_rows * space.n_units + above] = space.ints[
-                        space.ancestor + row * space.n_units + above
-                    ]
-                space.ints[space.ancestor + n_rows * space.n_units + parent] = row
-                space.ints[space.ancestor + n_rows * space.n_units + unit] = n_rows
+            there = high > low
+            ints[space + ints[key.ROOM_LOW] + row * n_units + unit] = (
+                ints[space + ints[key.ROOM_LOW] + low * n_units + unit] if there else 0
+            )
+            ints[space + ints[key.ROOM_HIGH] + row * n_units + unit] = (
+                ints[space + ints[key.ROOM_HIGH] + (high - 1) * n_units + unit] if there else 0
+            )
+        below, above = above, ints[ints[key.PARENT] + above]
+
+
+@jit
+def load(world, codes, at, space):
+    """Lay out the top record whose codes begin at `at`, without computed columns; returns where its codes end."""
+    ints, n_rows = world.ints, 0
+    ints[space + ints[key.ROOM_FIRST]] = 0
+    for unit in range(ints[key.N_UNITS]):
+        parent, n_own = ints[ints[key.PARENT] + unit], ints[ints[key.N_OWN] + unit]
+        first = ints[space + ints[key.ROOM_FIRST] + parent] if parent >= 0 else 0
+        last = ints[space + ints[key.ROOM_FIRST] + parent + 1] if parent >= 0 else 1
+        for above in range(first, last):
+            number = children(world, space, unit, above) if parent >= 0 else 1
+            if parent >= 0:
+                ints[space + ints[key.ROOM_LOW] + above * ints[key.N_UNITS] + unit] = n_rows
+                ints[space + ints[key.ROOM_HIGH] + above * ints[key.N_UNITS] + unit] = n_rows + number
+            for _ in range(number):
+                open_row(world, space, n_rows, unit, above if parent >= 0 else -1)
+                for axis in range(n_own):
+                    ints[space + ints[key.ROOM_CODE] + n_rows * ints[key.N_COLUMNS] + axis] = codes[at + axis]
+                at += n_own
                 n_rows += 1
-        space.ints[space.first + unit + 1] = n_rows
-        above = program.ints[program.parent + parent]
-        below = parent
-        while above >= 0:
-            for row in range(space.ints[space.first + above], space.ints[space.first + above + 1]):
-                low, high = (
-                    space.ints[space.low + row * space.n_units + below],
-                    space.ints[space.high + row * space.n_units + below],
-                )
-                space.ints[space.low + row * space.n_units + unit] = (
-                    space.ints[space.low + low * space.n_units + unit] if high > low else 0
-                )
-                space.ints[space.high + row * space.n_units + unit] = (
-                    space.ints[space.high + (high - 1) * space.n_units + unit] if high > low else 0
-                )
-            below = above
-            above = program.ints[program.parent + above]
-    for row in range(n_rows):
-        unit = space.ints[space.unit + row]
-        base = roster.first[unit] + space.ints[space.record + row] * program.ints[program.n_own + unit]
-        for axis in range(program.ints[program.n_own + unit]):
-            space.ints[space.code + row * space.n_columns + axis] = roster.codes[base + axis]
+        close_unit(world, space, unit, n_rows)
+    return at
 
 
 @jit
-def compute_all(program, space):
-    """Compute all computed columns and all cells of a loaded top record."""
-    for computed in range(program.n_computed):
-        unit = program.ints[program.computed_unit + computed]
-        for row in range(space.ints[space.first + unit], space.ints[space.first + unit + 1]):
-            compute(program, space, computed, row)
-    for table in range(program.n_tables):
-        unit = program.ints[program.unit + table]
-        for row in range(space.ints[space.first + unit], space.ints[space.first + unit + 1]):
-            space.ints[space.cell + row * space.n_tables + table] = cell_of(program, space, table, row)
+def save(world, space, codes, at):
+    """Write the own codes of all rows behind each other; returns where they end."""
+    ints = world.ints
+    for row in range(ints[space + ints[key.ROOM_FIRST] + ints[key.N_UNITS]]):
+        n_own = ints[ints[key.N_OWN] + ints[space + ints[key.ROOM_UNIT] + row]]
+        for axis in range(n_own):
+            codes[at + axis] = ints[space + ints[key.ROOM_CODE] + row * ints[key.N_COLUMNS] + axis]
+        at += n_own
+    return at
 
 
 @jit
-def compute_crossing(program, space, crossing, which):
-    """Compute the cells of the tables that `which` crosses, and no more."""
-    for computed in range(program.n_computed):
-        if crossing.columns[which, computed]:
-            unit = program.ints[program.computed_unit + computed]
-            for row in range(space.ints[space.first + unit], space.ints[space.first + unit + 1]):
-                compute(program, space, computed, row)
-    for table in range(program.n_tables):
-        if crossing.tables[which, table]:
-            unit = program.ints[program.unit + table]
-            for row in range(space.ints[space.first + unit], space.ints[space.first + unit + 1]):
-                space.ints[space.cell + row * space.n_tables + table] = cell_of(program, space, table, row)
+def length_of(world, space):
+    """Codes that a laid out record takes."""
+    total = 0
+    for unit in range(world.ints[key.N_UNITS]):
+        rows = (
+            world.ints[space + world.ints[key.ROOM_FIRST] + unit + 1]
+            - world.ints[space + world.ints[key.ROOM_FIRST] + unit]
+        )
+        total += rows * world.ints[world.ints[key.N_OWN] + unit]
+    return total
 
 
 @jit
-def rows_in_scope(program, space, unit, scope, row):
+def compute_all(world, space):
+    """Compute all computed columns and all cells of a laid out record."""
+    ints = world.ints
+    for computed in range(ints[key.N_COMPUTED]):
+        unit = ints[ints[key.COMPUTED_UNIT] + computed]
+        for row in range(ints[space + ints[key.ROOM_FIRST] + unit], ints[space + ints[key.ROOM_FIRST] + unit + 1]):
+            compute(world, space, computed, row)
+    for table in range(ints[key.N_TABLES]):
+        unit = ints[ints[key.UNIT] + table]
+        for row in range(ints[space + ints[key.ROOM_FIRST] + unit], ints[space + ints[key.ROOM_FIRST] + unit + 1]):
+            ints[space + ints[key.ROOM_CELL] + row * ints[key.N_TABLES] + table] = cell_of(world, space, table, row)
+
+
+@jit
+def copy_part(ints, source, target, part, number):
+    """Copy the first numbers of a part of a workspace."""
+    here, there = source + ints[part], target + ints[part]
+    for k in range(number):
+        ints[there + k] = ints[here + k]
+
+
+@jit
+def copy_space(world, source, target):
+    """Make one workspace like another."""
+    ints, reals = world.ints, world.reals
+    n_units = ints[key.N_UNITS]
+    n_rows = ints[source + ints[key.ROOM_FIRST] + n_units]
+    copy_part(ints, source, target, key.ROOM_FIRST, n_units + 1)
+    copy_part(ints, source, target, key.ROOM_UNIT, n_rows)
+    copy_part(ints, source, target, key.ROOM_ANCESTOR, n_rows * n_units)
+    copy_part(ints, source, target, key.ROOM_LOW, n_rows * n_units)
+    copy_part(ints, source, target, key.ROOM_HIGH, n_rows * n_units)
+    copy_part(ints, source, target, key.ROOM_CODE, n_rows * ints[key.N_COLUMNS])
+    copy_part(ints, source, target, key.ROOM_CELL, n_rows * ints[key.N_TABLES])
+    here, there = ints[source] + ints[key.ROOM_VALUE], ints[target] + ints[key.ROOM_VALUE]
+    for k in range(n_rows * ints[key.N_COLUMNS]):
+        reals[there + k] = reals[here + k]
+
+
+@jit
+def rows_in_scope(world, space, unit, scope, row):
     """Rows of a unit that a change of `row` may touch: 1 the one on its path, 2 that and the next, 3 all of the top record."""
+    ints = world.ints
     if scope == 3:
-        return space.ints[space.first + unit], space.ints[space.first + unit + 1]
-    own = space.ints[space.ancestor + row * space.n_units + unit]
+        return ints[space + ints[key.ROOM_FIRST] + unit], ints[space + ints[key.ROOM_FIRST] + unit + 1]
+    own = ints[space + ints[key.ROOM_ANCESTOR] + row * ints[key.N_UNITS] + unit]
     if scope == 1:
         return own, own + 1
-    parent = program.ints[program.parent + unit]
-    last = (
-        space.ints[space.high + (space.ints[space.ancestor + own * space.n_units + parent]) * space.n_units + unit]
-        if parent >= 0
-        else own + 1
-    )
-    return own, min(own + 2, last)
+    parent = ints[ints[key.PARENT] + unit]
+    if parent < 0:
+        return own, own + 1
+    above = ints[space + ints[key.ROOM_ANCESTOR] + own * ints[key.N_UNITS] + parent]
+    return own, min(own + 2, ints[space + ints[key.ROOM_HIGH] + above * ints[key.N_UNITS] + unit])
 
 
 @jit
-def count_chunk(program, roster, space, first, last, counts):
+def count_chunk(world, codes, starts, space, first, last, counts):
     """Add the top records [first, last) with all below them to the counts of every table's cells."""
+    world = World(borrow(world.ints), borrow(world.reals))
+    ints = world.ints
     for top in range(first, last):
-        load(program, roster, space, top)
-        compute_all(program, space)
-        for table in range(program.n_tables):
-            unit = program.ints[program.unit + table]
-            for row in range(space.ints[space.first + unit], space.ints[space.first + unit + 1]):
-                counts[space.ints[space.cell + row * space.n_tables + table]] += 1
+        load(world, codes, starts[top], space)
+        compute_all(world, space)
+        for table in range(ints[key.N_TABLES]):
+            unit = ints[ints[key.UNIT] + table]
+            for row in range(ints[space + ints[key.ROOM_FIRST] + unit], ints[space + ints[key.ROOM_FIRST] + unit + 1]):
+                counts[ints[space + ints[key.ROOM_CELL] + row * ints[key.N_TABLES] + table]] += 1
 
 
 @jit
-def columns_chunk(program, roster, space, first, last, codes, starts):
-    """Write the codes of all computed columns of the top records [first, last).
-
-    Column k of the computed ones begins at `starts[k]` of the flat output, one entry per record of its unit.
-    """
+def columns_chunk(world, codes, starts, space, first, last, found, ends):
+    """Append the codes of all computed columns of the top records [first, last): column k at `found[ends[k]]`, which moves on."""
+    world = World(borrow(world.ints), borrow(world.reals))
+    ints = world.ints
     for top in range(first, last):
-        load(program, roster, space, top)
-        for computed in range(program.n_computed):
-            unit, column = program.ints[program.computed_unit + computed], program.ints[program.column + computed]
-            for row in range(space.ints[space.first + unit], space.ints[space.first + unit + 1]):
-                compute(program, space, computed, row)
-                codes[starts[computed] + space.ints[space.record + row]] = space.ints[
-                    space.code + row * space.n_columns + column
-                ]
+        load(world, codes, starts[top], space)
+        for computed in range(ints[key.N_COMPUTED]):
+            unit, column = ints[ints[key.COMPUTED_UNIT] + computed], ints[ints[key.COLUMN] + computed]
+            for row in range(ints[space + ints[key.ROOM_FIRST] + unit], ints[space + ints[key.ROOM_FIRST] + unit + 1]):
+                compute(world, space, computed, row)
+                found[ends[computed]] = ints[space + ints[key.ROOM_CODE] + row * ints[key.N_COLUMNS] + column]
+                ends[computed] += 1
 
 
 @jit
-def has_surplus(program, space, ledger, least):
-    """Say whether any row lies in a cell that holds so many records too many."""
-    for table in range(program.n_tables):
-        unit = program.ints[program.unit + table]
-        for row in range(space.ints[space.first + unit], space.ints[space.first + unit + 1]):
-            cell = space.ints[space.cell + row * space.n_tables + table]
-            if ledger.penalty[cell] > 0.0 and ledger.counts[cell] - ledger.targets[cell] >= least + 1e-9:
-                return True
-    return False
-
-
-@jit
-def marked_chunk(program, roster, space, first, last, chances, stream_of, found):
-    """Mark in `found`, shape (top records,), each of [first, last) with the largest of the `chances` of its rows' cells.
-
-    `stream_of` is the seed and the number of the sweep.
-    """
+def mark_chunk(world, codes, starts, space, first, last, chances, found):
+    """Write to `found` (top records,) the largest of the `chances` (cells,) of the cells that each of [first, last) is in."""
+    world = World(borrow(world.ints), borrow(world.reals))
+    ints = world.ints
     for top in range(first, last):
-        load(program, roster, space, top)
-        compute_all(program, space)
+        load(world, codes, starts[top], space)
+        compute_all(world, space)
         largest = 0.0
-        for table in range(program.n_tables):
-            unit = program.ints[program.unit + table]
-            for row in range(space.ints[space.first + unit], space.ints[space.first + unit + 1]):
-                largest = max(largest, chances[space.ints[space.cell + row * space.n_tables + table]])
-        _, uniform = mix(stream(stream_of[0], stream_of[1], top))
-        found[top] = uniform < largest
-
-
-@jit
-def add_cell(cell, ledger, live):
-    """Energy won by a record that enters a cell; kept in the ledger where it is live."""
-    won = ledger.gain[cell]
-    if live:
-        ledger.counts[cell] += 1
-        ledger.gain[cell] -= 2.0 * ledger.penalty[cell]
-    return won
-
-
-@jit
-def remove_cell(cell, ledger, live):
-    """Energy won by a record that leaves a cell."""
-    if live:
-        ledger.counts[cell] -= 1
-        ledger.gain[cell] += 2.0 * ledger.penalty[cell]
-    return -ledger.gain[cell]
-
-
-@jit
-def chance(state, energy):
-    """Accept a change that wins so much energy (Metropolis, Hastings 1970); returns the stream and the decision."""
-    state, uniform = mix(state)
-    if energy >= 0.0:
-        return state, True
-    return state, energy > -40.0 and uniform < exp_below(energy)
-
-
-@jit
-def joint_code(space, program, move, row):
-    """Present position of a row in a move's list of combinations."""
-    code = 0
-    for k in range(program.ints[program.move_axis_ptr + move], program.ints[program.move_axis_ptr + move + 1]):
-        code = (
-            code * program.ints[program.move_axis_size + k]
-            + space.ints[space.code + row * space.n_columns + program.ints[program.move_axis + k]]
-        )
-    return code
-
-
-@jit
-def write_joint(space, program, move, row, code):
-    """Write a combination of a move into a row."""
-    for k in range(
-        program.ints[program.move_axis_ptr + move + 1] - 1, program.ints[program.move_axis_ptr + move] - 1, -1
-    ):
-        space.ints[space.code + row * space.n_columns + program.ints[program.move_axis + k]] = (
-            code % program.ints[program.move_axis_size + k]
-        )
-        code //= program.ints[program.move_axis_size + k]
-
-
-@jit
-def draw_local(program, space, ledger, live, move, row, work, uniform):
-    """Draw a combination of a move from the tables that see it alone; returns it (the old one where there is no choice)."""
-    size, old = program.ints[program.move_size + move], joint_code(space, program, move, row)
-    work[:size] = 0.0
-    for k in range(program.ints[program.local_ptr + move], program.ints[program.local_ptr + move + 1]):
-        table, start = program.ints[program.local_table + k], program.ints[program.local_offset + k]
-        own = space.ints[space.cell + row * space.n_tables + table]
-        base = program.ints[program.cell_ptr + table] - program.ints[program.offsets + start + old]
-        for j in range(program.ints[program.table_ptr + table], program.ints[program.table_ptr + table + 1]):
-            holder = space.ints[space.ancestor + row * space.n_units + program.ints[program.table_unit + j]]
-            base += program.ints[
-                program.offsets
-                + program.ints[program.table_offset + j]
-                + space.ints[space.code + holder * space.n_columns + program.ints[program.table_column + j]]
-            ]
-        back = 2.0 * ledger.penalty[own] if live else 0.0
-        if live:
-            ledger.gain[own] += back
-        for level in range(size):
-            work[level] += ledger.gain[
-                program.ints[program.cells + base + program.ints[program.offsets + start + level]]
-            ]
-        if live:
-            ledger.gain[own] -= back
-    best, total = work[:size].max(), 0.0
-    if not (best > -np.inf and best < np.inf):
-        return old, old
-    for level in range(size):
-        distance = work[level] - best
-        work[level] = exp_below(distance) if distance > -40.0 else 0.0
-        total += work[level]
-    return old, pick(work, size, total, uniform)
+        for table in range(ints[key.N_TABLES]):
+            unit = ints[ints[key.UNIT] + table]
+            for row in range(ints[space + ints[key.ROOM_FIRST] + unit], ints[space + ints[key.ROOM_FIRST] + unit + 1]):
+                largest = max(largest, chances[ints[space + ints[key.ROOM_CELL] + row * ints[key.N_TABLES] + table]])
+        found[top] = largest

@@ -3,6 +3,8 @@
 import numba
 import numpy as np
 
+from llmsynthor.alignment.trees import fields as key
+
 jit = numba.njit(nogil=True, cache=True)
 
 
@@ -61,35 +63,35 @@ def gather(function, sofar, value):
 
 
 @jit
-def fetch(program, space, step, here):
+def fetch(world, space, step, here):
     """A value that needs no operand: a constant, a look-up by code, a computed column, a place among siblings."""
-    op, unit = program.ints[step], program.ints[step + 1]
+    op, unit = world.ints[step], world.ints[step + 1]
     if op == 0:
-        return program.reals[program.constants + unit]
-    own = space.ints[space.ancestor + here * space.n_units + unit]
-    column = program.ints[step + 2]
+        return world.reals[world.ints[key.CONSTANTS] + unit]
+    own = world.ints[space + world.ints[key.ROOM_ANCESTOR] + here * world.ints[key.N_UNITS] + unit]
+    column = world.ints[step + 2]
     if op == 1:
-        code = space.ints[space.code + own * space.n_columns + column]
-        return program.reals[program.constants + program.ints[step + 3] + code]
+        code = world.ints[space + world.ints[key.ROOM_CODE] + own * world.ints[key.N_COLUMNS] + column]
+        return world.reals[world.ints[key.CONSTANTS] + world.ints[step + 3] + code]
     if op == 2:
-        return space.reals[space.value + own * space.n_columns + column]
-    return 1.0 + own - first_sibling(program, space, own, unit)
+        return world.reals[world.ints[space] + world.ints[key.ROOM_VALUE] + own * world.ints[key.N_COLUMNS] + column]
+    return 1.0 + own - first_sibling(world, space, own, unit)
 
 
 @jit
-def first_sibling(program, space, own, unit):
+def first_sibling(world, space, own, unit):
     """The first row of the same parent; a top record is alone."""
-    parent = program.ints[program.parent + unit]
+    parent = world.ints[world.ints[key.PARENT] + unit]
     if parent < 0:
         return own
-    above = space.ints[space.ancestor + own * space.n_units + parent]
-    return space.ints[space.low + above * space.n_units + unit]
+    above = world.ints[space + world.ints[key.ROOM_ANCESTOR] + own * world.ints[key.N_UNITS] + parent]
+    return world.ints[space + world.ints[key.ROOM_LOW] + above * world.ints[key.N_UNITS] + unit]
 
 
 @jit
-def fold(program, space, step, top):
+def fold(world, space, step, top):
     """Apply an operator to the last values of the stack; returns its new height."""
-    op, reals, last = program.ints[step], space.reals, space.stack + top - 1
+    op, reals, last = world.ints[step], world.reals, world.ints[space] + world.ints[key.ROOM_STACK] + top - 1
     if op >= 20 and op <= 25:
         reals[last - 1] = compare(op, reals[last - 1], reals[last])
         return top - 1
@@ -103,16 +105,18 @@ def fold(program, space, step, top):
     elif op == 32:
         reals[last] = abs(reals[last])
     elif op == 33:
-        value, found, begin = reals[last], 0, program.constants + program.ints[step + 1]
-        for k in range(begin, begin + program.ints[step + 2]):
-            if value == program.reals[k]:
+        value, found, begin = reals[last], 0, world.ints[key.CONSTANTS] + world.ints[step + 1]
+        for k in range(begin, begin + world.ints[step + 2]):
+            if value == world.reals[k]:
                 found = 1
-        reals[last] = 1.0 if found != program.ints[step + 3] and not np.isnan(value) else 0.0
+        reals[last] = 1.0 if found != world.ints[step + 3] and not np.isnan(value) else 0.0
     elif op == 35:
-        inside = reals[last] >= 0 and reals[last] < program.ints[step + 2]
-        reals[last] = program.reals[program.constants + program.ints[step + 1] + int(reals[last])] if inside else np.nan
+        inside = reals[last] >= 0 and reals[last] < world.ints[step + 2]
+        at = world.ints[key.CONSTANTS] + world.ints[step + 1]
+        reals[last] = world.reals[at + int(reals[last])] if inside else np.nan
     elif op == 36:
-        reals[last] = between(program, program.constants + program.ints[step + 1], program.ints[step + 2], reals[last])
+        at = world.ints[key.CONSTANTS] + world.ints[step + 1]
+        reals[last] = between(world, at, world.ints[step + 2], reals[last])
     else:
         reals[last - 2] = reals[last - 1] if reals[last - 2] == 1.0 else reals[last]
         return top - 2
@@ -120,104 +124,110 @@ def fold(program, space, step, top):
 
 
 @jit
-def between(program, first, ends, value):
+def between(world, first, ends, value):
     """What stands behind `ends` ascending edges for the two between which a value lies; missing where there are none."""
     found = np.nan
     for k in range(ends - 1):
-        if value >= program.reals[first + k] and value < program.reals[first + k + 1]:
-            found = program.reals[first + ends + k]
+        if value >= world.reals[first + k] and value < world.reals[first + k + 1]:
+            found = world.reals[first + ends + k]
     return found
 
 
 @jit
-def enter(program, space, step, at, top, depth, here):
+def enter(world, space, step, at, top, depth, here):
     """Begin a run over children; over none the result is there at once. Returns where the machine stands then."""
-    ints, room = program.ints, space.ints
-    function, place = ints[step + 1], here * space.n_units + ints[step + 2]
-    low, high = room[space.low + place], room[space.high + place]
+    ints = world.ints
+    function, place = ints[step + 1], here * ints[key.N_UNITS] + ints[step + 2]
+    low, high = ints[space + ints[key.ROOM_LOW] + place], ints[space + ints[key.ROOM_HIGH] + place]
     if low >= high:
         missing = function == 4 or function >= 5
-        space.reals[space.stack + top] = np.nan if missing else (1.0 if function == 2 else 0.0)
+        world.reals[ints[space] + ints[key.ROOM_STACK] + top] = np.nan if missing else (1.0 if function == 2 else 0.0)
         return ints[step + 3], top + 1, depth, here
-    frame = space.frame + 4 * depth
-    space.reals[frame], space.reals[frame + 1] = here, high
-    space.reals[frame + 2] = 1.0 if function == 2 else (np.nan if function == 5 or function == 6 else 0.0)
-    space.reals[frame + 3] = 0.0
+    frame = ints[space] + ints[key.ROOM_FRAME] + 4 * depth
+    world.reals[frame], world.reals[frame + 1] = here, high
+    world.reals[frame + 2] = 1.0 if function == 2 else (np.nan if function == 5 or function == 6 else 0.0)
+    world.reals[frame + 3] = 0.0
     return at, top, depth + 1, high - 1 if function == 8 else low
 
 
 @jit
-def leave(program, space, step, at, top, depth, here):
+def leave(world, space, step, at, top, depth, here):
     """Take in one child's value, then go to the next or end the run. Returns where the machine stands then."""
-    reals, function = space.reals, program.ints[step + 1]
-    frame, value = space.frame + 4 * (depth - 1), reals[space.stack + top - 1]
+    reals, function = world.reals, world.ints[step + 1]
+    frame, value = (
+        world.ints[space] + world.ints[key.ROOM_FRAME] + 4 * (depth - 1),
+        reals[world.ints[space] + world.ints[key.ROOM_STACK] + top - 1],
+    )
     reals[frame + 2] = value if function >= 7 else gather(function, reals[frame + 2], value)
     reals[frame + 3] += 0.0 if np.isnan(value) else 1.0
     if here + 1 < reals[frame + 1] and function != 7:
-        return program.ints[step + 3], top - 1, depth, here + 1
+        return world.ints[step + 3], top - 1, depth, here + 1
     result = reals[frame + 2]
     if function == 4:
         result = result / reals[frame + 3] if reals[frame + 3] > 0 else np.nan
-    reals[space.stack + top - 1] = result
+    reals[world.ints[space] + world.ints[key.ROOM_STACK] + top - 1] = result
     return at, top, depth - 1, int(reals[frame])
 
 
 @jit
-def run(program, space, computed, row):
+def run(world, space, computed, row):
     """Compute the value of a computed column for a row: a text's number, a number, a condition (1, 0), or missing (NaN)."""
-    ints = program.ints
-    at, top, depth, here = ints[program.code_start + computed], 0, 0, row
-    end = ints[program.code_start + computed + 1]
+    ints = world.ints
+    at, top, depth, here = ints[ints[key.CODE_START] + computed], 0, 0, row
+    end = ints[ints[key.CODE_START] + computed + 1]
     while at < end:
-        step = program.ops + 4 * at
+        step = ints[key.OPS] + 4 * at
         op = ints[step]
         if op <= 3:
-            space.reals[space.stack + top] = fetch(program, space, step, here)
+            world.reals[ints[space] + ints[key.ROOM_STACK] + top] = fetch(world, space, step, here)
             top += 1
         elif op < 40:
-            top = fold(program, space, step, top)
+            top = fold(world, space, step, top)
         elif op == 40:
-            at, top, depth, here = enter(program, space, step, at, top, depth, here)
+            at, top, depth, here = enter(world, space, step, at, top, depth, here)
         elif op == 41:
-            at, top, depth, here = leave(program, space, step, at, top, depth, here)
+            at, top, depth, here = leave(world, space, step, at, top, depth, here)
         elif op == 42:
-            own = space.ints[space.ancestor + here * space.n_units + ints[step + 1]]
-            if own == first_sibling(program, space, own, ints[step + 1]):
-                space.reals[space.stack + top] = np.nan
+            own = ints[space + ints[key.ROOM_ANCESTOR] + here * ints[key.N_UNITS] + ints[step + 1]]
+            if own == first_sibling(world, space, own, ints[step + 1]):
+                world.reals[ints[space] + ints[key.ROOM_STACK] + top] = np.nan
                 top += 1
                 at = ints[step + 3]
             else:
-                space.reals[space.frame + 4 * depth] = here
+                world.reals[ints[space] + ints[key.ROOM_FRAME] + 4 * depth] = here
                 depth += 1
                 here = own - 1
         else:
             depth -= 1
-            here = int(space.reals[space.frame + 4 * depth])
+            here = int(world.reals[ints[space] + ints[key.ROOM_FRAME] + 4 * depth])
         at += 1
-    return space.reals[space.stack]
+    return world.reals[ints[space] + ints[key.ROOM_STACK]]
 
 
 @jit
-def encode(program, computed, value):
+def encode(world, computed, value):
     """Give the code of a computed value; one past the last where it is missing or outside."""
     kind, first, size = (
-        program.ints[program.kind + computed],
-        program.ints[program.map_start + computed],
-        program.ints[program.map_size + computed],
+        world.ints[world.ints[key.KIND] + computed],
+        world.ints[world.ints[key.MAP_START] + computed],
+        world.ints[world.ints[key.MAP_SIZE] + computed],
     )
     if kind == 2:
         return 1 if value == 1.0 else 0
     if np.isnan(value):
-        return program.ints[program.size + computed]
+        return world.ints[world.ints[key.SIZE] + computed]
     if kind == 0:
-        code = int(program.reals[program.edges + first + int(value)])
-        return code if code >= 0 else program.ints[program.size + computed]
-    if value < program.reals[program.edges + first] or value >= program.reals[program.edges + first + size - 1]:
-        return program.ints[program.size + computed]
+        code = int(world.reals[world.ints[key.EDGES] + first + int(value)])
+        return code if code >= 0 else world.ints[world.ints[key.SIZE] + computed]
+    if (
+        value < world.reals[world.ints[key.EDGES] + first]
+        or value >= world.reals[world.ints[key.EDGES] + first + size - 1]
+    ):
+        return world.ints[world.ints[key.SIZE] + computed]
     low, high = 0, size - 1
     while high - low > 1:
         middle = (low + high) // 2
-        if program.reals[program.edges + first + middle] <= value:
+        if world.reals[world.ints[key.EDGES] + first + middle] <= value:
             low = middle
         else:
             high = middle
@@ -225,11 +235,13 @@ def encode(program, computed, value):
 
 
 @jit
-def compute(program, space, computed, row):
+def compute(world, space, computed, row):
     """Bring one computed column of a row up to date."""
-    value = run(program, space, computed, row)
-    if program.ints[program.kind + computed] == 3:
+    value = run(world, space, computed, row)
+    if world.ints[world.ints[key.KIND] + computed] == 3:
         value = np.floor(value)
-    column = program.ints[program.column + computed]
-    space.reals[space.value + row * space.n_columns + column] = value
-    space.ints[space.code + row * space.n_columns + column] = encode(program, computed, value)
+    column = world.ints[world.ints[key.COLUMN] + computed]
+    world.reals[world.ints[space] + world.ints[key.ROOM_VALUE] + row * world.ints[key.N_COLUMNS] + column] = value
+    world.ints[space + world.ints[key.ROOM_CODE] + row * world.ints[key.N_COLUMNS] + column] = encode(
+        world, computed, value
+    )

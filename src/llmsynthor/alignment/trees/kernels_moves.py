@@ -1,345 +1,340 @@
-"""Compiled moves over nested records: redraws of variables, swaps of whole records between top records."""
+"""Basic moves within one laid out record: a value, a member drawn anew, one more or less, two that change places."""
 
 import numba
-import numpy as np
 
-from llmsynthor.alignment.kernels_random import mix, stream
-from llmsynthor.alignment.trees.kernels import (
-    add_cell,
-    cell_of,
-    chance,
-    compute_all,
-    compute_crossing,
-    draw_local,
-    has_surplus,
-    joint_code,
-    load,
-    remove_cell,
-    rows_in_scope,
-    write_joint,
-)
-from llmsynthor.alignment.trees.kernels_expressions import compute
+from llmsynthor.alignment.trees import fields as key
+from llmsynthor.alignment.trees.kernels import compute_all
+from llmsynthor.alignment.trees.kernels_build import ADD, REMOVE, new_row, rebuild
+from llmsynthor.alignment.trees.kernels_change import refresh, write_code
+from llmsynthor.alignment.trees.kernels_ledger import below, is_bad, own_weight, roll, tally
 
 jit = numba.njit(nogil=True, cache=True)
 
-HALF_A_RECORD = 0.5
+NOTHING, WRITTEN, REBUILT = 0, 1, 2
+"""What a basic move has done: nothing; codes of the record itself, logged; or a changed copy in the second workspace."""
 
 
 @jit
-def shift(program, space, ledger, live, move, row):
-    """Bring computed columns and the cells that depend on them up to date after a change; returns the energy won.
+def pick_row(world, space, broken, lowest, dice):
+    """Draw a row from `lowest` on; where something is broken, mostly one that lies in a forbidden cell."""
+    ints = world.ints
+    n_rows = ints[space + ints[key.ROOM_FIRST] + ints[key.N_UNITS]]
+    if lowest >= n_rows:
+        return -1
+    if broken and roll(dice) < 0.6:
+        begin = lowest + below(dice, n_rows - lowest)
+        for k in range(n_rows - lowest):
+            row = lowest + (begin - lowest + k) % (n_rows - lowest)
+            if row_is_broken(world, space, row):
+                return row
+    return lowest + below(dice, n_rows - lowest)
 
-    What was before is noted in the log of the workspace.
-    """
-    log = 0
-    for k in range(program.ints[program.touch_ptr + move], program.ints[program.touch_ptr + move + 1]):
-        computed = program.ints[program.touch + k]
-        column = program.ints[program.column + computed]
-        low, high = rows_in_scope(
-            program, space, program.ints[program.computed_unit + computed], program.ints[program.touch_scope + k], row
+
+@jit
+def row_is_broken(world, space, row):
+    """Whether a row lies in a forbidden cell."""
+    ints = world.ints
+    unit = ints[space + ints[key.ROOM_UNIT] + row]
+    for k in range(ints[ints[key.UNIT_PTR] + unit], ints[ints[key.UNIT_PTR] + unit + 1]):
+        table = ints[ints[key.UNIT_TABLE] + k]
+        if is_bad(world, ints[space + ints[key.ROOM_CELL] + row * ints[key.N_TABLES] + table]) != 0:
+            return True
+    return False
+
+
+@jit
+def group_of(world, space, row):
+    """Number of the group of pool rows that say they have as many children as this row has."""
+    unit, group = world.ints[space + world.ints[key.ROOM_UNIT] + row], 0
+    for k in range(
+        world.ints[world.ints[key.COUNTING_PTR] + unit], world.ints[world.ints[key.COUNTING_PTR] + unit + 1]
+    ):
+        axis = world.ints[world.ints[key.COUNTING] + k]
+        group = (
+            group * world.ints[world.ints[key.COUNTING_SIZE] + k]
+            + world.ints[space + world.ints[key.ROOM_CODE] + row * world.ints[key.N_COLUMNS] + axis]
         )
-        for other in range(low, high):
-            (
-                space.ints[space.old + log * 3 + 0],
-                space.ints[space.old + log * 3 + 1],
-                space.ints[space.old + log * 3 + 2],
-            ) = other, column, space.ints[space.code + other * space.n_columns + column]
-            space.reals[space.old_value + log] = space.reals[space.value + other * space.n_columns + column]
-            log += 1
-            compute(program, space, computed, other)
-    space.ints[space.logged + 0] = log
-    energy, log = 0.0, 0
-    for k in range(program.ints[program.far_ptr + move], program.ints[program.far_ptr + move + 1]):
-        table = program.ints[program.far + k]
-        low, high = rows_in_scope(
-            program, space, program.ints[program.unit + table], program.ints[program.far_scope + k], row
-        )
-        for other in range(low, high):
-            cell, before = (
-                cell_of(program, space, table, other),
-                space.ints[space.cell + other * space.n_tables + table],
-            )
-            if cell != before:
-                energy += remove_cell(before, ledger, live) + add_cell(cell, ledger, live)
-                (
-                    space.ints[space.moved + log * 3 + 0],
-                    space.ints[space.moved + log * 3 + 1],
-                    space.ints[space.moved + log * 3 + 2],
-                ) = other, table, before
-                space.ints[space.cell + other * space.n_tables + table] = cell
-                log += 1
-    space.ints[space.logged + 1] = log
-    return energy
+    return group
 
 
 @jit
-def unshift(program, space, ledger, live):
-    """Take back what `shift` has done."""
-    for k in range(space.ints[space.logged + 1] - 1, -1, -1):
-        row, table, before = (
-            space.ints[space.moved + k * 3 + 0],
-            space.ints[space.moved + k * 3 + 1],
-            space.ints[space.moved + k * 3 + 2],
-        )
-        if live:
-            remove_cell(space.ints[space.cell + row * space.n_tables + table], ledger, live)
-            add_cell(before, ledger, live)
-        space.ints[space.cell + row * space.n_tables + table] = before
-    for k in range(space.ints[space.logged + 0] - 1, -1, -1):
-        row, column = space.ints[space.old + k * 3 + 0], space.ints[space.old + k * 3 + 1]
-        space.ints[space.code + row * space.n_columns + column] = space.ints[space.old + k * 3 + 2]
-        space.reals[space.value + row * space.n_columns + column] = space.reals[space.old_value + k]
-
-
-@jit
-def settle(program, roster, space, ledger, live, move, row):
-    """Make a redraw final: its own tables' cells, and the record."""
-    for k in range(program.ints[program.local_ptr + move], program.ints[program.local_ptr + move + 1]):
-        table = program.ints[program.local_table + k]
-        cell = cell_of(program, space, table, row)
-        if live:
-            remove_cell(space.ints[space.cell + row * space.n_tables + table], ledger, live)
-            add_cell(cell, ledger, live)
-        space.ints[space.cell + row * space.n_tables + table] = cell
-    unit = program.ints[program.move_unit + move]
-    base = roster.first[unit] + space.ints[space.record + row] * program.ints[program.n_own + unit]
-    for k in range(program.ints[program.move_axis_ptr + move], program.ints[program.move_axis_ptr + move + 1]):
-        roster.codes[base + program.ints[program.move_axis + k]] = space.ints[
-            space.code + row * space.n_columns + program.ints[program.move_axis + k]
-        ]
-
-
-@jit
-def redraw(program, roster, space, ledger, live, state, work):
-    """Redraw every move of every row of a loaded top record: drawn from its own tables, accepted by the others.
-
-    Returns the stream and the number of moves made.
-    """
-    made = 0
-    for unit in range(program.n_units):
-        for row in range(space.ints[space.first + unit], space.ints[space.first + unit + 1]):
-            for move in range(program.ints[program.unit_move + unit], program.ints[program.unit_move + unit + 1]):
-                if program.reals[program.move_chance + move] < 1.0:
-                    state, uniform = mix(state)
-                    if uniform >= program.reals[program.move_chance + move]:
-                        continue
-                state, uniform = mix(state)
-                old, new = draw_local(program, space, ledger, live, move, row, work, uniform)
-                if new == old:
-                    continue
-                write_joint(space, program, move, row, new)
-                accepted = True
-                if program.ints[program.far_ptr + move] < program.ints[program.far_ptr + move + 1]:
-                    energy = shift(program, space, ledger, live, move, row)
-                    state, accepted = chance(state, energy)
-                    if not accepted:
-                        unshift(program, space, ledger, live)
-                if accepted:
-                    settle(program, roster, space, ledger, live, move, row)
-                    made += 1
-                else:
-                    write_joint(space, program, move, row, old)
-    return state, made
-
-
-@jit
-def shift_local(program, space, ledger, live, move, row):
-    """Bring the cells of a move's own tables up to date; returns the energy won."""
-    energy = 0.0
-    for k in range(program.ints[program.local_ptr + move], program.ints[program.local_ptr + move + 1]):
-        table = program.ints[program.local_table + k]
-        cell, before = cell_of(program, space, table, row), space.ints[space.cell + row * space.n_tables + table]
-        if cell != before:
-            energy += remove_cell(before, ledger, live) + add_cell(cell, ledger, live)
-            space.ints[space.cell + row * space.n_tables + table] = cell
-    return energy
-
-
-@jit
-def redraw_tied(program, roster, space, ledger, live, state, work):
-    """Redraw a variable of a row, and in the next row the one that must match it, together. Returns the stream and the moves."""
-    made = 0
-    for unit in range(1, program.n_units):
-        for tie in range(program.ints[program.tie_ptr + unit], program.ints[program.tie_ptr + unit + 1]):
-            one, two = program.ints[program.tie_first + tie], program.ints[program.tie_second + tie]
-            match = program.tie_map + program.ints[program.tie_start + tie]
-            parent = program.ints[program.parent + unit]
-            for row in range(space.ints[space.first + unit], space.ints[space.first + unit + 1] - 1):
-                above = space.ints[space.ancestor + row * space.n_units + parent]
-                if row + 1 >= space.ints[space.high + above * space.n_units + unit]:
-                    continue
-                second = joint_code(space, program, two, row + 1)
-                state, uniform = mix(state)
-                old, new = draw_local(program, space, ledger, live, one, row, work, uniform)
-                if new == old or program.ints[match + old] != second or program.ints[match + new] < 0:
-                    continue
-                write_joint(space, program, one, row, new)
-                energy = shift(program, space, ledger, live, one, row)
-                write_joint(space, program, two, row + 1, program.ints[match + new])
-                energy += shift_local(program, space, ledger, live, two, row + 1)
-                energy += shift(program, space, ledger, live, two, row + 1)
-                state, accepted = chance(state, energy)
-                if accepted:
-                    settle(program, roster, space, ledger, live, one, row)
-                    settle(program, roster, space, ledger, live, two, row + 1)
-                    made += 1
-                    continue
-                write_joint(space, program, two, row + 1, second)
-                shift(program, space, ledger, live, two, row + 1)
-                shift_local(program, space, ledger, live, two, row + 1)
-                write_joint(space, program, one, row, old)
-                shift(program, space, ledger, live, one, row)
-    return state, made
-
-
-@jit
-def exchange(program, roster, unit, one, other, axis):
-    """Swap two records of a unit with all below them, or one variable of theirs."""
-    n_own = program.ints[program.n_own + unit]
-    a, b = roster.first[unit] + one * n_own, roster.first[unit] + other * n_own
-    if axis >= 0:
-        roster.codes[a + axis], roster.codes[b + axis] = roster.codes[b + axis], roster.codes[a + axis]
-        return
-    for k in range(n_own):
-        roster.codes[a + k], roster.codes[b + k] = roster.codes[b + k], roster.codes[a + k]
-    for child in range(1, program.n_units):
-        if program.ints[program.parent + child] == unit:
-            p, q = roster.link[child] + one, roster.link[child] + other
-            roster.start[p], roster.start[q] = roster.start[q], roster.start[p]
-            roster.length[p], roster.length[q] = roster.length[q], roster.length[p]
-
-
-@jit
-def turn_over(program, space, ledger, live, crossing, which, entering):
-    """Let all rows of a top record enter (or leave) the cells of the tables that `which` crosses; returns the energy won."""
-    energy = 0.0
-    for table in range(program.n_tables):
-        if crossing.tables[which, table]:
-            unit = program.ints[program.unit + table]
-            for row in range(space.ints[space.first + unit], space.ints[space.first + unit + 1]):
-                cell = space.ints[space.cell + row * space.n_tables + table]
-                energy += add_cell(cell, ledger, live) if entering else remove_cell(cell, ledger, live)
-    return energy
-
-
-@jit
-def crossing_row(program, unit, axis):
-    """Row of the crossing that whole records of a unit have (axis -1), or one variable of theirs."""
-    if axis < 0:
-        return unit
-    row = program.n_units + axis
-    for before in range(unit):
-        row += program.ints[program.n_own + before]
-    return row
-
-
-@jit
-def swap(program, roster, spaces, ledger, live, crossing, change, state):
-    """Try to swap two records of a unit (or one variable) of the top records `pair`, at `rows` of the first two workspaces.
-
-    `change` is (pair, rows, unit, axis), axis -1 for whole records. Only tables that it crosses can tell: no others are looked at.
-    The first workspace is complete, the second loaded; those behind are filled with what would be. Returns the stream and whether
-    it was done.
-    """
-    pair, rows, unit, axis = change
-    which = crossing_row(program, unit, axis)
-    one, other = spaces[0].ints[spaces[0].record + rows[0]], spaces[1].ints[spaces[1].record + rows[1]]
-    same = pair[0] == pair[1]
-    exchange(program, roster, unit, one, other, axis)
-    load(program, roster, spaces[2], pair[0])
-    compute_crossing(program, spaces[2], crossing, which)
-    energy = turn_over(program, spaces[0], ledger, live, crossing, which, False)
-    if not same:
-        compute_crossing(program, spaces[1], crossing, which)
-        load(program, roster, spaces[3], pair[1])
-        compute_crossing(program, spaces[3], crossing, which)
-        energy += turn_over(program, spaces[1], ledger, live, crossing, which, False)
-        energy += turn_over(program, spaces[3], ledger, live, crossing, which, True)
-    energy += turn_over(program, spaces[2], ledger, live, crossing, which, True)
-    state, accepted = chance(state, energy)
-    if accepted:
-        return state, True
-    exchange(program, roster, unit, one, other, axis)
-    if live:
-        turn_over(program, spaces[2], ledger, live, crossing, which, False)
-        turn_over(program, spaces[0], ledger, live, crossing, which, True)
-        if not same:
-            turn_over(program, spaces[3], ledger, live, crossing, which, False)
-            turn_over(program, spaces[1], ledger, live, crossing, which, True)
-    return state, False
-
-
-@jit
-def try_swap(program, roster, spaces, ledger, live, crossing, partners, top, state):
-    """Propose one swap of a record of this top record with one of another (or its own); spaces[0] holds it loaded."""
-    free, (first, last) = partners
-    state, uniform = mix(state)
-    n_units = program.n_units
-    unit = min(int(uniform * n_units), n_units - 1)
-    state, uniform = mix(state)
-    within = unit > 0 and uniform < 0.25
-    whole = unit > 0 and (within or uniform < 0.75)
-    state, uniform = mix(state)
-    other = top if within else first + min(int(uniform * (last - first)), last - first - 1)
-    if not free[other] or (other == top and not within):
-        return state, False
-    own = spaces[0]
-    load(program, roster, spaces[1], other)
-    mine, theirs = (
-        own.ints[own.first + unit + 1] - own.ints[own.first + unit],
-        spaces[1].ints[spaces[1].first + unit + 1] - spaces[1].ints[spaces[1].first + unit],
+def drawn_row(world, space, row, dice):
+    """Where in `world.ints` a drawn row begins that says it has as many children as this one; -1 where there is none."""
+    unit = world.ints[space + world.ints[key.ROOM_UNIT] + row]
+    group = (
+        world.ints[key.POOL_GROUP_PTR]
+        + world.ints[world.ints[key.POOL_GROUP_FIRST] + unit]
+        + group_of(world, space, row)
     )
-    if mine == 0 or theirs == 0:
-        return state, False
-    state, uniform = mix(state)
-    row = own.ints[own.first + unit] + min(int(uniform * mine), mine - 1)
-    state, uniform = mix(state)
-    partner = spaces[1].ints[spaces[1].first + unit] + min(int(uniform * theirs), theirs - 1)
-    axis = -1
-    if not whole:
-        state, uniform = mix(state)
-        n_free = program.ints[program.swap_ptr + unit + 1] - program.ints[program.swap_ptr + unit]
-        if n_free == 0:
-            return state, False
-        axis = program.ints[
-            program.swap_axis + program.ints[program.swap_ptr + unit] + min(int(uniform * n_free), n_free - 1)
-        ]
-        if (
-            own.ints[own.code + row * own.n_columns + axis]
-            == spaces[1].ints[spaces[1].code + partner * spaces[1].n_columns + axis]
-        ):
-            return state, False
-    if within and row == partner:
-        return state, False
-    change = (top, other), (row, partner), unit, axis
-    return swap(program, roster, spaces, ledger, live, crossing, change, state)
+    number = world.ints[group + 1] - world.ints[group]
+    if number == 0:
+        return -1
+    chosen = world.ints[group] + below(dice, number)
+    return (
+        world.ints[key.POOL_ROWS]
+        + world.ints[world.ints[key.POOL_FIRST] + unit]
+        + chosen * world.ints[world.ints[key.N_OWN] + unit]
+    )
 
 
 @jit
-def sweep(program, roster, spaces, ledger, live, crossing, tops, partners, way, stream_of):
-    """One sweep over the top records `tops`: every move redrawn, then swaps with `partners` proposed.
+def draw_code(world, unit, axis, dice):
+    """Draw a code of an own variable from its start weights."""
+    number = world.ints[world.ints[key.AXIS_NUMBER] + unit] + axis
+    first, last = (
+        world.ints[world.ints[key.POOL_CODE_FIRST] + number],
+        world.ints[world.ints[key.POOL_CODE_FIRST] + number + 1],
+    )
+    uniform = roll(dice)
+    low, high = first, last - 1
+    while low < high:
+        middle = (low + high) // 2
+        if world.reals[world.ints[key.POOL_BELOW] + middle] > uniform:
+            high = middle
+        else:
+            low = middle + 1
+    return low - first
 
-    `partners` marks the top records that are free, (records,), and says between which bounds they are looked for. `way` is the
-    number of swaps, and whether only top records with a row in a cell in surplus are touched; `stream_of` the seed and the number
-    of the sweep. Returns the moves made.
+
+@jit
+def sibling(world, space, row, step):
+    """The row next to a row (step 1) or before it (-1) below the same parent, -1 where there is none."""
+    ints = world.ints
+    unit = ints[space + ints[key.ROOM_UNIT] + row]
+    parent = ints[ints[key.PARENT] + unit]
+    if parent < 0:
+        return -1
+    above = ints[space + ints[key.ROOM_ANCESTOR] + row * ints[key.N_UNITS] + parent]
+    other = row + step
+    inside = (
+        other >= ints[space + ints[key.ROOM_LOW] + above * ints[key.N_UNITS] + unit]
+        and other < ints[space + ints[key.ROOM_HIGH] + above * ints[key.N_UNITS] + unit]
+    )
+    return other if inside else -1
+
+
+@jit
+def tie(world, space, row, axis, dice):
+    """Where a changed variable must match one of a neighbour (see `moves.ties`), mostly change that as well.
+
+    Returns the neighbour that was written, or -1; its columns must be refreshed.
     """
-    work = np.ones(program.largest_move)
-    swaps, focus = way
-    made = 0
-    for top in tops:
-        state = stream(stream_of[0], stream_of[1], top)
-        load(program, roster, spaces[0], top)
-        compute_all(program, spaces[0])
-        if focus and not has_surplus(program, spaces[0], ledger, HALF_A_RECORD):
+    ints = world.ints
+    unit = ints[space + ints[key.ROOM_UNIT] + row]
+    for k in range(ints[ints[key.TIE_PTR] + unit], ints[ints[key.TIE_PTR] + unit + 1]):
+        first, second = ints[ints[key.TIE_FIRST] + k], ints[ints[key.TIE_SECOND] + k]
+        if axis != first and axis != second:
             continue
-        state, more = redraw(program, roster, spaces[0], ledger, live, state, work)
-        made += more
-        state, more = redraw_tied(program, roster, spaces[0], ledger, live, state, work)
-        made += more
-        for _ in range(swaps):
-            state, done = try_swap(program, roster, spaces, ledger, live, crossing, partners, top, state)
-            if done:
-                made += 1
-                load(program, roster, spaces[0], top)
-                compute_all(program, spaces[0])
-    return made
+        other = sibling(world, space, row, 1 if axis == first else -1)
+        if other < 0 or roll(dice) < 0.2:
+            continue
+        start = ints[ints[key.TIE_START] + k] if axis == first else ints[ints[key.TIE_BACK] + k]
+        code = ints[ints[key.TIE_MAP] + start + ints[space + ints[key.ROOM_CODE] + row * ints[key.N_COLUMNS] + axis]]
+        if code >= 0:
+            write_code(world, space, other, second if axis == first else first, code)
+            return other
+    return -1
+
+
+@jit
+def change_value(world, space, row, dice):
+    """Draw one variable of a row anew; returns (kind, log-weight won, forbidden cells gained, correction of the draw)."""
+    unit = world.ints[space + world.ints[key.ROOM_UNIT] + row]
+    first, last = world.ints[world.ints[key.FREE_PTR] + unit], world.ints[world.ints[key.FREE_PTR] + unit + 1]
+    if last == first:
+        return NOTHING, 0.0, 0, 0.0
+    axis = world.ints[world.ints[key.FREE_AXIS] + first + below(dice, last - first)]
+    old = world.ints[space + world.ints[key.ROOM_CODE] + row * world.ints[key.N_COLUMNS] + axis]
+    code = draw_code(world, unit, axis, dice)
+    if code == old:
+        return NOTHING, 0.0, 0, 0.0
+    move = world.ints[world.ints[key.SINGLE] + world.ints[world.ints[key.AXIS_NUMBER] + unit] + axis]
+    write_code(world, space, row, axis, code)
+    other = tie(world, space, row, axis, dice)
+    won, broken = refresh(world, space, move, row)
+    if other >= 0:
+        more, also = retouch(world, space, other)
+        won, broken = won + more, broken + also
+    start = (
+        world.ints[key.POOL_LOG_SHARE]
+        + world.ints[world.ints[key.POOL_CODE_FIRST] + world.ints[world.ints[key.AXIS_NUMBER] + unit] + axis]
+    )
+    return WRITTEN, won, broken, world.reals[start + old] - world.reals[start + code]
+
+
+@jit
+def retouch(world, space, row):
+    """Refresh a row as if any of its own variables had changed."""
+    unit = world.ints[space + world.ints[key.ROOM_UNIT] + row]
+    for axis in range(world.ints[world.ints[key.N_OWN] + unit]):
+        world.ints[space + world.ints[key.ROOM_DIRTY] + unit * world.ints[key.N_COLUMNS] + axis] = 1
+    return refresh(world, space, world.ints[world.ints[key.WHOLE] + unit], row)
+
+
+@jit
+def change_row(world, space, row, dice):
+    """Draw all variables of a row anew from its pool, but for those that count children; returns as `change_value`."""
+    unit = world.ints[space + world.ints[key.ROOM_UNIT] + row]
+    at = drawn_row(world, space, row, dice)
+    if at < 0 or world.ints[world.ints[key.FREE_PTR] + unit] == world.ints[world.ints[key.FREE_PTR] + unit + 1]:
+        return NOTHING, 0.0, 0, 0.0
+    before = own_weight(world, space, row)
+    won, broken = write_row(world, space, row, world.ints, at)
+    for k in range(world.ints[world.ints[key.TIE_PTR] + unit], world.ints[world.ints[key.TIE_PTR] + unit + 1]):
+        for end in range(2):
+            axis = world.ints[(world.ints[key.TIE_FIRST] if end == 0 else world.ints[key.TIE_SECOND]) + k]
+            other = tie(world, space, row, axis, dice)
+            if other >= 0:
+                more, also = retouch(world, space, other)
+                won, broken = won + more, broken + also
+    return WRITTEN, won, broken, before - own_weight(world, space, row)
+
+
+@jit
+def write_row(world, space, row, codes, at):
+    """Write all variables of a row that count no children from `codes` on `at`; returns the log-weight and what is broken."""
+    unit = world.ints[space + world.ints[key.ROOM_UNIT] + row]
+    for k in range(world.ints[world.ints[key.FREE_PTR] + unit], world.ints[world.ints[key.FREE_PTR] + unit + 1]):
+        axis = world.ints[world.ints[key.FREE_AXIS] + k]
+        write_code(world, space, row, axis, codes[at + axis])
+    return refresh(world, space, world.ints[world.ints[key.WHOLE] + unit], row)
+
+
+@jit
+def change_order(world, space, row, dice):
+    """Let two siblings change places, where they have as many children; returns as `change_value`."""
+    ints = world.ints
+    unit = ints[space + ints[key.ROOM_UNIT] + row]
+    parent = ints[ints[key.PARENT] + unit]
+    if parent < 0:
+        return NOTHING, 0.0, 0, 0.0
+    above = ints[space + ints[key.ROOM_ANCESTOR] + row * ints[key.N_UNITS] + parent]
+    low, high = (
+        ints[space + ints[key.ROOM_LOW] + above * ints[key.N_UNITS] + unit],
+        ints[space + ints[key.ROOM_HIGH] + above * ints[key.N_UNITS] + unit],
+    )
+    other = low + below(dice, high - low)
+    if other == row or group_of(world, space, row) != group_of(world, space, other):
+        return NOTHING, 0.0, 0, 0.0
+    won, broken = exchange(world, space, row, space, other)
+    more, also = retouch(world, space, other)
+    return WRITTEN, won + more, broken + also, 0.0
+
+
+@jit
+def exchange(world, one, row, two, other):
+    """Exchange the variables of two rows that count no children; refreshes the first row only."""
+    unit = world.ints[one + world.ints[key.ROOM_UNIT] + row]
+    for k in range(world.ints[world.ints[key.FREE_PTR] + unit], world.ints[world.ints[key.FREE_PTR] + unit + 1]):
+        axis = world.ints[world.ints[key.FREE_AXIS] + k]
+        a = world.ints[one + world.ints[key.ROOM_CODE] + row * world.ints[key.N_COLUMNS] + axis]
+        b = world.ints[two + world.ints[key.ROOM_CODE] + other * world.ints[key.N_COLUMNS] + axis]
+        write_code(world, one, row, axis, b)
+        write_code(world, two, other, axis, a)
+    return refresh(world, one, world.ints[world.ints[key.WHOLE] + unit], row)
+
+
+@jit
+def change_number(world, space, spare, dice):
+    """Add a drawn member at a random place, or remove one, in the workspace `spare`; returns as `change_value`."""
+    ints = world.ints
+    n_open = ints[key.N_OPEN]
+    if n_open == 0:
+        return NOTHING, 0.0, 0, 0.0
+    unit = ints[ints[key.OPEN_UNIT] + below(dice, n_open)]
+    parent = ints[ints[key.PARENT] + unit]
+    first, last = ints[space + ints[key.ROOM_FIRST] + parent], ints[space + ints[key.ROOM_FIRST] + parent + 1]
+    if last == first:
+        return NOTHING, 0.0, 0, 0.0
+    p = first + below(dice, last - first)
+    low, high = (
+        ints[space + ints[key.ROOM_LOW] + p * ints[key.N_UNITS] + unit],
+        ints[space + ints[key.ROOM_HIGH] + p * ints[key.N_UNITS] + unit],
+    )
+    code = ints[space + ints[key.ROOM_CODE] + p * ints[key.N_COLUMNS] + ints[ints[key.COUNT_COLUMN] + unit]]
+    if roll(dice) < 0.5:
+        if code + 1 >= ints[ints[key.COUNT_SIZE] + unit]:
+            return NOTHING, 0.0, 0, 0.0
+        edit = (ADD, unit, -1, p, below(dice, high - low + 1), -1)
+    else:
+        if code == 0 or high == low:
+            return NOTHING, 0.0, 0, 0.0
+        edit = (REMOVE, unit, low + below(dice, high - low), p, -1, -1)
+    if not rebuild(world, (space, space), edit, spare, dice):
+        return NOTHING, 0.0, 0, 0.0
+    at = new_row(world, spare, edit)
+    if edit[0] == ADD or at < ints[spare + ints[key.ROOM_HIGH] + p * ints[key.N_UNITS] + unit]:
+        match_neighbours(world, spare, at, dice)
+    before, had = tally(world, space)
+    after, has = tally(world, spare)
+    if edit[0] == ADD:
+        drawn = -subtree_weight(world, spare, at)
+    else:
+        drawn = subtree_weight(world, space, at)
+    return REBUILT, after - before, has - had, drawn
+
+
+@jit
+def match_neighbours(world, space, row, dice):
+    """Bring the variables of a new row that must match its neighbours in line with them, then compute the record anew."""
+    ints = world.ints
+    unit, changed = ints[space + ints[key.ROOM_UNIT] + row], False
+    for k in range(ints[ints[key.TIE_PTR] + unit], ints[ints[key.TIE_PTR] + unit + 1]):
+        for step in (-1, 1):
+            other = sibling(world, space, row, step)
+            if other < 0:
+                continue
+            one, two = (other, row) if step < 0 else (row, other)
+            code = ints[space + ints[key.ROOM_CODE] + one * ints[key.N_COLUMNS] + ints[ints[key.TIE_FIRST] + k]]
+            matching = ints[ints[key.TIE_MAP] + ints[ints[key.TIE_START] + k] + code]
+            if matching >= 0:
+                ints[space + ints[key.ROOM_CODE] + two * ints[key.N_COLUMNS] + ints[ints[key.TIE_SECOND] + k]] = (
+                    matching
+                )
+                changed = True
+    if changed:
+        compute_all(world, space)
+
+
+@jit
+def subtree_weight(world, space, row):
+    """Log-weight with which a row and all below it are drawn by themselves."""
+    ints, won = world.ints, own_weight(world, space, row)
+    unit = ints[space + ints[key.ROOM_UNIT] + row]
+    for other in range(row + 1, ints[space + ints[key.ROOM_FIRST] + ints[key.N_UNITS]]):
+        if (
+            ints[space + ints[key.ROOM_UNIT] + other] > unit
+            and ints[space + ints[key.ROOM_ANCESTOR] + other * ints[key.N_UNITS] + unit] == row
+        ):
+            if is_below(world, ints[space + ints[key.ROOM_UNIT] + other], unit):
+                won += own_weight(world, space, other)
+    return won
+
+
+@jit
+def is_below(world, unit, other):
+    """Whether a unit descends from another."""
+    while unit >= 0:
+        unit = world.ints[world.ints[key.PARENT] + unit]
+        if unit == other:
+            return True
+    return False
+
+
+@jit
+def basic(world, space, spare, ways, broken, lowest, dice):
+    """One basic move; `ways` are the cumulative shares of: a value, a row drawn anew, one more or less, the order.
+
+    Rows before `lowest` stay. Returns as `change_value`.
+    """
+    uniform = roll(dice)
+    if uniform >= ways[1] and uniform < ways[2]:
+        return change_number(world, space, spare, dice)
+    row = pick_row(world, space, broken > 0, lowest, dice)
+    if row < 0:
+        return NOTHING, 0.0, 0, 0.0
+    if uniform < ways[0]:
+        return change_value(world, space, row, dice)
+    if uniform < ways[1]:
+        return change_row(world, space, row, dice)
+    return change_order(world, space, row, dice)

@@ -12,30 +12,26 @@ from llmsynthor.spec.expressions import Aggregate, Node, Reference, operands
 ON_PATH, AND_NEXT, ALL = 1, 2, 3
 
 
-def changed_columns(layout: Layout, unit: int, axes: Iterable[int], *, whole: bool = False) -> dict[Place, int]:
-    """Computed columns that a change of own columns of one record touches, with the scope of each, in order.
-
-    With `whole` a record changes places with another of the unit, with all below it: what it brings along is not touched.
-    """
+def changed_columns(layout: Layout, unit: int, axes: Iterable[int]) -> dict[Place, int]:
+    """Computed columns that a change of own columns of one record touches, with the scope of each, in order."""
     found: dict[Place, int] = {}
-    changed: dict[Place, int] = {} if whole else {(unit, axis): ON_PATH for axis in axes}
+    changed: dict[Place, int] = {(unit, axis): ON_PATH for axis in axes}
     for place in layout.order:
-        scope = _touched(layout, place, unit, changed, whole=whole)
-        if scope:
-            found[place] = changed[place] = scope
+        scopes = [
+            _scope(layout, place[0], used[0], changed[used], through, unit)
+            for used, through in used_columns(layout, place)
+            if used in changed
+        ]
+        if scopes:
+            found[place] = changed[place] = max(scopes)
     return found
 
 
-def _touched(layout: Layout, place: Place, unit: int, changed: Mapping[Place, int], *, whole: bool) -> int:
+def used_columns(layout: Layout, place: Place) -> list[tuple[Place, str]]:
+    """Columns that a computed column reads, and whether through children, the record before, or by position."""
     expression = layout.columns[place[0]][place[1]].expression
     assert expression is not None
-    scope = 0
-    for used, through in _uses(layout, expression.tree, place[0]):
-        if used in changed:
-            scope = max(scope, _scope(layout, place[0], used[0], changed[used], through, unit))
-        if whole:
-            scope = max(scope, _moved_scope(layout, place[0], used[0], through, unit))
-    return scope
+    return _uses(layout, expression.tree, place[0])
 
 
 def _scope(layout: Layout, owner: int, used: int, scope: int, through: str, unit: int) -> int:
@@ -46,17 +42,6 @@ def _scope(layout: Layout, owner: int, used: int, scope: int, through: str, unit
     if owner in layout.lineage(unit) and layout.descends(used, owner):
         return ON_PATH if scope < ALL or owner == 0 else ALL
     return ALL
-
-
-def _moved_scope(layout: Layout, owner: int, used: int, through: str, unit: int) -> int:
-    """Scope by reason of the move alone: a record has other parents now, parents have other children, neighbours changed."""
-    below = owner == unit or layout.descends(owner, unit)
-    if below and layout.descends(unit, used):
-        return ALL
-    if through in ("previous", "position") and owner == unit:
-        return ALL
-    inside = used == unit or layout.descends(used, unit)
-    return ALL if inside and layout.descends(unit, owner) else 0
 
 
 def _uses(layout: Layout, node: Node, unit: int, through: str = "") -> list[tuple[Place, str]]:
@@ -81,28 +66,4 @@ def touched_tables(tables: list[tuple[int, tuple[Place, ...]]], changed: Mapping
         scopes = [changed[place] if place[0] == owner else ALL for place in columns if place in changed]
         if scopes:
             found[number] = max(scopes)
-    return found
-
-
-def crossing_tables(layout: Layout, tables: list[tuple[int, tuple[Place, ...]]], unit: int) -> set[int]:
-    """Tables that can tell when two records of a unit change places with all below them."""
-    changed = changed_columns(layout, unit, (), whole=True)
-    found = set(touched_tables(tables, changed))
-    for number, (owner, columns) in enumerate(tables):
-        below = owner == unit or layout.descends(owner, unit)
-        if below and any(layout.descends(unit, place[0]) for place in columns):
-            found.add(number)
-    return found
-
-
-def needed_columns(layout: Layout, places: Iterable[Place]) -> set[int]:
-    """Computed columns that have to be known for `places` to be, as numbers in the layout's order."""
-    wanted = set(places)
-    found = set()
-    for number in range(len(layout.order) - 1, -1, -1):
-        owner, position = layout.order[number]
-        expression = layout.columns[owner][position].expression
-        if (owner, position) in wanted and expression is not None:
-            found.add(number)
-            wanted |= {used for used, _ in _uses(layout, expression.tree, owner)}
     return found

@@ -52,7 +52,9 @@ def lacking_children(spec: Spec) -> Iterator[Problem]:
         sizes = sizes_of(spec, need.child)
         available = share * sizes.mean[1]
         if need.least * parents > available * (1 + slack(table)):
-            hard = not table.tolerance and table.margins_of_error is None and table.trust == 1
+            hard = (
+                not (table.tolerance or table.tolerance_records) and table.margins_of_error is None and table.trust == 1
+            )
             yield Problem(
                 where=f'rule "{rule.name}" and {table.where}{wheres}',
                 what=f"the rule needs more {need.child.name} records of a kind than there can be",

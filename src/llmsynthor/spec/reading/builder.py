@@ -25,9 +25,11 @@ from llmsynthor.spec.reading.document import (
     UnitPart,
     VariablePart,
 )
+from llmsynthor.spec.reading.given import resolve_given
 from llmsynthor.spec.reading.kinds import circle_problems, condition_problems, derived_problems
 from llmsynthor.spec.reading.libraries import included
 from llmsynthor.spec.reading.lookups import with_lookups
+from llmsynthor.spec.reading.place import Place
 from llmsynthor.spec.reading.shares import as_table, condition_variable, read_condition
 from llmsynthor.spec.reading.structure import structure_problems
 from llmsynthor.spec.reading.tables import read_target
@@ -166,6 +168,8 @@ class Builder:
     def targets(self, wanted: Iterable["_Wanted"], schema: Schema) -> tuple[Target, ...]:
         """Read all targets; counts of conditions last, since the others say of how many."""
         found: list[Target] = []
+        given: dict[int, list[str]] = {}
+        places: dict[int, Place] = {}
         for entry in sorted(wanted, key=lambda entry: entry.part.where is not None):
             part: TargetPart | None = entry.part
             if entry.condition is not None:
@@ -176,7 +180,12 @@ class Builder:
                 text = entry.condition.text if entry.condition is not None else ""
                 target = replace(target, condition=text) if isinstance(target, Table) and text else target
                 found.append(replace(target, number=entry.number))
-        return tuple(sorted(found, key=lambda target: target.number))
+                places[entry.number] = Place(
+                    where=entry.where, schema=schema, unit=entry.part.unit, problems=self.problems
+                )
+                given |= {entry.number: entry.part.given} if entry.part.given is not None else {}
+        ordered = sorted(found, key=lambda target: target.number)
+        return tuple(resolve_given(ordered, given, places)) if given else tuple(ordered)
 
     def target(self, part: TargetPart, where: str, schema: Schema, others: Sequence[Target]) -> Target | None:
         if part.name and part.name in [target.name for target in others]:

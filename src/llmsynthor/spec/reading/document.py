@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, create_model, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, create_model, model_validator
 
 from llmsynthor.options import Budget, Method, key_of, kind_of, options_of
 
@@ -13,9 +13,17 @@ class Part(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
+def _whole_number_as_text(value: Any) -> Any:
+    """A level that is written as a whole number is the text of it: 101 is "101"."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+LevelPart = Annotated[str, BeforeValidator(_whole_number_as_text)]
+
+
 class CategoryPart(Part):
     kind: Literal["category"]
-    levels: list[str] = Field(min_length=1)
+    levels: list[LevelPart] = Field(min_length=1)
     label: str = ""
     description: str = ""
 
@@ -98,6 +106,13 @@ class UnitPart(Part):
 STATISTICS = ("mean", "total", "quantile", "deviation", "correlation")
 
 
+class TolerancePart(Part):
+    """What a cell may be off: so many records, or a share of itself, or the larger of both."""
+
+    records: float = Field(default=0.0, ge=0)
+    relative: float = Field(default=0.0, ge=0)
+
+
 class TargetPart(Part):
     """One of `table` and `cells` holds the numbers; `mean`, `total`, `quantile`, … names the variable of a statistic."""
 
@@ -121,11 +136,34 @@ class TargetPart(Part):
     by: list[str] | None = None
     source: str = ""
     universe: str | None = None
-    tolerance: float = Field(default=0.0, ge=0)
+    tolerance: float | TolerancePart = 0.0
+    rounding: float | None = Field(default=None, gt=0)
     margin_of_error: str | None = None
     importance: float = Field(default=1.0, gt=0)
     zeros: Literal["sampling", "structural"] = "sampling"
     trust: float = Field(default=1.0, gt=0, le=1)
+    open: bool = False
+    rest: LevelPart | None = None
+    given: list[str] | None = None
+    base: float | None = Field(default=None, gt=0)
+
+    @model_validator(mode="after")
+    def sensible_tolerance(self) -> "TargetPart":
+        if self.relative_tolerance < 0:
+            raise ValueError("`tolerance` is zero or more")
+        if self.tolerance_records and self.statistic is not None:
+            raise ValueError(
+                f"`tolerance: {{records: n}}` is for tables; of a {self.statistic} give a share, as in 0.02"
+            )
+        return self
+
+    @property
+    def tolerance_records(self) -> float:
+        return self.tolerance.records if isinstance(self.tolerance, TolerancePart) else 0.0
+
+    @property
+    def relative_tolerance(self) -> float:
+        return self.tolerance.relative if isinstance(self.tolerance, TolerancePart) else self.tolerance
 
     @model_validator(mode="after")
     def one_origin(self) -> "TargetPart":
@@ -141,6 +179,12 @@ class TargetPart(Part):
             raise ValueError("a quantile needs `probability`, for instance 0.5 for the median")
         if self.trust < 1 and self.statistic is not None:
             raise ValueError("`trust` is for tables; means, totals and quantiles are met or left out")
+        if self.base is not None and self.total is None:
+            raise ValueError("`base` belongs to a total: the number of records that it is about")
+        if (self.open or self.rest or self.given) and (self.mean or self.total or self.quantile):
+            raise ValueError("`open`, `rest` and `given` are for tables of counts or shares")
+        if self.open and self.rest is not None:
+            raise ValueError("what is not listed is either open or the rest: give `open` or `rest`, one of the two")
         return self
 
     @property

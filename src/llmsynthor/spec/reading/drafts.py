@@ -37,7 +37,7 @@ class UnitDraft:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetDraft:
-    """A table, mean, total or quantile."""
+    """A table, mean, total, quantile, …"""
 
     document: Document
 
@@ -125,6 +125,28 @@ def derived(expression: str, of: VariableDraft, /, **more: Any) -> DerivedDraft:
     return DerivedDraft(document={**_document(of), "expression": expression, **more})
 
 
+def lookup(
+    table: Any,
+    /,
+    *,
+    by: Sequence[str] | Mapping[str, str],
+    value: str,
+    default: str | float | None = None,
+    of: VariableDraft | None = None,
+    **more: Any,
+) -> DerivedDraft:
+    """A variable that a table gives: a crosswalk, a distance. `by` names the variables it is entered by, or maps them to columns.
+
+    `of` says what values there are; left out, they are taken from the table.
+
+    >>> lookup([{"zone": "A", "district": "North"}], by=["zone"], value="district").document["lookup"]["value"]
+    'district'
+    """
+    found = {**_table(table, None, None), "by": dict(by) if isinstance(by, Mapping) else list(by), "value": value}
+    found |= {"default": default} if default is not None else {}
+    return DerivedDraft(document={**(_document(of) if of is not None else {}), "lookup": found, **more})
+
+
 def table(
     table: Any,
     /,
@@ -179,6 +201,34 @@ def quantile(
     return _statistic("quantile", variable, unit, value, {"probability": probability, **more})
 
 
+def deviation(variable: str, /, *, unit: str, value: str | float | None = None, **more: Any) -> TargetDraft:
+    """The standard deviation of a number, overall or by groups, as in `mean`.
+
+    >>> deviation("income", unit="person", value=9_000).document["cells"]
+    [{'deviation': 9000}]
+    """
+    return _statistic("deviation", variable, unit, value, more)
+
+
+def correlation(one: str, other: str, /, *, unit: str, value: str | float | None = None, **more: Any) -> TargetDraft:
+    """Pearson's correlation of two numbers, overall or by groups, as in `mean`.
+
+    >>> correlation("age", "income", unit="person", value=0.3).document["correlation"]
+    ['age', 'income']
+    """
+    return _statistic("correlation", [one, other], unit, value, more)
+
+
+def share(condition: str, value: float, /, *, unit: str, of: str | None = None, **more: Any) -> TargetDraft:
+    """The share of the records that meet a condition, among those that `of` names.
+
+    >>> share("ill == 'yes'", 0.23, of="age >= 75", unit="person").document["where"]
+    "ill == 'yes'"
+    """
+    said = {"of": of} if of is not None else {}
+    return TargetDraft(document={"unit": unit, "where": condition, "share": value, **said, **more})
+
+
 def forbid(expression: str, /, *, unit: str, name: str | None = None, sentence: str = "") -> RuleDraft:
     """A rule: no record of the unit may meet the condition.
 
@@ -189,7 +239,7 @@ def forbid(expression: str, /, *, unit: str, name: str | None = None, sentence: 
     return RuleDraft(document=document | ({"name": name} if name is not None else {}))
 
 
-def _statistic(kind: str, variable: str, unit: str, value: Any, more: Mapping[str, Any]) -> TargetDraft:
+def _statistic(kind: str, variable: str | list[str], unit: str, value: Any, more: Mapping[str, Any]) -> TargetDraft:
     document: dict[str, Any] = {"unit": unit, kind: variable}
     given = dict(more)
     by, rows = given.pop("by", None), given.pop("table", None)

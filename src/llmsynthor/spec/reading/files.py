@@ -27,8 +27,22 @@ from llmsynthor.spec.schema import Category, Derived, Numeric, Text, Unit, Varia
 from llmsynthor.spec.specification import Spec
 from llmsynthor.spec.targets import Statistic, Table, Target
 
+DEVIATION = "a standard deviation is written deviation: VARIABLE"
+OPPOSITE = "a rule says what no record may be: write the opposite as forbid"
+UNIVERSE = "the records that a table is about are its universe; a share of a condition has where"
+SAID_OTHERWISE = {
+    "weight": "a target has importance, or a column of margins with margin_of_error",
+    **dict.fromkeys(("sd", "std", "stdev", "standard_deviation"), DEVIATION),
+    "variance": f"{DEVIATION}; give its square root",
+    "median": "a median is written quantile: VARIABLE, probability: 0.5",
+    **dict.fromkeys(("require", "assert", "allow"), OPPOSITE),
+    **dict.fromkeys(("condition", "filter"), UNIVERSE),
+}
+"""What keys of other tools are called here."""
+
 LISTS = ("targets", "rules")
-UNION_NAMES = ("category", "integer", "number", "text", "a name", "a rule", "an include", "a lookup", "an expression")
+SHAPES = ("category", "integer", "number", "text", "a name", "a rule", "an include", "a lookup", "an expression")
+UNION_NAMES = (*SHAPES, "float", "TolerancePart")
 """What pydantic puts into the place of an error to say which of several shapes it tried."""
 
 
@@ -143,13 +157,19 @@ def _problem(error: Any) -> Problem:
 def _advice(error: Any, place: str) -> str:
     if isinstance(error.get("input"), bool):
         return 'YAML reads yes, no, on, off, true and false as truth values: put the word in quotes, as in "yes"'
-    if error["type"] == "extra_forbidden":
-        return "remove it or correct its name; docs/spec.md lists what may stand here"
-    if error["type"] == "missing":
-        return "add it; docs/spec.md lists what must stand here"
     if place == "llmsynthor":
         return "write llmsynthor: 1, the version of the spec that this program reads"
-    return "see docs/spec.md"
+    kinds = "a variable is a category (of levels), an integer, a number (both with a range) or a text"
+    by_kind = {
+        "extra_forbidden": SAID_OTHERWISE.get(
+            place.rpartition(".")[2], "remove it or correct its name; docs/spec.md lists what may stand here"
+        ),
+        "missing": "add it; docs/spec.md lists what must stand here",
+        "string_type": 'a text is needed: put it in quotes, as in "001001"',
+        "union_tag_invalid": f"{kinds}; dates and truth values are categories",
+        "union_tag_not_found": f"{kinds}; dates and truth values are categories",
+    }
+    return by_kind.get(str(error["type"]), "see docs/spec.md")
 
 
 def save(spec: Spec, folder: Path) -> Path:
@@ -273,7 +293,15 @@ def _condition(table: Table) -> dict[str, Any]:
     written: dict[str, Any] = {"where": table.condition, table.value: table.values[0]}
     written |= {"of": table.universe.text} if table.universe is not None else {}
     written |= {"zeros": table.zeros, "trust": table.trust}
-    return written | {"source": table.source, "tolerance": table.tolerance, "importance": table.importance}
+    return written | _weighed(table)
+
+
+def _weighed(target: Target) -> dict[str, Any]:
+    """Who says a target, and how exactly."""
+    both = {"records": target.tolerance_records, "relative": target.tolerance}
+    tolerance = {name: value for name, value in both.items() if value} if target.tolerance_records else target.tolerance
+    written = {"source": target.source, "tolerance": tolerance, "importance": target.importance}
+    return written | ({"rounding": target.rounding} if target.rounding is not None else {})
 
 
 def _target(number: int, target: Target) -> dict[str, Any]:
@@ -285,9 +313,10 @@ def _target(number: int, target: Target) -> dict[str, Any]:
         named = list(target.variables) if target.other else target.variable
         written |= {target.statistic: named, "by": list(target.by)}
         written |= {"probability": target.probability} if target.probability is not None else {}
+        written |= {"base": target.base} if target.base is not None else {}
     else:
         written |= {"zeros": target.zeros, "trust": target.trust}
-    written |= {"source": target.source, "tolerance": target.tolerance, "importance": target.importance}
+    written |= _weighed(target)
     written |= {"universe": target.universe.text} if target.universe is not None else {}
     written |= {"margin_of_error": "margin_of_error"} if target.margins_of_error is not None else {}
     return written

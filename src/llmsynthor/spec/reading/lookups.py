@@ -17,9 +17,12 @@ import polars as pl
 from llmsynthor.errors import Problem
 from llmsynthor.spec.expressions import Expression, Lookup, Reference
 from llmsynthor.spec.levels import Interval, Level
+from llmsynthor.spec.reading.cells import level_or_problem
+from llmsynthor.spec.reading.columns import from_cells, from_table
 from llmsynthor.spec.reading.document import DerivedLookupPart, Document, LookupPart
+from llmsynthor.spec.reading.numbers import plain_number
 from llmsynthor.spec.reading.partition import partition_problems
-from llmsynthor.spec.reading.tables import MOST_PROBLEMS, Place, _from_cells, _from_table, _level, _number
+from llmsynthor.spec.reading.place import MOST_PROBLEMS, Place
 from llmsynthor.spec.schema import Category, Coded, Derived, Numeric, Schema, Text, Unit
 
 LARGEST_LOOKUP = 5_000_000
@@ -110,7 +113,8 @@ def _reference(name: str, unit: str) -> Reference:
 
 
 def _frame(part: LookupPart, folder: Path, place: Place) -> pl.DataFrame | None:
-    frame = _from_cells(part.cells, place) if part.cells is not None else _from_table(part.table, folder, place)
+    names = [part.value, *part.by]
+    frame = from_cells(part.cells, place) if part.cells is not None else from_table(part.table, names, folder, place)
     if frame is not None and frame.is_empty():
         place.problem("the table of the lookup is empty", "give at least one row")
         return None
@@ -152,7 +156,7 @@ def _cells(keys: Sequence[_Key], frame: pl.DataFrame, place: Place) -> list[tupl
         before, known = len(place.problems), dict[str | None, Level | None]()
         for row, text in enumerate(frame[key.column].to_list()):
             if text not in known and len(place.problems) - before < MOST_PROBLEMS:
-                known[text] = _level(text, key.variable, key.name, row, place)
+                known[text] = level_or_problem(text, key.variable, key.name, row, place)
         columns.append([known.get(text) for text in frame[key.column].to_list()])
     cells = [tuple(level for level in row if level is not None) for row in zip(*columns, strict=True)]
     seen = dict[tuple[Level, ...], int]()
@@ -257,7 +261,7 @@ def _value(text: str | None, variable: Coded, place: Place, row: int | None) -> 
             place.problem(f"{where} is no level of the variable", advice, text[:80], row=row)
             return math.nan
         return float(variable.levels.index(text))
-    number = _number(text)
+    number = plain_number(text)
     if number is None or (variable.integer and not number.is_integer()):
         kind = "whole number" if variable.integer else "number"
         place.problem(f"{where} is no {kind}", f"give a {kind}, or another kind", text[:80], row=row)
@@ -272,7 +276,7 @@ def _variable(
 ) -> Coded | None:
     """The variable as the spec says it is; what it leaves out is taken from the values."""
     said = [text for text in (*texts, default) if text]
-    numbers = [_number(text) for text in said]
+    numbers = [plain_number(text) for text in said]
     about: dict[str, Any] = {"label": part.label, "description": part.description}
     kind = part.kind or ("category" if part.levels is not None else _kind(said, numbers, ranged=part.range is not None))
     if (kind == "category" and part.range is not None) or (kind != "category" and part.levels is not None):

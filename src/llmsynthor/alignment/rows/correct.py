@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from llmsynthor.aims.moments import Reach, reach
-from llmsynthor.alignment.effort import Codes, Counts, Floats, Task
+from llmsynthor.aims.reach import Reach, reach
 from llmsynthor.alignment.parallel import in_parallel
 from llmsynthor.alignment.rows import kernels
+from llmsynthor.alignment.rows.effort import Codes, Counts, Floats, Task
 from llmsynthor.alignment.rows.engine import count
 from llmsynthor.alignment.rows.program import Program
 from llmsynthor.alignment.rows.swap import swap
@@ -32,11 +32,11 @@ WORTHWHILE, SETTLED = 0.9, 2
 the correction ends."""
 
 SWAP_ROUNDS = 10
-DONE = "every cell of every table is within one record of its target"
+DONE = "nothing was left to correct"
 GENTLE = 0.01
 """Pull of means beside tables that are to stay as they are."""
 
-YIELDED = "means, totals or quantiles that the tables leave no room for yielded to them"
+YIELDED = "means, totals or quantiles were given up for the tables"
 
 LEAST_WEIGHT = 1e-4
 DEAR = 2.0
@@ -82,7 +82,7 @@ def correct(task: Task, codes: Codes, theta: Floats, stay: Floats) -> Corrected:
     if dearer.size and np.ptp(dearer) > 0 and _worst(task, state) >= DEAR:
         weight = weight * np.clip(task.compiled.weight / dearer.max(), LEAST_WEIGHT, 1.0)
         sentence = _anneal(task, state, theta, stay, weight, first_sweep=1_000)
-        sentence += "; the targets cannot all be met, and the less important ones yielded"
+        sentence += "; then the more important targets were brought nearer first"
     return Corrected(codes=state.codes, sentence=sentence, moved=state.moved)
 
 

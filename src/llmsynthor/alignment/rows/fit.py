@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmsynthor.aims.moments import tilt
-from llmsynthor.alignment.draw import NEVER, Link, draw_initial, initial_weights, links
-from llmsynthor.alignment.effort import Codes, Counts, Floats, Task
+from llmsynthor.alignment.rows.draw import NEVER, Link, draw_initial, initial_weights, links
+from llmsynthor.alignment.rows.effort import Codes, Counts, Floats, Task
 from llmsynthor.alignment.rows.engine import count, distances, sweep_all
 
 PATIENCE = 4

@@ -4,6 +4,7 @@ The numbers of children follow from their variable in the parent's records, whic
 on they only change places with all that belongs to them.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,11 +13,11 @@ from numpy.typing import NDArray
 from llmsynthor.aims.aims import Aims
 from llmsynthor.aims.goals import Goals
 from llmsynthor.alignment.cells import Potential
-from llmsynthor.alignment.correct import correct
-from llmsynthor.alignment.effort import Effort as FlatEffort
-from llmsynthor.alignment.effort import Task as FlatTask
-from llmsynthor.alignment.fit import fit
 from llmsynthor.alignment.priors import shape_potentials
+from llmsynthor.alignment.rows.correct import correct
+from llmsynthor.alignment.rows.effort import Effort as FlatEffort
+from llmsynthor.alignment.rows.effort import Task as FlatTask
+from llmsynthor.alignment.rows.fit import fit
 from llmsynthor.alignment.rows.program import compile_goals
 from llmsynthor.population.roster import Roster, rows_below
 from llmsynthor.spec.levels import Interval
@@ -25,12 +26,28 @@ Floats = NDArray[np.float64]
 Codes = NDArray[np.int32]
 
 
+FEWEST = 1_000
+"""Rows of a unit that are drawn at least, so that there is something to choose from."""
+
+LEAST_ROWS = 20_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Own:
+    """Log-weights under which a unit was drawn by itself: of its tables, quantiles and means, each (cells,), in their order."""
+
+    tables: tuple[Floats, ...]
+    quantiles: tuple[Floats, ...]
+    moments: tuple[Floats, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drawn:
-    """A first roster, and for each unit the log-weights of its own tables and means under which it was drawn."""
+    """A first roster; rows of each unit drawn under the log-weights of its own tables, with these."""
 
     roster: Roster
-    theta: tuple[dict[int, Floats], ...]
+    rows: tuple[Codes, ...]
+    own: tuple[Own, ...]
 
 
 def priors(aims: Aims, unit: int, records: int) -> tuple[Potential, ...]:
@@ -41,46 +58,71 @@ def priors(aims: Aims, unit: int, records: int) -> tuple[Potential, ...]:
 def draw_first(aims: Aims, records: int, seed: int, workers: int | None) -> Drawn:
     """Draw a roster of so many top records."""
     layout = aims.layout
-    codes: list[Codes] = []
-    starts: list[NDArray[np.int32]] = []
-    lengths: list[NDArray[np.int32]] = []
-    theta = []
+    codes, rows, own = list[Codes](), list[Codes](), list[Own]()
+    starts, lengths = [np.zeros(0, dtype=np.int32)], [np.zeros(0, dtype=np.int32)]
     for unit in range(len(layout.units)):
-        if unit == 0:
-            number, length = records, np.zeros(0, dtype=np.int32)
-        else:
+        number = records
+        if unit:
             parent, column = layout.count_column(unit)
-            counts = layout.values[parent, column].astype(np.int32)
-            length = counts[codes[parent][:, column]]
+            length = layout.values[parent, column].astype(np.int32)[codes[parent][:, column]]
             number = int(length.sum())
-        drawn, weights = _draw_unit(aims, unit, number, seed, workers)
+            lengths.append(length)
+            starts.append((np.cumsum(length) - length).astype(np.int32))
+        drawn, more, weights = _draw_unit(aims, unit, number, seed, workers)
         rng = np.random.default_rng([seed, 3, unit])
         codes.append(drawn[rng.permutation(number)] if unit else drawn)
-        lengths.append(length)
-        starts.append((np.cumsum(length) - length).astype(np.int32))
-        theta.append(weights)
+        rows.append(more)
+        own.append(weights)
     proposal = np.full(records, -1, dtype=np.int64)
     roster = Roster(codes=tuple(codes), start=tuple(starts), length=tuple(lengths), proposal=proposal)
-    return Drawn(roster=roster, theta=tuple(theta))
+    return Drawn(roster=roster, rows=tuple(rows), own=tuple(own))
 
 
-def _draw_unit(aims: Aims, unit: int, records: int, seed: int, workers: int | None) -> tuple[Codes, dict[int, Floats]]:
+def _draw_unit(aims: Aims, unit: int, records: int, seed: int, workers: int | None) -> tuple[Codes, Codes, Own]:
+    """Rows that meet the unit's own tables, rows drawn under their log-weights, and these."""
     goals = aims.own[unit]
-    if not goals.grid.axes or not records:
-        return np.zeros((records, len(goals.grid.axes)), dtype=np.int32), {}
-    shaped = priors(aims, unit, records)
+    number = max(records, FEWEST)
+    if not goals.grid.axes:
+        return (
+            np.zeros((records, 0), np.int32),
+            np.zeros((number, 0), np.int32),
+            Own(tables=(), quantiles=(), moments=()),
+        )
+    shaped = priors(aims, unit, number)
     task = FlatTask(
         goals=goals,
         compiled=compile_goals(goals, shaped),
-        records=records,
+        records=number,
         seed=seed * 16 + unit,
-        effort=FlatEffort(workers=workers),
+        effort=FlatEffort(workers=workers, chains=min(number, LEAST_ROWS)),
         shaped=any(len(potential.projection.axes) > 1 for potential in shaped),
     )
     fitted = fit(task, np.zeros((0, len(goals.grid.axes)), dtype=np.int32))
-    corrected = correct(task, fitted.codes, fitted.theta, np.zeros(records))
-    weights = {k: fitted.theta[a:b] for k, (a, b) in enumerate(task.compiled.tables)}
-    return corrected.codes, weights
+    wanted = replace(task, records=records)
+    corrected = correct(wanted, fitted.codes[:records].copy(), fitted.theta, np.zeros(records)) if records else None
+    return (
+        corrected.codes if corrected is not None else fitted.codes[:0],
+        fitted.codes,
+        _own_weights(goals, task.compiled.tables, fitted.theta),
+    )
+
+
+def _own_weights(goals: Goals, blocks: Sequence[tuple[int, int]], theta: Floats) -> Own:
+    ends = [block[1] for block in blocks][-1:] or [1]
+    parts = {"quantiles": list[Floats](), "moments": list[Floats]()}
+    at = ends[0]
+    for name, projections in (
+        ("quantiles", [goal.projection for goal in goals.quantiles]),
+        ("moments", [moment.projection for moment in goals.moments]),
+    ):
+        for projection in projections:
+            parts[name].append(theta[at : at + projection.size])
+            at += projection.size
+    return Own(
+        tables=tuple(theta[a:b] for a, b in blocks),
+        quantiles=tuple(parts["quantiles"]),
+        moments=tuple(parts["moments"]),
+    )
 
 
 def take(roster: Roster, aims: Aims, donors: NDArray[np.int64], *, rng: np.random.Generator) -> Roster:

@@ -1,0 +1,187 @@
+"""The engine of nested records: how they are counted and changed. A schedule knows no more of them than this."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llmsynthor.aims.aims import Aims
+from llmsynthor.alignment.parallel import in_parallel
+from llmsynthor.alignment.trees import kernels, kernels_visits
+from llmsynthor.alignment.trees.flat import Arena, Counts, Floats
+from llmsynthor.alignment.trees.pool import Pool
+from llmsynthor.alignment.trees.program import Compiled
+from llmsynthor.alignment.trees.sums import Current, Sums
+from llmsynthor.alignment.trees.world import Ledger, World, errors_of, make_world, write_ledger
+
+MOVES = 20.0
+"""Moves tried in a visit of two records of usual size."""
+
+SPACES = 6
+
+
+def make_ledger(
+    sums: Sums, bad: NDArray[np.int64], error: Floats, pressure: "Pressure", current: Current, parts: int
+) -> Ledger:
+    """Put everything in its column; each of so many `parts` of the records makes up its own part of a sum."""
+    zero = np.zeros(len(error))
+    cells = (pressure.weight, bad, error, pressure.linear, pressure.square, sums.group, sums.low, sums.high)
+    ends = (current.lowest / parts, current.highest / parts, pressure.pull, sums.slack / parts)
+    return Ledger(
+        cells=np.ascontiguousarray(np.stack([zero + column for column in cells], axis=1)),
+        sums=np.ascontiguousarray(np.stack(ends, axis=1)),
+    )
+
+
+class Way(NamedTuple):
+    """How visits go: `moves` a row; the share of moves of `single` records, of them `renew`ed, of the others `swap`s.
+
+    `walk` and `anew` are the cumulative shares of basic moves (see `kernels_moves.basic`); rows before `lowest` stay. What a
+    record that has not changed yet loses by a change is `stay`.
+    """
+
+    moves: float
+    single: float
+    renew: float
+    swap: float
+    walk: tuple[float, float, float]
+    anew: tuple[float, float, float]
+    lowest: int
+    stay: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pressure:
+    """What weighs on the records: log-weights, and what errors of cells and sums cost; shape (cells,) and (groups,)."""
+
+    weight: Floats
+    linear: Floats
+    square: Floats
+    pull: Floats
+    stay: float = 0.0
+
+
+@dataclass(slots=True)
+class State:
+    """Records with the counts of their cells."""
+
+    arena: Arena
+    counts: Counts
+    moved: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trees:
+    """The aims as the kernels read them, and what new rows are drawn from."""
+
+    aims: Aims
+    compiled: Compiled
+    pool: Pool
+    sums: Sums
+    bad: NDArray[np.int64]
+    seed: int
+    rows: int
+    chunk: int = 2_048
+    workers: int | None = None
+    worlds: dict[int, tuple[World, tuple[int, ...]]] = field(default_factory=dict)
+
+    def world(self, block: int) -> tuple[World, tuple[int, ...]]:
+        """What a block works on, with workspaces for two records, each with its changed copy and a spare one."""
+        if block not in self.worlds:
+            self.worlds[block] = make_world(
+                self.compiled, self.rows, pool=self.pool, sums=len(self.sums.scale), spaces=SPACES
+            )
+        return self.worlds[block]
+
+    def count(self, arena: Arena) -> Counts:
+        """Count the records in every cell of every table, shape (cells,)."""
+        n_cells, records = len(self.compiled.fixed), len(arena.start)
+        size = max(self.chunk, n_cells // 4)
+
+        def part(first: int) -> Counts:
+            counts = np.zeros(n_cells, dtype=np.int64)
+            world, spaces = make_world(self.compiled, self.rows)
+            last = min(first + size, records)
+            kernels.count_chunk(world, arena.codes, arena.start, spaces[0], first, last, counts)
+            return counts
+
+        return sum(in_parallel(part, range(0, records, size), self.workers), np.zeros(n_cells, dtype=np.int64))
+
+    def mark(self, arena: Arena, chances: Floats) -> Floats:
+        """The largest of the chances (cells,) of the cells that each top record is in: (top records,)."""
+        found, records = np.zeros(len(arena.start)), len(arena.start)
+
+        def part(first: int) -> None:
+            world, spaces = make_world(self.compiled, self.rows)
+            last = min(first + self.chunk, records)
+            kernels.mark_chunk(world, arena.codes, arena.start, spaces[0], first, last, chances, found)
+
+        in_parallel(part, range(0, records, self.chunk), self.workers)
+        return found
+
+    def sizes(self, counts: Counts, arena: Arena) -> tuple[float, ...]:
+        """Records of every unit."""
+        return self.sums.sizes(counts, len(arena.start))
+
+    def goal(self, counts: Counts, arena: Arena) -> Floats:
+        """Wanted records per cell."""
+        return self.compiled.goal(counts, self.sums.wanted_sizes(counts, len(arena.start)))
+
+    def visit(
+        self, state: State, order: Sequence[NDArray[np.int64]], free: NDArray[np.bool_], pressure: Pressure, number: int
+    ) -> None:
+        """Visit the records in `order`, block by block, in place; the counts stay current.
+
+        Each block makes up its part of what is missing, so that the number of workers changes nothing.
+        """
+        blocks, goal = len(state.arena.tail), self.goal(state.counts, state.arena)
+        sums = self.sums.current(state.counts, len(state.arena.start))
+        missing = (goal - state.counts) / blocks
+        ends = np.linspace(0, len(state.arena.start), blocks + 1).astype(np.int64)
+        records = len(state.arena.start)
+        way = usual_way(self.compiled, state.counts, records, pressure.stay, sum(self.sizes(state.counts, state.arena)))
+
+        def part(block: int) -> tuple[Counts, int]:
+            world, spaces = self.world(block)
+            write_ledger(world, make_ledger(self.sums, self.bad, -missing, pressure, sums, blocks))
+            partners = np.flatnonzero(free[ends[block] : ends[block + 1]]) + ends[block]
+            made = kernels_visits.visit_all(
+                world,
+                state.arena,
+                spaces,
+                order[block],
+                partners,
+                block,
+                way,
+                (self.seed, number),
+            )
+            return np.rint(errors_of(world, len(missing)) + missing).astype(np.int64), made
+
+        for counts, made in in_parallel(part, range(blocks), self.workers):
+            state.counts = state.counts + counts
+            state.moved += made
+
+
+def usual_way(compiled: Compiled, counts: Counts, records: int, stay: float, rows: float) -> Way:
+    """The mixture of moves that crosses walls."""
+    return Way(
+        moves=MOVES / 2 / max(rows / max(records, 1), 1.0),
+        single=0.70,
+        renew=0.07,
+        swap=0.67,
+        walk=(0.6, 0.8, 0.95),
+        anew=(0.3, 0.9, 0.9),
+        lowest=0,
+        stay=stay,
+    )
+
+
+def in_blocks(chosen: NDArray[np.int64], records: int, blocks: int) -> list[NDArray[np.int64]]:
+    """Share out records, in their order, to the blocks that they stand in."""
+    ends = np.linspace(0, records, blocks + 1).astype(np.int64)
+    of = partial(np.searchsorted, ends, side="right")
+    number = of(chosen) - 1
+    return [chosen[number == block] for block in range(blocks)]

@@ -1,0 +1,118 @@
+"""Sums that records must add up to: means and totals of numbers, and how many records each unit has."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from llmsynthor.aims.aims import Aims
+from llmsynthor.aims.moments import Moment
+from llmsynthor.alignment.trees.flat import Counts, Floats
+from llmsynthor.alignment.trees.program import Compiled
+
+
+class Current(NamedTuple):
+    """The least and the largest that each sum can be with the records there are, less what is wanted, shape (groups,)."""
+
+    lowest: Floats
+    highest: Floats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sums:
+    """Which sum each cell adds to, and what, shape (cells,); group 0 is no group.
+
+    `scale` (groups,) turns a sum's error into cells, `slack` (groups,) is what may be missing. `totals` are what the sums of
+    totals must be, of `of_unit` records. `first_cells` has for every unit a table without universe: its count is the unit's.
+    `fixed_sizes` has for each unit how many records it is to have for each top record, 0 where its parents say that.
+    """
+
+    group: Counts
+    low: Floats
+    high: Floats
+    scale: Floats
+    slack: Floats
+    totals: Floats
+    of_unit: Counts
+    per_top: tuple[float, ...]
+    every: tuple[Floats, ...]
+
+    def sizes(self, counts: Counts, records: int) -> tuple[float, ...]:
+        """Records of every unit, from the cells of the variable that counts them."""
+        found = [float(records)]
+        for values in self.every[1:]:
+            found.append(float(values @ counts))
+        return tuple(found)
+
+    def wanted_sizes(self, counts: Counts, records: int) -> tuple[float, ...]:
+        """Records that every unit is to have: those that are told, otherwise those there are."""
+        return tuple(
+            per * records if per else size for per, size in zip(self.per_top, self.sizes(counts, records), strict=True)
+        )
+
+    def current(self, counts: Counts, records: int) -> Current:
+        """The sums as they are."""
+        sizes = np.array(self.wanted_sizes(counts, records))
+        start = -self.totals * sizes[self.of_unit]
+        n = len(self.scale)
+        lowest, highest = (np.bincount(self.group, ends * counts, n) + start for ends in (self.low, self.high))
+        lowest[0] = highest[0] = 0.0
+        return Current(lowest=lowest, highest=highest)
+
+    def missing(self, counts: Counts, records: int) -> Floats:
+        """How far each sum is out of reach, in widths of a cell, shape (groups,)."""
+        now = self.current(counts, records)
+        out = np.maximum(now.lowest, 0.0) - np.minimum(now.highest, 0.0)
+        return np.asarray(np.maximum(out - self.slack, 0.0) * self.scale)
+
+    def direction(self, counts: Counts, records: int) -> Floats:
+        """1 where a sum is too large, -1 where it is too small, 0 where it is within reach."""
+        now = self.current(counts, records)
+        return np.where(now.lowest > self.slack, 1.0, np.where(now.highest < -self.slack, -1.0, 0.0))
+
+
+def lay_out_sums(aims: Aims, compiled: Compiled, moments: Sequence[tuple[int, int, Moment]], records: int) -> Sums:
+    """Lay out the means and totals, group by group, and the counts of records."""
+    n_cells = len(compiled.fixed)
+    group, low, high = np.zeros(n_cells, dtype=np.int64), np.zeros(n_cells), np.zeros(n_cells)
+    scale, slack, totals, of_unit = [0.0], [0.0], [0.0], [0]
+    for unit, first, moment in moments:
+        size, (lows, highs), room, widths = len(moment.lows), moment.ends, moment.room, moment.widths
+        for number, value in enumerate(moment.values):
+            if not np.isfinite(value):
+                continue
+            here = slice(first + number * size, first + (number + 1) * size)
+            group[here] = len(scale)
+            mean = 0.0 if moment.is_total else value
+            low[here], high[here] = lows - mean, highs - mean
+            scale.append(1.0 / max(float(widths[number]), 1e-12))
+            slack.append(float(room[number]))
+            share = 1.0 / moment.population if moment.population else 1.0 / max(records, 1)
+            totals.append(value * share if moment.is_total else 0.0)
+            of_unit.append(unit)
+    return Sums(
+        group=group,
+        low=low,
+        high=high,
+        scale=np.array(scale),
+        slack=np.array(slack),
+        totals=np.array(totals),
+        of_unit=np.array(of_unit, dtype=np.int64),
+        per_top=tuple(0.0 for _ in aims.layout.units),
+        every=_counted(aims, compiled),
+    )
+
+
+def _counted(aims: Aims, compiled: Compiled) -> tuple[Floats, ...]:
+    """For every unit but the first, how many of its records a record in each cell of its counting piece stands for."""
+    found = [np.zeros(0)]
+    for unit in range(1, len(aims.layout.units)):
+        place = aims.layout.count_column(unit)
+        values = np.zeros(len(compiled.fixed))
+        for piece, start in zip(compiled.pieces, compiled.starts, strict=False):
+            if piece.is_count and piece.places == (place,):
+                values[start : start + piece.projection.size] = aims.layout.values[place]
+                break
+        found.append(values)
+    return tuple(found)
