@@ -7,23 +7,16 @@ where it costs no table anything.
 
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from llmsynthor.aims.grid import Axis, Grid
-from llmsynthor.aims.laws import (
-    base_density,
-    expected_laws,
-    fixed_shares,
-    law_with_mean,
-    stated_population,
-    table_shares,
-)
+from llmsynthor.aims.grid import Grid
+from llmsynthor.aims.laws import stated_population
 from llmsynthor.aims.projection import Projection, project_columns
+from llmsynthor.aims.tilted import SMALLEST, is_tabled, law_of, unknown_law
 from llmsynthor.spec.levels import Level
-from llmsynthor.spec.schema import Numeric, Unit
+from llmsynthor.spec.schema import Numeric
 from llmsynthor.spec.specification import Spec
 from llmsynthor.spec.targets import Statistic
 
@@ -44,8 +37,8 @@ PRIOR_COUNT = 1.0
 """Records that each group has besides its own when its mean is looked at: one of few moves little."""
 
 NEWTON_STEPS = 8
-SMALLEST, LARGEST = -600.0, 50.0
-"""Ends of a log-weight: exp of it is a number."""
+LARGEST = 50.0
+"""Largest log-weight of a total's tilt: exp of it is a number."""
 
 Floats = NDArray[np.float64]
 
@@ -163,9 +156,9 @@ def _moment(target: Statistic, grid: Grid, spec: Spec, population: float | None)
     total = target.statistic == "total"
     projection = project_columns(grid, [*target.by, own.name], [*levels, own.levels], target.universe)
     if entry is None:
-        law = _law_of(own, spec, grid.unit, target, values.ravel() / (population or np.nan if total else 1.0))
+        law = law_of(own, spec, grid.unit, target, values.ravel() / (population or np.nan if total else 1.0))
     else:
-        law = _unknown_law(lows, values.size)
+        law = unknown_law(lows, values.size)
     return Moment(
         target=target,
         axis=grid.position(target.variable) if entry is None else -1,
@@ -176,7 +169,7 @@ def _moment(target: Statistic, grid: Grid, spec: Spec, population: float | None)
         highs=highs,
         errors=errors.ravel(),
         whole=own.variable.integer,
-        near=1.0 if entry is not None or _is_tabled(own, spec, grid.unit) else NEAR,
+        near=1.0 if entry is not None or is_tabled(own, spec, grid.unit) else NEAR,
         population=population,
         unit=0.0
         if entry is None or len(lows) < 2
@@ -200,61 +193,8 @@ def moment_of_points(
         errors=np.zeros(1),
         whole=False,
         unit=1.0,
-        **_unknown_law(points, 1),
+        **unknown_law(points, 1),
     )
-
-
-def _is_tabled(axis: Axis, spec: Spec, unit: Unit) -> bool:
-    assert isinstance(axis.variable, Numeric)
-    return table_shares(axis.variable, spec, unit) is not None
-
-
-def _centres(axis: Axis, spec: Spec, unit: Unit) -> Floats:
-    """Mean of the values expected in each cell, over all that means say of the variable."""
-    assert isinstance(axis.variable, Numeric)
-    laws = expected_laws(axis.variable, spec, unit)
-    held = np.stack([np.maximum(law.held(axis.breaks), 1e-12) for law in laws])
-    centres = np.stack([law.centres(axis.breaks, whole=axis.variable.integer) for law in laws])
-    return np.asarray((held * centres).sum(axis=0) / held.sum(axis=0))
-
-
-def _law_of(axis: Axis, spec: Spec, unit: Unit, target: Statistic, means: Floats) -> dict[str, Any]:
-    """Base, segments and first log-weights of a moment; zero where a table says how the groups' records lie.
-
-    Where tables or quantiles fix what cells of all records hold, a mean of all records moves them inside those alone.
-    """
-    variable = axis.variable
-    assert isinstance(variable, Numeric)
-    base, fixed = base_density(variable, spec, unit), None
-    if not target.by and target.universe is None:
-        base, fixed = fixed_shares(variable, spec, unit)
-    held = np.maximum(base.held(axis.breaks), 1e-300)
-    logs = np.zeros((len(means), axis.size))
-    if not _is_tabled(axis, spec, unit) and (target.statistic == "mean" or not target.by):
-        for group, mean in enumerate(means):
-            if variable.range.low < mean < variable.range.high:
-                law = law_with_mean(variable, base, float(mean), fixed)
-                logs[group] = np.log(np.maximum(law.held(axis.breaks), 1e-300) / held)
-    segment = np.zeros(axis.size, dtype=np.int64)
-    if fixed is not None:
-        segment = np.clip(np.searchsorted(fixed.breaks, axis.breaks[:-1], side="right") - 1, 0, len(fixed.shares) - 1)
-    return {
-        "centres": _centres(axis, spec, unit),
-        "base": held,
-        "segment": segment,
-        "start": np.maximum(logs, SMALLEST).ravel(),
-    }
-
-
-def _unknown_law(points: Floats, groups: int) -> dict[str, Any]:
-    """The same of a derived number: how many records have each of its values follows from others."""
-    size = len(points)
-    return {
-        "centres": points,
-        "base": np.full(size, 1.0 / size),
-        "segment": np.zeros(size, dtype=np.int64),
-        "start": np.zeros(groups * size),
-    }
 
 
 def tilt(moment: Moment, theta: Floats, counts: Floats, step: float, records: float) -> Floats:
