@@ -12,7 +12,7 @@ from llmsynthor.aims.layout import Layout, Place
 from llmsynthor.aims.moments import Moment
 from llmsynthor.aims.projection import Projection
 from llmsynthor.aims.quantiles import QuantileGoal
-from llmsynthor.alignment.deal import count_shares
+from llmsynthor.alignment.trees.deal import count_shares
 from llmsynthor.alignment.trees.reach import changed_columns, touched_tables
 from llmsynthor.spec.expressions import Aggregate, Operation, Reference, nodes
 

@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from llmsynthor.aims.aims import Aims
-from llmsynthor.aims.moments import Moment, stated_population
+from llmsynthor.aims.laws import stated_population
+from llmsynthor.aims.moments import Moment
 from llmsynthor.alignment.trees.flat import Counts, Floats
 from llmsynthor.alignment.trees.program import Compiled
 
