@@ -11,9 +11,9 @@ demo: $(VENV)/installed ## the e-commerce example with the embedded default mode
 	$(BIN)/llmsynthor synthesize examples/ecommerce/spec.yaml --records $(RECORDS) --llm local --max-calls 60 --seed 7 --out demo
 	@echo "Open demo/report.html in a browser."
 
-test: $(VENV)/developer ## every test, with the small embedded model
+test: $(VENV)/developer ## every test, those marked slow too, with the small embedded model
 	$(BIN)/llmsynthor models fetch smollm2-135m
-	$(BIN)/pytest
+	$(BIN)/pytest -m ""
 
 lint: $(VENV)/developer ## style and types
 	$(BIN)/ruff check

@@ -233,7 +233,7 @@ def main() -> None:
 
 def read_task(arguments: argparse.Namespace) -> tuple[dict[str, Any], pl.DataFrame]:
     if arguments.task == "acs":
-        import yaml  # noqa: PLC0415
+        import yaml  # noqa: PLC0415  (only where used)
 
         spec = yaml.safe_load(arguments.spec.read_text())
         for target in spec["targets"]:

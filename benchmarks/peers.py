@@ -17,9 +17,9 @@ import jax
 jax.config.update("jax_enable_x64", True)  # noqa: FBT003  (how jax is told)
 
 import mbi  # noqa: E402  (after the precision is set)
-import numpy as np  # noqa: E402
-import optax  # noqa: E402
-from mbi.extensions.mixture_of_products import MixtureOfProductsEstimator  # noqa: E402
+import numpy as np  # noqa: E402  (after the flags it reads)
+import optax  # noqa: E402  (after the flags it reads)
+from mbi.extensions.mixture_of_products import MixtureOfProductsEstimator  # noqa: E402  (after the flags it reads)
 
 ESTIMATORS = {
     "mirror": mbi.estimation.MirrorDescent,

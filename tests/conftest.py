@@ -1,7 +1,9 @@
 """Fixtures that several rooms share."""
 
 import os
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Iterator
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,31 @@ import pytest
 from llmsynthor.spec.specification import Spec
 
 os.environ.setdefault("LLMSYNTHOR_THREADS", "1")  # threads that spin beside other work make the model ten times slower
+
+collect_ignore = ["typing"]
+"""Read by mypy, not run."""
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost", "")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_network() -> Iterator[None]:
+    """Refuse every connection beyond this machine, so that no test can lean on one."""
+    connect, connect_ex = socket.socket.connect, socket.socket.connect_ex
+
+    def guarded(real: Callable[[socket.socket, Any], Any]) -> Callable[[socket.socket, Any], Any]:
+        def checked(self: socket.socket, address: Any) -> Any:
+            if isinstance(address, tuple) and address[0] not in LOOPBACK:
+                raise AssertionError(f"a test reaches for {address[0]}: only loopback is allowed")
+            return real(self, address)
+
+        return checked
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", guarded(connect))
+        patch.setattr(socket.socket, "connect_ex", guarded(connect_ex))
+        yield
+
 
 PERSON: dict[str, Any] = {
     "age": {"kind": "integer", "range": [0, 100], "unit": "years", "label": "Age"},
@@ -31,7 +58,7 @@ def document() -> dict[str, Any]:
         "llmsynthor": 1,
         "name": "persons",
         "context": "Residents of a small town.",
-        "units": {"person": {"variables": {name: dict(part) for name, part in PERSON.items()}}},
+        "units": {"person": {"variables": deepcopy(PERSON)}},
         "targets": [
             {"name": "age", "unit": "person", "cells": age_rows(200, 600, 200)},
             {

@@ -6,12 +6,20 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
+import llmsynthor
+
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "examples").glob("*/README.md"))]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "examples").glob("*/README.md")),
+]
 
 
 def name_of(page: Path) -> str:
@@ -29,7 +37,16 @@ def clone(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("page", [p for p in PAGES if blocks(p, "console")], ids=name_of)
+def some(language: str, quick: str = "") -> list[Any]:
+    """Pages with blocks of a language; but for one, where it is named, they are slow."""
+    pages = [page for page in PAGES if blocks(page, language)]
+    return [page if name_of(page) == quick else pytest.param(page, marks=pytest.mark.slow) for page in pages]
+
+
+COMMANDS, PROGRAMS = some("console"), some("python", "docs/python.md")
+
+
+@pytest.mark.parametrize("page", COMMANDS, ids=name_of)
 def test_commands_run(page: Path, clone: Path) -> None:
     """Every command behind a dollar sign runs and answers 0."""
     for line in "".join(blocks(page, "console")).splitlines():
@@ -39,12 +56,12 @@ def test_commands_run(page: Path, clone: Path) -> None:
             assert result.returncode == 0, f"{line}\n{result.stderr}"
 
 
-@pytest.mark.parametrize("page", [p for p in PAGES if blocks(p, "python")], ids=name_of)
+@pytest.mark.parametrize("page", PROGRAMS, ids=name_of)
 def test_python_runs(page: Path, clone: Path) -> None:
-    """Every block of Python runs."""
-    for block in blocks(page, "python"):
-        result = subprocess.run([sys.executable, "-c", block], cwd=clone, capture_output=True, text=True, check=False)
-        assert result.returncode == 0, result.stderr
+    """The blocks of Python of a page are one program, and it runs."""
+    program = "\n".join(blocks(page, "python"))
+    result = subprocess.run([sys.executable, "-c", program], cwd=clone, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
 
 
 @pytest.mark.parametrize("page", [*PAGES, ROOT / "CORRECTNESS.md"], ids=name_of)
@@ -57,7 +74,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 def test_spec_page_shows_a_valid_spec(tmp_path: Path) -> None:
     """The spec that docs/spec.md shows can be read."""
-    from llmsynthor.spec.specification import Spec  # noqa: PLC0415
+    from llmsynthor.spec.specification import Spec  # noqa: PLC0415  (only where used)
 
     text = blocks(ROOT / "docs" / "spec.md", "yaml")[0]
     (tmp_path / "tables").mkdir()
@@ -66,10 +83,17 @@ def test_spec_page_shows_a_valid_spec(tmp_path: Path) -> None:
     assert len(Spec.load(tmp_path).targets) == 3
 
 
+def test_spec_page_shows_lookups() -> None:
+    """The spec with lookups that docs/spec.md shows can be read, and its records meet every target."""
+    document = yaml.safe_load(blocks(ROOT / "docs" / "spec.md", "yaml lookup")[0])
+    solution = llmsynthor.synthesize(document, records=1_000, llm="none", seed=1)
+    assert solution.exit_code == 0
+
+
 def test_spec_page_shows_nested_units() -> None:
     """The nested spec that docs/spec.md shows can be read, and nothing in it contradicts itself."""
-    from llmsynthor.spec.checks.checks import forbidden_targets  # noqa: PLC0415
-    from llmsynthor.spec.specification import Spec  # noqa: PLC0415
+    from llmsynthor.spec.checks.checks import forbidden_targets  # noqa: PLC0415  (only where used)
+    from llmsynthor.spec.specification import Spec  # noqa: PLC0415  (only where used)
 
     spec = Spec.load(yaml.safe_load(blocks(ROOT / "docs" / "spec.md", "yaml nested")[0]))
     assert [unit.name for unit in spec.schema.units] == ["household", "person", "trip"]

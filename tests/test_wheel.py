@@ -27,14 +27,15 @@ def test_wheel_holds_data_and_no_tests(wheel: Path) -> None:
         "prompts/system.md",
         "report/templates/report.html.j2",
         "report/templates/style.css",
-        "spec/library/households.yaml",
-        "spec/library/diaries.yaml",
+        "spec/reading/library/households.yaml",
+        "spec/reading/library/diaries.yaml",
         "py.typed",
     ):
         assert f"llmsynthor/{name}" in names
     assert not [name for name in names if name.startswith(("tests", "examples", "benchmarks"))]
 
 
+@pytest.mark.slow
 def test_wheel_runs(wheel: Path, tmp_path: Path) -> None:
     """Installed from the wheel, away from the sources, the command line makes records and a report."""
     target = tmp_path / "site"

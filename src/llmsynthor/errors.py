@@ -25,7 +25,7 @@ class Problem:
     def __str__(self) -> str:
         found = f" (found: {self.found})" if self.found is not None else ""
         advice = self.advice[:1].upper() + self.advice[1:].rstrip(".")
-        return f"{self.where}: {self.what}{found}. {advice}."
+        return f"{self.where}: {self.what}{found}. {advice}{'' if advice.endswith('?') else '.'}"
 
 
 class LLMSynthorError(Exception):

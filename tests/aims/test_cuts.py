@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from llmsynthor.aims.cuts import cut_variable
 from llmsynthor.aims.density import smooth_density
-from llmsynthor.alignment.deal import largest_remainders
+from llmsynthor.alignment.trees.deal import largest_remainders
 from llmsynthor.spec.specification import Spec
 
 

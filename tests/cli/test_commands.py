@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -14,11 +16,10 @@ from typing import Any
 import polars as pl
 import pytest
 
-from llmsynthor.cli.progress import describe
+from llmsynthor.cli.commands import main
 from llmsynthor.llm import models
 from llmsynthor.spec.reading.files import save
 from llmsynthor.spec.specification import Spec
-from llmsynthor.synthesis.outcome import Progress
 
 COMMAND = [sys.executable, "-m", "llmsynthor"]
 
@@ -26,6 +27,17 @@ COMMAND = [sys.executable, "-m", "llmsynthor"]
 def call(*words: Any, **environment: str) -> subprocess.CompletedProcess[str]:
     given = {**os.environ, "COLUMNS": "200", **environment}
     return subprocess.run([*COMMAND, *map(str, words)], capture_output=True, text=True, check=False, env=given)
+
+
+def answer(*words: Any) -> subprocess.CompletedProcess[str]:
+    """What the command line answers, asked in this process: for what needs no start of its own."""
+    out, err = StringIO(), StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.setattr(sys, "argv", ["llmsynthor", *map(str, words)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+    code = ended.value.code
+    return subprocess.CompletedProcess(words, code if isinstance(code, int) else 0, out.getvalue(), err.getvalue())
 
 
 @pytest.fixture
@@ -53,13 +65,16 @@ def test_import_is_light() -> None:
 
 
 def test_whole_tour(spec_file: Path, tmp_path: Path) -> None:
-    """check, synthesize, evaluate, measure and report work one after another, quietly where nobody watches."""
+    """check, synthesize, evaluate, measure and report work one after another, a line a stage where nobody watches."""
     out = tmp_path / "out"
     checked = call("check", spec_file)
     assert checked.returncode == 0
     assert "Expected LLM calls: at most" in checked.stdout
     made = call("synthesize", spec_file, "--records", 300, "--out", out, "--llm", "none")
-    assert (made.returncode, made.stderr) == (0, "")
+    assert made.returncode == 0
+    stages = ["fitting to the tables", "correcting to whole records", "drawing values"]
+    assert [line for line in made.stderr.splitlines() if line in stages] == stages
+    assert "error" not in made.stderr
     assert "3 targets" in made.stdout
     evaluated = call("evaluate", out, "--reference", out)
     figures = json.loads(evaluated.stdout)
@@ -78,7 +93,7 @@ def test_all_problems_and_exit_code_two(tmp_path: Path) -> None:
     path = tmp_path / "spec.yaml"
     path.write_text("llmsynthor: 1\nunits: {a: {variables: {x: {kind: colour}}}}\ntargets: [{unit: a}]\n")
     for words in (("check", path), ("synthesize", path, "--records", 5, "--out", tmp_path / "out")):
-        result = call(*words)
+        result = answer(*words)
         assert result.returncode == 2
         assert "Traceback" not in result.stderr
         assert result.stderr.count("error: ") == 2
@@ -87,16 +102,15 @@ def test_all_problems_and_exit_code_two(tmp_path: Path) -> None:
 def test_contradiction_is_found_by_check(document: Any, tmp_path: Path) -> None:
     """check names a rule that forbids a cell with a positive target, and answers 2."""
     document["rules"].append({"name": "nobody works", "unit": "person", "forbid": "employment == 'Employed'"})
-    result = call("check", save(Spec.load(document), tmp_path))
+    result = answer("check", save(Spec.load(document), tmp_path))
     assert result.returncode == 2
     assert "nobody works" in result.stderr
 
 
-def test_missing_weights_are_exit_code_three(spec_file: Path, tmp_path: Path) -> None:
+def test_missing_weights_are_exit_code_three(spec_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without weights the run ends with 3 and says which command fetches them; the folder says so too."""
-    result = call(
-        "synthesize", spec_file, "--records", 9, "--out", tmp_path / "out", LLMSYNTHOR_CACHE=str(tmp_path / "none")
-    )
+    monkeypatch.setenv("LLMSYNTHOR_CACHE", str(tmp_path / "none"))
+    result = answer("synthesize", spec_file, "--records", 9, "--out", tmp_path / "out")
     assert result.returncode == 3
     assert "llmsynthor models fetch qwen2.5-coder-1.5b" in result.stderr
     assert json.loads((tmp_path / "out" / "run.json").read_text())["status"] == "failed"
@@ -104,16 +118,16 @@ def test_missing_weights_are_exit_code_three(spec_file: Path, tmp_path: Path) ->
 
 def test_models_are_listed() -> None:
     """models list names the pinned models; an unknown name is wrong input."""
-    listed = call("models", "list")
+    listed = answer("models", "list")
     assert all(model.name in listed.stdout for model in models.MODELS)
-    assert call("models", "fetch", "gpt").returncode == 2
+    assert answer("models", "fetch", "gpt").returncode == 2
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_unwritable_folder_is_said(spec_file: Path, tmp_path: Path) -> None:
     """A folder that cannot be written is exit code 2 with what to do."""
     tmp_path.chmod(0o500)
-    result = call("synthesize", spec_file, "--records", 9, "--out", tmp_path / "out", "--llm", "none")
+    result = answer("synthesize", spec_file, "--records", 9, "--out", tmp_path / "out", "--llm", "none")
     tmp_path.chmod(0o700)
     assert result.returncode == 2
     assert "cannot be written" in result.stderr
@@ -123,7 +137,7 @@ def test_file_in_place_of_a_folder_is_said(spec_file: Path, tmp_path: Path) -> N
     """A file where the folder should be is exit code 2."""
     (tmp_path / "out").write_text("x")
     for out in (tmp_path / "out", tmp_path / "out" / "below"):
-        result = call("synthesize", spec_file, "--records", 9, "--out", out, "--llm", "none")
+        result = answer("synthesize", spec_file, "--records", 9, "--out", out, "--llm", "none")
         assert result.returncode == 2
         assert "Traceback" not in result.stderr
 
@@ -133,6 +147,7 @@ def listen_to_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
+@pytest.mark.slow
 @pytest.mark.model
 def test_interrupt_is_answered_while_the_model_writes(spec_file: Path, tmp_path: Path) -> None:
     """Ctrl-C while a real model writes ends the run within seconds with 130, and run.json says where."""
@@ -151,7 +166,7 @@ def test_interrupt_is_answered_while_the_model_writes(spec_file: Path, tmp_path:
         "50",
     ]
     command = [*COMMAND, *map(str, words)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=listen_to_interrupts) as process:  # noqa: PLW1509
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=listen_to_interrupts) as process:  # noqa: PLW1509  (nothing runs beside it yet)
         deadline = time.monotonic() + 200
         while time.monotonic() < deadline:
             text = (out / "run.json").read_text() if (out / "run.json").exists() else "{}"
@@ -169,11 +184,3 @@ def test_interrupt_is_answered_while_the_model_writes(spec_file: Path, tmp_path:
     assert "--resume" in said
     manifest = json.loads((out / "run.json").read_text())
     assert (manifest["status"], manifest["stage"]) == ("interrupted", "proposals")
-
-
-def test_progress_says_what_a_person_wants() -> None:
-    """One line holds stage, iteration, discrepancy, calls and the time that is left."""
-    event = Progress(stage="proposals", iteration=2, iterations=4, discrepancy=0.5, calls=2, expected_calls=5)
-    line = describe(event, elapsed=20.0)
-    for piece in ("proposals", "iteration 2 of 4", "0.5000", "calls 2 of 5", "about 30 s left"):
-        assert piece in line

@@ -10,12 +10,14 @@ import pytest
 
 from llmsynthor.aims.goals import Goals, bring_to_grid
 from llmsynthor.aims.grid import build_grid
-from llmsynthor.dependence.coarse import coarsen, fit_margins, interaction, mutual_information
+from llmsynthor.dependence.coarse import coarsen
 from llmsynthor.dependence.copula import Trust
 from llmsynthor.dependence.elicit import Asking
 from llmsynthor.dependence.estimation import Estimation, choose_pairs, estimate, planned_questions
+from llmsynthor.dependence.pair_tables import fit_margins, interaction, mutual_information
 from llmsynthor.llm.backend import Identity, Scored, ScoreRequest, Usage, WriteRequest, Written
-from llmsynthor.llm.ledger import Budget, Ledger, Recorded
+from llmsynthor.llm.ledger import Ledger, Recorded
+from llmsynthor.options import Budget
 from llmsynthor.spec.reading.files import load
 from llmsynthor.spec.specification import Spec
 

@@ -2,14 +2,15 @@
 
 import copy
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from llmsynthor import Spec
 from llmsynthor.aims.aims import Aims, set_aims
-from llmsynthor.aims.layout import Roster
-from llmsynthor.alignment.trees.align import align_nested
+from llmsynthor.alignment.trees.align import align_trees
+from llmsynthor.alignment.trees.flat import computed_codes
 from llmsynthor.dependence.estimation import choose_pairs
 from llmsynthor.dependence.related import (
     TURNS,
@@ -20,7 +21,12 @@ from llmsynthor.dependence.related import (
     questions_of_each,
     relate,
 )
+from llmsynthor.population.roster import Roster
 from tests.days import day_document, simulate
+
+
+def with_computed(aims: Aims, roster: Roster) -> tuple[Roster, dict[Any, Any]]:
+    return roster, computed_codes(aims, roster)
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +36,7 @@ def aims() -> Aims:
 
 @pytest.fixture(scope="module")
 def roster(aims: Aims) -> Roster:
-    return align_nested(aims, records=200, seed=1).roster
+    return align_trees(aims, records=200, seed=1).roster
 
 
 def test_only_units_with_an_order_have_turns(aims: Aims) -> None:
@@ -56,7 +62,7 @@ def test_variables_that_happen_to_have_such_names_are_asked_about_as_any_other()
         cells = [{name: level, "share": 0.5} for level in levels]
         document["targets"].append({"name": name, "unit": "trip", "cells": cells, "value": "share"})
     own = set_aims(Spec.load(document))
-    related, _ = counted(relate(own)[2], own, align_nested(own, records=50, seed=1).roster)
+    related, _ = counted(relate(own)[2], own, *with_computed(own, align_trees(own, records=50, seed=1).roster))
     assert related.turn is None
     assert {("goal", "turn"), ("goal", "previous_goal"), ("turn", "previous_goal")} <= set(related.pairs)
     assert {v.words for v in related.variables if v.name == "turn"} == {("left", "right")}
@@ -96,7 +102,7 @@ def test_pairs_join_units_but_not_what_is_computed_from_each_other(aims: Aims) -
 
 def test_margins_that_no_table_gives_are_counted(aims: Aims, roster: Roster) -> None:
     """Shares of turns are those of the records, and implied tables have the margins of their variables."""
-    trip, implied = counted(relate(aims)[2], aims, roster)
+    trip, implied = counted(relate(aims)[2], aims, *with_computed(aims, roster))
     by_name = {variable.name: variable for variable in trip.variables}
     length = roster.length[2]
     wanted = np.array([(length == 1).sum(), (length > 1).sum(), (length > 1).sum(), np.maximum(length - 2, 0).sum()])

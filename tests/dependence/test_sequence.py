@@ -3,6 +3,7 @@
 from typing import Any
 
 import polars as pl
+import pytest
 
 import llmsynthor
 from llmsynthor import Solution
@@ -39,6 +40,7 @@ def ends_at_home(solution: Solution) -> float:
     return share
 
 
+@pytest.mark.slow
 def test_days_end_where_the_model_says() -> None:
     """No table says where a day ends; all that tables and rules do say still holds."""
     model = Homeward()
@@ -52,6 +54,7 @@ def test_days_end_where_the_model_says() -> None:
     assert "turn" not in told.records["trip"].columns
 
 
+@pytest.mark.slow
 def test_histories_that_contradict_each_other_are_not_believed() -> None:
     """After a short beginning the last trip leads home, after a longer one anywhere else: nothing is assumed."""
 
@@ -68,6 +71,7 @@ def test_histories_that_contradict_each_other_are_not_believed() -> None:
     assert row["source"] == "maximum entropy"
 
 
+@pytest.mark.slow
 def test_what_cannot_be_yields_to_tables_and_rules() -> None:
     """The tables of origins and goals fix how many days end at home: there an estimate says what cannot be, and gives way."""
     model = Homeward()

@@ -62,7 +62,7 @@ class Census:
         likely = TRUTH[age][job]
         if choice in ("Yes", "No"):
             return (0.0 if likely > 0.05 else -4.0) if choice == "Yes" else -1.0
-        import math  # noqa: PLC0415
+        import math  # noqa: PLC0415  (only where used)
 
         return math.log(likely)
 

@@ -36,8 +36,8 @@ def test_targets_of_every_unit_are_compared(tmp_path: Path) -> None:
         value = "mean" if "mean" in target else "count"
         target["cells"] = [{**cell, value: float(v)} for cell, v in zip(target["cells"], entry.values, strict=True)]
     spec = Spec.load(document)
-    assert {c.target.name: c.status for c in compare(spec, frames)} == {t.name: "met" for t in spec.targets}
-    assert "unmet" in {c.status for c in compare(spec, homes(1, 1_500))}
+    assert {c.target.name: c.status for c in compare(spec, frames)} == {t.name: "exact" for t in spec.targets}
+    assert "missed" in {c.status for c in compare(spec, homes(1, 1_500))}
     shuffled = {**frames, "household": frames["household"].with_columns(pl.col("household_id").reverse())}
     assert compare(spec, shuffled)[0].tvd > 0.01
 

@@ -130,6 +130,7 @@ def test_missing_key_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
         open_remote("m", None)
 
 
+@pytest.mark.slow
 @pytest.mark.model
 def test_real_server_writes_and_scores(server: str, small: Local, monkeypatch: pytest.MonkeyPatch) -> None:
     """A real llama.cpp server writes JSON that fits the schema, and scores as the embedded model does."""

@@ -4,14 +4,14 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llmsynthor.aims.words import say_missing
 from llmsynthor.population.aggregate import aggregate
-from llmsynthor.population.discrepancy import discrepancies, say_missing, total_variation
+from llmsynthor.population.discrepancy import discrepancies, total_variation
 from llmsynthor.realization.values import realize
 from llmsynthor.records.measure import tabulate
 from llmsynthor.spec.levels import Interval
 from llmsynthor.spec.specification import Spec
-
-from .test_align import goals_of
+from tests.alignment.test_align import goals_of
 
 
 def _codes(spec: Spec, records: int, seed: int) -> np.ndarray:

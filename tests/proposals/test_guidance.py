@@ -9,8 +9,7 @@ from llmsynthor.population.discrepancy import discrepancies
 from llmsynthor.proposals.guidance import MAIN_BINS, joint_guidance, marginal_guidance, merge_bins
 from llmsynthor.spec.levels import Interval
 from llmsynthor.spec.specification import Spec
-
-from .test_align import goals_of
+from tests.alignment.test_align import goals_of
 
 NOBODY = np.zeros((0, 3), dtype=np.int32)
 

@@ -60,6 +60,7 @@ def solution() -> Solution:
     return made(Writer())
 
 
+@pytest.mark.slow
 def test_proposed_households_are_in_the_records_as_proposed(solution: Solution) -> None:
     used = solution.proposals.filter(pl.col("records") > 0)
     assert len(used)
@@ -73,18 +74,21 @@ def test_proposed_households_are_in_the_records_as_proposed(solution: Solution) 
         assert "person 1 trip 2 goal" in json.loads(row["values"])
 
 
+@pytest.mark.slow
 def test_tables_and_rules_hold_all_the_same(solution: Solution) -> None:
     given = solution.alignment.filter(pl.col("source") == "given")
     assert max(given["max_abs_error"].drop_nulls()) < 1.5
     assert not any(solution.manifest["rules_broken"].values())
 
 
+@pytest.mark.slow
 def test_proposals_are_few(solution: Solution) -> None:
     share = solution.records["household"]["proposal_id"].is_not_null().mean()
     assert isinstance(share, float)
     assert 0 < share <= 0.03
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "answer",
     ["no JSON", "{}", '{"tenure": "own", "persons": "three"}', '{"tenure": "castle", "persons": []}', "[" * 500],
@@ -96,6 +100,7 @@ def test_hostile_answers_cost_nothing(answer: str) -> None:
     assert max(solution.alignment.filter(pl.col("source") == "given")["max_abs_error"].drop_nulls()) < 1.5
 
 
+@pytest.mark.slow
 def test_what_breaks_a_rule_is_left_out() -> None:
     """A trip that starts where the last one did not end is in no record."""
 

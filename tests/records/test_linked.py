@@ -118,6 +118,7 @@ def test_functions_over_children_agree_with_loops(seed: int, households: int) ->
     assert values("mean(person.age)") == pytest.approx([sum(home) / len(home) if home else None for home in ages])
     assert values("min(person.age)") == [min(home, default=None) for home in ages]
     assert values("first(person.age)") == [home[0] if home else None for home in ages]
+    assert values("last(person.age)") == [home[-1] if home else None for home in ages]
     assert values("first(person.age) - max(person.age)") == [home[0] - max(home) if home else None for home in ages]
     assert values("count(person.age > size)") == [
         sum(a > size for a in home) for home, size in zip(ages, sizes, strict=True)

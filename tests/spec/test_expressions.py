@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmsynthor.spec.expressions import ExpressionError, Reference, cut_points, evaluate, parse, references
+from llmsynthor.records.evaluate import evaluate
+from llmsynthor.spec.expressions import ExpressionError, Reference, cut_points, parse, references
 from llmsynthor.spec.possibility import Levels, Span, possible
 
 HOSTILE = [

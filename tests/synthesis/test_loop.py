@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from llmsynthor.llm.ledger import Budget, Ledger, Recorded
+from llmsynthor.llm.ledger import Ledger, Recorded
 from llmsynthor.llm.scripted import Scripted
+from llmsynthor.options import Budget
 from llmsynthor.spec.specification import Spec
 from llmsynthor.synthesis.loop import synthesize
 from llmsynthor.synthesis.outcome import Options, Outcome, expected_calls
@@ -62,8 +63,8 @@ def test_papers_loop_only_adds(spec: Spec) -> None:
 def test_proposals_lead_to_records_that_are_kept(spec: Spec) -> None:
     """With alignment the records of proposals stay, the rest is filled up, and exactly n records are made."""
     outcome, _ = run(spec, [GROUPS, *VARIED], iterations=4)
-    kept = np.bincount(outcome.population.proposal[outcome.population.proposal >= 0], minlength=4)
-    assert len(outcome.population) == 1_000
+    kept = np.bincount(outcome.roster.proposal[outcome.roster.proposal >= 0], minlength=4)
+    assert len(outcome.roster) == 1_000
     assert (kept == [p.count for p in outcome.proposals]).all()
     assert 0 < kept.sum() <= 100
     assert outcome.report is not None
@@ -74,7 +75,7 @@ def test_count_is_bounded_by_what_is_missing(spec: Spec) -> None:
     """A count of a thousand million adds no more than the tables still miss."""
     outcome, _ = run(spec, [GROUPS, plan(proposal(count=10**9))], align="none", iterations=1)
     assert outcome.proposals[0].count == 240
-    assert len(outcome.population) <= 240
+    assert len(outcome.roster) <= 240
 
 
 HOSTILE = {
@@ -97,7 +98,7 @@ HOSTILE = {
 def test_hostile_answers_cost_nothing(spec: Spec, kind: str) -> None:
     """A broken answer is asked for again, then dropped and counted; the population is made all the same."""
     outcome, model = run(spec, [GROUPS, HOSTILE[kind]], iterations=1)
-    assert len(outcome.population) == 1_000
+    assert len(outcome.roster) == 1_000
     assert outcome.proposals == ()
     assert model.spent.dropped == 1
     assert model.spent.calls == 1 + 3
@@ -130,7 +131,7 @@ def test_spent_budget_is_a_stop_reason(spec: Spec) -> None:
     outcome, model = run(spec, [GROUPS, *VARIED], iterations=4, budget=Budget(calls=2))
     assert model.spent.calls == 2
     assert "budget of 2 calls" in outcome.stop_reason
-    assert len(outcome.population) == 1_000
+    assert len(outcome.roster) == 1_000
 
 
 def test_groups_come_from_tables_and_model(spec: Spec) -> None:

@@ -7,11 +7,10 @@ import polars as pl
 import pytest
 
 import llmsynthor
-from llmsynthor.alignment.align import Effort
+from llmsynthor.alignment.rows.effort import Effort
 from llmsynthor.evaluation.compare import compare
 from llmsynthor.spec.specification import Spec
-
-from .test_align import frame_of, solve
+from tests.alignment.test_align import frame_of, solve
 
 VARIABLES = {
     "region": {"kind": "category", "levels": ["north", "south"]},
@@ -55,7 +54,7 @@ def test_total_by_groups_is_met_beside_tables() -> None:
     found, frame = statuses(
         spec_with(REGION, INCOME, {"unit": "person", "name": "sum", "total": "income", "cells": cells})
     )
-    assert set(found.values()) == {"met"}
+    assert set(found.values()) == {"exact"}
     sums = dict(frame.group_by("region").agg(pl.col("income").sum()).iter_rows())
     assert sums["north"] == pytest.approx(24_000_000, rel=1e-6)
 
@@ -64,7 +63,7 @@ def test_total_is_scaled_to_the_records_asked_for() -> None:
     """The total of a population of 1,000 is a tenth of it for 100 records."""
     total = {"unit": "person", "name": "sum", "total": "income", "cells": [{"total": 45_000_000}]}
     found, frame = statuses(spec_with(REGION, INCOME, total), records=100)
-    assert found["sum"] == "met"
+    assert found["sum"] == "exact"
     assert frame["income"].sum() == pytest.approx(4_500_000, rel=1e-6)
 
 
@@ -86,7 +85,7 @@ def test_quantiles_of_numbers_are_met_beside_tables() -> None:
             {"unit": "person", "name": "p10", "quantile": "income", "probability": 0.1, "cells": [{"quantile": 5_000}]},
         )
     )
-    assert set(found.values()) == {"met"}
+    assert set(found.values()) == {"exact"}
     assert abs((frame["income"] < 95_000).sum() - 900) <= 1
 
 
@@ -95,7 +94,7 @@ def test_quantile_of_whole_numbers(value: float) -> None:
     """A median that records can take, and one that none can."""
     target = {"unit": "person", "name": "m", "quantile": "age", "probability": 0.5, "cells": [{"quantile": value}]}
     found, frame = statuses(spec_with(AGE, REGION, target))
-    assert set(found.values()) == {"met"}
+    assert set(found.values()) == {"exact"}
     assert (frame["age"] < value).sum() <= 501
     assert (frame["age"] <= value).sum() >= 499
 
@@ -122,7 +121,7 @@ def test_mean_within_a_universe() -> None:
     """A mean over a part of the records leaves the others alone."""
     target = {"unit": "person", "name": "m", "universe": "age >= 65", "mean": "income", "cells": [{"mean": 17_500}]}
     found, frame = statuses(spec_with(AGE, INCOME, target))
-    assert set(found.values()) == {"met"}
+    assert set(found.values()) == {"exact"}
     assert frame.filter(pl.col("age") >= 65)["income"].mean() == pytest.approx(17_500, rel=1e-6)
 
 
@@ -145,7 +144,7 @@ def test_soft_table_pulls_by_its_trust(trust: float, least: float, most: float) 
     goals, aligned = solve(spec, 20_000, effort=Effort(chains=20_000, workers=1))
     frame = frame_of(goals, aligned)
     compared = {c.target.name: c.status for c in compare(spec, {"person": frame})}
-    assert compared["region"] == compared["halves"] == "met"
+    assert compared["region"] == compared["halves"] == "exact"
     together = frame.filter((pl.col("region") == "north") & (pl.col("age") < 50)).height / frame.height
     assert least <= together - 0.36 <= most
 
@@ -161,7 +160,7 @@ def test_different_cuts_of_one_variable() -> None:
         {"age": "65+", "region": "south", "count": 80},
     ]
     found, _ = statuses(spec_with(AGE, {"unit": "person", "name": "other cut", "cells": other}))
-    assert set(found.values()) == {"met"}
+    assert set(found.values()) == {"exact"}
 
 
 def test_statistics_are_measured_as_they_were_asked() -> None:
@@ -175,5 +174,5 @@ def test_total_needs_records_too() -> None:
     """Where no table says how many records a group has, its total brings in as many as it takes."""
     cells = [{"region": "north", "total": 39_000_000}, {"region": "south", "total": 6_000_000}]
     found, frame = statuses(spec_with(INCOME, {"unit": "person", "name": "sum", "total": "income", "cells": cells}))
-    assert set(found.values()) == {"met"}
+    assert set(found.values()) == {"exact"}
     assert frame.filter(pl.col("region") == "north").height > 700

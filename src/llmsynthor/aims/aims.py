@@ -7,12 +7,15 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
+from llmsynthor.aims.counted import with_implied_means
 from llmsynthor.aims.cuts import Cut, cut_derived, cut_variable, named_levels
+from llmsynthor.aims.derived import flat_goals
 from llmsynthor.aims.goals import Goal, Goals, bring_table, bring_to_grid, table_levels
 from llmsynthor.aims.grid import Axis, Grid
 from llmsynthor.aims.layout import Column, Layout, Place, flag_axis
 from llmsynthor.aims.projection import OUTSIDE, Projection, membership, pack, project_columns, project_condition
-from llmsynthor.aims.reconcile import Disagreement, reconcile
+from llmsynthor.aims.reconcile import Disagreement
+from llmsynthor.aims.reconcile_moments import reconcile_sources
 from llmsynthor.spec.expressions import Aggregate, Expression, Node, Operation, Reference, nodes, parse, references
 from llmsynthor.spec.inputs import POSITION, is_position
 from llmsynthor.spec.levels import Interval
@@ -46,6 +49,11 @@ class Aims:
     beliefs: tuple[tuple[int, Projection, Floats], ...] = ()
 
     @property
+    def needs_trees(self) -> bool:
+        """Whether an aim reads more than own columns of its row: then whole top records are aligned."""
+        return len(self.layout.units) > 1 or bool(self.layout.order)
+
+    @property
     def tables(self) -> tuple[tuple[int, Goal], ...]:
         """Every table with the number of its unit, unit by unit."""
         return tuple((unit, goal) for unit, goals in enumerate(self.goals) for goal in goals.tables)
@@ -69,6 +77,21 @@ def with_beliefs(aims: Aims, weights: Mapping[str, Floats]) -> Aims:
 
 def set_aims(spec: Spec) -> Aims:
     """Lay out the units of a spec and bring its targets and rules onto them."""
+    own = flat_goals(spec) if len(spec.schema.units) == 1 else None
+    return _of_trees(spec) if own is None else _of_rows(spec, own)
+
+
+def _of_rows(spec: Spec, own: Goals) -> Aims:
+    """One unit whose aims read nothing but its own variables, or what is a function of their codes."""
+    goals, disagreements = reconcile_sources(own, spec)
+    columns = tuple(Column(axis=axis) for axis in goals.grid.axes)
+    layout = Layout(schema=spec.schema, columns=(columns,), order=(), values={})
+    return Aims(spec=spec, layout=layout, cuts={}, goals=(goals,), own=(goals,), broken=(), disagreements=disagreements)
+
+
+def _of_trees(spec: Spec) -> Aims:
+    """Units whose aims read each other, with the means that their counts imply."""
+    spec = with_implied_means(spec)
     cuts: dict[Place, Cut] = {}
     columns: list[list[Column]] = []
     for number, unit in enumerate(spec.schema.units):
@@ -92,7 +115,7 @@ def set_aims(spec: Spec) -> Aims:
     )
     goals, disagreements = [], list[Disagreement]()
     for number in range(len(spec.schema.units)):
-        reconciled, found = reconcile(_bring(spec, layout, number, flags))
+        reconciled, found = reconcile_sources(_bring(spec, layout, number, flags), spec)
         goals.append(reconciled)
         disagreements += found
     own_goals = tuple(_own_goals(spec, layout, number, goals[number]) for number in range(len(spec.schema.units)))
@@ -260,7 +283,7 @@ def _own_goals(spec: Spec, layout: Layout, number: int, wide: Goals) -> Goals:
     statistics = [
         t
         for t in spec.targets
-        if not isinstance(t, Table) and t.unit == unit.name and t.variable in own and set(t.by) <= own
+        if not isinstance(t, Table) and t.unit == unit.name and {*t.by, *t.variables} <= own
         if t.universe is None or _own_names(unit, t.universe) is not None
     ]
     part = replace(spec, targets=(*tables, *_margins(wide, tables, own), *statistics), rules=tuple(rules))

@@ -1,15 +1,16 @@
 """Where the variables of nested units are cut: by tables of any unit, by rules, universes and derived variables."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from llmsynthor.aims.density import Density, atom_cuts, smooth_density
-from llmsynthor.aims.grid import DEFAULT_CELLS, UNIT_CELLS, Axis, quantile_cuts
-from llmsynthor.spec.expressions import Aggregate, Expression, Node, Operation, Reference, cut_points
+from llmsynthor.aims.density import Density, atom_cuts, mixed
+from llmsynthor.aims.grid import DEFAULT_CELLS, UNIT_CELLS, Axis, even_cuts, has_seconds, quantile_cuts, second_cuts
+from llmsynthor.aims.laws import expected_laws, resolving_cuts
+from llmsynthor.spec.expressions import Aggregate, Expression, Lookup, Node, Operation, Reference, cut_points, nodes
 from llmsynthor.spec.levels import Interval
 from llmsynthor.spec.schema import Category, Coded, Numeric, Unit
 from llmsynthor.spec.specification import Spec
@@ -17,9 +18,7 @@ from llmsynthor.spec.targets import Statistic, Table
 
 Floats = NDArray[np.float64]
 
-UNEVEN = 50.0
-
-COPYING = ("first", "min", "max", "previous")
+COPYING = ("first", "last", "min", "max", "previous")
 """Functions over children that give one of their values: a cut of the result is a cut of the variable."""
 
 THIS, OTHER = Reference(None, "this"), Reference(None, "other")
@@ -27,19 +26,10 @@ THIS, OTHER = Reference(None, "this"), Reference(None, "other")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cut:
-    """An axis; where the variable enters sums, also its density and the number that each cell stands for."""
+    """An axis, and of a number the value that each of its cells stands for where it enters sums."""
 
     axis: Axis
-    density: Density | None = None
     values: Floats | None = None
-
-    @property
-    def uneven(self) -> bool:
-        """Whether the cells are so unequal in width that only the density says how their records are spread."""
-        if self.density is None:
-            return False
-        widths = np.diff(self.axis.breaks)
-        return bool(widths.max() > UNEVEN * widths.min())
 
 
 def expressions_of(spec: Spec) -> Iterator[tuple[Unit, Expression]]:
@@ -63,14 +53,17 @@ def cut_variable(variable: Coded, spec: Spec, unit: Unit) -> Cut:
     counts = any(child.count == variable.name for child in spec.schema.children(unit.name))
     if counts or (computed and whole):
         points |= {float(value) for value in range(int(low), int(np.ceil(high)))}
-    elif not points and not computed:
-        points |= set(_even(variable))
+    elif not computed:
+        points |= set(second_cuts(variable)) if has_seconds(variable.name, spec, unit) else set()
+        inner = [low, *sorted(point for point in points if low < point < high), high]
+        finer = resolving_cuts(variable, spec, unit, inner)
+        points |= finer or (set() if points else set(even_cuts(variable, DEFAULT_CELLS)))
     breaks = [low, *sorted(point for point in points if low < point < high), high]
-    density = table_density(variable, spec, unit)
+    density = mixed(expected_laws(variable, spec, unit))
     if computed and not whole:
         breaks = list(atom_cuts(density, breaks, integer=variable.integer))
     axis = Axis(variable=variable, levels=tuple(Interval(a, b) for a, b in pairwise(breaks)))
-    return Cut(axis=axis, density=density, values=_representatives(axis, density, integer=variable.integer))
+    return Cut(axis=axis, values=_representatives(axis, density, integer=variable.integer))
 
 
 def cut_derived(variable: Coded, spec: Spec, unit: Unit) -> Axis:
@@ -87,11 +80,6 @@ def _representatives(axis: Axis, density: Density, *, integer: bool) -> Floats:
     low, high = axis.breaks[:-1], axis.breaks[1:]
     middle = density.inside(low, high, np.full(axis.size, 0.5))
     return np.asarray(np.clip(np.floor(middle), np.ceil(low), np.ceil(high) - 1)) if integer else middle
-
-
-def _even(variable: Numeric) -> list[float]:
-    edges = np.linspace(variable.range.low, variable.range.high, DEFAULT_CELLS + 1)[1:-1]
-    return [float(edge) for edge in np.unique(np.ceil(edges) if variable.integer else edges)]
 
 
 def named_levels(name: str, spec: Spec, unit: Unit) -> Iterator[Interval]:
@@ -127,7 +115,7 @@ def _expression_points(variable: Coded, spec: Spec, unit: Unit, seen: frozenset[
     points, computed = set[float](), False
     for owner, expression in expressions_of(spec):
         tree = _simplified(expression.tree, owner, variable.name, unit)
-        if not any(node == THIS for node in _below(tree)):
+        if not any(node == THIS for node in nodes(tree)):
             continue
         copies = [derived for derived in owner.derived if derived.expression == expression] if tree == THIS else []
         if copies:
@@ -159,38 +147,6 @@ def _simplified(node: Node, owner: Unit, name: str, unit: Unit) -> Node:
         return THIS if operand == THIS and node.function in COPYING else Aggregate(node.function, operand)
     if isinstance(node, Operation):
         return Operation(node.symbol, tuple(_simplified(operand, owner, name, unit) for operand in node.operands))
+    if isinstance(node, Lookup):
+        return replace(node, keys=tuple(_simplified(key, owner, name, unit) for key in node.keys))
     return node
-
-
-def _below(node: Node) -> Iterator[Node]:
-    yield node
-    parts: Iterable[Node] = (
-        node.operands if isinstance(node, Operation) else (node.operand,) if isinstance(node, Aggregate) else ()
-    )
-    for part in parts:
-        yield from _below(part)
-
-
-def table_density(variable: Numeric, spec: Spec, unit: Unit) -> Density:
-    """The smooth density that the finest table of all records implies; even where there is none."""
-    best: tuple[int, Floats, Floats] | None = None
-    for target in spec.targets:
-        if not isinstance(target, Table) or target.unit != unit.name or target.universe is not None:
-            continue
-        if variable.name not in target.columns:
-            continue
-        position = target.columns.index(variable.name)
-        sums: dict[Interval, float] = {}
-        for cell, value in zip(target.cells, target.values, strict=True):
-            level = cell[position]
-            assert isinstance(level, Interval)
-            sums[level] = sums.get(level, 0.0) + max(value, 0.0)
-        levels = sorted(sums)
-        contiguous = all(a.high == b.low for a, b in pairwise(levels))
-        if contiguous and sum(sums.values()) > 0 and (best is None or len(levels) > best[0]):
-            breaks = np.array([levels[0].low, *(level.high for level in levels)])
-            best = len(levels), breaks, np.array([sums[level] for level in levels])
-    if best is None:
-        ends = np.array([variable.range.low, variable.range.high])
-        return Density(points=ends, mass=np.array([0.0, 1.0]))
-    return smooth_density(best[1], best[2])

@@ -1,287 +1,184 @@
-"""Feasibility: the smallest set of targets and rules that cannot hold together, by linear programming.
+"""Feasibility: the smallest set of targets and rules that cannot hold together, by linear programming, across units too.
 
-Over the joint cells of a few variables, "some population meets these targets and rules" is a linear program: of shares p, and
-where means or totals of a number are targets, of the sums s that the cells hold of it, low · p ≤ s ≤ high · p. Where it has no
-solution, targets and rules are left out one by one as long as it still has none (the deletion filter of Chinneck and Dravnieks
-1991): what remains cannot be made smaller. Only sets of variables with few joint cells are tried, so it is quick, and silent
-about what it cannot see.
+"Some population meets these targets and rules" implies a linear program of the masses of joint cells (see `joint`). Around each
+target the set of variables is widened, by what ties it to others, as long as the joint cells are few; what holds there together
+holds on any part of it, so that one program tells. It is quick, and silent about what it cannot see.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.optimize import linprog
-from scipy.sparse import csr_array, vstack
 
-from llmsynthor.aims.goals import Goal, Goals, StructuralZeros
+from llmsynthor.aims.aims import Aims, set_aims
+from llmsynthor.aims.functions import nested_terrain
+from llmsynthor.aims.goals import Goals
+from llmsynthor.aims.joint import axes_of, closed, fits, join, lay, units_of
+from llmsynthor.aims.laws import stated_population
+from llmsynthor.aims.linear import Part, excluding, say_numbers
 from llmsynthor.aims.moments import Moment
-from llmsynthor.aims.projection import project_columns
-from llmsynthor.aims.quantiles import QuantileGoal
-from llmsynthor.spec.targets import last_digit
-
-LARGEST_PROGRAM = 20_000
-"""Joint cells of a program that is tried."""
+from llmsynthor.aims.programs import program
+from llmsynthor.aims.statements import Forbidden, Numbered, Statement, anchor, averaged, forbidden, numbered, tabled
+from llmsynthor.aims.terrain import Key, Terrain, flat_terrain
+from llmsynthor.spec.schema import Schema
+from llmsynthor.spec.specification import Spec
+from llmsynthor.spec.targets import Statistic
 
 MOST_FOUND = 5
-SLACK = 1e-7
-
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
+MOST_STEPS = 40
+"""Times that a set of variables is widened at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contradiction:
-    """Targets and rules, by name, that cannot hold together; without any one of them the others can, on these variables."""
+    """Targets and rules, by name, that cannot hold together; without any one of them the others can, on these variables.
+
+    `numbers` says of one stated number how much the others need or leave. `by_number`: only the totals of counts exclude the
+    others, so that the distributions can be met by another number of records.
+    """
 
     targets: tuple[str, ...]
     rules: tuple[str, ...]
+    numbers: str = field(default="", compare=False)
+    by_number: bool = field(default=False, compare=False)
 
     def __str__(self) -> str:
         named = [*(f'target "{name}"' for name in self.targets), *(f'rule "{name}"' for name in self.rules)]
-        return " and ".join(named) + (" cannot hold together" if len(named) > 1 else " cannot hold")
+        numbers = f" ({self.numbers})" if self.numbers else ""
+        return " and ".join(named) + (" cannot hold together" if len(named) > 1 else " cannot hold") + numbers
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Cells:
-    """Joint cells of some variables: a code for each (cells, variables of the grid), and the variables that have sums.
+def find_contradictions(
+    goals: Goals, suspects: Iterable[str], *, records: int | None = None
+) -> tuple[Contradiction, ...]:
+    """Look for contradictions around the named targets of one unit; each suspect is explained by at most one.
 
-    `lows` and `highs` (sums, cells) are the ends of the cells, from 0 to 1 over the range of the variable.
+    With `records`, totals that are meant for just those records are looked at too.
     """
-
-    codes: NDArray[np.int32]
-    summed: tuple[int, ...]
-    lows: Floats
-    highs: Floats
-
-    @property
-    def columns(self) -> int:
-        return len(self.codes) * (1 + len(self.summed))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Part:
-    """One target or rule on the joint cells: `low` ≤ `matrix` · (p, s …) ≤ `high`, and p = 0 where `forbidden`."""
-
-    name: str
-    is_rule: bool
-    matrix: csr_array | None = None
-    low: Floats | None = None
-    high: Floats | None = None
-    forbidden: NDArray[np.bool_] | None = None
+    terrain = flat_terrain(goals.grid, Schema(units=(goals.grid.unit,)))
+    statements: list[Statement | None] = [tabled(goal, terrain) for goal in goals.given]
+    for moment in (m for m in goals.moments if m.target.statistic in ("mean", "total")):
+        population = moment.population or (float(records) if records else None)
+        statements.append(averaged(moment.target, moment.values, population, terrain))
+    statements += [averaged(quantile.target, None, None, terrain) for quantile in goals.quantiles]
+    rules = dict.fromkeys(zeros.rule for zeros in goals.zeros if zeros.rule is not None)
+    statements += forbidden(rules, terrain)
+    return _around_each(terrain, [statement for statement in statements if statement is not None], suspects)
 
 
-def find_contradictions(goals: Goals, suspects: Iterable[str]) -> tuple[Contradiction, ...]:
-    """Look for contradictions around the named targets; each suspect is explained by at most one."""
+def find_across(aims: Aims, suspects: Iterable[str] | None = None) -> tuple[Contradiction, ...]:
+    """Look for contradictions of the targets and rules of all units, around the named ones or all."""
+    spec = aims.spec
+    if len(aims.layout.units) == 1 and not aims.cuts:
+        goals = aims.own[0]
+        return find_contradictions(goals, goals.names if suspects is None else suspects, records=spec.settings.records)
+    terrain = nested_terrain(aims.layout, spec)
+    statements: list[Statement | None] = [tabled(goal, terrain) for goals in aims.goals for goal in goals.given]
+    moments = {moment.target.name: moment for own in aims.own for moment in own.moments}
+    for target in spec.targets:
+        if isinstance(target, Statistic):
+            moment: Moment | None = moments.get(target.name)
+            population = target.base or stated_population(spec, target.unit)
+            if population is None and target.unit == spec.schema.top.name and spec.settings.records:
+                population = float(spec.settings.records)
+            statements.append(averaged(target, moment.values if moment else None, population, terrain))
+    statements += [*forbidden(spec.rules, terrain), *numbered(spec)]
+    found = [statement for statement in statements if statement is not None]
+    names = list(suspects) if suspects is not None else [s.name for s in found if not isinstance(s, Forbidden)]
+    return _around_each(terrain, found, names)
+
+
+def find_broken_rules(spec: Spec) -> tuple[Contradiction, ...]:
+    """Look for rules that no record can keep, whatever the targets say."""
+    return find_across(set_aims(replace(spec, targets=()))) if spec.rules else ()
+
+
+def _around_each(
+    terrain: Terrain, statements: Sequence[Statement], suspects: Iterable[str]
+) -> tuple[Contradiction, ...]:
     found: list[Contradiction] = []
-    axes = {goal.name: goal.projection.axes for goal in goals.tables}
-    axes |= {moment.target.name: moment.projection.axes for moment in goals.moments}
-    axes |= {quantile.target.name: quantile.projection.axes for quantile in goals.quantiles}
-    for name in suspects:
-        if len(found) >= MOST_FOUND:
-            break
-        if name in axes and not any(name in contradiction.targets for contradiction in found):
-            contradiction = _around(goals, frozenset(axes[name]))
-            if contradiction is not None and contradiction not in found:
-                found.append(contradiction)
+    tried: list[frozenset[Key]] = []
+    rules = [statement.axes for statement in statements if isinstance(statement, Forbidden)]
+    wanted = set(suspects)
+    starts = [(s.name, s.axes) for s in statements if s.name in wanted and not isinstance(s, Forbidden | Numbered)]
+    for name, axes in (*starts, *(("", axes) for axes in rules if not starts)):
+        if len(found) >= MOST_FOUND or any(name in contradiction.targets for contradiction in found):
+            continue
+        if not name and any(axes <= other for other in tried):
+            continue
+        widest = _widest(terrain, statements, axes)
+        if widest is None or any(widest <= other for other in tried):
+            continue
+        tried.append(widest)
+        contradiction = _on(terrain, statements, widest)
+        if contradiction is not None and contradiction not in found:
+            found.append(contradiction)
     return tuple(found)
 
 
-def _around(goals: Goals, axes: frozenset[int]) -> Contradiction | None:
-    """Widen the set of variables step by step, until it shows a contradiction or grows too large."""
-    tried: set[frozenset[int]] = set()
-    while axes not in tried:
-        tried.add(axes)
-        cells = _cells(goals, axes)
-        if cells is None:
-            return None
-        parts = _parts(goals, axes, cells)
-        if not _feasible(parts, cells):
-            return _smallest(parts, cells)
-        axes = _wider(goals, axes)
+def _on(terrain: Terrain, statements: Sequence[Statement], axes: frozenset[Key]) -> Contradiction | None:
+    """The contradiction that shows on some axes, if any."""
+    joint = join(lay(terrain, statements, axes))
+    if joint is None:
+        return None
+    written = program(joint)
+    distributions = replace(written, parts=tuple(part for part in written.parts if not part.aside))
+    for chosen in (distributions, written) if len(distributions.parts) < len(written.parts) else (written,):
+        parts = excluding(chosen)
+        if parts:
+            return Contradiction(
+                targets=_names(parts, is_rule=False),
+                rules=_names(parts, is_rule=True),
+                numbers=say_numbers(chosen, parts),
+                by_number=any(part.aside for part in parts),
+            )
     return None
 
 
-def _wider(goals: Goals, axes: frozenset[int]) -> frozenset[int]:
-    """Take in the neighbour, rules first, that adds the fewest joint cells."""
-    tied = [zeros.projection.axes for zeros in goals.zeros if zeros.rule is not None]
-    joined = [goal.projection.axes for goal in goals.tables]
-    joined += [*(moment.projection.axes for moment in goals.moments), *(q.projection.axes for q in goals.quantiles)]
-    for groups in (tied, joined):
-        options = [axes | set(group) for group in groups if set(group) & axes and not set(group) <= axes]
-        if options:
-            return min(
-                options,
-                key=lambda option: (np.prod([goals.grid.sizes[axis] for axis in option], dtype=float), sorted(option)),
-            )
+def _names(parts: Sequence[Part], *, is_rule: bool) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(part.name for part in parts if part.is_rule == is_rule))
+
+
+def _widest(terrain: Terrain, statements: Sequence[Statement], axes: frozenset[Key]) -> frozenset[Key] | None:
+    """Widen a set of axes step by step, by what ties them to others, as long as the joint cells are few."""
+    axes = closed(terrain, axes)
+    if not _small(terrain, statements, axes):
+        return None
+    left_out = set[frozenset[Key]]()
+    for _ in range(MOST_STEPS):
+        for option in _wider(terrain, statements, axes):
+            if option in left_out:
+                continue
+            if _small(terrain, statements, option):
+                axes = option
+                break
+            left_out.add(option)
+        else:
+            return axes
     return axes
 
 
-def _cells(goals: Goals, axes: frozenset[int]) -> _Cells | None:
-    """Lay out the joint cells, codes that nothing tells apart in one; None where there are too many."""
-    order = sorted(axes)
-    classes = {axis: _classes(goals, axis, axes) for axis in order}
-    shape = [int(own.max()) + 1 for own in classes.values()]
-    if np.prod(shape, dtype=float) > LARGEST_PROGRAM:
-        return None
-    place = np.indices(shape).reshape(len(shape), -1)
-    codes = np.zeros((place.shape[1], len(goals.grid.axes)), dtype=np.int32)
-    for k, axis in enumerate(order):
-        codes[:, axis] = np.unique(classes[axis], return_index=True)[1][place[k]]
-    ends = {moment.axis: (moment.lows, moment.highs) for moment in goals.moments if set(moment.projection.axes) <= axes}
-    lows, highs = np.zeros((len(ends), len(codes))), np.zeros((len(ends), len(codes)))
-    for k, (axis, (low, high)) in enumerate(ends.items()):
-        number = int(classes[axis].max()) + 1
-        least, most = np.full(number, np.inf), np.full(number, -np.inf)
-        np.minimum.at(least, classes[axis], _scaled(goals, axis, low))
-        np.maximum.at(most, classes[axis], _scaled(goals, axis, high))
-        lows[k], highs[k] = least[place[order.index(axis)]], most[place[order.index(axis)]]
-    return _Cells(codes=codes, summed=tuple(ends), lows=lows, highs=highs)
+def _small(terrain: Terrain, statements: Sequence[Statement], axes: frozenset[Key]) -> bool:
+    return bool(units_of(terrain, axes)) and fits(lay(terrain, statements, axes))
 
 
-def _scaled(goals: Goals, axis: int, values: Floats) -> Floats:
-    breaks = goals.grid.axes[axis].breaks
-    return np.asarray((values - breaks[0]) / (breaks[-1] - breaks[0]))
+def _wider(terrain: Terrain, statements: Sequence[Statement], axes: frozenset[Key]) -> list[frozenset[Key]]:
+    """Sets of axes with one more tie each: definitions first, then rules, then targets, the fewest joint cells first."""
+    ties = [frozenset(truth.keys) for truth in terrain.definitions if truth.keys[0] in axes]
+    ties += [axes_of(over) for over in terrain.over if over.key in axes]
+    tied = [s.axes for s in statements if isinstance(s, Forbidden)]
+    tied += [axes_of(over) for over in terrain.over]
+    for statement in statements:
+        if isinstance(statement, Numbered):
+            unit = terrain.schema[statement.unit]
+            tied.append(anchor(terrain, unit.name, ()) | {(str(unit.parent), str(unit.count))})
+    joined = [s.axes for s in statements if not isinstance(s, Forbidden | Numbered)]
+    options: list[frozenset[Key]] = []
+    for group in (ties, tied, joined):
+        some = {closed(terrain, axes | other) for other in group if other & axes and not other <= axes}
+        options += sorted(some, key=lambda option: (_size(terrain, option), sorted(option)))
+    return list(dict.fromkeys(options))
 
 
-def _parts(goals: Goals, axes: frozenset[int], cells: _Cells) -> list[_Part]:
-    """Write every target and rule that speaks of these variables alone, or has a margin that does, on their joint cells."""
-    hard = [goal for goal in goals.tables if set(goal.projection.axes) & axes and goal.trust >= 1.0]
-    found = [part for goal in hard if (part := _table_part(goals, goal, axes, cells)) is not None]
-    found += [_quantile_part(goal, cells) for goal in goals.quantiles if set(goal.projection.axes) <= axes]
-    found += [
-        _moment_part(goals, moment, cells)
-        for moment in goals.moments
-        if moment.axis in cells.summed
-        and set(moment.projection.axes) <= axes
-        and (moment.population or not moment.is_total)
-    ]
-    found += [_rule_part(z, cells) for z in goals.zeros if z.rule is not None and set(z.projection.axes) <= axes]
-    return found
-
-
-def _classes(goals: Goals, axis: int, axes: frozenset[int]) -> Integers:
-    """Number the codes of a variable such that codes which nothing tells apart share a number, shape (codes,)."""
-    projections = [goal.projection for goal in goals.tables if goal.trust >= 1.0]
-    projections += [goal.projection for goal in goals.quantiles]
-    projections += [z.projection for z in goals.zeros if z.rule is not None and set(z.projection.axes) <= axes]
-    projections += [m.projection for m in goals.moments if m.axis != axis or m.target.universe is not None]
-    told = [p.offsets[p.axes.index(axis)] for p in projections if axis in p.axes]
-    if not told:
-        return np.zeros(goals.grid.sizes[axis], dtype=np.int64)
-    return np.asarray(np.unique(np.stack(told, axis=1), axis=0, return_inverse=True)[1]).ravel()
-
-
-def _table_part(goals: Goals, goal: Goal, axes: frozenset[int], cells: _Cells) -> _Part | None:
-    if set(goal.projection.axes) <= axes:
-        projection, shares = goal.projection, goal.shares
-    elif goal.table.universe is None:
-        kept = [k for k, name in enumerate(goal.table.columns) if goals.grid.position(name) in axes]
-        columns, levels = [goal.table.columns[k] for k in kept], [goal.levels[k] for k in kept]
-        projection = project_columns(goals.grid, columns, levels, None)
-        dropped = tuple(k for k in range(len(goal.shape)) if k not in kept)
-        shares = goal.shares.reshape(goal.shape).sum(axis=dropped).ravel()
-    else:
-        return None
-    own = projection.of(cells.codes)
-    inside = np.flatnonzero(own >= 0)
-    matrix = csr_array((np.ones(len(inside)), (own[inside], inside)), shape=(projection.size, cells.columns))
-    hidden = (
-        0.5 * goal.table.last_digit / max(abs(sum(goal.table.values)), 1e-300) * goal.projection.size / projection.size
-    )
-    if goal.table.universe is None:
-        return _Part(name=goal.name, is_rule=False, matrix=matrix, low=shares - hidden, high=shares + hidden)
-    total = csr_array(np.ones((1, projection.size))) @ matrix
-    relative = matrix - csr_array(shares[:, None]) @ total
-    room = np.full(projection.size, hidden)
-    return _Part(name=goal.name, is_rule=False, matrix=relative, low=-room, high=room)
-
-
-def _quantile_part(goal: QuantileGoal, cells: _Cells) -> _Part:
-    """At most a share of each group's records lies below the value, and at least as many below or on it."""
-    own, share = goal.projection.of(cells.codes), goal.target.probability or 0.0
-    inside = np.flatnonzero(own >= 0)
-    side, group = own[inside] % 3, own[inside] // 3
-    groups = len(goal.on_spot)
-    upper = csr_array(((side < 1) - share, (group, inside)), shape=(groups, cells.columns))
-    lower = csr_array((share - (side < 2), (group, inside)), shape=(groups, cells.columns))
-    ends = np.full(2 * groups, -2.0), np.zeros(2 * groups)
-    return _Part(name=goal.target.name, is_rule=False, matrix=vstack([upper, lower]).tocsr(), low=ends[0], high=ends[1])
-
-
-def _moment_part(goals: Goals, moment: Moment, cells: _Cells) -> _Part:
-    """The sums of a group's cells are the mean times their shares; those of a total are the total for one record."""
-    own = moment.projection.of(cells.codes)
-    group = np.where(own >= 0, own // len(moment.lows), -1)
-    inside = np.flatnonzero((group >= 0) & np.isfinite(moment.values[group]))
-    breaks = goals.grid.axes[moment.axis].breaks
-    range_, low = breaks[-1] - breaks[0], breaks[0]
-    shift = 0.0 if moment.is_total else _scaled(goals, moment.axis, moment.values)[group[inside]]
-    first = len(cells.codes) * (1 + cells.summed.index(moment.axis))
-    of_shares = np.full(len(inside), low / range_) if moment.is_total else -shift
-    matrix = csr_array(
-        (
-            np.concatenate([np.ones(len(inside)), of_shares]),
-            (np.tile(group[inside], 2), np.concatenate([first + inside, inside])),
-        ),
-        shape=(moment.groups, cells.columns),
-    )
-    scale = range_ * (moment.population or 1.0 if moment.is_total else 1.0)
-    wanted = np.nan_to_num(moment.values) / scale if moment.is_total else np.zeros(moment.groups)
-    hidden = 0.5 * last_digit(moment.target.values) / scale
-    return _Part(name=moment.target.name, is_rule=False, matrix=matrix, low=wanted - hidden, high=wanted + hidden)
-
-
-def _rule_part(zeros: StructuralZeros, cells: _Cells) -> _Part:
-    name = zeros.rule.name if zeros.rule is not None else ""
-    return _Part(name=name, is_rule=True, forbidden=zeros.forbidden[zeros.projection.of(cells.codes)])
-
-
-def _between(cells: _Cells) -> csr_array:
-    """Rows that are at most 0 where every cell's sums lie between its ends."""
-    size, places = len(cells.codes), np.arange(len(cells.codes))
-    rows = []
-    for k, (lows, highs) in enumerate(zip(cells.lows, cells.highs, strict=True)):
-        sums = places + size * (1 + k)
-        for sign, ends in ((-1.0, lows), (1.0, highs)):
-            data, columns = np.concatenate([np.full(size, sign), -sign * ends]), np.concatenate([sums, places])
-            rows.append(csr_array((data, (np.tile(places, 2), columns)), shape=(size, cells.columns)))
-    return vstack(rows).tocsr() if rows else csr_array((0, cells.columns))
-
-
-def _feasible(parts: Sequence[_Part], cells: _Cells) -> bool:
-    """Whether some distribution over the joint cells meets all parts."""
-    size = len(cells.codes)
-    upper = np.ones(cells.columns)
-    for part in parts:
-        if part.forbidden is not None:
-            upper[:size][part.forbidden] = 0.0
-    tables = [part for part in parts if part.matrix is not None]
-    if not tables:
-        return bool(upper[:size].any())
-    matrix, between = vstack([part.matrix for part in tables]).tocsr(), _between(cells)
-    low, high = (np.concatenate([getattr(part, end) for part in tables]) for end in ("low", "high"))
-    solved = linprog(
-        np.zeros(cells.columns),
-        A_ub=vstack([matrix, -matrix, between]),
-        b_ub=np.concatenate([high + SLACK, SLACK - low, np.zeros(between.shape[0])]),
-        A_eq=csr_array((np.ones(size), (np.zeros(size, dtype=np.int64), np.arange(size))), shape=(1, cells.columns)),
-        b_eq=[1.0],
-        bounds=np.stack([np.zeros(cells.columns), upper], axis=1),
-        method="highs",
-    )
-    return bool(solved.status != 2)
-
-
-def _smallest(parts: Sequence[_Part], cells: _Cells) -> Contradiction:
-    """Leave out part after part as long as the rest still contradicts itself."""
-    kept = list(parts)
-    for part in list(parts):
-        rest = [other for other in kept if other is not part]
-        if not _feasible(rest, cells):
-            kept = rest
-    return Contradiction(
-        targets=tuple(part.name for part in kept if not part.is_rule),
-        rules=tuple(part.name for part in kept if part.is_rule),
-    )
+def _size(terrain: Terrain, axes: frozenset[Key]) -> float:
+    return float(np.prod([terrain.axes[key].size for key in axes], dtype=float))

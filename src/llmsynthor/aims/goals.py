@@ -7,14 +7,17 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from llmsynthor.aims.density import Density, even_density
 from llmsynthor.aims.grid import Axis, Grid, draw_evenly
+from llmsynthor.aims.laws import base_density
 from llmsynthor.aims.moments import Moment, bring_moments
 from llmsynthor.aims.projection import Projection, project_columns, project_condition
 from llmsynthor.aims.quantiles import QuantileGoal, bring_quantiles
-from llmsynthor.spec.expressions import evaluate
+from llmsynthor.aims.seconds import bring_seconds
+from llmsynthor.records.evaluate import evaluate
 from llmsynthor.spec.levels import Interval, Level
 from llmsynthor.spec.rules import Rule
-from llmsynthor.spec.schema import Category
+from llmsynthor.spec.schema import Category, Numeric
 from llmsynthor.spec.specification import Spec
 from llmsynthor.spec.targets import Table
 
@@ -29,7 +32,8 @@ class Goal:
 
     `stated` are the shares as the table gives them; `shares` are what the records are led to, and differ from them only where
     sources contradict each other (see `reconcile`). `universe_share` is the share of all records that the table is about, as
-    far as one-way shares tell. `errors` are margins of error in shares, zero where none are given.
+    far as one-way shares tell. `errors` are margins of error in shares, zero where none are given. `about` names the records that
+    the table is about: its universe, empty for all (see `about`).
     """
 
     table: Table
@@ -39,6 +43,7 @@ class Goal:
     stated: Floats
     errors: Floats
     universe_share: float = 1.0
+    about: str = ""
 
     @property
     def trust(self) -> float:
@@ -79,13 +84,14 @@ class StructuralZeros:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Goals:
-    """All that the records of one unit must meet."""
+    """All that the records of one unit must meet; `densities` are the base densities of the axes, None for a category."""
 
     grid: Grid
     tables: tuple[Goal, ...]
     zeros: tuple[StructuralZeros, ...]
     moments: tuple[Moment, ...] = ()
     quantiles: tuple[QuantileGoal, ...] = ()
+    densities: tuple[Density | None, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -95,16 +101,45 @@ class Goals:
     @property
     def numeric(self) -> tuple[str, ...]:
         """Names of the means, totals and quantiles."""
-        return (*(m.target.name for m in self.moments), *(q.target.name for q in self.quantiles))
+        names = (*(m.target.name for m in self.moments), *(q.target.name for q in self.quantiles))
+        return tuple(dict.fromkeys(names))
 
     @property
     def given(self) -> tuple[Goal, ...]:
         """The tables that whole records are walked to; soft ones, such as estimates, left out."""
         return tuple(goal for goal in self.tables if goal.trust >= 1)
 
+    def density(self, axis: int) -> Density:
+        """The base density of a numeric axis: even where none is known."""
+        known = self.densities[axis] if self.densities else None
+        ends = self.grid.axes[axis].breaks[[0, -1]]
+        return known if known is not None else even_density(float(ends[0]), float(ends[1]))
+
     def margins(self) -> tuple[Floats, ...]:
-        """One-way shares on the grid, a vector per axis: from the table that cuts the variable finest, spread by width."""
-        return tuple(_margin(self.grid, self.given, axis) for axis in range(len(self.grid.axes)))
+        """One-way shares on the grid, a vector per axis: from the table that cuts the variable finest, spread by its density.
+
+        Where no table cuts a number, its first mean tilts the density, all groups alike.
+        """
+        return tuple(self._margin(axis) for axis in range(len(self.grid.axes)))
+
+    def _margin(self, axis: int) -> Floats:
+        base = self.spread(axis)
+        if any(self.grid.axes[axis].name in goal.table.columns and goal.table.universe is None for goal in self.given):
+            return _margin(self.grid, self.given, axis, base)
+        first = next((moment for moment in self.moments if moment.axis == axis), None)
+        if first is None:
+            return base
+        tilted = base * np.exp(first.start.reshape(first.groups, -1))
+        return np.asarray((tilted / tilted.sum(axis=1, keepdims=True)).mean(axis=0))
+
+    def spread(self, axis: int) -> Floats:
+        """Share of each code of an axis by its base density; all levels of a category are alike."""
+        own = self.grid.axes[axis]
+        if not isinstance(own.levels[0], Interval):
+            return np.full(own.size, 1.0 / own.size)
+        ends = np.ceil(own.breaks) if getattr(own.variable, "integer", False) else own.breaks
+        held = np.maximum(self.density(axis).held(ends), 1e-12)
+        return np.asarray(held / held.sum())
 
 
 def bring_to_grid(spec: Spec, grid: Grid) -> Goals:
@@ -112,13 +147,15 @@ def bring_to_grid(spec: Spec, grid: Grid) -> Goals:
     tables = [t for t in spec.targets if t.unit == grid.unit.name and isinstance(t, Table)]
     rules = [rule for rule in spec.rules if rule.unit == grid.unit.name]
     goals = tuple(bring_table(t, grid) for t in tables)
-    shares = [_margin(grid, goals, axis) for axis in range(len(grid.axes))]
+    shares = [_margin(grid, goals, axis, own.measure) for axis, own in enumerate(grid.axes)]
+    numbers = [axis.variable if isinstance(axis.variable, Numeric) else None for axis in grid.axes]
     return Goals(
         grid=grid,
         tables=tuple(replace(goal, universe_share=_universe_share(goal, shares)) for goal in goals),
         zeros=(*(_zeros(rule, grid) for rule in rules), *(_own_zeros(goal) for goal in goals if goal.table.structural)),
-        moments=bring_moments(spec, grid),
+        moments=(*bring_moments(spec, grid), *bring_seconds(spec, grid)),
         quantiles=bring_quantiles(spec, grid),
+        densities=tuple(None if number is None else base_density(number, spec, grid.unit) for number in numbers),
     )
 
 
@@ -160,6 +197,7 @@ def bring_table(table: Table, grid: Grid, projection: Projection | None = None) 
         shares=stated,
         stated=stated,
         errors=errors.ravel() / max(values.sum(), 1e-300),
+        about=str(table.universe or ""),
     )
 
 
@@ -193,7 +231,7 @@ def _universe_share(goal: Goal, shares: Sequence[Floats]) -> float:
 
 def table_levels(table: Table, grid: Grid) -> tuple[tuple[Level, ...], ...]:
     """The levels of each column of a table, in the order in which its cells are numbered."""
-    axes = [grid.axes[grid.position(name)] for name in table.columns]
+    axes = [grid.axis(name) for name in table.columns]
     return tuple(_levels_of(axis, [cell[k] for cell in table.cells]) for k, axis in enumerate(axes))
 
 
@@ -238,9 +276,9 @@ def _point(axis: Axis, codes: NDArray[np.int64], rng: np.random.Generator) -> pl
     return pl.Series(draw_evenly(axis, codes, rng))
 
 
-def _margin(grid: Grid, tables: Sequence[Goal], axis: int) -> Floats:
+def _margin(grid: Grid, tables: Sequence[Goal], axis: int, width: Floats) -> Floats:
+    """Shares of the codes of an axis by the table that cuts it finest, spread inside its cells in proportion to `width`."""
     name, size = grid.axes[axis].name, grid.axes[axis].size
-    width = np.diff(grid.axes[axis].breaks) if isinstance(grid.axes[axis].levels[0], Interval) else np.ones(size)
     cutting = [goal for goal in tables if name in goal.table.columns and goal.table.universe is None]
     if not cutting:
         return np.asarray(width / width.sum())

@@ -5,23 +5,40 @@ The correction keeps every sum within reach of values moved inside their cells, 
 where it costs no table anything.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from llmsynthor.aims.grid import Grid
+from llmsynthor.aims.laws import stated_population
 from llmsynthor.aims.projection import Projection, project_columns
+from llmsynthor.aims.tilted import SMALLEST, is_tabled, law_of, unknown_law
 from llmsynthor.spec.levels import Level
 from llmsynthor.spec.schema import Numeric
 from llmsynthor.spec.specification import Spec
-from llmsynthor.spec.targets import Statistic, Table, last_digit
+from llmsynthor.spec.targets import Statistic
 
-LARGEST_STEP = 3.0
-"""Largest change of a tilt in one sweep, in units of one over the range of the variable."""
+COMPUTED_CELLS = 8
+"""Values of a derived number cannot be moved: an error of its sums is weighed in so many parts of the range of its values."""
+
+LARGEST_STEP = 0.5
+"""Largest change of a tilt in one sweep, in units of one over the spread of the variable."""
+
+LONGEST_STEP = 3.0
+"""The same of a derived number, in units of one over the range of its values."""
+
+NEAR = 0.05
+"""Where no table says what the cells of a number hold, records go to cells until its mean holds with values in this part of
+the cells around their centres; the rest is moved inside them."""
+
+PRIOR_COUNT = 1.0
+"""Records that each group has besides its own when its mean is looked at: one of few moves little."""
+
+NEWTON_STEPS = 8
+LARGEST = 50.0
+"""Largest log-weight of a total's tilt: exp of it is a number."""
 
 Floats = NDArray[np.float64]
 
@@ -31,8 +48,12 @@ class Moment:
     """A mean or a total on the grid. Cells are those of groups × the variable's axis, row-major; `values` (groups,).
 
     `cells` (groups,) name the groups, `errors` (groups,) are margins of error, zero where none are given. `lows` and `highs` are
-    the least and the largest value in each cell of the axis. A total belongs to a population of `population` records, and is
-    scaled to the records asked for; None says that it is meant for just those.
+    the least and the largest value in each cell of the axis, `centres` the mean of the values expected there, `base` what it holds
+    by the base density; the tilt leaves each `segment` of cells what it holds. `start` (groups × cells,) are log-weights under
+    which the groups have about their means. `near` is the part of the cells around their centres with which the mean must be
+    within reach. A total belongs to a population of `population` records, and is scaled to the records asked for; None says that
+    it is meant for just those. A derived number has no axis of codes: its `axis` is -1, its cells are its values, and `unit` is in
+    what an error of its sums is weighed.
     """
 
     target: Statistic
@@ -44,16 +65,33 @@ class Moment:
     highs: Floats
     errors: Floats
     whole: bool
+    centres: Floats
+    start: Floats
+    base: Floats
+    segment: NDArray[np.int64]
+    near: float = 1.0
     population: float | None = None
+    unit: float = 0.0
 
     @property
-    def middles(self) -> Floats:
-        return np.asarray((self.lows + self.highs) / 2)
+    def widths(self) -> Floats:
+        """Typical distance of two cells where each group's records lie, shape (groups,): the unit in which its error is weighed."""
+        if self.axis < 0:
+            return np.full(self.groups, self.unit)
+        if len(self.lows) < 2:
+            return np.ones(self.groups)
+        apart = np.diff(self.centres)
+        if self.near >= 1:
+            return np.full(self.groups, float(np.median(apart)))
+        own = np.maximum(np.append(apart, apart[-1]), np.insert(apart, 0, apart[0]))
+        held = np.exp(self.start.reshape(self.groups, -1)) * self.base
+        return np.asarray(held @ own / held.sum(axis=1))
 
     @property
-    def width(self) -> float:
-        """Typical distance of two cells: the unit in which an error of a mean is weighed."""
-        return float(np.median(np.diff(self.middles))) if len(self.lows) > 1 else 1.0
+    def ends(self) -> tuple[Floats, Floats]:
+        """Least and largest value of each cell that the walk of records from cell to cell may count on, both shape (cells,)."""
+        low, high = (self.centres + self.near * (ends - self.centres) for ends in (self.lows, self.highs))
+        return low, high
 
     @property
     def groups(self) -> int:
@@ -62,7 +100,7 @@ class Moment:
     @property
     def hidden(self) -> float:
         """What rounding may hide in a value."""
-        return max(0.5 * last_digit(self.target.values), 1e-9)
+        return max(0.5 * self.target.resolution, 1e-9)
 
     def precision(self, unit: Floats | float, floor: float) -> Floats:
         """How much each group's value weighs beside others: importance over squared error, measured in `unit`, `floor` at least."""
@@ -71,6 +109,17 @@ class Moment:
     @property
     def is_total(self) -> bool:
         return self.target.statistic == "total"
+
+    @property
+    def room(self) -> Floats:
+        """What the sum of each group may be out of reach, shape (groups,): half a whole number, half a step of a derived one.
+
+        Where records go from cell to cell as they like, it is half of what one of them changes.
+        """
+        if self.axis < 0:
+            return np.full(self.groups, 0.5 * self.unit + 1e-9)
+        least = np.full(self.groups, 0.5 + 1e-6) if self.whole else 1e-9 * np.abs(np.nan_to_num(self.values))
+        return least if self.near >= 1 else np.maximum(least, 0.5 * self.widths)
 
     def totals(self, records: float) -> Floats:
         """Wanted sums of the groups, zero for a mean: what the records' values less the mean add up to."""
@@ -86,122 +135,123 @@ class Moment:
 def bring_moments(spec: Spec, grid: Grid) -> tuple[Moment, ...]:
     """Collect the means and totals of the grid's unit."""
     return tuple(
-        _moment(target, grid, stated_population(spec, target.unit))
+        _moment(target, grid, spec, target.base or stated_population(spec, target.unit))
         for target in spec.targets
         if isinstance(target, Statistic) and target.unit == grid.unit.name and target.statistic in ("mean", "total")
     )
 
 
-def stated_population(spec: Spec, unit: str) -> float | None:
-    """The number of records that the tables of counts speak of: the most important one's total, the first among equals."""
-    tables = [
-        t for t in spec.targets if isinstance(t, Table) and (t.unit, t.value, t.universe) == (unit, "count", None)
-    ]
-    return sum(max(tables, key=lambda table: table.importance).values) if tables else None
-
-
-def _moment(target: Statistic, grid: Grid, population: float | None) -> Moment:
-    axis = grid.position(target.variable)
+def _moment(target: Statistic, grid: Grid, spec: Spec, population: float | None) -> Moment:
+    entry, own = grid.function(target.variable), grid.axis(target.variable)
+    assert isinstance(own.variable, Numeric)
     levels = [list(dict.fromkeys(cell[k] for cell in target.cells)) for k in range(len(target.by))]
     values, errors = np.full([len(column) for column in levels], np.nan), np.zeros([len(column) for column in levels])
     margins = target.margins_of_error or (0.0,) * len(target.cells)
     for cell, value, error in zip(target.cells, target.values, margins, strict=True):
         place = tuple(column.index(level) for column, level in zip(levels, cell, strict=True))
         values[place], errors[place] = value, error
-    own = grid.axes[axis]
-    lows, highs = own.breaks[:-1], own.breaks[1:]
-    if isinstance(own.variable, Numeric) and own.variable.integer:
+    lows, highs = own.breaks[:-1], own.breaks[1:] if entry is None else own.breaks[:-1]
+    if entry is None and own.variable.integer:
         lows, highs = np.ceil(lows), np.ceil(highs) - 1
+    total = target.statistic == "total"
     projection = project_columns(grid, [*target.by, own.name], [*levels, own.levels], target.universe)
+    if entry is None:
+        law = law_of(own, spec, grid.unit, target, values.ravel() / (population or np.nan if total else 1.0))
+    else:
+        law = unknown_law(lows, values.size)
     return Moment(
         target=target,
-        axis=axis,
+        axis=grid.position(target.variable) if entry is None else -1,
         projection=projection,
         values=values.ravel(),
         cells=tuple(product(*levels)),
         lows=lows,
         highs=highs,
         errors=errors.ravel(),
-        whole=isinstance(own.variable, Numeric) and own.variable.integer,
+        whole=own.variable.integer,
+        near=1.0 if entry is not None or is_tabled(own, spec, grid.unit) else NEAR,
         population=population,
+        unit=0.0
+        if entry is None or len(lows) < 2
+        else max(float(np.diff(lows).min()), float(np.ptp(lows)) / COMPUTED_CELLS),
+        **law,
+    )
+
+
+def moment_of_points(
+    target: Statistic, cell: tuple[Level, ...], projection: Projection, wanted: float, points: Floats
+) -> Moment:
+    """The mean of a number that each cell of the projection fixes, in one group: `points` (cells,), weighed in ones."""
+    return Moment(
+        target=target,
+        axis=-1,
+        projection=projection,
+        values=np.array([wanted]),
+        cells=(cell,),
+        lows=points,
+        highs=points,
+        errors=np.zeros(1),
+        whole=False,
+        unit=1.0,
+        **unknown_law(points, 1),
     )
 
 
 def tilt(moment: Moment, theta: Floats, counts: Floats, step: float, records: float) -> Floats:
-    """Move the tilt of every group towards its mean by a damped Newton step; `theta` and `counts` per cell of the moment.
+    """Move the tilt of every group towards its mean; `theta` and `counts` per cell of the moment.
 
-    For a mean a group keeps its weight as a whole, so that tables of the groups are not disturbed; a total may need more records
-    as well as larger values.
+    For a mean the law of a group alone (its base, tilted) moves its own mean by what the records' is off: a group keeps its weight
+    as a whole, so that tables of the groups are not disturbed. A total may need more records as well as larger values.
     """
-    middles = moment.middles
-    table = counts.reshape(moment.groups, -1) + 1e-3
-    limit = LARGEST_STEP / max(float(np.ptp(middles)), 1e-12)
+    if moment.axis < 0:
+        return _tilt_computed(moment, theta, counts, step, records)
+    centres, table, logs = moment.centres, counts.reshape(moment.groups, -1), theta.reshape(moment.groups, -1)
+    held, law, lean = table.sum(axis=1), _law(moment, logs), 0.0
+    mean, spread = _mean_and_spread(law, centres)
     if moment.is_total:
-        change = step * np.nan_to_num(moment.totals(records) - table @ middles) / np.maximum(table @ middles**2, 1e-12)
-        return np.asarray(theta + np.outer(np.clip(change, -limit, limit), middles).ravel())
-    mean = table @ middles / table.sum(axis=1)
-    spread = table @ middles**2 / table.sum(axis=1) - mean**2
+        off = np.nan_to_num(moment.totals(records) - table @ centres)
+        change = step * off / np.maximum(table @ centres**2 + PRIOR_COUNT * spread, 1e-12)
+        limit = LARGEST_STEP / np.sqrt(spread)
+        delta = np.outer(np.clip(change, -limit, limit), centres)
+        return np.asarray(np.minimum(logs + delta, LARGEST).ravel())
+    wanted = moment.means(held, records)
+    off = np.nan_to_num(wanted - table @ centres / np.maximum(held, 1e-9)) * held / (held + PRIOR_COUNT)
+    least, most = (mean - centres.min()) / 2, (centres.max() - mean) / 2
+    aim = np.clip(mean + step * off, mean - np.minimum(least, 4 * most), mean + np.minimum(most, 4 * least))
+    for _ in range(NEWTON_STEPS):
+        now, spread = _mean_and_spread(_law(moment, logs + lean), centres)
+        limit = LARGEST_STEP / np.sqrt(spread)
+        lean = lean + np.clip((aim - now) / spread, -limit, limit)[:, None] * (centres - now[:, None])
+    found = np.log(np.maximum(_law(moment, logs + lean), 1e-300)) - np.log(np.maximum(moment.base, 1e-300))
+    return np.asarray(np.where(np.isfinite(wanted)[:, None], np.maximum(found, SMALLEST), logs).ravel())
+
+
+def _tilt_computed(moment: Moment, theta: Floats, counts: Floats, step: float, records: float) -> Floats:
+    """The same by a damped Newton step on the records' own spread, where the law of a group alone is not known."""
+    points, table = moment.centres, counts.reshape(moment.groups, -1) + 1e-3
+    limit = LONGEST_STEP / max(float(np.ptp(points)), 1e-12)
+    if moment.is_total:
+        change = step * np.nan_to_num(moment.totals(records) - table @ points) / np.maximum(table @ points**2, 1e-12)
+        return np.asarray(theta + np.outer(np.clip(change, -limit, limit), points).ravel())
+    mean = table @ points / table.sum(axis=1)
+    spread = table @ points**2 / table.sum(axis=1) - mean**2
     wanted = moment.means(table.sum(axis=1), records)
     change = step * np.nan_to_num(wanted - mean) / np.maximum(spread, 1e-12)
-    delta = np.outer(np.clip(change, -limit, limit), middles - middles.mean())
+    delta = np.outer(np.clip(change, -limit, limit), points - points.mean())
     mass = (table * np.exp(delta)).sum(axis=1) / table.sum(axis=1)
     return np.asarray(theta + (delta - np.log(mass)[:, None]).ravel())
 
 
-class Reach(NamedTuple):
-    """Which means the records can take by moving values inside their cells, as flat arrays.
-
-    A record in a cell adds `low[cell]` to `lowest[group[cell]]` and `high[cell]` to `highest`: the ends of the cell less the
-    mean. A mean is within reach while its lowest sum is not above 0 and its highest not below. For a total the ends are those
-    of the cell, and the sums begin at minus the total. Group 0 is no group; `first` to `last` (not in) are the tables of the
-    program that are means. `slack` (groups,) is what a sum may be out of reach: half a unit of whole numbers.
-    """
-
-    first: int
-    last: int
-    group: NDArray[np.int64]
-    low: Floats
-    high: Floats
-    lowest: Floats
-    highest: Floats
-    penalty: Floats
-    slack: Floats
-
-    def missing(self) -> Floats:
-        """How far each sum is out of reach, in widths of a cell."""
-        out = np.maximum(self.lowest, 0.0) - np.minimum(self.highest, 0.0)
-        return np.asarray(np.maximum(out - self.slack, 0.0) * np.sqrt(self.penalty))
+def _law(moment: Moment, logs: Floats) -> Floats:
+    """Shares of the cells of each group under its tilt alone, shape (groups, cells)."""
+    first = np.flatnonzero(np.diff(moment.segment, prepend=-1))
+    number = np.searchsorted(first, np.arange(logs.shape[1]), side="right") - 1
+    largest = np.maximum.reduceat(logs, first, axis=1)
+    weights = moment.base * np.exp(logs - largest[:, number])
+    share = np.add.reduceat(moment.base, first) / moment.base.sum()
+    return np.asarray(weights * (share / np.add.reduceat(weights, first, axis=1))[:, number])
 
 
-def reach(
-    moments: Sequence[Moment], first_table: int, first_cell: int, counts: NDArray[np.int64], records: float
-) -> Reach:
-    """Lay out the means behind the tables; `counts` (cells,) are the records as they are now."""
-    group = np.zeros(len(counts), dtype=np.int64)
-    low, high = np.zeros(len(counts)), np.zeros(len(counts))
-    penalty, start, slack = [0.0], [0.0], [0.0]
-    cell = first_cell
-    for moment in moments:
-        size, totals = len(moment.lows), moment.totals(records)
-        for number, value in enumerate(moment.values):
-            here = slice(cell + number * size, cell + (number + 1) * size)
-            if np.isfinite(value):
-                group[here] = len(penalty)
-                mean = 0.0 if moment.is_total else value
-                low[here], high[here] = moment.lows - mean, moment.highs - mean
-                penalty.append(1.0 / moment.width**2)
-                slack.append(0.5 + 1e-6 if moment.whole else 1e-9 * abs(value))
-                start.append(-totals[number])
-        cell += moment.projection.size
-    lowest, highest = (np.bincount(group, ends * counts, len(penalty)) + np.array(start) for ends in (low, high))
-    return Reach(
-        first=first_table,
-        last=first_table + len(moments),
-        group=group,
-        low=low,
-        high=high,
-        lowest=lowest,
-        highest=highest,
-        penalty=np.array(penalty),
-        slack=np.array(slack),
-    )
+def _mean_and_spread(law: Floats, centres: Floats) -> tuple[Floats, Floats]:
+    mean = law @ centres
+    return mean, np.maximum((law * (centres - mean[:, None]) ** 2).sum(axis=1), 1e-12)

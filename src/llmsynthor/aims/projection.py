@@ -45,6 +45,8 @@ def project_columns(
 ) -> Projection:
     """Project on a table whose column j has the distinct `levels[j]`; cells are numbered in row-major order of the levels."""
     shape = tuple(len(column) for column in levels)
+    if any(grid.function(name) is not None for name in columns):
+        return _project_jointly(grid, columns, levels, universe)
     members = [membership(grid.axes[grid.position(name)], column) for name, column in zip(columns, levels, strict=True)]
     axes = [grid.position(name) for name in columns]
     inside = np.ones(0, dtype=bool)
@@ -61,6 +63,41 @@ def project_columns(
     index = np.meshgrid(*classes, *(np.arange(grid.axes[axis].size) for axis in every[len(axes) :]), indexing="ij")
     dense = np.where(inside, cells[tuple(index[: len(axes)])], OUTSIDE)
     return pack(every, [np.arange(grid.axes[axis].size) for axis in every], dense, int(np.prod(shape)))
+
+
+def _project_jointly(
+    grid: Grid, columns: Sequence[str], levels: Sequence[Sequence[Level]], universe: Expression | None
+) -> Projection:
+    """Project on a table that has derived columns, over the box of all own variables that say where a record lies."""
+    named = {position for name in columns for position in grid.sources(name)}
+    named |= {grid.position(r.name) for r in references(universe)} if universe is not None else set()
+    axes = sorted(named)
+    sizes = [grid.axes[axis].size for axis in axes]
+    _check_size(grid, axes, " by ".join(columns))
+    place, inside = np.zeros(sizes, dtype=np.int64), np.ones(sizes, dtype=bool)
+    for name, column in zip(columns, levels, strict=True):
+        member = np.append(membership(grid.axis(name), column), OUTSIDE)[_codes_over(grid, name, axes)]
+        place, inside = place * len(column) + np.maximum(member, 0), inside & (member >= 0)
+    if universe is not None:
+        inside = inside & _may(universe, grid, axes)
+    cells = np.where(inside, place, OUTSIDE)
+    classes = []
+    for k in range(len(axes)):  # codes that the table does not tell apart are merged
+        first, merged = np.unique(np.moveaxis(cells, k, 0).reshape(cells.shape[k], -1), axis=0, return_inverse=True)
+        rest = [size for j, size in enumerate(cells.shape) if j != k]
+        cells = np.moveaxis(first.reshape(len(first), *rest), 0, k)
+        classes.append(merged.ravel())
+    return pack(axes, classes, cells, int(np.prod([len(column) for column in levels])))
+
+
+def _codes_over(grid: Grid, name: str, axes: Sequence[int]) -> NDArray[np.int64]:
+    """Code of a variable, own or derived, in each cell of a box, of a shape that broadcasts to it."""
+    entry = grid.function(name)
+    sources = grid.sources(name)
+    sizes = [grid.axes[axis].size for axis in sources]
+    own = np.arange(sizes[0]) if entry is None else entry.codes
+    shape = [grid.axes[axis].size if axis in sources else 1 for axis in axes]
+    return own.reshape(sizes).reshape(shape)  # both are in the order of the axes
 
 
 def project_condition(grid: Grid, condition: Expression) -> tuple[Projection, NDArray[np.bool_], NDArray[np.bool_]]:
@@ -86,7 +123,7 @@ def possible_in_cells(
         intervals = [level for level in column if isinstance(level, Interval)]
         if intervals:
             low, high = np.array([level.low for level in intervals]), np.array([level.high for level in intervals])
-            integer = getattr(grid.axes[grid.position(name)].variable, "integer", False)
+            integer = getattr(grid.axis(name).variable, "integer", False)
             boxes[name] = Span(low=low[codes], high=high[codes], integer=integer)
         else:
             boxes[name] = Levels(codes=codes, levels=tuple(str(level) for level in column))
@@ -111,17 +148,21 @@ def _may(condition: Expression, grid: Grid, axes: Sequence[int]) -> NDArray[np.b
 
 def _boxes(grid: Grid, axes: Sequence[int], condition: Expression) -> Mapping[str, Box]:
     sizes = [grid.axes[axis].size for axis in axes]
-    if np.prod(sizes, dtype=float) > LARGEST_BOX_COUNT:
+    _check_size(grid, axes, str(condition))
+    codes = np.indices(sizes).reshape(len(sizes), -1)
+    return {grid.axes[axis].name: _box(grid.axes[axis], codes[k]) for k, axis in enumerate(axes)}
+
+
+def _check_size(grid: Grid, axes: Sequence[int], what: str) -> None:
+    if np.prod([grid.axes[axis].size for axis in axes], dtype=float) > LARGEST_BOX_COUNT:
         raise SpecError(
             Problem(
-                where=f'expression "{condition}"',
+                where=f'expression "{what}"',
                 what="it joins variables with too many cells to be held as a table",
                 found=" × ".join(f"{grid.axes[axis].name} {grid.axes[axis].size}" for axis in axes),
                 advice=f"split it into conditions that span at most {LARGEST_BOX_COUNT:,} combinations",
             )
         )
-    codes = np.indices(sizes).reshape(len(sizes), -1)
-    return {grid.axes[axis].name: _box(grid.axes[axis], codes[k]) for k, axis in enumerate(axes)}
 
 
 def _box(axis: Axis, codes: NDArray[np.int64]) -> Box:

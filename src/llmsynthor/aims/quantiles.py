@@ -61,7 +61,7 @@ def bring_quantiles(spec: Spec, grid: Grid) -> tuple[QuantileGoal, ...]:
 
 
 def _goal(target: Statistic, grid: Grid) -> QuantileGoal:
-    axis = grid.axes[grid.position(target.variable)]
+    axis = grid.axis(target.variable)
     assert isinstance(axis.variable, Numeric)
     bounds, integer = axis.variable.range, axis.variable.integer
     spots = [quantile_cuts(value, integer=integer) for value in target.values]

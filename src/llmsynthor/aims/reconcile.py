@@ -1,31 +1,31 @@
 """Reconciliation: tables that state the same fact differently are brought to agree, and who yielded is written down.
 
 Where tables share variables, each implies a table of those alone. These margins are averaged, each weighted by its importance
-over its squared margin of error; every table is then scaled to the average, as in raking. Zero stays zero: a cell that one
-table gives as zero is zero for all. Repeated over all shared margins until they agree. (The weighting is that of combining
+over its squared standard error and rounding; every table is then scaled to the average, as in raking. Rounding counts as far as
+it explains a difference: a count to the person does not move for a whole per cent that agrees with it, and where sources really
+differ, the one with more digits is not the truer one. Zero stays zero: a cell that one table gives as zero is zero for all, but
+for a zero that rounding has made. Repeated over all shared margins until they agree. (The weighting is that of combining
 independent estimates; the order, small margins first, that of Qardaji, Yang and Li 2014 for noisy marginals.)
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, pairwise
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from llmsynthor.aims.goals import Goal, Goals
+from llmsynthor.aims.precision import SIGMA, Kind, floors, hidden_by_rounding, kind_of, resolution, zeros_for_good
 from llmsynthor.aims.projection import possible_in_cells
-from llmsynthor.population.discrepancy import say_cell
-from llmsynthor.spec.expressions import Expression, references
+from llmsynthor.aims.words import say_cell
+from llmsynthor.spec.expressions import Expression, walk
 from llmsynthor.spec.levels import Interval, Level
 
 MOST_ROUNDS = 200
-AGREED, SAME = 1e-12, 1e-9
-SIGMA = 1.645
-"""Margins of error are taken at 90 %, as the ACS publishes them: so many standard errors."""
 
-Kind = Literal["rounding", "margin of error", "conflict"]
+AGREED, SAME = 1e-12, 1e-9
+
 Floats = NDArray[np.float64]
 Key = tuple[str, tuple[str, ...], tuple[tuple[Level, ...], ...]]
 
@@ -34,7 +34,8 @@ Key = tuple[str, tuple[str, ...], tuple[tuple[Level, ...], ...]]
 class Shared:
     """A margin that several tables state: `members` are their numbers, `cells[k]` maps member k's cells to the margin's.
 
-    Cells of a table outside the margin's universe are -1. `weights[k]` (cells of the margin,) are precisions.
+    Cells of a table outside the margin's universe are -1. `weights[k]` (cells of the margin,) are precisions, `zeros[k]` says
+    which cells member k gives as zero for good.
     """
 
     universe: str
@@ -42,7 +43,8 @@ class Shared:
     levels: tuple[tuple[Level, ...], ...]
     members: tuple[int, ...]
     cells: tuple[NDArray[np.int64], ...]
-    weights: tuple[Floats, ...]
+    weights: tuple[Floats, ...] = ()
+    zeros: tuple[NDArray[np.bool_], ...] = ()
 
     @property
     def size(self) -> int:
@@ -99,13 +101,14 @@ def reconcile(goals: Goals) -> tuple[Goals, tuple[Disagreement, ...]]:
 def _agree(margin: Shared, shares: list[Floats]) -> float:
     """Scale the members to their weighted average, in place; returns the largest change of a share."""
     margins = [margin.margin(k, shares[member]) for k, member in enumerate(margin.members)]
-    average = consensus(margins, margin.weights)
+    average = consensus(margins, margin.weights, margin.zeros)
     largest = 0.0
     for k, member in enumerate(margin.members):
-        ratio = np.where(margins[k] > 0, average / np.maximum(margins[k], 1e-300), 0.0)
         cells = margin.cells[k]
         inside = cells >= 0
-        scaled = shares[member].copy()
+        scaled = _seeded(shares[member], cells, (margins[k] <= 0) & (average > 0))
+        started = margin.margin(k, scaled)
+        ratio = np.where(started > 0, average / np.maximum(started, 1e-300), 0.0)
         scaled[inside] *= ratio[cells[inside]]
         total = scaled[inside].sum()
         if total <= 0:
@@ -116,15 +119,25 @@ def _agree(margin: Shared, shares: list[Floats]) -> float:
     return largest
 
 
-def consensus(margins: Sequence[Floats], weights: Sequence[Floats]) -> Floats:
-    """Average statements of one margin by their precision; a cell that one of them gives as zero is zero.
+def _seeded(shares: Floats, cells: NDArray[np.int64], rounded_away: NDArray[np.bool_]) -> Floats:
+    """Give cells of the margin that rounding has made zero something to be scaled, spread evenly over the table's cells."""
+    seeded = shares.copy()
+    if rounded_away.any():
+        seeded[(cells >= 0) & rounded_away[np.maximum(cells, 0)]] = 1e-9
+    return seeded
+
+
+def consensus(
+    margins: Sequence[Floats], weights: Sequence[Floats], zeros: Sequence[NDArray[np.bool_]] | None = None
+) -> Floats:
+    """Average statements of one margin by their precision; a cell that one of them gives as zero (for good) is zero.
 
     >>> consensus([np.array([0.5, 0.5]), np.array([0.7, 0.3])], [np.array([1.0, 1.0]), np.array([3.0, 3.0])]).round(3)
     array([0.65, 0.35])
     """
     stacked, precision = np.stack(margins), np.stack(weights)
     average = (stacked * precision).sum(axis=0) / precision.sum(axis=0)
-    average[(stacked <= 0).any(axis=0)] = 0.0
+    average[(np.stack(zeros) if zeros is not None else stacked <= 0).any(axis=0)] = 0.0
     return np.asarray(average / max(average.sum(), 1e-300))
 
 
@@ -146,18 +159,20 @@ def _common(goals: Goals, a: int, b: int) -> Iterator[Key]:
     levels = tuple(_coarsest(one, other, name) for name in columns)
     if not columns or all(len(column) < 2 for column in levels):
         return
-    universes = {str(goal.table.universe or "") for goal in (one, other)}
-    if len(universes) == 1:
-        yield (universes.pop(), columns, levels)
-    elif "" in universes:
-        whole, part = (one, other) if one.table.universe is None else (other, one)
+    if one.about == other.about:
+        yield (one.about, columns, levels)
+    elif "" in (one.about, other.about):
+        whole, part = (other, one) if one.about else (one, other)
         if part.table.universe is not None and _tells(goals, whole, part.table.universe):
-            yield (str(part.table.universe), columns, levels)
+            yield (part.about, columns, levels)
 
 
 def _tells(goals: Goals, goal: Goal, universe: Expression) -> bool:
     """Whether every cell of a table lies wholly inside or wholly outside a universe."""
-    if not {reference.name for reference in references(universe)} <= set(goal.table.columns):
+    plain = list(walk(universe.tree, aggregates=False))
+    if plain != list(walk(universe.tree)):  # it looks at other records too: no cell says it
+        return False
+    if not {reference.name for reference in plain} <= set(goal.table.columns):
         return False
     may, may_not = possible_in_cells(goals.grid, universe, goal.table.columns, goal.levels)
     return not bool((may & may_not).any())
@@ -179,14 +194,18 @@ def _ends(levels: Sequence[Level]) -> set[float]:
 def _shared(goals: Goals, key: Key, members: tuple[int, ...]) -> Shared:
     universe, columns, levels = key
     cells = tuple(_map_cells(goals, goals.tables[member], universe, columns, levels) for member in members)
-    size = int(np.prod([len(column) for column in levels]))
-    errors = [_errors(goals.tables[m], own, size) for m, own in zip(members, cells, strict=True)]
-    floor = max(float(np.max([_rounding(goals.tables[m]) for m in members])), 1e-9)
-    weights = tuple(
-        goals.tables[member].table.importance / (error**2 + floor**2)
-        for member, error in zip(members, errors, strict=True)
+    bare = Shared(universe=universe, columns=columns, levels=levels, members=members, cells=cells)
+    stated = np.stack([bare.margin(k, goals.tables[member].stated) for k, member in enumerate(members)])
+    hidden = np.stack([_hidden(goals.tables[m], bare, k, stated[k]) for k, m in enumerate(members)])
+    errors = np.stack([_errors(goals.tables[m], own, bare.size) for m, own in zip(members, cells, strict=True)])
+    importance = np.array([goals.tables[member].table.importance for member in members])[:, None]
+    rounding = np.stack([_rounded_by(goals.tables[m], own, bare.size) for m, own in zip(members, cells, strict=True)])
+    floor = np.maximum(floors(stated, hidden, errors, rounding), 1e-9)
+    return replace(
+        bare,
+        weights=tuple(importance / (errors**2 + floor**2)),
+        zeros=tuple(zeros_for_good(stated, hidden, [goals.tables[m].table.structural for m in members])),
     )
-    return Shared(universe=universe, columns=columns, levels=levels, members=members, cells=cells, weights=weights)
 
 
 def _map_cells(
@@ -199,8 +218,8 @@ def _map_cells(
         own = goal.levels[goal.table.columns.index(name)]
         member = np.array([_holder(level, coarse) for level in own])[place[goal.table.columns.index(name)]]
         found, inside = found * len(coarse) + np.maximum(member, 0), inside & (member >= 0)
-    if str(goal.table.universe or "") != universe:
-        part = next(other.table.universe for other in goals.tables if str(other.table.universe or "") == universe)
+    if goal.about != universe:
+        part = next(other.table.universe for other in goals.tables if other.about == universe)
         assert part is not None
         inside &= possible_in_cells(goals.grid, part, goal.table.columns, goal.levels)[0]
     return np.where(inside, found, -1)
@@ -225,7 +244,13 @@ def _errors(goal: Goal, cells: NDArray[np.int64], size: int) -> Floats:
 
 def _rounding(goal: Goal) -> float:
     """What rounding may hide in one cell of a table, as a share."""
-    return 0.5 * goal.table.last_digit / max(abs(sum(goal.table.values)), 1e-300)
+    return 0.5 * resolution(goal.table) / max(abs(sum(goal.table.values)), 1e-300)
+
+
+def _rounded_by(goal: Goal, cells: NDArray[np.int64], size: int) -> Floats:
+    """What rounding makes of a margin's cells, as that of summed cells that were rounded independently."""
+    number = np.bincount(cells[cells >= 0], minlength=size)
+    return np.asarray(_rounding(goal) * np.sqrt(np.maximum(number, 1)))
 
 
 def _disagreements(tables: Sequence[Goal], margin: Shared, shares: Sequence[Floats]) -> Iterator[Disagreement]:
@@ -263,13 +288,5 @@ def _disagreements(tables: Sequence[Goal], margin: Shared, shares: Sequence[Floa
 def _hidden(goal: Goal, margin: Shared, member: int, stated: Floats) -> Floats:
     """What rounding may hide in each cell of the margin, as a share."""
     cells = margin.cells[member]
-    number = np.bincount(cells[cells >= 0], minlength=margin.size)
-    return np.asarray(_rounding(goal) * (number + number.sum() * stated))
-
-
-def kind_of(apart: Sequence[float], hidden: Sequence[float], errors: Sequence[float]) -> Kind:
-    """Say what explains how far a statement is apart from each other one: rounding, margins of error, or nothing."""
-    if all(gap <= rounding + 1e-12 for gap, rounding in zip(apart, hidden, strict=True)):
-        return "rounding"
-    explained = (gap <= rounding + error for gap, rounding, error in zip(apart, hidden, errors, strict=True))
-    return "margin of error" if all(explained) else "conflict"
+    number = np.bincount(cells[cells >= 0], minlength=margin.size).astype(np.float64)
+    return hidden_by_rounding(_rounding(goal), number, stated)

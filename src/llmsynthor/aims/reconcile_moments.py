@@ -10,29 +10,35 @@ from dataclasses import replace
 
 import numpy as np
 
+from llmsynthor.aims.about import Names, name_universes, universe_names
 from llmsynthor.aims.goals import Goals
 from llmsynthor.aims.moments import Moment
-from llmsynthor.aims.reconcile import SAME, Disagreement, kind_of, reconcile
+from llmsynthor.aims.precision import kind_of
+from llmsynthor.aims.reconcile import SAME, Disagreement, reconcile
 from llmsynthor.spec.levels import Level
+from llmsynthor.spec.specification import Spec
 
 Place = tuple[str, str, str, frozenset[tuple[str, Level]]]
 Statement = tuple[int, int]
 """Number of a moment, and of a group of it."""
 
 
-def reconcile_sources(goals: Goals) -> tuple[Goals, tuple[Disagreement, ...]]:
+def reconcile_sources(goals: Goals, spec: Spec) -> tuple[Goals, tuple[Disagreement, ...]]:
     """Bring tables, means and totals to agree where they state the same; returns the goals and every disagreement."""
-    goals, about_tables = reconcile(goals)
-    moments, about_moments = reconcile_moments(goals.moments)
+    goals, about_tables = reconcile(replace(goals, tables=name_universes(spec, goals.tables)))
+    moments, about_moments = reconcile_moments(goals.moments, spec)
     return replace(goals, moments=moments), (*about_tables, *about_moments)
 
 
-def reconcile_moments(moments: Sequence[Moment]) -> tuple[tuple[Moment, ...], tuple[Disagreement, ...]]:
+def reconcile_moments(moments: Sequence[Moment], spec: Spec) -> tuple[tuple[Moment, ...], tuple[Disagreement, ...]]:
     """Bring statements of the same mean or total, of the same group, to agree; returns every one that did not."""
     stated = defaultdict[Place, list[Statement]](list)
+    names = universe_names(spec, [moment.target for moment in moments])
     for number, moment in enumerate(moments):
+        if moment.target.statistic not in ("mean", "total"):
+            continue
         for group in np.flatnonzero(np.isfinite(moment.values)).tolist():
-            stated[_place(moment, group)].append((number, group))
+            stated[_place(moment, group, names)].append((number, group))
     values = [moment.values.copy() for moment in moments]
     found = list[Disagreement]()
     for statements in stated.values():
@@ -53,10 +59,11 @@ def reconcile_moments(moments: Sequence[Moment]) -> tuple[tuple[Moment, ...], tu
     return (used, tuple(found)) if found else (tuple(moments), ())
 
 
-def _place(moment: Moment, group: int) -> Place:
+def _place(moment: Moment, group: int, names: Names) -> Place:
     target = moment.target
+    about = names.get((target.unit, str(target.universe)), "")
     cell = frozenset(zip(target.by, moment.cells[group], strict=True))
-    return (target.statistic, target.variable, str(target.universe or ""), cell)
+    return (target.statistic, target.variable, about, cell)
 
 
 def _disagreements(

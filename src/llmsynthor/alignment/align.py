@@ -1,92 +1,58 @@
-"""Alignment: the information projection of a population onto the tables, done on the records themselves.
+"""Alignment: records that meet the aims, by the kernels that the aims need.
 
-Three stages: a first population drawn table by table (`initial`), log-weights fitted by Gibbs sweeps over the records (`fit`),
-and a correction that walks the counts to the targets in whole records (`correct`).
+Rows serve where every aim reads own columns of its row alone; trees, whole top records with all below them, where one does not.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
-from llmsynthor.aims.goals import Goals
-from llmsynthor.alignment.correct import correct
-from llmsynthor.alignment.effort import Codes, Effort, Notify, Task, distances
-from llmsynthor.alignment.fit import fit
-from llmsynthor.alignment.rows.program import Potential, compile_goals
-
-__all__ = ["Aligned", "Effort", "Report", "Start", "align"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Start:
-    """Records that are there already, shape (records, variables), and how strongly each holds on to what it is.
-
-    `stay` is a log-weight. With `for_good` it is never given up; otherwise when the tables cannot be met without.
-    """
-
-    codes: Codes
-    stay: float = 100.0
-    for_good: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
-    """What alignment did: the tables' TVD at the start, after fitting and in the end, and why it stopped."""
-
-    start: tuple[float, ...]
-    fitted: tuple[float, ...]
-    final: tuple[float, ...]
-    sentence: str
-    moved: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Aligned:
-    """`codes` (records, variables); the first rows are those of the start, `unchanged` says which of them stayed."""
-
-    codes: Codes
-    unchanged: NDArray[np.bool_]
-    report: Report
+from llmsynthor.aims.aims import Aims
+from llmsynthor.aims.layout import Codes, Place
+from llmsynthor.alignment.priors import dependence_tree, shape_potentials
+from llmsynthor.alignment.results import Aligned, Start
+from llmsynthor.alignment.rows.align import align_rows
+from llmsynthor.alignment.rows.effort import Effort, Notify
+from llmsynthor.alignment.trees.align import Effort as TreesEffort
+from llmsynthor.alignment.trees.align import align_trees
+from llmsynthor.alignment.trees.flat import computed_codes as columns_of
+from llmsynthor.population.roster import Roster
 
 
 def align(
-    goals: Goals,
+    aims: Aims,
     *,
     records: int,
     seed: int,
-    potentials: tuple[Potential, ...] = (),
+    workers: int | None = None,
     start: Start | None = None,
-    effort: Effort | None = None,
     notify: Notify | None = None,
 ) -> Aligned:
-    """Make exactly `records` records that meet the goals, keeping those of `start` as far as the tables allow.
+    """Make exactly `records` top records, with all below them, that meet the aims, keeping those of `start` as far as they allow.
 
-    `potentials` are fixed log-weights on top of the rules' zeros. `notify(stage, sweep, tvd per table)` is told how it goes.
+    `notify(stage, sweep, tvd per table)` is told how it goes. The number of workers changes nothing.
     """
-    held = start.codes[:records] if start is not None else np.zeros((0, len(goals.grid.axes)), dtype=np.int32)
-    task = Task(
-        goals=goals,
-        compiled=compile_goals(goals, potentials),
+    if aims.needs_trees:
+        effort = TreesEffort(workers=workers)
+        return align_trees(aims, records=records, seed=seed, start=start, effort=effort, notify=notify)
+    goals = aims.goals[0]
+    whole = start is not None and start.for_good
+    shape = dependence_tree(goals, start.roster.codes[0]) if start and whole else shape_potentials(goals, records)
+    return align_rows(
+        goals,
         records=records,
         seed=seed,
-        effort=effort or Effort(),
-        shaped=any(np.ptp(potential.values) > 1e-12 for potential in potentials),
-        keep=start is not None and start.for_good,
-        **({"notify": notify} if notify is not None else {}),
+        potentials=shape,
+        start=start,
+        effort=Effort(workers=workers),
+        notify=notify,
     )
-    fitted = fit(task, held)
-    codes = np.concatenate([held, fitted.codes])
-    after_fit = distances(task, codes)
-    stay = np.zeros(records)
-    stay[: len(held)] = start.stay if start is not None else 0.0
-    corrected = correct(task, codes, fitted.theta, stay)
-    report = Report(
-        start=fitted.first,
-        fitted=after_fit,
-        final=distances(task, corrected.codes),
-        sentence=corrected.sentence,
-        moved=corrected.moved,
+
+
+def computed_codes(aims: Aims, roster: Roster) -> Mapping[Place, Codes]:
+    """Code of every computed column of every record, at the values that the alignment reckons with; nothing where none is."""
+    if not aims.layout.order:
+        return {}
+    return (
+        columns_of(aims, roster) if len(roster) else {place: np.zeros(0, dtype=np.int32) for place in aims.layout.order}
     )
-    unchanged = (corrected.codes[: len(held)] == held).all(axis=1)
-    return Aligned(codes=corrected.codes, unchanged=unchanged, report=report)

@@ -1,43 +1,61 @@
-"""The shape of numbers below a table's own cut, as a prior for the alignment.
+"""The base measure of the cells, as a prior for the alignment.
 
-A table of price by category in six intervals says, for every category, how the density of the price runs. Where another
-table cuts the price finer, each category's records are spread over the finer cells as its own smooth density asks; without
-such a prior all categories would share one shape. Cells of different width get weight in proportion to what they hold.
+Cells weigh what they hold of a number's base density: in proportion to their width (whole numbers: to how many they are) where
+nothing is said, and as the finest table has it where one cuts the number more coarsely than the grid. A table of price by
+category in six intervals says, for every category, how the density of the price runs: where another table cuts the price finer,
+each category's records are spread over the finer cells as its own smooth density asks; without such a prior all categories would
+share one shape.
 """
 
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.interpolate import PchipInterpolator
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import minimum_spanning_tree
 
+from llmsynthor.aims.density import smooth_density
 from llmsynthor.aims.goals import Goal, Goals
 from llmsynthor.aims.grid import Axis
 from llmsynthor.aims.projection import project_columns
-from llmsynthor.alignment.rows.program import Potential
+from llmsynthor.alignment.cells import Potential
+from llmsynthor.population.encode import Codes
 from llmsynthor.spec.levels import Interval, Level
 
 LARGEST_LOG_RATIO = 2.0
 FEWEST_RECORDS = 30.0
+SMALLEST = 1e-12
 
 Floats = NDArray[np.float64]
 
 
 def shape_potentials(goals: Goals, records: int) -> tuple[Potential, ...]:
-    """Log-weights of the fine cells of each numeric variable, overall and by the rows of every coarser table."""
+    """Log-weights of the cells of each numeric variable: overall, and by the rows of every coarser table."""
     found = []
     for position, axis in enumerate(goals.grid.axes):
         if not isinstance(axis.levels[0], Interval):
             continue
         having = [goal for goal in goals.given if axis.name in goal.table.columns]
-        if not having:
-            continue
-        finest = max(having, key=lambda goal: goal.shape[goal.table.columns.index(axis.name)])
-        overall = _masses(axis, finest, _rows(finest, axis.name).sum(axis=0))
-        found.append(_potential(goals, [axis.name], [axis.levels], np.log(overall)))
-        found += [p for goal in having if (p := _by_rows(goals, position, goal, records)) is not None]
+        logs = _overall(goals, position, having)
+        if np.ptp(logs) > 1e-9:
+            found.append(_potential(goals, [axis.name], [axis.levels], logs))
+        if not axis.uneven:
+            found += [p for goal in having if (p := _by_rows(goals, position, goal, records)) is not None]
     return tuple(found)
+
+
+def _overall(goals: Goals, position: int, having: Sequence[Goal]) -> Floats:
+    """Log-weights of an axis: within the cells of the finest table that of the base density; between them what is not told."""
+    axis, spread = goals.grid.axes[position], goals.spread(position)
+    told = [goal for goal in having if goal.table.universe is None]
+    if not told:
+        return np.asarray(np.log(np.maximum(spread, SMALLEST)))
+    finest = max(told, key=lambda goal: goal.shape[goal.table.columns.index(axis.name)])
+    for level in finest.levels[finest.table.columns.index(axis.name)]:
+        inside = axis.within(level)
+        spread[inside] = spread[inside] / spread[inside].sum() if spread[inside].sum() > 0 else 1.0
+    return np.asarray(np.log(np.maximum(spread, 1e-9)))
 
 
 def _rows(goal: Goal, name: str) -> Floats:
@@ -49,16 +67,14 @@ def _rows(goal: Goal, name: str) -> Floats:
 
 def _masses(axis: Axis, goal: Goal, shares: Floats) -> Floats:
     """Spread the shares of a table's intervals over the axis; share of each fine cell within its interval."""
-    column = goal.table.columns.index(axis.name)
-    intervals = [level for level in goal.levels[column] if isinstance(level, Interval)]
+    intervals = [level for level in goal.levels[goal.table.columns.index(axis.name)] if isinstance(level, Interval)]
     edges = np.array([intervals[0].low, *(level.high for level in intervals)])
-    widths = np.diff(axis.breaks)
+    fine = axis.measure
     contiguous = all(a.high == b.low for a, b in pairwise(intervals))
-    if not contiguous or shares.sum() <= 0:
-        fine = widths
-    else:
-        cumulative = PchipInterpolator(edges, np.concatenate([[0.0], np.cumsum(shares / shares.sum())]))
-        fine = np.diff(cumulative(np.clip(axis.breaks, edges[0], edges[-1]))) + 1e-6 * widths / widths.sum()
+    if contiguous and shares.sum() > 0:
+        integer = bool(getattr(axis.variable, "integer", False))
+        ends = np.clip(np.ceil(axis.breaks) if integer else axis.breaks, edges[0], edges[-1])
+        fine = smooth_density(edges, shares, integer=integer).held(ends) + 1e-6 * fine / fine.sum()
     for level in intervals:
         inside = axis.within(level)
         fine[inside] = fine[inside] / fine[inside].sum() if fine[inside].sum() > 0 else 1.0
@@ -86,3 +102,48 @@ def _by_rows(goals: Goals, position: int, goal: Goal, records: int) -> Potential
 def _potential(goals: Goals, names: Sequence[str], levels: Sequence[Sequence[Level]], values: Floats) -> Potential:
     projection = project_columns(goals.grid, names, levels, None)
     return Potential(projection=projection, values=values.ravel())
+
+
+SHRINKAGE = 0.1
+"""Records per cell of a pair table that independence is worth, beside those that were counted."""
+
+
+STAY = 16.0
+"""Log-weight with which a record of a starting population holds on to what it is."""
+
+
+def dependence_tree(goals: Goals, codes: Codes) -> tuple[Potential, ...]:
+    """Log-weights of single variables and of the pairs of the tree of largest mutual information."""
+    grid = goals.grid
+    counts = [np.bincount(codes[:, k], minlength=size) + SHRINKAGE for k, size in enumerate(grid.sizes)]
+    shares = [np.asarray(own / own.sum()) for own in counts]
+    pairs = {pair: _pair_shares(codes, *pair, shares) for pair in combinations(range(len(grid.axes)), 2)}
+    found = [
+        Potential(projection=project_columns(grid, [axis.name], [axis.levels], None), values=np.log(own))
+        for axis, own in zip(grid.axes, shares, strict=True)
+    ]
+    for a, b in _tree(pairs, shares):
+        one, other = grid.axes[a], grid.axes[b]
+        projection = project_columns(grid, [one.name, other.name], [one.levels, other.levels], None)
+        values = np.log(pairs[a, b] / np.outer(shares[a], shares[b])).ravel()
+        found.append(Potential(projection=projection, values=values))
+    return tuple(found)
+
+
+def _pair_shares(codes: Codes, a: int, b: int, shares: list[Floats]) -> Floats:
+    size = (len(shares[a]), len(shares[b]))
+    counts = np.bincount(codes[:, a].astype(np.int64) * size[1] + codes[:, b], minlength=size[0] * size[1])
+    blended = counts.reshape(size) + SHRINKAGE * counts.size * np.outer(shares[a], shares[b])
+    return np.asarray(blended / blended.sum())
+
+
+def _tree(pairs: dict[tuple[int, int], Floats], shares: list[Floats]) -> list[tuple[int, int]]:
+    if not pairs:
+        return []
+    information = {
+        (a, b): float((own * np.log(own / np.outer(shares[a], shares[b]))).sum()) for (a, b), own in pairs.items()
+    }
+    rows, columns = zip(*information, strict=True)
+    costs = 1.0 / (1e-6 + np.array(list(information.values())))
+    tree = minimum_spanning_tree(csr_array((costs, (rows, columns)), shape=(len(shares), len(shares)))).tocoo()
+    return [(int(min(a, b)), int(max(a, b))) for a, b in zip(tree.row, tree.col, strict=True)]

@@ -11,7 +11,9 @@ from typing import Annotated, Any
 
 import typer
 
+from llmsynthor.cli.options import with_options
 from llmsynthor.errors import LLMSynthorError
+from llmsynthor.options import Budget, Method, changed
 
 app = typer.Typer(
     add_completion=False,
@@ -20,7 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Macro-statistics in, micro-records out: realistic records whose aggregates match your tables.",
 )
-MOST_WARNINGS = 5
+MOST_WARNINGS, MOST_ENDS = 5, 20
 models_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Embedded models: list them, fetch one.")
 app.add_typer(models_app, name="models")
 
@@ -30,7 +32,7 @@ RunPath = Annotated[Path, typer.Argument(metavar="DIR", help="A run folder.")]
 
 def _version(value: bool) -> None:
     if value:
-        from importlib.metadata import version  # noqa: PLC0415  (keeps --help quick)
+        from importlib.metadata import version
 
         typer.echo(f"llmsynthor {version('llmsynthor')}")
         raise typer.Exit
@@ -51,8 +53,8 @@ def check(
     llm: Annotated[str | None, typer.Option(help="The model whose calls are counted, as in synthesize.")] = None,
 ) -> None:
     """Find every problem of a spec at once, and say how many LLM calls a run will make. Makes no call itself."""
-    from llmsynthor.run.check import examine  # noqa: PLC0415  (the imports of each command are its own: --help is quick)
-    from llmsynthor.spec.specification import Spec  # noqa: PLC0415
+    from llmsynthor.run.check import examine
+    from llmsynthor.spec.specification import Spec
 
     loaded = Spec.load(spec)
     found = examine(loaded, llm)
@@ -60,8 +62,6 @@ def check(
         typer.echo(f"warning: {warning}")
     counts = f"{len(loaded.schema.units)} units, {len(loaded.targets)} targets, {len(loaded.rules)} rules"
     typer.echo(f'"{loaded.name}" can be read: {counts}.')
-    for problem in found.unsupported:
-        typer.echo(f"not made by this version: {problem}")
     took = (
         "not measured on this machine yet" if found.seconds is None else f"about {found.seconds / 60:.1f} minutes here"
     )
@@ -72,6 +72,7 @@ def check(
 
 
 @app.command()
+@with_options(Method, Budget)
 def synthesize(
     spec: SpecPath,
     out: Annotated[Path, typer.Option(help="Folder of the run: new, empty, or of the same run.")],
@@ -80,46 +81,32 @@ def synthesize(
         str | None, typer.Option(help="none, local, local:NAME, local:/path.gguf, openai:MODEL, scripted:FILE.")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Same seed, same bytes.")] = None,
-    max_calls: Annotated[int | None, typer.Option(help="Most LLM calls.")] = None,
-    max_seconds: Annotated[float | None, typer.Option(help="Most seconds spent in LLM calls.")] = None,
-    align: Annotated[str | None, typer.Option(help="exact (default), or none: the loop of the paper alone.")] = None,
-    iterations: Annotated[int | None, typer.Option(help="Iterations of proposals (exact: 2, none: 100).")] = None,
-    proposals: Annotated[int | None, typer.Option(help="Proposals per iteration (5).")] = None,
-    temperature: Annotated[float | None, typer.Option(help="Temperature of the proposals (0.7).")] = None,
-    estimate: Annotated[
-        bool | None, typer.Option(help="Let the LLM estimate the joint tables that are missing (default: yes).")
-    ] = None,
     base_url: Annotated[str | None, typer.Option(help="Address of an OpenAI-compatible server.")] = None,
     workers: Annotated[int | None, typer.Option(help="Threads of the alignment; changes no result.")] = None,
     start: Annotated[
         Path | None, typer.Option(help="Records to begin with (Parquet, CSV): few are changed, no model is used.")
     ] = None,
+    weight: Annotated[str | None, typer.Option(help="Column of weights of the start; none: rows count alike.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the interrupted run in the folder.")] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Replace another run in the folder; its ledger is kept.")
     ] = False,
+    **options: Any,
 ) -> None:
     """Make records that meet the tables of a spec."""
-    from llmsynthor.cli.progress import live_progress  # noqa: PLC0415
-    from llmsynthor.run.synthesize import synthesize as make  # noqa: PLC0415
+    from llmsynthor.run.synthesize import synthesize as make
 
     given: dict[str, Any] = {
         "records": records,
         "llm": llm,
         "seed": seed,
-        "align": align,
-        "max_calls": max_calls,
-        "max_seconds": max_seconds,
-        "iterations": iterations,
-        "proposals": proposals,
-        "temperature": temperature,
-        "estimate": estimate,
         "base_url": base_url,
         "workers": workers,
         "start": start,
+        "weight": weight,
     }
-    with _ending_on_interrupt(), live_progress() as progress:
-        solution = make(spec, **given, out=out, resume=resume, force=force, progress=progress)
+    with _ending_on_interrupt():
+        solution = make(spec, **given, **options, out=out, resume=resume, force=force, progress=True)
     _print_solution(solution, out)
     raise typer.Exit(solution.exit_code)
 
@@ -128,20 +115,13 @@ def _print_solution(solution: Any, out: Path) -> None:
     summary, usage = solution.manifest["alignment"], solution.manifest["usage"]
     for unit, frame in solution.records.items():
         typer.echo(f"{frame.height:,} records: {out / 'records' / unit}.parquet")
-    if summary["mean_tvd"] is not None:
-        unmet = f"; outside tolerance: {', '.join(summary['unmet'])}" if summary["unmet"] else "; all within tolerance"
-        typer.echo(
-            f"{summary['targets']} targets, TVD mean {summary['mean_tvd']:.5f}, "
-            f"worst {summary['worst_tvd']:.5f} ({summary['worst_table']}){unmet}"
-        )
+    _print_ends(summary, solution.alignment.rows(named=True), out)
     disagreements = {kind: n for kind, n in summary["disagreements"].items() if n}
     if disagreements:
         kinds = ", ".join(
             f"{n:,} explained by {kind}" if kind != "conflict" else f"{n:,} real" for kind, n in disagreements.items()
         )
         typer.echo(f"sources disagree about cells ({kinds}): {out / 'disagreements.csv'}")
-    for contradiction in summary["contradictions"]:
-        typer.echo(contradiction)
     warnings = solution.manifest["warnings"]
     for warning in warnings[:MOST_WARNINGS]:
         typer.echo(f"warning: {warning}")
@@ -162,6 +142,27 @@ def _print_solution(solution: Any, out: Path) -> None:
     typer.echo(f"Report: {out / 'report.html'}")
 
 
+def _print_ends(summary: Any, rows: Any, out: Path) -> None:
+    """How many targets ended how, and those that are not exact by name, the worst first."""
+    from llmsynthor.evaluation.ends import Status, say_ends
+
+    tvd = (
+        f"; TVD mean {summary['mean_tvd']:.5f}, worst {summary['worst_tvd']:.5f} ({summary['worst_table']})"
+        if summary["mean_tvd"] is not None
+        else ""
+    )
+    typer.echo(f"{say_ends(summary['ends'])}{tvd}")
+    order = list(Status)
+    given = [
+        row for row in rows if row["source"] == "given" and order.index(row["status"]) >= order.index(Status.YIELDED)
+    ]
+    named = sorted(given, key=lambda row: -order.index(row["status"]))
+    for row in named[:MOST_ENDS]:
+        typer.echo(f'"{row["name"]}" {row["end"]}')
+    if len(named) > MOST_ENDS:
+        typer.echo(f"{len(named) - MOST_ENDS} more are in {out / 'alignment.csv'}")
+
+
 @app.command()
 def measure(
     spec: SpecPath,
@@ -171,18 +172,19 @@ def measure(
         float | None, typer.Option(help="Add noise for differential privacy of this budget (extra dp).")
     ] = None,
     contributions: Annotated[int, typer.Option(help="Most records of one person, with --epsilon.")] = 1,
+    weight: Annotated[str | None, typer.Option(help="Column of weights of the data; none: rows count alike.")] = None,
 ) -> None:
     """Write the spec's tables as they are in micro-data, or with noise that makes them safe to give away."""
-    from llmsynthor.records import release  # noqa: PLC0415
-    from llmsynthor.records.measure import measure as measure_data  # noqa: PLC0415
-    from llmsynthor.records.measure import write_measured  # noqa: PLC0415
-    from llmsynthor.spec.specification import Spec  # noqa: PLC0415
+    from llmsynthor.records import release
+    from llmsynthor.records.measure import measure as measure_data
+    from llmsynthor.records.measure import write_measured
+    from llmsynthor.spec.specification import Spec
 
     loaded = Spec.load(spec)
     if epsilon is None:
-        measured = measure_data(loaded, data)
+        measured = measure_data(loaded, data, weight=weight)
     else:
-        measured, spent = release.release(loaded, data, epsilon=epsilon, contributions=contributions)
+        measured, spent = release.release(loaded, data, epsilon=epsilon, contributions=contributions, weight=weight)
         out.mkdir(parents=True, exist_ok=True)
         typer.echo(str(release.write_accounting(spent, out, epsilon=epsilon, contributions=contributions)))
     for entry, path in zip(measured, write_measured(measured, out), strict=True):
@@ -196,7 +198,7 @@ def evaluate(
     reference: Annotated[Path | None, typer.Option(help="Folder or Parquet file of reference records.")] = None,
 ) -> None:
     """Print figures of a finished run as JSON."""
-    from llmsynthor.evaluation.metrics import evaluate as evaluate_run  # noqa: PLC0415
+    from llmsynthor.evaluation.metrics import evaluate as evaluate_run
 
     typer.echo(json.dumps(evaluate_run(run_folder, reference), indent=1, allow_nan=False))
 
@@ -204,39 +206,38 @@ def evaluate(
 @app.command()
 def report(run_folder: RunPath) -> None:
     """Write the report of a run folder anew."""
-    from llmsynthor.report.page import write_report  # noqa: PLC0415
+    from llmsynthor.report.page import write_report
 
     typer.echo(str(write_report(run_folder)))
 
 
 @app.command("suggest-rules")
+@with_options(Budget)
 def suggest_rules(
     spec: SpecPath,
     llm: Annotated[str, typer.Option(help="The model that is asked, as in synthesize.")] = "local",
     seed: Annotated[int, typer.Option(help="Seed of the written answers.")] = 0,
-    max_calls: Annotated[int | None, typer.Option(help="Most LLM calls.")] = None,
-    max_seconds: Annotated[float | None, typer.Option(help="Most seconds spent in LLM calls.")] = None,
     base_url: Annotated[str | None, typer.Option(help="Address of an OpenAI-compatible server.")] = None,
     run: Annotated[
         Path | None, typer.Option(help="A folder whose ledger answers what was asked before, and keeps what is asked.")
     ] = None,
+    **options: Any,
 ) -> None:
     """Print rules that a model would suggest, with its reasons, for you to accept. Changes nothing."""
-    from llmsynthor.run import advise  # noqa: PLC0415
-    from llmsynthor.spec.specification import Spec  # noqa: PLC0415
+    from llmsynthor.run import advise
+    from llmsynthor.spec.specification import Spec
 
     loaded = Spec.load(spec)
     with _ending_on_interrupt():
-        found = advise.suggest_rules(
-            loaded, llm=llm, seed=seed, max_calls=max_calls, max_seconds=max_seconds, base_url=base_url, run=run
-        )
+        budget = changed(Budget(), options)
+        found = advise.suggest_rules(loaded, llm=llm, seed=seed, budget=budget, base_url=base_url, run=run)
     typer.echo(advise.write_rules(found, loaded.schema.top.name), nl=False)
 
 
 @models_app.command("list")
 def models_list() -> None:
     """List the embedded models and whether they are here."""
-    from llmsynthor.llm import models  # noqa: PLC0415
+    from llmsynthor.llm import models
 
     for model in models.MODELS:
         here = "fetched" if models.path_of(model).is_file() else "not fetched"
@@ -247,7 +248,7 @@ def models_list() -> None:
 @models_app.command("fetch")
 def models_fetch(name: Annotated[str, typer.Argument(metavar="NAME")]) -> None:
     """Download a model's weights, verify them and keep them in the cache folder."""
-    from llmsynthor.llm import models  # noqa: PLC0415
+    from llmsynthor.llm import models
 
     def notify(done: int, parts: int) -> None:
         if sys.stderr.isatty() or done == parts:

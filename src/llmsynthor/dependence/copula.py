@@ -9,18 +9,18 @@ target, so that a dependence which others explain already is not counted twice.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from llmsynthor.aims.goals import Goals
-from llmsynthor.dependence.coarse import Coarse, fit_margins, interaction, mutual_information
+from llmsynthor.dependence.coarse import Coarse
 from llmsynthor.dependence.coincidence import coincidences
 from llmsynthor.dependence.elicit import Pair, bare
 from llmsynthor.dependence.estimates import CLIP, Estimate, agreement_of, credibility
 from llmsynthor.dependence.given import given_strength
-from llmsynthor.spec.targets import Table
+from llmsynthor.dependence.pair_tables import fit_margins, interaction, mutual_information
+from llmsynthor.spec.targets import MAXIMUM_ENTROPY, Source, Table
 
 EXPLAINED = 0.001
 """Mutual information in nats that given tables imply about a pair, at which half of it counts as explained by them."""
@@ -51,9 +51,6 @@ MOST_QUESTIONS = 2_000
 """Scoring calls about pairs at most, shared evenly by the units: about ten minutes of the default model on two cores."""
 
 Floats = NDArray[np.float64]
-Source = Literal["given", "estimated", "maximum entropy"]
-MAXIMUM_ENTROPY: Source = "maximum entropy"
-"""Source of what nobody has said."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -199,7 +199,7 @@ def _ask_shares(asking: Asking, given: Coarse, asked: Coarse, sample: int) -> Fl
         max_tokens=60 + 12 * given.size * (asked.size + 1),
         seed=asking.seed * 1_000 + sample,
     )
-    accept = lambda answer, _last: _read_shares(validate(answer, request.json_schema), given, asked)  # noqa: E731
+    accept = lambda answer, _last: _read_shares(validate(answer, request.json_schema), given, asked)  # noqa: E731  (named for what it does where it is handed on)
     return ask(asking.model, request, accept=accept).value
 
 

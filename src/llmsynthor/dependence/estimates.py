@@ -7,8 +7,9 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from llmsynthor.dependence.coarse import Coarse, fit_margins, interaction, mutual_information
+from llmsynthor.dependence.coarse import Coarse
 from llmsynthor.dependence.elicit import FRAMES, STRANGERS, Conditional, Pair
+from llmsynthor.dependence.pair_tables import fit_margins, interaction, mutual_information
 
 CLIP = 6.0
 """Largest log-ratio that one estimate may claim."""

@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmsynthor.aims.goals import Goal, Goals
-from llmsynthor.dependence.coarse import Coarse, mutual_information
+from llmsynthor.dependence.coarse import Coarse
 from llmsynthor.dependence.elicit import Pair
+from llmsynthor.dependence.pair_tables import mutual_information
 from llmsynthor.spec.levels import Interval, Level
 
 Floats = NDArray[np.float64]

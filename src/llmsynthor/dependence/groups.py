@@ -7,12 +7,10 @@ from typing import Any, Literal
 from llmsynthor import prompts
 from llmsynthor.aims.goals import Goals
 from llmsynthor.aims.words import describe
-from llmsynthor.llm.answers import ask, validate
+from llmsynthor.llm.answers import LONGEST_REASON, ask, tidy_reason, validate
 from llmsynthor.llm.backend import WriteRequest
 from llmsynthor.llm.ledger import Recorded
 from llmsynthor.spec.specification import Spec
-
-LONGEST_REASON = 110
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,16 +20,6 @@ class Group:
     variables: tuple[str, ...]
     reason: str
     source: Literal["llm", "given"]
-
-
-def tidy_reason(text: str) -> str:
-    """Strip a reason; where the model was cut off, end it at a word.
-
-    >>> tidy_reason(" Young men buy phones. ")
-    'Young men buy phones.'
-    """
-    text = " ".join(text.split())
-    return text if len(text) < LONGEST_REASON else text[:LONGEST_REASON].rsplit(" ", 1)[0].rstrip(" ,;:'\"") + " …"
 
 
 def given_groups(goals: Goals) -> tuple[Group, ...]:
@@ -70,7 +58,7 @@ def infer_groups(
         max_tokens=100 + 100 * groups,
         seed=seed,
     )
-    accept = lambda answer, _last: _read(validate(answer, request.json_schema)["groups"])  # noqa: E731
+    accept = lambda answer, _last: _read(validate(answer, request.json_schema)["groups"])  # noqa: E731  (named for what it does where it is handed on)
     return ask(model, request, accept=accept).value
 
 

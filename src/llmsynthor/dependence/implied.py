@@ -1,15 +1,14 @@
 """What the given tables imply about pairs that none of them has: the pair tables of a population of maximum entropy."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from llmsynthor.aims.goals import Goals
-from llmsynthor.alignment.align import Effort, align
-from llmsynthor.alignment.priors import shape_potentials
 from llmsynthor.dependence.coarse import Coarse
 from llmsynthor.dependence.elicit import Pair
+from llmsynthor.dependence.pair_tables import pair_shares_of
 
 RECORDS = 20_000
 """Records of the population that is looked at: noise of a pair's mutual information is far below what counts."""
@@ -18,14 +17,16 @@ Floats = NDArray[np.float64]
 
 
 def implied_tables(
-    goals: Goals, variables: Sequence[Coarse], pairs: Sequence[Pair], *, seed: int, workers: int | None
+    goals: Goals, variables: Sequence[Coarse], pairs: Sequence[Pair], *, made: Callable[[], NDArray[np.int32]]
 ) -> dict[Pair, Floats]:
-    """Shares of every pair in coarse levels; nothing where the goals join no variables, since all is independent then."""
+    """Shares of every pair in coarse levels; nothing where the goals join no variables, since all is independent then.
+
+    `made` gives the codes (records, variables) of a population that meets the goals and nothing else.
+    """
     if not any(len(goal.table.columns) > 1 for goal in goals.tables):
         return {}
-    potentials = shape_potentials(goals, RECORDS)
-    made = align(goals, records=RECORDS, seed=seed, potentials=potentials, effort=Effort(workers=workers))
-    codes = {variable.name: _coarse_codes(goals, variable, made.codes) for variable in variables}
+    records = made()
+    codes = {variable.name: _coarse_codes(goals, variable, records) for variable in variables}
     size = {variable.name: variable.size for variable in variables}
     return {(a, b): pair_shares_of(codes[a], codes[b], size[a], size[b]) for a, b in pairs}
 
@@ -37,10 +38,3 @@ def _coarse_codes(goals: Goals, variable: Coarse, codes: NDArray[np.int32]) -> N
     for number, own in enumerate(variable.levels):
         level[axis.within(own)] = number
     return np.asarray(level[codes[:, variable.axis]])
-
-
-def pair_shares_of(one: NDArray[np.int64], other: NDArray[np.int64], rows: int, columns: int) -> Floats:
-    """Shares of two coarse levels, shape (rows, columns); records without one of them (-1) are left out."""
-    inside = (one >= 0) & (other >= 0)
-    counts = np.bincount(one[inside] * columns + other[inside], minlength=rows * columns).reshape(rows, columns)
-    return np.asarray(counts / max(counts.sum(), 1))

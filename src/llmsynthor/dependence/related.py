@@ -4,7 +4,7 @@ Pairs of these are asked about as those of a flat unit are. Their margins and wh
 in a population of maximum entropy, since no table may say, for instance, how many trips are the last of their day.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import combinations
 
@@ -15,13 +15,13 @@ from llmsynthor.aims.aims import Aims
 from llmsynthor.aims.cuts import expressions_of
 from llmsynthor.aims.goals import Goals
 from llmsynthor.aims.grid import Grid
-from llmsynthor.aims.layout import Roster, rows_below
-from llmsynthor.alignment.trees.flat import computed_codes
+from llmsynthor.aims.layout import Place
 from llmsynthor.dependence.coarse import MOST_LEVELS, Coarse, coarsen
 from llmsynthor.dependence.copula import MOST_QUESTIONS
 from llmsynthor.dependence.elicit import Pair, is_people
 from llmsynthor.dependence.estimation import planned_questions
-from llmsynthor.dependence.implied import pair_shares_of
+from llmsynthor.dependence.pair_tables import pair_shares_of
+from llmsynthor.population.roster import Roster, rows_below
 from llmsynthor.spec.expressions import Aggregate, Expression, Node, Reference, nodes, parse, references, walk
 from llmsynthor.spec.inputs import POSITION, base_columns
 from llmsynthor.spec.schema import Category, Derived, Unit
@@ -199,20 +199,25 @@ def _is_asked(spec: Spec, unit: int, pair: Pair, ordered: frozenset[str]) -> boo
 def _within(aims: Aims, unit: int, *, above: bool) -> Goals:
     """A unit's goals with the axes that can be asked about: its own and derived ones, and its parent's own (`above`)."""
     columns, kept = aims.layout.columns, []
+    hidden = {derived.name for derived in aims.layout.units[unit].derived if derived.hidden}
     for (owner, position), axis in zip(aims.layout.wide_places(unit), aims.goals[unit].grid.axes, strict=True):
         role = columns[owner][position].role
         of_parent = above and owner == aims.layout.parent(unit) and role == "own"
-        if of_parent or (owner == unit and role in ("own", "derived") and axis.name != POSITION):
+        if of_parent or (owner == unit and role in ("own", "derived") and axis.name not in {POSITION, *hidden}):
             kept.append(axis)
     return replace(aims.goals[unit], grid=Grid(unit=aims.layout.units[unit], axes=tuple(kept)))
 
 
-def counted(related: Related, aims: Aims, roster: Roster) -> tuple[Related, dict[Pair, Floats]]:
+def counted(
+    related: Related, aims: Aims, roster: Roster, computed: Mapping[Place, Codes]
+) -> tuple[Related, dict[Pair, Floats]]:
     """Take margins that no table gives from a population, and count what it implies about each pair.
+
+    `computed` has the code of every computed column of the population.
 
     Of a record and the one before it tables say nothing that is worth it: what a model says of them stands alone.
     """
-    codes = _codes(related, aims, roster)
+    codes = _codes(related, aims, roster, computed)
     given = {name for goal in related.goals.given if goal.table.universe is None for name in goal.table.columns}
     variables = []
     for variable in related.variables:
@@ -237,10 +242,12 @@ def first_shares(aims: Aims, sample: Roster, unit: Unit, variable: Coarse) -> Fl
     return np.asarray(counts / counts.sum())
 
 
-def _codes(related: Related, aims: Aims, roster: Roster) -> dict[str, NDArray[np.int64]]:
+def _codes(
+    related: Related, aims: Aims, roster: Roster, computed: Mapping[Place, Codes]
+) -> dict[str, NDArray[np.int64]]:
     """Coarse level of every record of the unit in each variable, -1 where it has none."""
     layout, unit = aims.layout, aims.layout.number(related.unit)
-    computed, family = computed_codes(aims, roster), _Family.of(unit, roster) if layout.parent(unit) >= 0 else None
+    family = _Family.of(unit, roster) if layout.parent(unit) >= 0 else None
     places = {a.name: p for a, p in zip(aims.goals[unit].grid.axes, layout.wide_places(unit), strict=True)}
     found = {}
     for variable in related.variables:

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmsynthor import prompts
-from llmsynthor.dependence.coarse import Coarse, fit_margins, interaction, mutual_information
+from llmsynthor.dependence.coarse import Coarse
 from llmsynthor.dependence.elicit import Asking
 from llmsynthor.dependence.estimates import CLIP, Estimate, agreement_of
+from llmsynthor.dependence.pair_tables import fit_margins, interaction, mutual_information
 from llmsynthor.dependence.related import HISTORIES, TURNS, following, say
 from llmsynthor.errors import BudgetError, CannotScoreError
 from llmsynthor.llm.backend import ScoreRequest

@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmsynthor import prompts
-from llmsynthor.dependence.coarse import Coarse, fit_margins
+from llmsynthor.dependence.coarse import Coarse
 from llmsynthor.dependence.coincidence import Coincidence, coincidences
 from llmsynthor.dependence.copula import Trust
 from llmsynthor.dependence.elicit import Asking
 from llmsynthor.dependence.estimates import Estimate
+from llmsynthor.dependence.pair_tables import fit_margins
 from llmsynthor.errors import AnswerError, BudgetError
 from llmsynthor.llm.answers import ask, validate
 from llmsynthor.llm.backend import ScoreRequest, WriteRequest

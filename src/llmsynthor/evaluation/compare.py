@@ -1,31 +1,34 @@
 """How each target was met by finished records."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from llmsynthor.aims.moments import stated_population
-from llmsynthor.dependence.copula import MAXIMUM_ENTROPY
-from llmsynthor.population.discrepancy import say_cell, say_missing
+from llmsynthor.aims.laws import stated_population
+from llmsynthor.aims.moments import COMPUTED_CELLS
+from llmsynthor.aims.words import say_cell, say_missing
+from llmsynthor.evaluation.ends import Account, Accounts, End, Status
 from llmsynthor.records.linked import Nested, column, nest
 from llmsynthor.records.measure import cell_numbers, statistic_cells
+from llmsynthor.records.seconds import power_sums, second_moment, second_rounding
 from llmsynthor.spec.inputs import Column, derived_below, target_columns
 from llmsynthor.spec.levels import Level
 from llmsynthor.spec.specification import Spec
-from llmsynthor.spec.targets import Statistic, Table, Target, last_digit
+from llmsynthor.spec.targets import MAXIMUM_ENTROPY, Statistic, Table, Target
 
-Status = Literal["met", "within tolerance", "within rounding", "within margin of error", "leaned towards", "unmet"]
 Floats = NDArray[np.float64]
+
+NUMERIC_ROUNDING = 1e-6
+"""A mean of real numbers is exact when it agrees to six digits; of whole numbers, when no other whole sum is nearer."""
 
 LLM = "llm "
 """How the source of a table begins that the LLM has estimated in this run."""
 
-NUMERIC_ROUNDING = 1e-6
-"""A mean of real numbers is met when it agrees to six digits; of whole numbers, when no other whole sum is nearer."""
+WHOLE = 1.0 - 1e-6
+"""A cell that is off by less is not a whole record off."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,8 +36,8 @@ class Comparison:
     """A target beside what the records have, cell by cell.
 
     Of a table `wanted` are records, scaled to the records in its universe, and `got` counts; of a mean, total or quantile both
-    are in its own unit. `tvd` is NaN for those. "met" says that no cell is a whole record off, or that a statistic holds to
-    rounding.
+    are in its own unit, NaN in `got` for a group without records. `tvd` is NaN for those. `slack` (cells,) is what a cell may be
+    off and still count as exact, `account` what the run knows.
     """
 
     target: Target
@@ -42,52 +45,134 @@ class Comparison:
     got: Floats
     tvd: float
     status: Status
+    slack: Floats
+    account: Account = field(default_factory=Account)
 
     @property
     def largest_error(self) -> float:
-        errors = np.abs(self.got - self.wanted)
-        return float(np.nanmax(errors)) if errors.size and not np.isnan(errors).all() else 0.0
+        """Of a table in records, of a mean, total or quantile in its own unit; a group without records has none."""
+        errors = self._errors()
+        return float(errors.max()) if errors.size else 0.0
 
     @property
     def records(self) -> float:
         return float(self.wanted.sum()) if isinstance(self.target, Table) else float("nan")
 
+    @property
+    def yielded(self) -> float:
+        """By how much a cell was moved at most where sources disagree, in the unit of `largest_error`."""
+        if self.account.used is None:
+            return self.account.yielded
+        return float(np.abs(self.account.used * _scale(self.target, self.wanted) - self.wanted).max())
+
+    @property
+    def end(self) -> End:
+        """The status with its reasons."""
+        return End(
+            status=self.status,
+            others=self.account.others,
+            yielded=self.yielded,
+            reason=self.account.reason,
+            worst=self.worst(1),
+            is_records=isinstance(self.target, Table),
+        )
+
     def worst(self, most: int) -> tuple[str, ...]:
         """Name the cells that are furthest off, a record or more."""
-        if self.status == "met":
+        if self.status is Status.EXACT:
             return ()
-        order = np.argsort(-np.abs(np.nan_to_num(self.got - self.wanted)), kind="stable")[:most]
-        return tuple(self._say(int(k)) for k in order if abs(self.got[k] - self.wanted[k]) >= self._least())
+        errors = self._errors()
+        order = np.argsort(-errors, kind="stable")[:most]
+        return tuple(self.say(int(k)) for k in order if errors[k] >= self._least())
 
-    def _least(self) -> float:
-        return 1.0 - 1e-6 if isinstance(self.target, Table) else 1e-9
-
-    def _say(self, cell: int) -> str:
+    def say(self, cell: int) -> str:
+        """Say how far a cell is off."""
         if isinstance(self.target, Table):
             return say_missing(self.target.columns, self._levels(cell), self.wanted[cell] - self.got[cell])
-        where = say_cell(self.target.by, self._levels(cell)) or "all records"
         got, wanted = (f"{x:,.0f}" if abs(x) >= 10_000 else f"{x:,.4g}" for x in (self.got[cell], self.wanted[cell]))
-        return f"{where}: {self.target.variable} {got} instead of {wanted}"
+        if got == wanted:
+            got, wanted = f"{self.got[cell]:,.9g}", f"{self.wanted[cell]:,.9g}"
+        return f"{self.cell_name(cell)}: {self.target.variable} {got} instead of {wanted}"
+
+    def cell_name(self, cell: int) -> str:
+        """Name a cell of a table, or a group of a mean, total or quantile."""
+        columns = self.target.columns if isinstance(self.target, Table) else self.target.by
+        return say_cell(columns, self._levels(cell)) or "all records"
+
+    def _errors(self) -> Floats:
+        return np.asarray(np.nan_to_num(np.abs(self.got - self.wanted)))
+
+    def _least(self) -> float:
+        return WHOLE if isinstance(self.target, Table) else 1e-9
 
     def _levels(self, cell: int) -> tuple[Level, ...]:
         return self.target.cells[cell]
 
 
-def compare(spec: Spec, records: Mapping[str, pl.DataFrame]) -> tuple[Comparison, ...]:
+def compare(
+    spec: Spec, records: Mapping[str, pl.DataFrame], accounts: Accounts | None = None
+) -> tuple[Comparison, ...]:
     """Compare every target whose unit was made; derived variables are computed from the records. Raises DataError."""
     named = [target_columns(target) for target in spec.targets if target.unit in records]
-    return compare_nested(
-        spec, nest(records, spec.schema, only=derived_below(frozenset[Column]().union(*named), spec.schema))
-    )
+    needed = derived_below(frozenset[Column]().union(*named), spec.schema)
+    return compare_nested(spec, nest(records, spec.schema, only=needed), accounts)
 
 
-def compare_nested(spec: Spec, nested: Nested) -> tuple[Comparison, ...]:
-    """Compare every target whose unit is there."""
-    return tuple(
+def compare_nested(spec: Spec, nested: Nested, accounts: Accounts | None = None) -> tuple[Comparison, ...]:
+    """Compare every target whose unit is there; `accounts` are what a run knows of its targets."""
+    found = (
         _table(nested, target) if isinstance(target, Table) else compare_statistic(spec, target, nested)
         for target in spec.targets
         if target.unit in nested.frames
     )
+    return tuple(accounted(comparison, (accounts or {}).get(comparison.target.name)) for comparison in found)
+
+
+def accounted(comparison: Comparison, account: Account | None) -> Comparison:
+    """Take in what a run knows of a target: one that is off may have yielded, or it was shown that it cannot be met."""
+    if account is None:
+        return comparison
+    status = comparison.status
+    if status is Status.MISSED and account.used is not None and _holds(comparison, account.used):
+        status = Status.ROUNDING if account.only_rounding else Status.YIELDED
+    elif status is Status.MISSED and account.status is not None:
+        status = account.status
+    elif status is Status.MISSED and account.reason:
+        status = Status.CANNOT
+    return replace(comparison, status=status, account=account)
+
+
+def _holds(comparison: Comparison, used: Floats) -> bool:
+    """Whether the records hold what was made of a target and other sources."""
+    aimed = used * _scale(comparison.target, comparison.wanted)
+    error = np.nan_to_num(np.abs(comparison.got - aimed))
+    return _status(comparison.target, aimed, error, comparison.slack) is not Status.MISSED
+
+
+def _scale(target: Target, wanted: Floats) -> float:
+    """What makes of a target's values what is wanted of the records."""
+    add = np.sum if isinstance(target, Table) else lambda values: np.abs(values).sum()
+    stated = float(add(np.array(target.values)))
+    return float(add(wanted)) / stated if stated else 1.0
+
+
+def _status(target: Target, wanted: Floats, error: Floats, slack: Floats) -> Status:
+    """The best end that the errors allow, each taking in what those before it leave open; error, slack (cells,)."""
+    scale = _scale(target, wanted)
+    rounding = 0.5 * target.resolution * scale
+    margins = np.array(target.margins_of_error) if target.margins_of_error is not None else np.zeros(len(wanted))
+    ends = (
+        (Status.EXACT, slack),
+        (Status.ROUNDING, rounding + 1.0 if isinstance(target, Table) else np.maximum(2 * slack, rounding)),
+        (Status.MARGIN, margins * scale),
+        (Status.TOLERANCE, np.maximum(target.tolerance * np.abs(wanted), target.tolerance_records)),
+    )
+    allowed = np.zeros(len(wanted))
+    for status, room in ends:  # whole records and whole sums come on top of rounded values
+        allowed = np.maximum(allowed, room)
+        if bool((error <= allowed).all()):
+            return status
+    return Status.LEANED if isinstance(target, Table) and target.trust < 1 else Status.MISSED
 
 
 def _table(nested: Nested, table: Table) -> Comparison:
@@ -98,71 +183,49 @@ def _table(nested: Nested, table: Table) -> Comparison:
     wanted = shares * universe
     stray = universe - got.sum()
     tvd = float((np.abs(got - wanted).sum() + stray) / (2 * universe)) if universe else 1.0
-    return Comparison(
-        target=table,
-        wanted=wanted,
-        got=got,
-        tvd=tvd,
-        status=_status(table, wanted, got, stray) if universe else "unmet",
-    )
-
-
-def _status(table: Table, wanted: Floats, got: Floats, stray: float) -> Status:
-    error = np.abs(got - wanted)
-    if stray < 1 and bool((error < 1.0 - 1e-6).all() | (error < 1e-6).all()):
-        return "met"
-    allowed = np.maximum(1.0, table.tolerance * np.abs(wanted))
-    if stray < 1 and bool((error <= allowed).all()):
-        return "within tolerance"
-    scale = wanted.sum() / sum(table.values)
-    if stray < 1 and bool((error <= np.maximum(allowed, 0.5 * table.last_digit * scale + 1)).all()):
-        return "within rounding"
-    margins = np.array(table.margins_of_error) if table.margins_of_error is not None else np.zeros(len(wanted))
-    if stray < 1 and bool((error <= np.maximum(allowed, margins * scale)).all()):
-        return "within margin of error"
-    return "unmet" if table.trust >= 1 else "leaned towards"
+    slack = np.full(len(wanted), WHOLE)
+    lost = not universe or stray >= 1  # nobody, or records in no cell at all
+    status = Status.MISSED if lost else _status(table, wanted, np.abs(got - wanted), slack)
+    return Comparison(target=table, wanted=wanted, got=got, tvd=tvd, status=status, slack=slack)
 
 
 def compare_statistic(spec: Spec, target: Statistic, nested: Nested) -> Comparison:
-    """Compare a mean, total or quantile, group by group."""
-    cells, values = statistic_cells(nested, target)
-    records = len(cells)
+    """Compare a mean, total or quantile, group by group. A group without records has no mean and no quantile: it asks nothing."""
+    every, values = statistic_cells(nested, target)
+    cells, records = every, len(every)
     cells, values = cells[cells >= 0], values[cells >= 0]
     counts = np.bincount(cells, minlength=len(target.cells)).astype(np.float64)
     wanted = np.array(target.values)
-    if target.statistic == "quantile":
-        got, rounding = _quantiles(target, values, cells, counts)
+    if target.statistic in ("deviation", "correlation"):
+        got = second_moment(target, power_sums(nested, target, every))
+        slack = second_rounding(target, counts)
+    elif target.statistic == "quantile":
+        got, slack = _quantiles(target, values, cells, counts)
     else:
-        got, rounding = _sums(target, values, cells, counts)
+        got, slack = _sums(target, values, cells, counts)
         if target.statistic == "total":
-            population = stated_population(spec, target.unit)
+            population = target.base or stated_population(spec, target.unit)
             wanted = wanted * (records / population if population else 1.0)
         if not column(nested, target.unit, target.variable).dtype.is_integer():
-            rounding = NUMERIC_ROUNDING * np.maximum(np.abs(wanted), 1e-12)
-    error = np.where(np.isnan(got), np.inf, np.abs(np.nan_to_num(got) - wanted))
+            slack = NUMERIC_ROUNDING * np.maximum(np.abs(wanted), 1e-12)
+        if _is_derived(spec, target) and len(values):
+            each = np.maximum(counts, 1.0) if target.statistic == "mean" else 1.0
+            slack = np.maximum(slack, 0.5 * float(np.ptp(values)) / COMPUTED_CELLS / each)
+    status = _status(target, wanted, np.nan_to_num(np.abs(got - wanted)), slack)
+    nobody = target.statistic != "total" and not counts.any()
     return Comparison(
         target=target,
         wanted=wanted,
         got=got,
         tvd=float("nan"),
-        status=_statistic_status(target, wanted, error, rounding),
+        status=Status.MISSED if nobody else status,
+        slack=slack,
     )
 
 
-def _statistic_status(target: Statistic, wanted: Floats, error: Floats, rounding: Floats) -> Status:
-    if bool((error <= rounding).all()):
-        return "met"
-    allowed = np.maximum(rounding, target.tolerance * np.abs(wanted))
-    if bool((error <= allowed).all()):
-        return "within tolerance"
-    scale = np.abs(wanted) / np.maximum(np.abs(target.values), 1e-300)
-    if bool((error <= np.maximum(allowed, 0.5 * last_digit(target.values) * np.where(scale > 0, scale, 1.0))).all()):
-        return "within rounding"
-    if target.margins_of_error is not None and bool(
-        (error <= np.maximum(allowed, target.margins_of_error * scale)).all()
-    ):
-        return "within margin of error"
-    return "unmet"
+def _is_derived(spec: Spec, target: Statistic) -> bool:
+    owner, _ = spec.schema.find(target.unit, target.variable)
+    return any(derived.name == target.variable.rpartition(".")[2] for derived in spec.schema[owner].derived)
 
 
 def _sums(target: Statistic, values: Floats, cells: NDArray[np.int64], counts: Floats) -> tuple[Floats, Floats]:
@@ -194,16 +257,12 @@ def _source(target: Target) -> str:
 
 
 def alignment_frame(
-    comparisons: Sequence[Comparison],
-    *,
-    start: Mapping[str, float],
-    fitted: Mapping[str, float],
-    yielded: Mapping[str, tuple[float, str]],
+    comparisons: Sequence[Comparison], *, start: Mapping[str, float], fitted: Mapping[str, float]
 ) -> pl.DataFrame:
     """Lay out `alignment.csv`: a row per target.
 
-    Behind the fixed columns: the tables' distances at the start and after fitting, and by how many records a table yielded to
-    which others where sources disagree.
+    Behind the fixed columns: the tables' distances at the start and after fitting, the cell that is furthest off, by how much a
+    target yielded to which others where sources disagree, and its end in a phrase.
     """
     rows = [
         {
@@ -214,12 +273,14 @@ def alignment_frame(
             "records": None if np.isnan(c.records) else round(c.records, 3),
             "tvd": None if np.isnan(c.tvd) else round(c.tvd, 9),
             "max_abs_error": round(c.largest_error, 6),
-            "status": c.status,
+            "status": str(c.status),
             "start_tvd": _rounded(start.get(c.target.name)),
             "fitted_tvd": _rounded(fitted.get(c.target.name)),
             "worst_cell": "; ".join(c.worst(1)),
-            "yielded": round(yielded[c.target.name][0], 3) if c.target.name in yielded else 0.0,
-            "yielded_to": yielded[c.target.name][1] if c.target.name in yielded else "",
+            "yielded": round(c.yielded, 3),
+            "yielded_to": "; ".join(c.account.others),
+            "reason": c.account.reason if c.status is Status.CANNOT else "",
+            "end": str(c.end),
         }
         for c in comparisons
     ]
@@ -240,6 +301,8 @@ ALIGNMENT = {
     "worst_cell": pl.String,
     "yielded": pl.Float64,
     "yielded_to": pl.String,
+    "reason": pl.String,
+    "end": pl.String,
 }
 
 

@@ -12,14 +12,15 @@ from llmsynthor.errors import DataError, Problem
 from llmsynthor.evaluation.compare import compare_nested
 from llmsynthor.evaluation.composition import composition
 from llmsynthor.evaluation.distances import Pair, cut, mean_distance
+from llmsynthor.evaluation.ends import Accounts, read_accounts
 from llmsynthor.evaluation.rules import count_broken
 from llmsynthor.records.linked import Nested, nest
 from llmsynthor.records.measure import level_codes, numeric
-from llmsynthor.records.microdata import source_sets
+from llmsynthor.records.microdata import frames_of, read_file
 from llmsynthor.records.run_folder import read_manifest
 from llmsynthor.spec.inputs import base_columns, inputs
 from llmsynthor.spec.levels import Interval
-from llmsynthor.spec.schema import Category, Coded, Schema, Unit
+from llmsynthor.spec.schema import Category, Coded, Schema, Text, Unit
 from llmsynthor.spec.specification import Spec
 from llmsynthor.spec.targets import Table
 
@@ -29,7 +30,22 @@ def evaluate(run_folder: Path, reference: Path | None = None) -> dict[str, Any]:
     read_manifest(run_folder)
     spec = Spec.load(run_folder / "spec" / "spec.yaml")
     paths = {unit.name: run_folder / "records" / f"{unit.name}.parquet" for unit in spec.schema.units}
-    made = {unit: _read(path) for unit, path in paths.items() if unit == spec.schema.top.name or path.is_file()}
+    made = {unit: read_file(path) for unit, path in paths.items() if unit == spec.schema.top.name or path.is_file()}
+    other = None if reference is None else frames_of(spec, reference)
+    return figures(spec, made, other, accounts=read_accounts(run_folder))
+
+
+def figures(
+    spec: Spec,
+    made: Mapping[str, pl.DataFrame],
+    reference: Mapping[str, pl.DataFrame] | None = None,
+    *,
+    accounts: Accounts | None = None,
+) -> dict[str, Any]:
+    """Compute the figures of records by unit, and beside reference records; raises DataError.
+
+    `accounts` are what the run that made them has said of its targets.
+    """
     nested = _nest(made, spec.schema)
     found: dict[str, Any] = {
         "records": nested.frames[spec.schema.top.name].height,
@@ -39,9 +55,10 @@ def evaluate(run_folder: Path, reference: Path | None = None) -> dict[str, Any]:
                 "unit": c.target.unit,
                 "tvd": None if np.isnan(c.tvd) else c.tvd,
                 "max_abs_error": c.largest_error,
-                "status": c.status,
+                "status": str(c.status),
+                "end": str(c.end),
             }
-            for c in compare_nested(spec, nested)
+            for c in compare_nested(spec, nested, accounts)
         ],
         "duplicate_share": _duplicates(nested, spec.schema.top),
         "rules_broken": count_broken(spec, nested),
@@ -49,7 +66,7 @@ def evaluate(run_folder: Path, reference: Path | None = None) -> dict[str, Any]:
     if len(made) > 1:
         found["units"] = {unit: frame.height for unit, frame in made.items()}
     if reference is not None:
-        found["reference"] = against(spec, nested, _reference(reference, spec))
+        found["reference"] = against(spec, nested, _nest(reference, spec.schema))
     return found
 
 
@@ -76,7 +93,7 @@ def against(spec: Spec, own: Nested, reference: Nested) -> dict[str, Any]:
 def _unit_figures(spec: Spec, own: Nested, reference: Nested, unit: Unit) -> dict[str, Any] | None:
     """TVD of one, two and three variables, Wasserstein distance of numbers."""
     frame, other = own.frames[unit.name], reference.frames[unit.name]
-    variables = [*unit.coded, *(derived.variable for derived in unit.derived)]
+    variables = [variable for variable in unit.shown if not isinstance(variable, Text)]
     variables = [v for v in variables if v.name in frame.columns and v.name in other.columns]
     if not variables:
         return None
@@ -161,21 +178,3 @@ def _nest(frames: Mapping[str, pl.DataFrame], schema: Schema) -> Nested:
     derived = [(unit.name, d.name) for unit in schema.units for d in unit.derived]
     computable = frozenset(column for column in derived if base_columns(column, schema, have) <= have)
     return nest(frames, schema, only=computable)
-
-
-def _reference(reference: Path, spec: Spec) -> Nested:
-    if not reference.exists():
-        advice = f"give a Parquet file, or a folder with {spec.schema.top.name}.parquet"
-        raise DataError(Problem(where=str(reference), what="there are no reference records", advice=advice))
-    sets = source_sets(spec, [reference])
-    return _nest({unit: _read(path) for unit, path in sets[0].items()}, spec.schema)
-
-
-def _read(path: Path) -> pl.DataFrame:
-    try:
-        return pl.read_csv(path, infer_schema_length=None) if path.suffix.lower() == ".csv" else pl.read_parquet(path)
-    except (OSError, pl.exceptions.PolarsError) as cause:
-        problem = Problem(
-            where=str(path), what=f"the records cannot be read ({str(cause)[:120]})", advice="finish the run first"
-        )
-        raise DataError(problem) from cause

@@ -114,3 +114,16 @@ def _bounded_int(digits: str) -> int:
     if len(digits) > 18:
         raise ValueError("the answer holds a number of more than 18 digits")
     return int(digits)
+
+
+LONGEST_REASON = 110
+
+
+def tidy_reason(text: str) -> str:
+    """Strip a reason; where the model was cut off, end it at a word.
+
+    >>> tidy_reason(" Young men buy phones. ")
+    'Young men buy phones.'
+    """
+    text = " ".join(text.split())
+    return text if len(text) < LONGEST_REASON else text[:LONGEST_REASON].rsplit(" ", 1)[0].rstrip(" ,;:'\"") + " …"

@@ -13,6 +13,7 @@ from typing import Any
 
 from llmsynthor.errors import BudgetError, CannotScoreError, LLMError, Problem
 from llmsynthor.llm.backend import Identity, Scored, Scorer, ScoreRequest, Usage, Writer, WriteRequest, Written
+from llmsynthor.options import Budget, key_of, options_of
 
 TABLE = """create table if not exists calls (
     call_id text primary key, kind text not null, model text not null, digest text not null, request text not null,
@@ -113,14 +114,6 @@ def _kind(request: Request) -> str:
     return "write" if isinstance(request, WriteRequest) else "score"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Budget:
-    """Limits of a run; None where there is none. Recorded calls count like new ones, so that a replay stops where the run did."""
-
-    calls: int | None = None
-    seconds: float | None = None
-
-
 @dataclass(slots=True)
 class Spent:
     """What a run has used so far."""
@@ -160,6 +153,16 @@ class Recorded:
     last_call: str = ""
     _model: Writer | None = None
 
+    @property
+    def cost(self) -> float | None:
+        """What all calls cost, None where the price of tokens is not known."""
+        return self.budget.price(self.spent.prompt_tokens, self.spent.completion_tokens)
+
+    @property
+    def totals(self) -> dict[str, float]:
+        """What was used, for the manifest; with the cost where prices are known."""
+        return {**self.spent.totals(), **({"cost": round(self.cost, 6)} if self.cost is not None else {})}
+
     def write(self, request: WriteRequest) -> Written:
         entry = self._answer(request, self._ask_writer)
         self.spent.writes += 1
@@ -197,11 +200,16 @@ class Recorded:
         return entry
 
     def _check_budget(self) -> None:
-        calls, seconds = self.budget.calls, self.budget.seconds
-        if calls is not None and self.spent.calls >= calls:
-            raise BudgetError(_spent("calls", calls, "--max-calls"))
-        if seconds is not None and self.spent.seconds >= seconds:
-            raise BudgetError(_spent("seconds", seconds, "--max-seconds"))
+        used = {
+            "calls": self.spent.calls,
+            "tokens": self.spent.tokens,
+            "seconds": self.spent.seconds,
+            "cost": self.cost,
+        }
+        for option in options_of(Budget):
+            limit, spent = getattr(self.budget, option.name), used.get(option.name)
+            if limit is not None and spent is not None and spent >= limit:
+                raise BudgetError(_spent(option.name, limit, f"--{key_of(option).replace('_', '-')}"))
 
     def _open(self) -> Writer:
         if self._model is None:

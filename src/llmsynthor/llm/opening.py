@@ -66,6 +66,6 @@ def _file(name: str) -> Choice:
 
 
 def _server(model: str, base_url: str | None) -> Choice:
-    from llmsynthor.llm.remote import identify, open_remote  # noqa: PLC0415
+    from llmsynthor.llm.remote import identify, open_remote  # noqa: PLC0415  (heavy, only where used)
 
     return Choice(identity=identify(model, base_url), open_model=lambda: open_remote(model, base_url))

@@ -78,7 +78,7 @@ class Remote:
 
     def _retry(self, call: Callable[[], T]) -> T:
         import openai  # noqa: PLC0415  (heavy)
-        import stamina  # noqa: PLC0415
+        import stamina  # noqa: PLC0415  (heavy, only where used)
 
         try:
             for attempt in stamina.retry_context(

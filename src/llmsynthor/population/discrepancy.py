@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from llmsynthor.aims.goals import Goal, Goals
 from llmsynthor.population.aggregate import aggregate
-from llmsynthor.spec.levels import Interval, Level
 
 Floats = NDArray[np.float64]
 
@@ -44,30 +43,6 @@ def total_variation(goal: Goal, codes: NDArray[np.int32]) -> float:
     """Total variation distance between a table's shares and those of the records; 1 where there are no records."""
     counts = aggregate(codes, goal)
     return float(np.abs(goal.shares - counts / counts.sum()).sum() / 2) if counts.sum() else 1.0
-
-
-def say_level(column: str, level: Level) -> str:
-    """Name one condition.
-
-    >>> say_level("age", Interval(16, 25)), say_level("employment", "unemployed")
-    ('age [16, 25)', 'employment = unemployed')
-    """
-    return f"{column} {level}" if isinstance(level, Interval) else f"{column} = {level}"
-
-
-def say_cell(columns: Sequence[str], levels: Sequence[Level]) -> str:
-    """Name a cell as a reader would: its conditions, joined by "and"."""
-    return " and ".join(say_level(column, level) for column, level in zip(columns, levels, strict=True))
-
-
-def say_missing(columns: Sequence[str], levels: Sequence[Level], missing: float) -> str:
-    """Say what is missing in a cell, or too many.
-
-    >>> say_missing(["age", "employment"], [Interval(16, 25), "unemployed"], 212)
-    'age [16, 25) and employment = unemployed: 212 records missing'
-    """
-    amount = f"{abs(missing):,.0f} {'record' if round(abs(missing)) == 1 else 'records'}"
-    return f"{say_cell(columns, levels)}: {amount} {'missing' if missing >= 0 else 'too many'}"
 
 
 def off_target(goals: Goals, codes: np.ndarray) -> tuple[str, ...]:

@@ -1,67 +1,140 @@
-"""A starting population: records that are there already, as the start of an alignment and as its prior.
+"""A starting population: records that are there already, as codes on the grids of the aims."""
 
-The prior is the tree of pairwise dependence that says most about them (Chow and Liu 1968): where a record must change, it
-changes to something that the others make plausible.
-"""
-
+from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import minimum_spanning_tree
 
+from llmsynthor.aims.aims import Aims
 from llmsynthor.aims.goals import Goals
 from llmsynthor.aims.grid import Axis, Grid
-from llmsynthor.aims.projection import project_columns
-from llmsynthor.alignment.rows.program import Potential
+from llmsynthor.aims.layout import Layout
 from llmsynthor.errors import DataError, Problem
-from llmsynthor.spec.schema import Category, Numeric
-
-SHRINKAGE = 0.1
-"""Records per cell of a pair table that independence is worth, beside those that were counted."""
-
-STAY = 16.0
-"""Log-weight with which a record of a starting population holds on to what it is."""
+from llmsynthor.population.roster import NO_PROPOSAL, Roster, rows_below
+from llmsynthor.records.linked import link
+from llmsynthor.records.weights import START_WEIGHT
+from llmsynthor.spec.schema import Category, Numeric, Unit
 
 Codes = NDArray[np.int32]
 Floats = NDArray[np.float64]
+Rows = NDArray[np.int64]
+
+MOST_ROUNDS, RAKED = 200, 1e-9
+"""Rounds of raking at most, and the part of all weights whose change ends it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Starting:
-    """`codes` (records, variables) on the grid; `rows` (records,) of the frame that they come from, counted from 0."""
+    """A roster that begins where given records are; `rows[u]` (records,) are those of the frame of unit u, counted from 0."""
 
-    frame: pl.DataFrame
-    codes: Codes
-    rows: NDArray[np.int64]
-
-
-def begin_with(frame: pl.DataFrame, grid: Grid, records: int, *, rng: np.random.Generator) -> Starting:
-    """Take as many records as asked for: each row as often as any other, give or take one. Raises DataError."""
-    codes = encode(frame, grid)
-    order = rng.permutation(frame.height)
-    rows = order[(np.arange(records) * frame.height // records) % frame.height]
-    if frame.height == records:
-        rows = np.arange(records)
-    return Starting(frame=frame, codes=np.ascontiguousarray(codes[rows]), rows=rows)
+    frames: Mapping[str, pl.DataFrame]
+    roster: Roster
+    rows: tuple[Rows, ...]
 
 
-def encode(frame: pl.DataFrame, grid: Grid) -> Codes:
-    """Find the code of every value, shape (records, variables); raises DataError that names every value without one."""
-    problems: list[Problem] = []
-    if not frame.height:
-        problems.append(Problem(where="start", what="it holds no records", advice="give at least one record"))
-    columns = [_encode(frame, axis, problems) for axis in grid.axes]
+def begin_with(frames: Mapping[str, pl.DataFrame], aims: Aims, records: int, *, rng: np.random.Generator) -> Starting:
+    """Take as many top records as asked for, with all below: each as often as any other or as its weight says. Raises DataError."""
+    layout = aims.layout
+    frames, rows, lengths = _linked(frames, layout)
+    problems = list[Problem]()
+    several = len(layout.units) > 1
+    codes = [
+        encode(frames[unit.name], layout.own_grid(number), problems, f"start, {unit.name}" if several else "start")
+        for number, unit in enumerate(layout.units)
+    ]
     if problems:
         raise DataError(*problems)
-    return np.stack(columns, axis=1).astype(np.int32)
+    top = frames[layout.units[0].name]
+    weights = _raked(top[START_WEIGHT].to_numpy(), codes[0], aims.own[0]) if START_WEIGHT in top.columns else None
+    chosen = _chosen(top.height, weights, records, rng)
+    taken, starts, kept = [chosen], [np.zeros(0, dtype=np.int32)], [np.zeros(0, dtype=np.int32)]
+    for unit in range(1, len(layout.units)):
+        above = taken[layout.parent(unit)]
+        first, length = (np.cumsum(lengths[unit]) - lengths[unit])[above], lengths[unit][above].astype(np.int32)
+        taken.append(rows[unit][rows_below(first, length)[0]])
+        starts.append((np.cumsum(length) - length).astype(np.int32))
+        kept.append(length)
+    roster = Roster(
+        codes=tuple(np.ascontiguousarray(own[source]) for own, source in zip(codes, taken, strict=True)),
+        start=tuple(starts),
+        length=tuple(kept),
+        proposal=np.full(records, NO_PROPOSAL, dtype=np.int64),
+    )
+    return Starting(frames=frames, roster=roster, rows=tuple(taken))
 
 
-def _encode(frame: pl.DataFrame, axis: Axis, problems: list[Problem]) -> NDArray[np.int64]:
-    where = f"start, column {axis.name}"
+def _raked(weights: Floats, codes: NDArray[np.int32], goals: Goals) -> Floats:
+    """Bring weights of rows to the tables of their own variables by raking, as far as the rows have their cells."""
+    found = np.asarray(weights, dtype=np.float64)
+    tables = [(goal.projection.of(codes), goal.shares) for goal in goals.given]
+    for _ in range(MOST_ROUNDS if tables else 0):
+        before = found
+        for cells, shares in tables:
+            inside = cells >= 0
+            sums = np.bincount(cells[inside], weights=found[inside], minlength=len(shares))
+            wanted = shares * sums.sum() / max(float(shares[sums > 0].sum()), 1e-300)
+            ratio = np.where(sums > 0, wanted / np.maximum(sums, 1e-300), 0.0)
+            raked = found.copy()
+            raked[inside] *= ratio[cells[inside]]
+            found = raked if raked.sum() > 0 else found
+        if np.abs(found - before).sum() <= RAKED * found.sum():
+            break
+    return found
+
+
+def _chosen(height: int, weights: Floats | None, records: int, rng: np.random.Generator) -> Rows:
+    """Rows of the top unit, each as often as any other, or as its weight says, give or take one."""
+    order = rng.permutation(height)
+    if weights is not None:
+        mass = np.cumsum(weights[order])
+        wanted = (np.arange(records) + rng.random()) * (mass[-1] / records)
+        return np.asarray(order[np.minimum(np.searchsorted(mass, wanted, side="right"), height - 1)])
+    return np.arange(records) if height == records else order[(np.arange(records) * height // records) % height]
+
+
+def _linked(
+    frames: Mapping[str, pl.DataFrame], layout: Layout
+) -> tuple[Mapping[str, pl.DataFrame], list[Rows], list[Rows]]:
+    """The frames with the variables that count children; rows of each unit by parent, and numbers per parent's row."""
+    missing = [unit.name for unit in layout.units if unit.name not in frames]
+    if missing:
+        advice = f"give records of every unit: {', '.join(unit.name for unit in layout.units)}"
+        what = f"there are no records of {', '.join(missing)}"
+        raise DataError(Problem(where="start", what=what, found=", ".join(frames) or "nothing", advice=advice))
+    complete, rows, lengths = dict(frames), [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.int64)]
+    for unit in layout.units[1:]:
+        links = link(frames[str(unit.parent)], frames[unit.name], str(unit.parent), unit.name)
+        rows.append(np.argsort(links.parents, kind="stable"))
+        lengths.append(links.counts)
+        complete[str(unit.parent)] = _with_count(complete[str(unit.parent)], unit, links.counts)
+    return complete, rows, lengths
+
+
+def _with_count(parents: pl.DataFrame, child: Unit, counts: Rows) -> pl.DataFrame:
+    """The parents with the variable that counts their children; raises DataError where it says something else."""
+    name = str(child.count)
+    if name in parents.columns:
+        stated = parents[name].cast(pl.Float64, strict=False).fill_null(float("nan")).to_numpy()
+        wrong = np.flatnonzero(stated != counts)
+        if wrong.size:
+            found = f"{stated[wrong[0]]:g} stated, {counts[wrong[0]]} there, and {wrong.size - 1:,} more"
+            advice = f"correct {name}, or leave the column out"
+            what = f"{name} does not count the records of {child.name}"
+            raise DataError(Problem(where=f"start, {child.parent}", what=what, found=found, advice=advice))
+    return parents.with_columns(pl.Series(name, counts))
+
+
+def encode(frame: pl.DataFrame, grid: Grid, problems: list[Problem], where: str) -> Codes:
+    """Find the code of every value, shape (records, variables); adds a problem for every column with values without one."""
+    if not frame.height and grid.unit.parent is None:
+        problems.append(Problem(where=where, what="it holds no records", advice="give at least one record"))
+    columns = [_encode(frame, axis, problems, f"{where}, column {axis.name}") for axis in grid.axes]
+    return np.stack(columns, axis=1).astype(np.int32) if columns else np.zeros((frame.height, 0), dtype=np.int32)
+
+
+def _encode(frame: pl.DataFrame, axis: Axis, problems: list[Problem], where: str) -> NDArray[np.int64]:
     if axis.name not in frame.columns:
         advice = f"give a column for every variable; the records have: {', '.join(frame.columns)}"
         problems.append(Problem(where=where, what="the column is missing", advice=advice))
@@ -87,40 +160,3 @@ def _encode(frame: pl.DataFrame, axis: Axis, problems: list[Problem]) -> NDArray
         found = ", ".join(str(value) for value in odd)
         problems.append(Problem(where=where, what="values outside the domain", found=found, advice=advice))
     return np.asarray(codes)
-
-
-def dependence_tree(goals: Goals, codes: Codes) -> tuple[Potential, ...]:
-    """Log-weights of single variables and of the pairs of the tree of largest mutual information."""
-    grid = goals.grid
-    counts = [np.bincount(codes[:, k], minlength=size) + SHRINKAGE for k, size in enumerate(grid.sizes)]
-    shares = [np.asarray(own / own.sum()) for own in counts]
-    pairs = {pair: _pair_shares(codes, *pair, shares) for pair in combinations(range(len(grid.axes)), 2)}
-    found = [
-        Potential(projection=project_columns(grid, [axis.name], [axis.levels], None), values=np.log(own))
-        for axis, own in zip(grid.axes, shares, strict=True)
-    ]
-    for a, b in _tree(pairs, shares):
-        one, other = grid.axes[a], grid.axes[b]
-        projection = project_columns(grid, [one.name, other.name], [one.levels, other.levels], None)
-        values = np.log(pairs[a, b] / np.outer(shares[a], shares[b])).ravel()
-        found.append(Potential(projection=projection, values=values))
-    return tuple(found)
-
-
-def _pair_shares(codes: Codes, a: int, b: int, shares: list[Floats]) -> Floats:
-    size = (len(shares[a]), len(shares[b]))
-    counts = np.bincount(codes[:, a].astype(np.int64) * size[1] + codes[:, b], minlength=size[0] * size[1])
-    blended = counts.reshape(size) + SHRINKAGE * counts.size * np.outer(shares[a], shares[b])
-    return np.asarray(blended / blended.sum())
-
-
-def _tree(pairs: dict[tuple[int, int], Floats], shares: list[Floats]) -> list[tuple[int, int]]:
-    if not pairs:
-        return []
-    information = {
-        (a, b): float((own * np.log(own / np.outer(shares[a], shares[b]))).sum()) for (a, b), own in pairs.items()
-    }
-    rows, columns = zip(*information, strict=True)
-    costs = 1.0 / (1e-6 + np.array(list(information.values())))
-    tree = minimum_spanning_tree(csr_array((costs, (rows, columns)), shape=(len(shares), len(shares)))).tocoo()
-    return [(int(min(a, b)), int(max(a, b))) for a, b in zip(tree.row, tree.col, strict=True)]

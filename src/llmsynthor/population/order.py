@@ -6,7 +6,8 @@ from dataclasses import replace
 import numpy as np
 
 from llmsynthor.aims.aims import Aims
-from llmsynthor.aims.layout import Place, Roster, rows_below
+from llmsynthor.aims.layout import Place
+from llmsynthor.population.roster import Roster, rows_below
 from llmsynthor.spec.expressions import Aggregate, Node, Operation, Reference
 
 

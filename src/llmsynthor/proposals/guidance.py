@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmsynthor.aims.grid import Axis
+from llmsynthor.aims.words import say_missing
 from llmsynthor.dependence.groups import Group
-from llmsynthor.population.discrepancy import Discrepancy, say_missing
+from llmsynthor.population.discrepancy import Discrepancy
 from llmsynthor.spec.levels import Interval, Level
 
 MAIN_BINS = 6

@@ -10,8 +10,8 @@ from llmsynthor import prompts
 from llmsynthor.aims.goals import Goals
 from llmsynthor.aims.grid import Axis
 from llmsynthor.aims.words import describe
-from llmsynthor.dependence.groups import LONGEST_REASON, Group, tidy_reason
-from llmsynthor.llm.answers import Answer, ask
+from llmsynthor.dependence.groups import Group
+from llmsynthor.llm.answers import LONGEST_REASON, Answer, ask, tidy_reason
 from llmsynthor.llm.backend import WriteRequest
 from llmsynthor.llm.ledger import Recorded
 from llmsynthor.population.discrepancy import Discrepancy

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from llmsynthor.aims.goals import Goals
 from llmsynthor.aims.grid import Axis, Grid
 from llmsynthor.population.discrepancy import Discrepancy
-from llmsynthor.population.population import Population
+from llmsynthor.population.roster import Roster
 from llmsynthor.spec.levels import Interval, Level, parse_interval
 from llmsynthor.spec.schema import Category
 
@@ -83,7 +83,7 @@ def _meet(value: Level | None, level: Level) -> bool:
     return value == level
 
 
-def draw(proposal: Proposal, goals: Goals, records: int, *, evenly: bool, rng: np.random.Generator) -> Population:
+def draw(proposal: Proposal, goals: Goals, records: int, *, evenly: bool, rng: np.random.Generator) -> Roster:
     """Draw records from a proposal, each variable by itself inside its range.
 
     A range is sampled `evenly` (the paper), or in proportion to the tables' one-way shares. Combinations that a rule forbids
@@ -101,7 +101,7 @@ def draw(proposal: Proposal, goals: Goals, records: int, *, evenly: bool, rng: n
     for zeros in goals.zeros:
         allowed &= ~zeros.forbidden[zeros.projection.of(codes)]
     codes = codes[allowed]
-    return Population(codes=codes, proposal=np.full(len(codes), proposal.number, dtype=np.int64))
+    return Roster.flat(codes, np.full(len(codes), proposal.number, dtype=np.int64))
 
 
 def level_weights(axis: Axis, value: Level | None, margin: Floats, *, evenly: bool) -> Floats:
@@ -118,10 +118,10 @@ def level_weights(axis: Axis, value: Level | None, margin: Floats, *, evenly: bo
     return np.asarray(weights / weights.sum())
 
 
-def admit(drawn: Population, discrepancies: Sequence[Discrepancy]) -> Population:
+def admit(drawn: Roster, discrepancies: Sequence[Discrepancy]) -> Roster:
     """Keep, one after another, the records for which every table still misses one in their cell: none is overshot."""
     keep = np.ones(len(drawn), dtype=bool)
-    cells = [discrepancy.goal.projection.of(drawn.codes) for discrepancy in discrepancies]
+    cells = [discrepancy.goal.projection.of(drawn.codes[0]) for discrepancy in discrepancies]
     left = [np.floor(discrepancy.missing + 1e-9).astype(np.int64) for discrepancy in discrepancies]
     for record in range(len(drawn)):
         own = [(room, int(cell[record])) for room, cell in zip(left, cells, strict=True) if cell[record] >= 0]
@@ -129,4 +129,4 @@ def admit(drawn: Population, discrepancies: Sequence[Discrepancy]) -> Population
         if keep[record]:
             for room, cell in own:
                 room[cell] -= 1
-    return Population(codes=drawn.codes[keep], proposal=drawn.proposal[keep])
+    return Roster.flat(drawn.codes[0][keep], drawn.proposal[keep])

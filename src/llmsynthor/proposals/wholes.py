@@ -1,7 +1,7 @@
 """Proposals of whole records: a household with its members, a person with the trips of a day, as a model writes them.
 
 Each is asked for by itself, for a combination that the tables of the top unit have, with so many members as that says. Records
-drawn from it take the place of records of the same shape, and the correction leaves them as they are.
+drawn from it join the population as a start, and the correction leaves them as they are.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,29 +14,22 @@ from numpy.typing import NDArray
 from llmsynthor import prompts
 from llmsynthor.aims.aims import Aims
 from llmsynthor.aims.grid import Grid
-from llmsynthor.aims.layout import Roster
 from llmsynthor.aims.words import describe
-from llmsynthor.alignment.trees.flat import computed_codes
-from llmsynthor.dependence.groups import LONGEST_REASON, tidy_reason
 from llmsynthor.errors import AnswerError, BudgetError
-from llmsynthor.llm.answers import ask
+from llmsynthor.llm.answers import LONGEST_REASON, ask, tidy_reason
 from llmsynthor.llm.backend import WriteRequest
 from llmsynthor.llm.ledger import Recorded
+from llmsynthor.population.discrepancy import Discrepancy
 from llmsynthor.proposals.guidance import main_bins
-from llmsynthor.proposals.proposal import Proposal, level_weights, read_values
+from llmsynthor.proposals.proposal import Proposal, read_values
 from llmsynthor.spec.levels import Interval, Level
 
 SCALE = 1_000
 """Records out of which a model is asked for a count."""
 
-SHARE = 0.005
-"""Part of the records that all proposals together may bring."""
-
 MOST_BELOW = 4
 """Records below another that is no top record, such as trips of a person: the answer gets no longer."""
 
-TRIES = 16
-"""Candidates drawn for each record asked for; those that break a rule are left out."""
 
 Codes = NDArray[np.int32]
 Rows = NDArray[np.int64]
@@ -52,6 +45,15 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """How whole records are asked for: of so many records, with which temperature and seed."""
+
+    records: int
+    seed: int
+    temperature: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Whole:
     """A proposal of a whole record; `member` is None where no answer was usable."""
 
@@ -59,25 +61,41 @@ class Whole:
     member: Member | None
 
 
-def propose(
-    aims: Aims, model: Recorded, *, proposals: int, records: int, seed: int, temperature: float
+def propose_wholes(
+    aims: Aims,
+    model: Recorded,
+    cells: Sequence[Mapping[str, Level]],
+    *,
+    first: int,
+    iteration: int,
+    asked: Asked,
 ) -> tuple[Whole, ...]:
-    """Ask for whole records, one by one; those that the budget leaves no room for are told as dropped."""
+    """Ask for a whole record for each of `cells`, one by one, numbered from `first`.
+
+    Those that the budget leaves no room for are told as dropped.
+    """
     found: list[Whole] = []
-    for number, fixed in enumerate(_guidance(aims, proposals)):
-        rng = np.random.default_rng([seed, 10, number])
+    for number, fixed in enumerate(cells, start=first):
+        rng = np.random.default_rng([asked.seed, 10, number])
         schema, size = _object(aims, 0, fixed, rng)
         guidance = ", ".join(f"{name} {level}" for name, level in fixed.items())
         request = WriteRequest(
             system=prompts.text("system").strip(),
             prompt=_prompt(aims, guidance),
             json_schema=_with_reason(schema),
-            temperature=temperature,
+            temperature=asked.temperature,
             max_tokens=160 + 24 * size,
-            seed=seed * 1_000 + number,
+            seed=asked.seed * 1_000 + number,
         )
         draft = Proposal(
-            number=number, iteration=1, values=dict(fixed), asked=0, count=0, reason="", guidance=guidance, call_id=""
+            number=number,
+            iteration=iteration,
+            values=dict(fixed),
+            asked=0,
+            count=0,
+            reason="",
+            guidance=guidance,
+            call_id="",
         )
         try:
             answer = ask(model, request, accept=lambda answer, _last: (_member(aims, 0, answer), answer))
@@ -85,13 +103,10 @@ def propose(
             found.append(Whole(proposal=replace(draft, status=f"dropped: {problem}"), member=None))
             continue
         member, raw = answer.value
-        asked = _asked(raw, records)
-        most = max(1, int(SHARE * records / proposals))
         used = replace(
             draft,
             values=dict(_flat(aims, member)),
-            asked=asked,
-            count=min(asked, most),
+            asked=_asked(raw, asked.records),
             reason=tidy_reason(str(raw.get("reason", ""))),
             call_id=answer.call_id,
         )
@@ -105,18 +120,20 @@ def _asked(raw: Mapping[str, Any], records: int) -> int:
     return int(np.clip(round(count * records / SCALE), 1, records))
 
 
-def _guidance(aims: Aims, most: int) -> list[dict[str, Level]]:
-    """The largest cells of the top unit's own joint tables, table by table in turn; each with a number of members."""
-    grid = aims.own[0].grid
-    own = {axis.name for axis in grid.axes}
-    joint = [g for g in aims.goals[0].given if set(g.table.columns) <= own and g.table.universe is None]
-    found: list[dict[str, Level]] = []
+def missing_cells(aims: Aims, found: Sequence[Discrepancy], most: int) -> list[dict[str, Level]]:
+    """The cells of the top unit's own joint tables that miss most, table by table in turn; each with a number of members."""
+    own = {axis.name for axis in aims.own[0].grid.axes}
+    joint = [
+        d for d in found if d.goal.trust >= 1 and set(d.goal.table.columns) <= own and d.goal.table.universe is None
+    ]
+    cells: list[dict[str, Level]] = []
     for rank in range(most if joint else 0):
-        goal = joint[rank % len(joint)]
-        cell = goal.cell(int(np.argsort(-goal.shares, kind="stable")[rank // len(joint) % goal.shares.size]))
-        found.append(dict(zip(goal.table.columns, cell, strict=True)))
-    found = found or [{} for _ in range(most)]
-    return [_counted(aims, entry, rank) for rank, entry in enumerate(found)]
+        discrepancy = joint[rank % len(joint)]
+        order = np.argsort(-discrepancy.missing, kind="stable")
+        cell = discrepancy.goal.cell(int(order[rank // len(joint) % len(order)]))
+        cells.append(dict(zip(discrepancy.goal.table.columns, cell, strict=True)))
+    cells = cells or [{} for _ in range(most)]
+    return [_counted(aims, entry, rank) for rank, entry in enumerate(cells)]
 
 
 def _counted(aims: Aims, fixed: Mapping[str, Level], rank: int) -> dict[str, Level]:
@@ -160,7 +177,7 @@ def _asked_grid(aims: Aims, unit: int) -> Grid:
     return replace(grid, axes=tuple(axis for k, axis in enumerate(grid.axes) if k not in counting))
 
 
-def _children(aims: Aims, unit: int) -> list[int]:
+def children_of(aims: Aims, unit: int) -> list[int]:
     return [k for k in range(len(aims.layout.units)) if aims.layout.parent(k) == unit]
 
 
@@ -174,7 +191,7 @@ def _object(aims: Aims, unit: int, fixed: Mapping[str, Level], rng: np.random.Ge
         offered = [level for level in levels if margin[axis.within(level)].sum() > 0] or levels
         properties[axis.name] = {"enum": [str(offered[k]) for k in rng.permutation(len(offered))]}
     fields = len(properties)
-    for child in _children(aims, unit):
+    for child in children_of(aims, unit):
         inner, size = _object(aims, child, {}, rng)
         level = fixed.get(str(aims.layout.units[child].count))
         count = int(level.low) if isinstance(level, Interval) else None
@@ -204,7 +221,7 @@ def _member(aims: Aims, unit: int, answer: Any) -> Member:
     if missing:
         raise ValueError(f"a {aims.layout.units[unit].name} lacks {', '.join(missing)}")
     below = []
-    for child in _children(aims, unit):
+    for child in children_of(aims, unit):
         entries = answer.get(f"{aims.layout.units[child].name}s", [])
         column = aims.layout.count_column(child)
         if not isinstance(entries, list) or len(entries) not in aims.layout.values[column]:
@@ -222,115 +239,3 @@ def _flat(aims: Aims, member: Member, prefix: str = "") -> Iterator[tuple[str, L
     for child in member.below:
         ranks[child.unit] = ranks.get(child.unit, 0) + 1
         yield from _flat(aims, child, f"{prefix}{aims.layout.units[child.unit].name} {ranks[child.unit]} ")
-
-
-def settle_in(
-    aims: Aims, roster: Roster, wholes: Sequence[Whole], *, rng: np.random.Generator
-) -> tuple[Roster, tuple[Proposal, ...]]:
-    """Put records drawn from the proposals in the place of others of the same shape; says what became of each."""
-    codes, origin = tuple(own.copy() for own in roster.codes), roster.proposal.copy()
-    told = []
-    for whole in wholes:
-        if whole.member is None:
-            told.append(whole.proposal)
-            continue
-        rows = _of_shape(aims, roster, whole.member, np.flatnonzero(origin < 0))
-        drawn = _draw(aims, whole.member, whole.proposal.count, rng)
-        used = min(len(drawn[0]), len(rows[0]), whole.proposal.count)
-        if not used:
-            why = "no record has its shape" if len(drawn[0]) else "each of its records breaks a rule"
-            told.append(replace(whole.proposal, count=0, status=f"dropped: {why}"))
-            continue
-        chosen = rng.choice(len(rows[0]), size=used, replace=False)
-        for k, member in enumerate(_preorder(whole.member)):
-            codes[member.unit][rows[k][chosen]] = drawn[k][:used]
-        origin[rows[0][chosen]] = whole.proposal.number
-        told.append(replace(whole.proposal, count=used))
-    return replace(roster, codes=codes, proposal=origin), tuple(told)
-
-
-def _preorder(member: Member) -> Iterator[Member]:
-    yield member
-    for child in member.below:
-        yield from _preorder(child)
-
-
-def _of_shape(aims: Aims, roster: Roster, member: Member, tops: Rows) -> list[Rows]:
-    """Rows of every record of a member's shape, in preorder, each shape (top records that have the shape,)."""
-
-    def follow(member: Member, rows: Rows) -> Iterator[tuple[NDArray[np.bool_], list[Rows]]]:
-        fits, found = np.ones(len(rows), dtype=bool), [rows]
-        for child in _children(aims, member.unit):
-            own = [m for m in member.below if m.unit == child]
-            fits &= roster.length[child][rows] == len(own)
-            for rank, below in enumerate(own):
-                at = np.minimum(roster.start[child][rows].astype(np.int64) + rank, roster.sizes[child] - 1)
-                for also, more in follow(below, at):
-                    fits &= also
-                    found += more
-        yield fits, found
-
-    fits, found = next(iter(follow(member, tops)))
-    return [rows[fits] for rows in found]
-
-
-def _draw(aims: Aims, member: Member, count: int, rng: np.random.Generator) -> list[Codes]:
-    """Codes of candidates that break no rule, for every record in preorder, each shape (candidates, variables)."""
-    number, members = TRIES * count, list(_preorder(member))
-    codes = [_codes(aims, own, number, rng) for own in members]
-    allowed = np.ones(number, dtype=bool)
-    for own, drawn in zip(members, codes, strict=True):
-        for zeros in aims.own[own.unit].zeros:
-            allowed &= ~zeros.forbidden[zeros.projection.of(drawn)]
-    codes = [drawn[allowed] for drawn in codes]
-    broken = _broken(aims, member, codes)
-    return [drawn[~broken] for drawn in codes]
-
-
-def _codes(aims: Aims, member: Member, number: int, rng: np.random.Generator) -> Codes:
-    grid, margins = aims.own[member.unit].grid, aims.own[member.unit].margins()
-    columns = [
-        rng.choice(axis.size, size=number, p=level_weights(axis, member.values.get(axis.name), margin, evenly=False))
-        for axis, margin in zip(grid.axes, margins, strict=True)
-    ]
-    for child in _children(aims, member.unit):
-        column = aims.layout.count_column(child)
-        count = sum(below.unit == child for below in member.below)
-        columns[column[1]] = np.full(number, int(np.flatnonzero(aims.layout.values[column] == count)[0]))
-    return np.stack(columns, axis=1).astype(np.int32)
-
-
-def _broken(aims: Aims, member: Member, codes: Sequence[Codes]) -> NDArray[np.bool_]:
-    """Whether each candidate breaks a rule across its records, shape (candidates,)."""
-    number, members = len(codes[0]), list(_preorder(member))
-    found = np.zeros(number, dtype=bool)
-    if not aims.broken or not number:
-        return found
-    roster = _roster(aims, members, codes)
-    computed = computed_codes(aims, roster)
-    for (unit, column), _ in aims.broken:
-        per = sum(own.unit == unit for own in members)
-        if per:
-            found |= (computed[unit, column] == 1).reshape(number, per).any(axis=1)
-    return found
-
-
-def _roster(aims: Aims, members: Sequence[Member], codes: Sequence[Codes]) -> Roster:
-    """Candidates as a roster: every unit's records candidate by candidate, in preorder."""
-    number, units = len(codes[0]), range(len(aims.layout.units))
-    own = [[k for k, member in enumerate(members) if member.unit == unit] for unit in units]
-    stacked = [
-        np.stack([codes[k] for k in ranks], axis=1).reshape(number * len(ranks), -1)
-        if ranks
-        else np.zeros((0, len(aims.own[unit].grid.axes)), dtype=np.int32)
-        for unit, ranks in enumerate(own)
-    ]
-    starts, lengths = [np.zeros(0, dtype=np.int32)], [np.zeros(0, dtype=np.int32)]
-    for unit in list(units)[1:]:
-        parents = own[aims.layout.parent(unit)]
-        length = np.tile([sum(m.unit == unit for m in members[k].below) for k in parents], number).astype(np.int32)
-        lengths.append(length)
-        starts.append((np.cumsum(length) - length).astype(np.int32))
-    return Roster(
-        codes=tuple(stacked), start=tuple(starts), length=tuple(lengths), proposal=np.full(number, -1, dtype=np.int64)
-    )

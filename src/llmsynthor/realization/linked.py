@@ -4,6 +4,7 @@ Numbers are drawn inside their cells. Where a derived variable, a universe or a 
 a top record are drawn back towards the values that the alignment reckoned with, until everything falls where it was aligned.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,8 +13,9 @@ from numpy.typing import NDArray
 
 from llmsynthor.aims.aims import Aims
 from llmsynthor.aims.grid import Axis, whole_or_not
-from llmsynthor.aims.layout import Place, Roster
-from llmsynthor.alignment.trees.flat import computed_codes
+from llmsynthor.aims.layout import Place
+from llmsynthor.population.roster import Roster
+from llmsynthor.realization.seconds import meet_seconds
 from llmsynthor.realization.values import draw_column
 from llmsynthor.records.linked import evaluate_nested, nest
 from llmsynthor.spec.schema import Category, Numeric, Schema
@@ -33,25 +35,32 @@ class _Drawn:
     frames: dict[str, pl.DataFrame]
     numbers: dict[Place, tuple[Floats, Floats]]
     tops: tuple[Rows, ...]
-    wanted: dict[Place, NDArray[np.int32]]
+    wanted: Mapping[Place, NDArray[np.int32]]
 
 
 def realize_nested(
-    aims: Aims, roster: Roster, *, rng: np.random.Generator, schema: Schema | None = None
+    aims: Aims,
+    roster: Roster,
+    computed: Mapping[Place, NDArray[np.int32]],
+    *,
+    rng: np.random.Generator,
+    schema: Schema | None = None,
+    known: Mapping[tuple[int, str], Floats] | None = None,
 ) -> dict[str, pl.DataFrame]:
     """Give all records their values; a frame per unit with ids, its variables, derived ones, and `proposal_id`.
 
     Children of one parent stand together and in order; ids count from 1. With `schema` only its derived variables are kept: the
-    aims may have more, for estimates.
+    aims may have more, for estimates. `computed` has the code of every computed column; `known` numbers, by unit and variable, that
+    are not drawn (NaN where they are).
     """
-    drawn = _draw(aims, roster, rng)
+    drawn = _draw(aims, roster, computed, known or {}, rng)
     frames = _pull(drawn)
     completed = nest(frames, aims.layout.schema).frames
     schema = schema or aims.layout.schema
     found = {}
     for number, unit in enumerate(schema.units):
         origin = pl.Series("proposal_id", roster.proposal[drawn.tops[number]])
-        named = [variable.name for variable in (*unit.variables, *(derived.variable for derived in unit.derived))]
+        named = [variable.name for variable in unit.shown]
         texts = [pl.lit(None, dtype=pl.String).alias(text.name) for text in unit.texts]
         ids = [f"{unit.name}_id", *([f"{unit.parent}_id"] if unit.parent is not None else [])]
         frame = completed[unit.name].with_columns(texts).select(*ids, *named)
@@ -61,7 +70,13 @@ def realize_nested(
     return found
 
 
-def _draw(aims: Aims, roster: Roster, rng: np.random.Generator) -> _Drawn:
+def _draw(
+    aims: Aims,
+    roster: Roster,
+    computed: Mapping[Place, NDArray[np.int32]],
+    known: Mapping[tuple[int, str], Floats],
+    rng: np.random.Generator,
+) -> _Drawn:
     layout = aims.layout
     frames, numbers, tops = {}, dict[Place, tuple[Floats, Floats]](), list[Rows]()
     for number, unit in enumerate(layout.units):
@@ -76,22 +91,28 @@ def _draw(aims: Aims, roster: Roster, rng: np.random.Generator) -> _Drawn:
             tops.append(tops[parent][rows])
         for position in range(layout.n_own(number)):
             series = _column(aims, roster, (number, position), rng)
+            if (number, series.name) in known:
+                series = _keep(series, known[number, series.name])
             columns.append(series)
-            if isinstance(layout.columns[number][position].axis.variable, Numeric):
+        free = {name: ~np.isfinite(values) for (owner, name), values in known.items() if owner == number}
+        frame = meet_seconds(aims.own[number], roster.codes[number], pl.DataFrame(columns), free)
+        for position, column in enumerate(layout.columns[number][: layout.n_own(number)]):
+            if isinstance(column.axis.variable, Numeric):
                 reckoned = layout.values[number, position][roster.codes[number][:, position]]
-                numbers[number, position] = (series.to_numpy().astype(np.float64), reckoned)
-        frames[unit.name] = pl.DataFrame(columns)
-    return _Drawn(aims=aims, frames=frames, numbers=numbers, tops=tuple(tops), wanted=computed_codes(aims, roster))
+                numbers[number, position] = (frame[column.name].to_numpy().astype(np.float64), reckoned)
+        frames[unit.name] = frame
+    return _Drawn(aims=aims, frames=frames, numbers=numbers, tops=tuple(tops), wanted=computed)
+
+
+def _keep(series: pl.Series, known: Floats) -> pl.Series:
+    """Numbers that are known, and the drawn ones where none is."""
+    stay = np.isfinite(known)
+    return pl.Series(series.name, np.where(stay, np.nan_to_num(known), series.to_numpy())).cast(series.dtype)
 
 
 def _column(aims: Aims, roster: Roster, place: Place, rng: np.random.Generator) -> pl.Series:
     unit, position = place
-    axis, cut = aims.layout.columns[unit][position].axis, aims.cuts[place]
-    codes = roster.codes[unit]
-    if cut.density is None or not cut.uneven:
-        return draw_column(aims.own[unit], codes, position, rng)
-    low, high = axis.breaks[codes[:, position]], axis.breaks[codes[:, position] + 1]
-    return pl.Series(axis.name, whole_or_not(axis, cut.density.inside(low, high, rng.random(len(codes)))))
+    return draw_column(aims.own[unit], roster.codes[unit], position, rng)
 
 
 def _pull(drawn: _Drawn) -> dict[str, pl.DataFrame]:

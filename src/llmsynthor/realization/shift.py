@@ -6,7 +6,7 @@ Where sums contradict each other, a ridge by importance and margin of error deci
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,10 @@ RIDGE = 1e-11
 """What a sum may be off for every unit of λ, as a share of the widths of its cells; more where it weighs less."""
 
 LEAST_WEIGHT = 1e-3
+SETTLED, REPEATS = 40.0, 3
+"""A λ that is larger pulls against values that cannot move, or against another sum: that one yields. The others are repeated so
+many times with what the ridge has kept from them."""
+
 NEWTON_STEPS, HALVINGS = 100, 60
 CLOSE = 1e-12
 
@@ -34,7 +38,7 @@ Integers = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Sums:
+class Sums:
     """`member` (records, sums) marks the records of each sum; `wanted` and `weight` (sums,)."""
 
     member: Any
@@ -49,20 +53,22 @@ def shift_means(
 
     All moments are of the same variable; shape of values, low, high (records,). Whole numbers stay whole.
     """
-    sums = _sums(moments, codes)
+    sums = sums_of(moments, codes)
     whole = bool(np.all(values == np.floor(values)) and np.all(low == np.floor(low)))
     off = np.abs(sums.member.T @ values - sums.wanted)
     if not len(values) or (off <= (0.5 if whole else 1e-9 * np.abs(sums.wanted))).all():
         return values
     if not whole:
-        return _move(values, low, high, sums)
-    middles = _Sums(
+        return _move(values, low, high, sums)[0]
+    middles = Sums(
         member=sums.member, wanted=sums.wanted + 0.5 * np.asarray(sums.member.sum(axis=0)), weight=sums.weight
     )
-    return _whole(_move(values + 0.5, low, high, middles), low, high, sums)
+    moved, held = _move(values + 0.5, low, high, middles)
+    return _whole(moved, low, high, replace(sums, wanted=np.where(held, sums.wanted, sums.member.T @ (moved - 0.5))))
 
 
-def _sums(moments: Sequence[Moment], codes: NDArray[np.int32]) -> _Sums:
+def sums_of(moments: Sequence[Moment], codes: NDArray[np.int32]) -> Sums:
+    """Lay out the sums that means and totals ask for: which records enter each, and what it is to be."""
     rows, columns, wanted, weight = [], [], list[float](), list[float]()
     floor = max(moment.hidden / float(np.median(_size(moment))) for moment in moments)
     for moment in moments:
@@ -79,20 +85,35 @@ def _sums(moments: Sequence[Moment], codes: NDArray[np.int32]) -> _Sums:
         weight += moment.precision(_size(moment), floor)[kept].tolist()
     places = np.concatenate(rows), np.concatenate(columns)
     member = csr_array((np.ones(len(places[0])), places), shape=(len(codes), len(wanted)))
-    return _Sums(member=member, wanted=np.array(wanted), weight=np.array(weight))
+    return Sums(member=member, wanted=np.array(wanted), weight=np.array(weight))
 
 
 def _size(moment: Moment) -> Floats:
     return np.maximum(np.abs(np.nan_to_num(moment.values)), 1e-300)
 
 
-def _move(values: Floats, low: Floats, high: Floats, sums: _Sums) -> Floats:
-    """Solve for the λ by damped Newton steps; returns the moved values."""
+def _move(values: Floats, low: Floats, high: Floats, sums: Sums) -> tuple[Floats, NDArray[np.bool_]]:
+    """Solve for the λ; returns the moved values and which sums are within reach (sums,)."""
     width, member = high - low, sums.member
     start = logit(np.clip((values - low) / width, 1e-9, 1 - 1e-9))
     scale = member.T @ width
     ridge = RIDGE * scale / np.maximum(sums.weight / sums.weight.max(), LEAST_WEIGHT)
-    tilt = np.zeros(len(sums.wanted))
+    tilt, wanted = np.zeros(len(sums.wanted)), sums.wanted
+    share, held = expit(start), np.ones(len(tilt), dtype=bool)
+    for _ in range(REPEATS):
+        tilt, share = _newton(tilt, start, Sums(member=member, wanted=wanted, weight=ridge), low, width)
+        held = np.abs(tilt) < SETTLED
+        wanted = np.where(held, sums.wanted + ridge * tilt, wanted)
+    return np.asarray(np.clip(low + width * share, low, np.nextafter(high, low))), held
+
+
+def _newton(tilt: Floats, start: Floats, sums: Sums, low: Floats, width: Floats) -> tuple[Floats, Floats]:
+    """Damped Newton steps for the λ, from `tilt`; returns them and the share of its cell at which each value lies then.
+
+    The weights of the sums are those of the ridge.
+    """
+    member, ridge = sums.member, sums.weight
+    scale = member.T @ width
 
     def gradient(at: Floats) -> tuple[Floats, Floats]:
         share = expit(start + member @ at)
@@ -111,22 +132,20 @@ def _move(values: Floats, low: Floats, high: Floats, sums: _Sums) -> Floats:
                 break
             step, before = step / 2, before / 2
         tilt = tilt + step
-    return np.asarray(np.clip(low + width * share, low, np.nextafter(high, low)))
+    return tilt, share
 
 
-def _whole(moved: Floats, low: Floats, high: Floats, sums: _Sums) -> Floats:
+def _whole(moved: Floats, low: Floats, high: Floats, sums: Sums) -> Floats:
     """Bring back to whole numbers: first whole sums of the sets of records that enter the same sums, then their records."""
     member = sums.member
     sets, place = np.unique(member @ np.random.default_rng(0).random(member.shape[1]), return_inverse=True)
     size = len(sets)
     first = np.unique(place, return_index=True)[1]
     entering = member[first].toarray()
-    achieved = member.T @ (moved - 0.5)
-    wanted = np.rint(np.where(np.abs(achieved - sums.wanted) < 1, sums.wanted, achieved))
     least, most, ideal = (
         np.bincount(place, own, size).astype(np.float64) for own in (np.ceil(low), np.ceil(high) - 1, moved - 0.5)
     )
-    totals = whole_sums(entering, np.clip(np.rint(ideal), least, most), wanted, least, most)
+    totals = whole_sums(entering, np.clip(np.rint(ideal), least, most), sums.wanted, least, most)
     values = np.floor(moved)
     order = np.argsort(place, kind="stable")
     for total, records in zip(totals, np.split(order, np.cumsum(np.bincount(place))[:-1]), strict=True):
@@ -147,8 +166,9 @@ def whole_sums(entering: Floats, sums: Floats, wanted: Floats, least: Floats, mo
     sums, number = sums.copy(), entering.sum(axis=1)
     paired = len(sums) <= MOST_PAIRED
     together = entering @ entering.T if paired else np.zeros((0, 0))
+    off = entering.T @ sums - wanted
     for _ in range(MOST_UNITS):
-        pull = 2 * entering @ (entering.T @ sums - wanted)
+        pull = 2 * entering @ off
         up = np.where(sums < most, pull + number, np.inf)
         down = np.where(sums > least, number - pull, np.inf)
         best, more, less = min((up.min(), int(up.argmin()), -1), (down.min(), -1, int(down.argmin())))
@@ -162,6 +182,7 @@ def whole_sums(entering: Floats, sums: Floats, wanted: Floats, least: Floats, mo
         for place, unit in ((more, 1.0), (less, -1.0)):
             if place >= 0:
                 sums[place] += unit
+                off = off + unit * entering[place]
     return sums
 
 

@@ -5,12 +5,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy.interpolate import PchipInterpolator
 
+from llmsynthor.aims.density import Density, smooth_density
 from llmsynthor.aims.goals import Goal, Goals
 from llmsynthor.aims.grid import Axis, Grid, draw_evenly, whole_or_not
+from llmsynthor.realization.seconds import meet_seconds
 from llmsynthor.realization.shift import shift_means
-from llmsynthor.spec.expressions import evaluate
+from llmsynthor.realization.tilt import tilt_inside
+from llmsynthor.records.evaluate import evaluate
 from llmsynthor.spec.rules import Rule
 from llmsynthor.spec.schema import Category, Numeric
 
@@ -37,34 +39,28 @@ def realize(
         axis.name: draw_column(goals, codes, k, rng, known.get(axis.name)) for k, axis in enumerate(goals.grid.axes)
     }
     frame = pl.DataFrame(columns)
-    return _keep_rules(goals, codes, frame, rng)
+    free = {name: np.isnan(values) for name, values in known.items()}
+    frame = meet_seconds(goals, codes, frame, free)
+    kept = _keep_rules(goals, codes, frame, rng)
+    return kept if kept is frame else _mend_means(goals, codes, kept)
 
 
-def smooth_cumulative(breaks: Floats, shares: Floats) -> PchipInterpolator:
-    """Interpolate the cumulative shares at the breaks, monotonically; shape (breaks,) and (breaks - 1,)."""
-    cumulative = np.concatenate([[0.0], np.cumsum(shares / shares.sum())])
-    return PchipInterpolator(breaks, cumulative)
-
-
-def smooth_values(breaks: Floats, shares: Floats, cells: NDArray[np.int64], rng: np.random.Generator) -> Floats:
+def smooth_values(
+    breaks: Floats, shares: Floats, cells: NDArray[np.int64], rng: np.random.Generator, *, integer: bool = False
+) -> Floats:
     """Draw a value inside each given cell from the smooth density, stratified over the records of the cell."""
-    cumulative = smooth_cumulative(breaks, shares)
-    values = np.empty(len(cells))
-    for cell in np.unique(cells):
-        records = np.flatnonzero(cells == cell)
-        strata = (rng.permutation(len(records)) + rng.random(len(records))) / len(records)
-        values[records] = _inverse(cumulative, breaks[cell], breaks[cell + 1], strata)
-    return values
+    return values_inside(smooth_density(breaks, shares, integer=integer), breaks, cells, rng)
 
 
-def _inverse(cumulative: PchipInterpolator, low: float, high: float, strata: Floats) -> Floats:
-    points = np.linspace(low, high, 33)
-    mass = np.maximum.accumulate(cumulative(points))
-    if mass[-1] - mass[0] <= 1e-12:
-        values = low + (high - low) * strata
-    else:
-        values = np.interp(mass[0] + (mass[-1] - mass[0]) * strata, mass, points)
-    return np.asarray(np.clip(values, low, np.nextafter(high, low)))
+def values_inside(density: Density, breaks: Floats, cells: NDArray[np.int64], rng: np.random.Generator) -> Floats:
+    """Draw a value inside each given cell from a density, stratified over the records of the cell."""
+    order = np.lexsort((rng.random(len(cells)), cells))
+    first = np.flatnonzero(np.diff(cells[order], prepend=-1))
+    size = np.diff(np.append(first, len(cells)))
+    rank = np.arange(len(cells)) - np.repeat(first, size)
+    strata = np.empty(len(cells))
+    strata[order] = (rank + rng.random(len(cells))) / np.repeat(size, size)
+    return density.inside(breaks[cells], breaks[cells + 1], strata)
 
 
 def draw_column(
@@ -76,8 +72,11 @@ def draw_column(
         names = pl.Series(axis.name, [str(level) for level in axis.levels], dtype=pl.String)
         return names.gather(pl.Series(codes[:, position].astype(np.uint32)))
     drawn = _numbers(goals, codes, position, rng)
-    values = _typed(axis, drawn if known is None else np.where(np.isnan(known), drawn, known))
     moments = [moment for moment in goals.moments if moment.axis == position]
+    if moments:
+        free = np.ones(len(codes), dtype=bool) if known is None else np.isnan(known)
+        drawn = tilt_inside(goals, position, drawn, codes, free)
+    values = _typed(axis, drawn if known is None else np.where(np.isnan(known), drawn, known))
     if not moments:
         return values
     low, high = axis.breaks[codes[:, position]], axis.breaks[codes[:, position] + 1]
@@ -91,12 +90,16 @@ def _typed(axis: Axis, values: Floats) -> pl.Series:
 def _numbers(goals: Goals, codes: Codes, position: int, rng: np.random.Generator) -> Floats:
     axis = goals.grid.axes[position]
     cells = codes[:, position].astype(np.int64)
+    integer = bool(getattr(axis.variable, "integer", False))
+    breaks = np.ceil(axis.breaks) if integer else axis.breaks
+    if axis.uneven or finest_table(goals.given, axis.name) is None:
+        return values_inside(goals.density(position), breaks, cells, rng)
     overall: Floats = np.bincount(cells, minlength=axis.size) + np.float64(1e-9)
     values = np.empty(len(cells))
     for records in _groups(goals, codes, position):
         own: Floats = np.bincount(cells[records], minlength=axis.size) + np.float64(1e-9)
         shares = own if len(records) >= FEWEST_RECORDS else overall
-        values[records] = smooth_values(axis.breaks, shares, cells[records], rng)
+        values[records] = smooth_values(breaks, shares, cells[records], rng, integer=integer)
     return values
 
 
@@ -138,6 +141,27 @@ def _keep_rules(goals: Goals, codes: Codes, frame: pl.DataFrame, rng: np.random.
             break
     mended = [frame[axis.name].scatter(first, part[axis.name]) for axis in (goals.grid.axes[k] for k in numeric)]
     return frame.with_columns(mended)
+
+
+def _mend_means(goals: Goals, codes: Codes, frame: pl.DataFrame) -> pl.DataFrame:
+    """Make up for what rules have cost means, with records whose cells no rule cuts through: those move as they like."""
+    doubtful = [zeros for zeros in goals.zeros if zeros.doubtful.any()]
+    held = {number: np.zeros(len(codes), dtype=bool) for zeros in doubtful for number in zeros.projection.axes}
+    for zeros in doubtful:
+        for number in zeros.projection.axes:
+            held[number] |= zeros.doubtful[zeros.projection.of(codes)]
+    changed = []
+    for position, still in sorted(held.items()):
+        axis = goals.grid.axes[position]
+        moments = [moment for moment in goals.moments if moment.axis == position]
+        if moments and not still.all():
+            values = frame[axis.name].to_numpy().astype(np.float64)
+            low, high = axis.breaks[codes[:, position]], axis.breaks[codes[:, position] + 1]
+            least = 1.0 if frame[axis.name].dtype.is_integer() else 1e-9 * (axis.breaks[-1] - axis.breaks[0])
+            ends = np.where(still, values, low), np.where(still, values + least, high)
+            moved = shift_means(moments, values, *ends, codes)
+            changed.append(_typed(axis, np.where(still, values, moved)))
+    return frame.with_columns(changed)
 
 
 def broken_records(frame: pl.DataFrame, rules: Sequence[Rule]) -> NDArray[np.bool_]:

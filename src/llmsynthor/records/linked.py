@@ -8,7 +8,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from llmsynthor.errors import DataError, Problem
-from llmsynthor.spec.expressions import Aggregate, Expression, Node, Operation, Reference, evaluate_tree, walk
+from llmsynthor.records.evaluate import evaluate_tree
+from llmsynthor.records.levels import as_texts
+from llmsynthor.spec.expressions import Aggregate, Expression, Node, Reference, operands, walk
 from llmsynthor.spec.inputs import derived_in_order, inputs, is_position
 from llmsynthor.spec.schema import Category, Coded, Schema
 
@@ -20,14 +22,15 @@ class Links:
     """How the n children of one unit hang on their p parents.
 
     `parents` (n,) is each child's row of its parent, `position` (n,) counts from 1 within the parent in the order of the rows,
-    `previous` (n,) is the row of the child before, -1 for the first; `first` (p,) the row of the first child, -1 where there is
-    none; `counts` (p,) the number of children.
+    `previous` (n,) is the row of the child before, -1 for the first; `first` and `last` (p,) the rows of the first and the last
+    child, -1 where there is none; `counts` (p,) the number of children.
     """
 
     parents: Rows
     position: Rows
     previous: Rows
     first: Rows
+    last: Rows
     counts: Rows
 
 
@@ -58,7 +61,7 @@ def nest(
         for unit in schema.units
         if unit.parent is not None and unit.parent in frames and unit.name in frames
     }
-    nested = Nested(schema=schema, frames=dict(frames), links=links)
+    nested = Nested(schema=schema, frames=as_texts(frames), links=links)
     for unit, derived in derived_in_order(schema):
         if unit not in frames or (only is not None and (unit, derived.name) not in only):
             continue
@@ -119,14 +122,16 @@ def _links(rows: Rows, parents: int) -> Links:
     position = ranked - starts[rows] + 1
     previous = np.where(position > 1, order[np.maximum(ranked - 1, 0)], -1) if len(rows) else ranked
     first = np.where(counts > 0, order[np.minimum(starts, max(len(rows) - 1, 0))], -1) if len(rows) else counts - 1
-    return Links(parents=rows, position=position, previous=previous, first=first, counts=counts)
+    ends = starts + counts - 1
+    last = np.where(counts > 0, order[np.maximum(ends, 0)], -1) if len(rows) else counts - 1
+    return Links(parents=rows, position=position, previous=previous, first=first, last=last, counts=counts)
 
 
 def evaluate_nested(expression: Expression, unit: str, nested: Nested) -> pl.Series:
     """Evaluate on every record of `unit`; returns one value per record.
 
     A reference may name the unit's own variable, that of a unit above (`household.tenure`), or stand in a function over a child
-    unit. Over no children `count` and `sum` give 0, `any` false, `all` true, `mean min max first` a missing value; `previous`
+    unit. Over no children `count` and `sum` give 0, `any` false, `all` true, `mean min max first last` a missing value; `previous`
     gives one for the first child. A comparison with a missing value is false, a sum or difference with one is missing.
     """
     return _value(expression.tree, unit, unit, nested)
@@ -153,7 +158,7 @@ def _value(node: Node, home: str, at: str, nested: Nested) -> pl.Series:
 def _leaves(node: Node) -> list[Reference | Aggregate]:
     if isinstance(node, Reference | Aggregate):
         return [node]
-    return [leaf for operand in node.operands for leaf in _leaves(operand)] if isinstance(node, Operation) else []
+    return [leaf for operand in operands(node) for leaf in _leaves(operand)]
 
 
 def _reference(reference: Reference, home: str, at: str, nested: Nested) -> pl.Series:
@@ -187,6 +192,8 @@ def _over(function: str, values: pl.Series, links: Links) -> pl.Series:
     parents = len(links.counts)
     if function == "first":
         return _gather(values, links.first)
+    if function == "last":
+        return _gather(values, links.last)
     if function in ("count", "any", "all"):
         true = np.bincount(links.parents[values.to_numpy()], minlength=parents)
         return pl.Series({"count": true, "any": true > 0, "all": true == links.counts}[function])

@@ -1,7 +1,7 @@
 """Φ on micro-data: from records as values to the tables of a spec."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from llmsynthor.errors import DataError, Problem
+from llmsynthor.records.levels import as_text
 from llmsynthor.records.linked import Nested, column, evaluate_nested, nest
-from llmsynthor.records.microdata import blocks
+from llmsynthor.records.microdata import as_frame, blocks, source_sets
+from llmsynthor.records.seconds import SUMS, power_sums, second_moment
+from llmsynthor.records.weights import NONE, row_weights, weighted_quantile
 from llmsynthor.spec.levels import Level
 from llmsynthor.spec.reading.files import table_frame
 from llmsynthor.spec.schema import Category, Schema
@@ -64,7 +67,7 @@ def _codes(nested: Nested, name: str, levels: Sequence[Level], unit: str) -> NDA
     numbers = numeric(values)
     order = sorted(range(len(levels)), key=lambda k: levels[k])
     low = np.array([getattr(levels[k], "low") for k in order])  # noqa: B009  (a numeric variable has intervals)
-    high = np.array([getattr(levels[k], "high") for k in order])  # noqa: B009
+    high = np.array([getattr(levels[k], "high") for k in order])  # noqa: B009  (as above)
     at = np.searchsorted(low, numbers, side="right") - 1
     inside = (at >= 0) & (numbers < high[np.maximum(at, 0)])
     return np.where(inside, np.array(order)[np.maximum(at, 0)], len(levels))
@@ -93,16 +96,18 @@ def tabulate(frame: pl.DataFrame, table: Table, schema: Schema) -> NDArray[np.in
     return np.bincount(cells[cells >= 0], minlength=len(table.cells))
 
 
-def measure(spec: Spec, data: Sequence[Path]) -> tuple[Measured, ...]:
+def measure(spec: Spec, data: Sequence[Path], *, weight: str | None = None) -> tuple[Measured, ...]:
     """Compute every target on files of records, one or more of each unit (see `microdata.source_sets`), block after block.
 
+    `weight` names a column of the top records that says how many records each stands for; "none" says that each counts alike.
     Memory does not grow with the records, but for quantiles, which keep twelve bytes of each. Raises DataError when a file or a
     column is missing or holds values outside its domain.
     """
     tallies = [Tally.of(target) for target in spec.targets]
-    for nested in blocks(spec, data, spec.targets):
+    for nested in blocks(spec, data, spec.targets, weight=weight):
         for tally in tallies:
-            tally.add(nested)
+            weights = row_weights(nested, tally.target.unit, weight) if weight not in (None, NONE) else None
+            tally.add(nested, weights=weights)
     return tuple(tally.measured() for tally in tallies)
 
 
@@ -113,16 +118,19 @@ class Tally:
     target: Target
     counts: NDArray[np.float64]
     sums: NDArray[np.float64]
-    values: list[tuple[NDArray[np.int32], NDArray[np.float64]]]
+    values: list[tuple[NDArray[np.int32], NDArray[np.float64], NDArray[np.float64] | None]]
+    powers: NDArray[np.float64]
     outside: int = 0
 
     @classmethod
     def of(cls, target: Target) -> "Tally":
         size = len(target.cells)
-        return cls(target=target, counts=np.zeros(size), sums=np.zeros(size), values=[])
+        return cls(target=target, counts=np.zeros(size), sums=np.zeros(size), values=[], powers=np.zeros((size, SUMS)))
 
-    def add(self, nested: Nested, kept: NDArray[np.bool_] | None = None) -> None:
-        """Take in a block of records; where `kept` is given, of the target's unit only those."""
+    def add(
+        self, nested: Nested, kept: NDArray[np.bool_] | None = None, *, weights: NDArray[np.float64] | None = None
+    ) -> None:
+        """Take in a block of records, each as many times as its weight; where `kept` is given, of the target's unit only those."""
         size = len(self.target.cells)
         if isinstance(self.target, Statistic):
             cells, values = statistic_cells(nested, self.target)
@@ -130,11 +138,15 @@ class Tally:
             cells, values = cell_numbers(nested, self.target), np.zeros(0)
         inside = (cells >= 0) & kept if kept is not None else cells >= 0
         self.outside += int((~inside).sum())
-        self.counts += np.bincount(cells[inside], minlength=size)
+        own = weights[inside] if weights is not None else None
+        self.counts += np.bincount(cells[inside], weights=own, minlength=size)
         if isinstance(self.target, Statistic):
-            self.sums += np.bincount(cells[inside], weights=values[inside], minlength=size)
+            worth = values[inside] if own is None else values[inside] * own
+            self.sums += np.bincount(cells[inside], weights=worth, minlength=size)
+            if self.target.statistic in ("deviation", "correlation"):
+                self.powers += power_sums(nested, self.target, np.where(inside, cells, OUTSIDE))
             if self.target.statistic == "quantile":
-                self.values.append((cells[inside].astype(np.int32), values[inside]))
+                self.values.append((cells[inside].astype(np.int32), values[inside], own))
 
     def measured(self) -> Measured:
         return Measured(target=self.target, values=self.result(), outside=self.outside)
@@ -145,13 +157,24 @@ class Tally:
             return self.counts / max(self.counts.sum(), 1.0) if self.target.value == "share" else self.counts
         if self.target.statistic == "total":
             return self.sums
+        if self.target.statistic in ("deviation", "correlation"):
+            return second_moment(self.target, self.powers)
         if self.target.statistic == "mean":
             return self.sums / np.where(self.counts > 0, self.counts, np.nan)
-        cells = np.concatenate([own for own, _ in self.values]) if self.values else np.zeros(0, dtype=np.int32)
-        values = np.concatenate([own for _, own in self.values]) if self.values else np.zeros(0)
-        found = np.full(len(self.target.cells), np.nan)
+        return self._quantiles()
+
+    def _quantiles(self) -> NDArray[np.float64]:
+        found, share = np.full(len(self.target.cells), np.nan), self.target.probability or 0.0  # type: ignore[union-attr]
+        if not self.values:
+            return found
+        cells, values = (np.concatenate([block[k] for block in self.values]) for k in (0, 1))
+        weights = [block[2] for block in self.values if block[2] is not None]
         for group in np.flatnonzero(self.counts > 0):
-            found[group] = np.quantile(values[cells == group], self.target.probability or 0.0)
+            here = cells == group
+            if weights:
+                found[group] = weighted_quantile(values[here], np.concatenate(weights)[here], share)
+            else:
+                found[group] = np.quantile(values[here], share)
         return found
 
 
@@ -160,23 +183,53 @@ def write_measured(measured: Sequence[Measured], folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for entry in measured:
-        frame = table_frame(entry.target).drop("margin_of_error", strict=False)
-        value = entry.target.value if isinstance(entry.target, Table) else entry.target.statistic
         path = folder / f"{entry.target.name.replace('/', '-')}.csv"
-        columns = [pl.Series(value, entry.values).fill_nan(None)]
-        if entry.margins is not None:
-            columns.append(pl.Series("margin_of_error", entry.margins))
-        frame.with_columns(columns).write_csv(path)
+        measured_frame(entry).write_csv(path)
         paths.append(path)
     return paths
 
 
+def measured_frame(entry: Measured) -> pl.DataFrame:
+    """A measured target as a long table."""
+    frame = table_frame(entry.target).drop("margin_of_error", strict=False)
+    value = entry.target.value if isinstance(entry.target, Table) else entry.target.statistic
+    columns = [pl.Series(value, entry.values).fill_nan(None)]
+    if entry.margins is not None:
+        columns.append(pl.Series("margin_of_error", entry.margins))
+    return frame.with_columns(columns)
+
+
+def read_start(spec: Spec, source: Any) -> dict[str, pl.DataFrame]:
+    """Read records of every unit: a frame or a file of a flat spec; frames by unit, or a folder (a run's too) of a nested one.
+
+    Raises DataError.
+    """
+    units = [unit.name for unit in spec.schema.units]
+    if isinstance(source, Mapping):
+        return {name: read_records(frame) for name, frame in source.items()}
+    if isinstance(source, str | Path) and (len(units) > 1 or Path(source).is_dir()):
+        files = source_sets(spec, [Path(source)])
+        return {name: read_records(file) for name, file in (files[0] if files else {}).items()}
+    if len(units) > 1:
+        advice = f"give a frame for each of {', '.join(units)}, or a folder with a file for each"
+        raise DataError(
+            Problem(where="start", what="one frame cannot hold the records of several units", advice=advice)
+        )
+    return {units[0]: read_records(source)}
+
+
+def start_digest(spec: Spec, frames: Mapping[str, pl.DataFrame]) -> dict[str, Any]:
+    """How many top records a starting population has, and what it is known by."""
+    digests = {name: records_digest(frame) for name, frame in frames.items()}
+    top = frames.get(spec.schema.top.name)
+    digest = next(iter(digests.values())) if len(digests) == 1 else digests
+    return {"rows": top.height if top is not None else 0, "digest": digest}
+
+
 def read_records(source: Any) -> pl.DataFrame:
     """Read records from a frame of any kind, or a Parquet or CSV file, or a run folder's; raises DataError."""
-    if isinstance(source, pl.DataFrame):
-        return source
-    if hasattr(source, "__arrow_c_stream__") or hasattr(source, "__dataframe__"):
-        return pl.DataFrame(source)
+    if not isinstance(source, str | Path):
+        return as_text(as_frame(source, "start"))
     path = Path(source)
     try:
         if path.suffix.lower() in (".parquet", ".pq"):

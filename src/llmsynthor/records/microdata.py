@@ -8,7 +8,9 @@ from typing import Any
 import polars as pl
 
 from llmsynthor.errors import DataError, Problem
+from llmsynthor.records.levels import as_text
 from llmsynthor.records.linked import Nested, nest
+from llmsynthor.records.weights import NONE, checked, refuse_unused
 from llmsynthor.spec.inputs import Column, base_columns, derived_below, target_columns
 from llmsynthor.spec.levels import Interval
 from llmsynthor.spec.schema import Category, Numeric, Unit
@@ -42,6 +44,47 @@ def source_sets(spec: Spec, data: Sequence[Path]) -> list[dict[str, Path]]:
     return list(sets.values())
 
 
+def frames_of(spec: Spec, source: Any) -> dict[str, pl.DataFrame]:
+    """Give records by unit, from a file or a folder, a frame of the top unit, frames by unit, or a solution; raises DataError."""
+    source = getattr(source, "records", source)
+    if isinstance(source, str | Path):
+        path = Path(source)
+        if not path.exists():
+            advice = f"give a Parquet file, or a folder with {spec.schema.top.name}.parquet"
+            raise DataError(Problem(where=str(path), what="there are no reference records", advice=advice))
+        return {unit: read_file(file) for unit, file in source_sets(spec, [path])[0].items()}
+    given = source if isinstance(source, Mapping) else {spec.schema.top.name: source}
+    units = [unit.name for unit in spec.schema.units]
+    strange = [str(name) for name in given if name not in units]
+    if strange:
+        advice = f"name the frames after the units: {', '.join(units)}"
+        raise DataError(Problem(where="records", what="there is no such unit", found=", ".join(strange), advice=advice))
+    return {name: as_text(as_frame(frame, f"records of {name}")) for name, frame in given.items()}
+
+
+def as_frame(given: Any, where: str) -> pl.DataFrame:
+    """Take a frame of any kind (polars, pandas, Arrow); raises DataError for what is none."""
+    if isinstance(given, pl.DataFrame | pl.LazyFrame):
+        return given.lazy().collect()
+    if hasattr(given, "__arrow_c_stream__") or hasattr(given, "__dataframe__"):
+        return pl.DataFrame(given)
+    problem = Problem(
+        where=where, what="it is no frame", found=type(given).__name__, advice="give a data frame or a path"
+    )
+    raise DataError(problem)
+
+
+def read_file(path: Path) -> pl.DataFrame:
+    """Read a whole Parquet or CSV file; raises DataError."""
+    try:
+        return pl.read_csv(path, infer_schema_length=None) if path.suffix.lower() == ".csv" else pl.read_parquet(path)
+    except (OSError, pl.exceptions.PolarsError) as cause:
+        problem = Problem(
+            where=str(path), what=f"the records cannot be read ({str(cause)[:120]})", advice="finish the run first"
+        )
+        raise DataError(problem) from cause
+
+
 def _files(path: Path, units: Sequence[str]) -> list[Path]:
     if not path.is_dir():
         return [path]
@@ -54,13 +97,15 @@ def _files(path: Path, units: Sequence[str]) -> list[Path]:
     raise DataError(Problem(where=str(path), what="the folder holds no records of the spec's units", advice=advice))
 
 
-def blocks(spec: Spec, data: Sequence[Path], targets: Sequence[Target]) -> Iterator[Nested]:
+def blocks(
+    spec: Spec, data: Sequence[Path], targets: Sequence[Target], *, weight: str | None = None
+) -> Iterator[Nested]:
     """Read what the targets need, a block of whole top records at a time, checked, linked, derived variables computed.
 
     Children must stand in the order of their parents where there are more than a million top records; raises DataError.
     """
     for files in source_sets(spec, data):
-        plan = _plan(spec, files, targets)
+        plan = _plan(spec, files, targets, weight)
         top, below = spec.schema.top.name, [unit for unit in spec.schema.units[1:] if unit.name in plan.names]
         streams = {unit.name: _Children(files[unit.name], unit, plan, spec) for unit in below}
         for frame in _batches(files[top], top, plan, spec):
@@ -79,11 +124,14 @@ class _Plan:
     names: Mapping[str, tuple[str, ...]]
     ids: Mapping[str, tuple[str, ...]]
     derived: frozenset[Column]
+    weight: str | None = None
 
 
-def _plan(spec: Spec, files: Mapping[str, Path], targets: Sequence[Target]) -> _Plan:
+def _plan(spec: Spec, files: Mapping[str, Path], targets: Sequence[Target], weight: str | None) -> _Plan:
     schema = spec.schema
-    have = frozenset((unit, name) for unit, path in files.items() for name in _header(path))
+    headers = {unit: _header(path) for unit, path in files.items()}
+    refuse_unused(headers, schema, weight)
+    have = frozenset((unit, name) for unit, header in headers.items() for name in header)
     wanted = frozenset[Column]().union(*(target_columns(target) for target in targets))
     needed = frozenset[Column]().union(*(base_columns(column, schema, have) for column in wanted))
     deepest = {unit for unit, _ in needed | wanted} | {target.unit for target in targets}
@@ -93,6 +141,9 @@ def _plan(spec: Spec, files: Mapping[str, Path], targets: Sequence[Target]) -> _
         parents_of = any(other.parent == unit.name for other in used)
         ids[unit.name] = (*([f"{unit.name}_id"] if parents_of else []), *([f"{unit.parent}_id"] if unit.parent else []))
     names = {u.name: (*ids[u.name], *sorted(name for owner, name in needed if owner == u.name)) for u in used}
+    weight = None if weight == NONE else weight
+    if weight is not None:
+        names[schema.top.name] = (*dict.fromkeys((*names[schema.top.name], weight)),)
     problems = [
         Problem(where=unit, what="there is no file with these records", advice=f"give {unit}.parquet or {unit}.csv")
         for unit in names
@@ -111,7 +162,7 @@ def _plan(spec: Spec, files: Mapping[str, Path], targets: Sequence[Target]) -> _
     ]
     if problems:
         raise DataError(*problems)
-    return _Plan(names=names, ids=ids, derived=derived_below(wanted, schema))
+    return _Plan(names=names, ids=ids, derived=derived_below(wanted, schema), weight=weight)
 
 
 class _Children:
@@ -166,9 +217,9 @@ def _batches(path: Path, unit: str, plan: _Plan, spec: Spec) -> Iterator[pl.Data
 
 
 def _arrow_batches(path: Path, unit: str, plan: _Plan, spec: Spec) -> Iterator[Any]:
-    import pyarrow as pa  # noqa: PLC0415
-    import pyarrow.csv  # noqa: PLC0415
-    import pyarrow.parquet  # noqa: PLC0415
+    import pyarrow as pa  # noqa: PLC0415  (heavy, only where used)
+    import pyarrow.csv  # noqa: PLC0415  (heavy, only where used)
+    import pyarrow.parquet  # noqa: PLC0415  (heavy, only where used)
 
     names = list(plan.names[unit])
     if path.suffix.lower() in PARQUET:
@@ -178,7 +229,9 @@ def _arrow_batches(path: Path, unit: str, plan: _Plan, spec: Spec) -> Iterator[A
         yield from file.iter_batches(BATCH, columns=names)
         return
     types = {
-        name: pa.float64() if isinstance(spec.schema[unit].variable(name), Numeric) else pa.string()
+        name: pa.float64()
+        if name == plan.weight or isinstance(spec.schema[unit].variable(name), Numeric)
+        else pa.string()
         for name in names
         if name not in plan.ids[unit]
     }
@@ -196,7 +249,7 @@ def _arrow_batches(path: Path, unit: str, plan: _Plan, spec: Spec) -> Iterator[A
 
 
 def _nothing(schema: Any, names: Sequence[str]) -> Any:
-    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow as pa  # noqa: PLC0415  (heavy, only where used)
 
     fields = [schema.field(name) for name in names]
     return pa.RecordBatch.from_arrays([pa.array([], field.type) for field in fields], schema=pa.schema(fields))
@@ -221,6 +274,9 @@ def _check_values(frame: pl.DataFrame, unit: str, plan: _Plan, spec: Spec, where
     problems = []
     for name in plan.names[unit]:
         if name in plan.ids[unit]:
+            continue
+        if name == plan.weight:
+            checked(frame[name], unit)
             continue
         variable = spec.schema[unit].variable(name)
         if isinstance(variable, Numeric) and not frame[name].dtype.is_numeric():

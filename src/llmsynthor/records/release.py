@@ -21,6 +21,7 @@ from llmsynthor.errors import DataError, Problem
 from llmsynthor.records.linked import Nested
 from llmsynthor.records.measure import Measured, Tally
 from llmsynthor.records.microdata import blocks
+from llmsynthor.records.weights import NONE
 from llmsynthor.spec.schema import Numeric, Schema
 from llmsynthor.spec.specification import Spec
 from llmsynthor.spec.targets import Statistic, Table, Target
@@ -41,7 +42,7 @@ class Spent:
 
 
 def release(
-    spec: Spec, data: Sequence[Path], *, epsilon: float, contributions: int = 1
+    spec: Spec, data: Sequence[Path], *, epsilon: float, contributions: int = 1, weight: str | None = None
 ) -> tuple[tuple[Measured, ...], tuple[Spent, ...]]:
     """Measure every target and add noise; the budget `epsilon` is split evenly over the targets.
 
@@ -50,9 +51,12 @@ def release(
     data hold. Noise comes from the system's secure generator and cannot be seeded. Raises DataError.
     """
     _check(spec, epsilon, contributions)
+    if weight not in (None, NONE):
+        what, advice = "noise cannot be set for weighted records", f"leave out --epsilon, or write --weight {NONE}"
+        raise DataError(Problem(where="weight", what=what, found=weight, advice=advice))
     targets = spec.targets
     tallies = [Tally.of(_counted(target)) for target in targets]
-    for nested in blocks(spec, data, targets):
+    for nested in blocks(spec, data, targets, weight=weight):
         for tally in tallies:
             tally.add(_clamped(nested, tally.target), _within_bounds(nested, tally.target.unit))
     each = epsilon / len(targets) * (1 - 1e-12)  # so that rounding does not carry the sum over the budget
@@ -92,7 +96,7 @@ def _check(spec: Spec, epsilon: float, contributions: int) -> None:
         advice = "give the most records that one person may have in the data"
         problems.append(Problem(where="contributions", what="too few", found=str(contributions), advice=advice))
     for target in spec.targets:
-        if isinstance(target, Statistic) and target.statistic == "quantile":
+        if isinstance(target, Statistic) and target.statistic not in ("mean", "total"):
             advice = "release a table of the variable instead, and leave the quantile out of this spec"
             problems.append(Problem(where=target.where, what="quantiles are not released", advice=advice))
     if not spec.targets:

@@ -116,7 +116,7 @@ def different_entries(path: Path, manifest: Mapping[str, Any]) -> list[str]:
 
 def _clear(path: Path) -> None:
     """Remove what another run left, so that old and new never stand side by side; the ledger stays."""
-    for name in ("records", "estimated", "spec"):
+    for name in ("records", "estimated", "spec", "start"):
         shutil.rmtree(path / name, ignore_errors=True)
     for name in WRITTEN:
         (path / name).unlink(missing_ok=True)

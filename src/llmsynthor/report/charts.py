@@ -19,6 +19,9 @@ TARGET, SYNTHETIC = "#8a8f98", "#0b6fb8"
 MOST_LEVELS = 40
 """Levels of one column that are drawn; of a longer one those with the most records."""
 
+WIDE = 3
+"""A last bin so many times as wide as all before it together is not drawn to its end."""
+
 Floats = NDArray[np.float64]
 
 
@@ -39,18 +42,27 @@ def _render(specification: str) -> str:
     return str(vl_convert.vegalite_to_svg(vl_spec=specification))
 
 
-def draw_one_way(comparison: Comparison, name: str) -> tuple[str, str]:
-    """Target beside synthetic: bars for categories; for numbers densities, so that bins of different width compare.
+def draw_distribution(levels: Sequence[Level], wanted: Floats | None, got: Floats, name: str) -> tuple[str, str]:
+    """Target (where there is one) beside synthetic: bars for categories, for numbers densities, so that bins of any width compare.
 
     Returns the picture and a word about what is left out.
     """
-    levels = [cell[0] for cell in comparison.target.cells]
-    numeric = isinstance(levels[0], Interval)
-    chart = _densities(comparison) if numeric else _bars(comparison, levels)
-    many = not numeric and len(levels) > MOST_LEVELS
-    return to_svg(
-        _dressed(chart), name
-    ), f"The {MOST_LEVELS} largest of {len(levels)} levels are drawn." if many else ""
+    if isinstance(levels[0], Interval):
+        ends, word = _drawn_ends(levels)
+        return to_svg(_dressed(_densities(levels, ends, wanted, got)), name), word
+    word = f"The {MOST_LEVELS} largest of {len(levels)} levels are drawn." if len(levels) > MOST_LEVELS else ""
+    return to_svg(_dressed(_bars(levels, wanted, got)), name), word
+
+
+def _drawn_ends(levels: Sequence[Level]) -> tuple[list[float], str]:
+    """Where each bin ends in the picture: a last one that is much wider than all before it is cut, and a word says so."""
+    bins = [level for level in levels if isinstance(level, Interval)]
+    ends, last = [level.high for level in bins], max(range(len(bins)), key=lambda k: bins[k].low)
+    before = bins[last].low - min(level.low for level in bins)
+    if not 0 < before < (bins[last].high - bins[last].low) / WIDE:
+        return ends, ""
+    ends[last] = bins[last].low + before / 4
+    return ends, f"The last bin, drawn short, reaches to {bins[last].high:,g}."
 
 
 def _altair() -> Any:
@@ -61,17 +73,16 @@ def _altair() -> Any:
 
 def _dressed(chart: Any) -> Any:
     return chart.configure(
-        font=FONT, background="transparent", padding={"left": 14, "right": 8, "top": 6, "bottom": 12}
+        font=FONT, background="transparent", padding={"left": 22, "right": 8, "top": 6, "bottom": 12}
     ).configure_view(stroke=None)
 
 
-def _bars(comparison: Comparison, levels: Sequence[Level]) -> Any:
+def _bars(levels: Sequence[Level], wanted: Floats | None, got: Floats) -> Any:
     altair = _altair()
-    order = np.argsort(-comparison.wanted, kind="stable")[:MOST_LEVELS]
+    order = np.argsort(-(got if wanted is None else wanted), kind="stable")[:MOST_LEVELS]
+    drawn = [("synthetic", got)] if wanted is None else [("target", wanted), ("synthetic", got)]
     rows = [
-        {"level": str(levels[k]), "which": which, "records": float(values[k])}
-        for k in order
-        for which, values in (("target", comparison.wanted), ("synthetic", comparison.got))
+        {"level": str(levels[k]), "which": which, "records": float(values[k])} for k in order for which, values in drawn
     ]
     shown = [str(levels[k]) for k in order]
     return (
@@ -80,7 +91,7 @@ def _bars(comparison: Comparison, levels: Sequence[Level]) -> Any:
         .encode(
             y=altair.Y("level:N", sort=shown, title=None, axis=altair.Axis(labelLimit=150)),
             x=altair.X("records:Q", title="records", axis=altair.Axis(tickCount=4, format=",.0f")),
-            yOffset=altair.YOffset("which:N", sort=["target", "synthetic"]),
+            yOffset=altair.YOffset("which:N", sort=[which for which, _ in drawn]),
             color=_colour(),
         )
         .properties(width=210, height=max(60, 22 * len(shown)))
@@ -93,23 +104,24 @@ def _colour() -> Any:
     return altair.Color("which:N", scale=scale, legend=None)
 
 
-def _densities(comparison: Comparison) -> Any:
+def _densities(levels: Sequence[Level], ends: Sequence[float], wanted: Floats | None, got: Floats) -> Any:
     altair = _altair()
     rows = []
-    for k, cell in enumerate(comparison.target.cells):
-        level = cell[0]
+    for k, level in enumerate(levels):
         if isinstance(level, Interval):
             width = level.high - level.low
-            wanted, got = comparison.wanted[k] / width, comparison.got[k] / width
-            rows.append({"low": level.low, "high": level.high, "target": float(wanted), "synthetic": float(got)})
+            row = {"low": level.low, "high": ends[k], "synthetic": float(got[k] / width)}
+            rows.append(row | ({"target": float(wanted[k] / width)} if wanted is not None else {}))
     base = altair.Chart(altair.Data(values=sorted(rows, key=lambda row: row["low"])))
     x = altair.X(
         "low:Q", title=None, scale=altair.Scale(nice=False, zero=False), axis=altair.Axis(tickCount=5, format=",.4~r")
     )
-    area = base.mark_rect(color=TARGET, opacity=0.45).encode(
+    area = base.mark_rect(color=SYNTHETIC if wanted is None else TARGET, opacity=0.45).encode(
         x=x,
         x2="high:Q",
-        y=altair.Y("target:Q", title="records per unit", axis=altair.Axis(tickCount=4)),
+        y=altair.Y(
+            "synthetic:Q" if wanted is None else "target:Q", title="records per unit", axis=altair.Axis(tickCount=4)
+        ),
         y2=altair.datum(0),
     )
     line = base.mark_rule(color=SYNTHETIC, strokeWidth=2).encode(x=x, x2="high:Q", y="synthetic:Q")

@@ -4,7 +4,6 @@ import json
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +11,20 @@ import numpy as np
 import polars as pl
 
 from llmsynthor.errors import Problem, RunFolderError
-from llmsynthor.evaluation.compare import Comparison, compare
+from llmsynthor.evaluation.compare import Comparison, compare_nested
+from llmsynthor.evaluation.ends import Status, count_ends, read_accounts, say_ends
+from llmsynthor.records.linked import Nested, nest
 from llmsynthor.records.run_folder import read_manifest
 from llmsynthor.report.assumptions import assumptions
-from llmsynthor.report.charts import draw_history, draw_one_way, draw_two_way
+from llmsynthor.report.charts import draw_distribution, draw_history, draw_two_way
+from llmsynthor.report.targets import target_rows
+from llmsynthor.report.units import distributions, pairs, sample, say
+from llmsynthor.spec.inputs import base_columns
 from llmsynthor.spec.specification import Spec
 from llmsynthor.spec.targets import Table
 
-MOST_ONE_WAY, MOST_TWO_WAY = 400, 12
-SAMPLE, MOST_MATRIX, MOST_CONFLICTS = 12, 40, 20
+MOST_ONE_WAY, MOST_TWO_WAY = 200, 12
+MOST_CONFLICTS = 20
 STAGES = {"proposals": "Proposals of the LLM", "fit": "Fit to the tables", "correct": "Correction to whole records"}
 
 
@@ -38,7 +42,8 @@ def gather(folder: Path) -> dict[str, Any]:
     manifest = read_manifest(folder)
     spec = _spec(folder)
     records = _records(folder, spec)
-    comparisons = compare(spec, records) if spec is not None and records else ()
+    nested = _nested(spec, records)
+    comparisons = compare_nested(spec, nested, read_accounts(folder)) if spec is not None and nested is not None else ()
     history = _parquet(folder / "history.parquet")
     proposals = _parquet(folder / "proposals.parquet")
     return {
@@ -46,17 +51,17 @@ def gather(folder: Path) -> dict[str, Any]:
         "spec": spec,
         "command": _command(manifest),
         "verdict": _verdict(manifest, comparisons, records),
-        "targets": [_target_row(c) for c in comparisons],
-        "one_way": _one_way(comparisons),
+        "made": {unit: frame.height for unit, frame in records.items()},
+        "targets": target_rows(comparisons),
+        "one_way": _one_way(spec, nested, comparisons),
         "two_way": _two_way(comparisons),
-        "n_one_way": sum(1 for c in comparisons if _columns(c) == 1),
         "noise": _noise(manifest),
         "n_two_way": sum(1 for c in comparisons if _columns(c) > 1),
         "history": _history(history),
         "groups": manifest.get("dependency", {}).get("groups", []),
         "proposals": _proposals(proposals, records, spec),
-        "pairs": _pairs(spec, folder) if spec is not None else {},
-        "sample": _sample(records, spec),
+        "pairs": _pairs(spec, _csv(folder / "dependencies.csv")),
+        "sample": sample(records),
         "rules": [(rule, manifest.get("rules_broken", {}).get(rule.name)) for rule in spec.rules]
         if spec is not None
         else [],
@@ -76,6 +81,16 @@ def _records(folder: Path, spec: Spec | None) -> dict[str, pl.DataFrame]:
     paths = {unit: folder / "records" / f"{unit}.parquet" for unit in units}
     frames = {unit: _parquet(path) for unit, path in paths.items()}
     return {unit: frame for unit, frame in frames.items() if frame is not None}
+
+
+def _nested(spec: Spec | None, records: dict[str, pl.DataFrame]) -> Nested | None:
+    """The records linked and with their derived variables; None before there are any of the top unit."""
+    if spec is None or spec.schema.top.name not in records:
+        return None
+    derived = frozenset((unit.name, d.name) for unit in spec.schema.units for d in unit.derived)
+    have = frozenset((unit, name) for unit, frame in records.items() for name in frame.columns)
+    computable = frozenset(column for column in derived if base_columns(column, spec.schema, have) <= have)
+    return nest(records, spec.schema, only=computable)
 
 
 def _parquet(path: Path) -> pl.DataFrame | None:
@@ -118,17 +133,13 @@ def _verdict(manifest: dict[str, Any], comparisons: Sequence[Comparison], record
     if not records:
         return f"No records were written: {manifest.get('stop_reason', 'the run did not finish')}."
     made = ", ".join(f"{frame.height:,} {unit} records" for unit, frame in records.items())
-    unmet = [c for c in comparisons if c.status == "unmet"]
-    exact = all(c.status == "met" for c in comparisons)
     broken = sum(manifest.get("rules_broken", {}).values())
     rules = f"; rules are broken by {broken:,} records" if broken else ""
-    if not comparisons:
-        return f"{made}; there are no targets to meet{rules}."
-    if exact:
-        return f"{made}; all {len(comparisons)} targets are met, no cell is a whole record off{rules}."
-    if not unmet:
-        return f"{made}; all {len(comparisons)} targets are within their tolerance{rules}."
-    return f"{made}; {len(unmet)} of {len(comparisons)} targets are outside their tolerance{rules}."
+    ends = say_ends(count_ends(c.status for c in comparisons))
+    exact = (
+        ", no cell is a whole record off" if comparisons and all(c.status is Status.EXACT for c in comparisons) else ""
+    )
+    return f"{made}; {ends}{exact}{rules}."
 
 
 def _command(manifest: dict[str, Any]) -> str:
@@ -136,33 +147,23 @@ def _command(manifest: dict[str, Any]) -> str:
     words = ["llmsynthor", "synthesize", "spec/spec.yaml"]
     for name, value in given.items():
         if value is not None:
-            words += [f"--{name.replace('_', '-')}", str(value)]
+            option = name.replace("_", "-")
+            words += [f"--{'' if value else 'no-'}{option}"] if isinstance(value, bool) else [f"--{option}", str(value)]
     return shlex.join([*words, "--out", "."])
 
 
-def _target_row(comparison: Comparison) -> dict[str, Any]:
-    target = comparison.target
-    about = " × ".join(target.columns) if isinstance(target, Table) else f"{target.statistic} of {target.variable}"
-    if not isinstance(target, Table) and target.by:
-        about += f" by {', '.join(target.by)}"
-    return {
-        "name": target.name,
-        "about": about,
-        "source": target.source,
-        "cells": len(target.cells),
-        "tvd": None if np.isnan(comparison.tvd) else comparison.tvd,
-        "error": comparison.largest_error,
-        "status": comparison.status,
-        "worst": comparison.worst(3),
-    }
-
-
-def _one_way(comparisons: Sequence[Comparison]) -> list[Picture]:
-    drawn = []
-    for k, comparison in enumerate([c for c in comparisons if _columns(c) == 1][:MOST_ONE_WAY]):
-        svg, note = draw_one_way(comparison, f"one{k}")
-        drawn.append(Picture(title=comparison.target.name, svg=svg, note=note))
-    return drawn
+def _one_way(spec: Spec | None, nested: Nested | None, comparisons: Sequence[Comparison]) -> dict[str, list[Picture]]:
+    """Every variable of every unit, unit by unit."""
+    if spec is None or nested is None:
+        return {}
+    found = dict[str, list[Picture]]()
+    for number, unit in enumerate(unit for unit in spec.schema.units if unit.name in nested.frames):
+        drawn = list[Picture]()
+        for k, own in enumerate(distributions(unit, nested, comparisons)[:MOST_ONE_WAY]):
+            svg, word = draw_distribution(own.levels, own.wanted, own.got, f"one{number}-{k}")
+            drawn.append(Picture(title=own.name, svg=svg, note=f"{own.note} {word}".strip()))
+        found[unit.name] = drawn
+    return found
 
 
 def _two_way(comparisons: Sequence[Comparison]) -> list[Picture]:
@@ -201,39 +202,13 @@ def _proposals(
     return rows
 
 
-def _sample(records: dict[str, pl.DataFrame], spec: Spec | None) -> dict[str, Any]:
-    if spec is None or spec.schema.top.name not in records:
-        return {}
-    frame = records[spec.schema.top.name].head(SAMPLE)
-    return {"columns": frame.columns, "rows": [[_shown(value) for value in row] for row in frame.iter_rows()]}
-
-
 def _lines(frame: pl.DataFrame, spec: Spec) -> list[str]:
     names = [variable.name for variable in spec.schema.top.coded]
-    return ["; ".join(f"{name} {_shown(row[name])}" for name in names) for row in frame.to_dicts()]
+    return ["; ".join(f"{name} {say(row[name])}" for name in names) for row in frame.to_dicts()]
 
 
-def _shown(value: Any) -> str:
-    if value is None:
-        return "–"
-    return f"{value:,.2f}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
-
-
-def _pairs(spec: Spec, folder: Path) -> dict[str, Any]:
-    """For any two variables: given in a table, by a mean only, estimated by the LLM, or not given by anything."""
-    names = [variable.name for variable in spec.schema.top.coded][:MOST_MATRIX]
-    given = {frozenset(pair) for t in spec.targets if isinstance(t, Table) for pair in combinations(t.columns, 2)}
-    means = {frozenset((name, t.variable)) for t in spec.targets if not isinstance(t, Table) for name in t.by}
-    estimated = {
-        frozenset(pair)
-        for path in sorted((folder / "estimated").glob("*.csv"))
-        for pair in combinations(pl.read_csv(path, n_rows=0).columns, 2)
-    }
-    kinds = (("given", given), ("mean only", means), ("estimated", estimated))
-    label = {
-        pair: next((kind for kind, pairs in kinds if pair in pairs), "max. entropy")
-        for pair in map(frozenset, combinations(names, 2))
-    }
-    rows = [(a, [label.get(frozenset((a, b)), "") if a != b else "" for b in names]) for a in names]
-    totals = {kind: list(label.values()).count(kind) for kind in ("given", "mean only", "estimated", "max. entropy")}
-    return {"names": names, "rows": rows, "totals": totals, "all": len(spec.schema.top.coded) <= MOST_MATRIX}
+def _pairs(spec: Spec | None, dependencies: pl.DataFrame | None) -> list[dict[str, Any]]:
+    """Unit by unit, those of two variables and more."""
+    units = spec.schema.units if spec is not None else ()
+    found = [pairs(spec, unit, dependencies) for unit in units if spec is not None]
+    return [entry for entry in found if len(entry["names"]) > 1]

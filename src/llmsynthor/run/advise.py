@@ -14,8 +14,9 @@ from llmsynthor.dependence.elicit import Asking
 from llmsynthor.dependence.estimation import elicit_estimates
 from llmsynthor.dependence.suggest import Suggestion, suggest
 from llmsynthor.errors import Problem, SpecError
-from llmsynthor.llm.ledger import Budget, Ledger, Recorded
+from llmsynthor.llm.ledger import Ledger, Recorded
 from llmsynthor.llm.opening import Choice, choose
+from llmsynthor.options import Budget
 from llmsynthor.records.run_folder import LEDGER, unwritable
 from llmsynthor.spec.specification import Spec
 
@@ -25,8 +26,7 @@ def suggest_rules(
     *,
     llm: str | Choice = "local",
     seed: int = 0,
-    max_calls: int | None = None,
-    max_seconds: float | None = None,
+    budget: Budget | None = None,
     base_url: str | None = None,
     run: Path | None = None,
 ) -> tuple[Suggestion, ...]:
@@ -40,8 +40,8 @@ def suggest_rules(
         advice = "name a model with --llm"
         raise SpecError(Problem(where="--llm", what="rules are suggested by a language model", advice=advice))
     ledger = Ledger(_ledger_path(run))
-    budget = Budget(calls=max_calls, seconds=max_seconds)
-    model = Recorded(identity=choice.identity, open_model=choice.open_model, ledger=ledger, budget=budget)
+    limits = budget or Budget()
+    model = Recorded(identity=choice.identity, open_model=choice.open_model, ledger=ledger, budget=limits)
     goals, _ = reconcile(bring_to_grid(spec, build_grid(spec, spec.schema.top)))
     asking = Asking(
         spec=spec, unit=spec.schema.top.name, variables=coarsen(goals), model=model, seed=seed, temperature=0.0

@@ -1,23 +1,33 @@
 """The tables of a run: records, proposals, history and disagreements as frames, and the figures of its manifest."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
-from llmsynthor.aims.reconcile import say_entry
+from llmsynthor.aims.aims import Aims
+from llmsynthor.aims.goals import Goal
+from llmsynthor.aims.reconcile import SAME, say_entry
+from llmsynthor.alignment.align import computed_codes
 from llmsynthor.dependence.copula import in_words
 from llmsynthor.dependence.kin.beliefs import Belief
-from llmsynthor.evaluation.compare import Comparison
+from llmsynthor.evaluation.compare import Comparison, accounted, compare
+from llmsynthor.evaluation.ends import Account, Status, count_ends
+from llmsynthor.population.encode import Starting
+from llmsynthor.population.roster import Roster, changed_tops
 from llmsynthor.realization.linked import realize_nested
 from llmsynthor.realization.values import realize
+from llmsynthor.records.linked import nest
 from llmsynthor.spec.levels import Interval
 from llmsynthor.spec.reading.files import table_frame
 from llmsynthor.spec.specification import Spec
-from llmsynthor.synthesis.outcome import Outcome, Step
+from llmsynthor.synthesis.outcome import Outcome, Step, explained
+
+Floats = NDArray[np.float64]
 
 HISTORY = {
     "iteration": pl.Int64,
@@ -149,32 +159,53 @@ def _rounded(value: float) -> float | None:
 
 
 def records_frames(spec: Spec, outcome: Outcome, *, seed: int) -> dict[str, pl.DataFrame]:
-    """The records of every unit that was made, as values."""
-    if outcome.nested is None:
-        return {spec.schema.top.name: records_frame(spec, outcome, seed=seed)}
-    rng = np.random.default_rng([seed, 30])
-    return realize_nested(outcome.nested.aims, outcome.nested.roster, rng=rng, schema=spec.schema)
+    """The records of every unit that was made, as values; those of a starting population that stayed keep theirs."""
+    rng, aims = np.random.default_rng([seed, 30]), outcome.aims
+    known = _known(outcome)
+    if aims.needs_trees:
+        computed = computed_codes(aims, outcome.roster)
+        frames = realize_nested(aims, outcome.roster, computed, rng=rng, schema=spec.schema, known=known)
+    else:
+        top = {name: values for (_, name), values in known.items()}
+        values = realize(outcome.goals, outcome.roster.codes[0], rng=rng, known=top)
+        frames = {spec.schema.top.name: _with_origin(spec, values, outcome.roster.proposal)}
+    if outcome.starting is not None:
+        frames = _beside_start(outcome.starting, outcome.roster, aims, frames)
+    return frames
 
 
-def records_frame(spec: Spec, outcome: Outcome, *, seed: int) -> pl.DataFrame:
-    """Give the records their values; those of a starting population that stayed in their cells keep theirs."""
-    unit, starting = spec.schema.top, outcome.starting
-    codes = outcome.population.codes
-    known = {}
-    if starting is not None:
-        for position, axis in enumerate(outcome.goals.grid.axes):
-            if isinstance(axis.levels[0], Interval):
-                before = starting.frame[axis.name].cast(pl.Float64).to_numpy()[starting.rows]
-                known[axis.name] = np.where(starting.codes[:, position] == codes[:, position], before, np.nan)
-    values = realize(outcome.goals, codes, rng=np.random.default_rng([seed, 30]), known=known)
+def _known(outcome: Outcome) -> dict[tuple[int, str], NDArray[np.float64]]:
+    """Numbers of a starting population whose cells did not change, by unit and variable; NaN where they did."""
+    starting, found = outcome.starting, dict[tuple[int, str], NDArray[np.float64]]()
+    if starting is None:
+        return found
+    for number, own in enumerate(outcome.aims.own):
+        before, after = starting.roster.codes[number], outcome.roster.codes[number]
+        frame = starting.frames[own.grid.unit.name]
+        for position, axis in enumerate(own.grid.axes):
+            if isinstance(axis.levels[0], Interval) and len(before) == len(after):
+                values = frame[axis.name].cast(pl.Float64).to_numpy()[starting.rows[number]]
+                found[number, axis.name] = np.where(before[:, position] == after[:, position], values, np.nan)
+    return found
+
+
+def _with_origin(spec: Spec, values: pl.DataFrame, proposal: NDArray[np.int64]) -> pl.DataFrame:
+    unit = spec.schema.top
     texts = [pl.lit(None, dtype=pl.String).alias(text.name) for text in unit.texts]
-    origin = pl.Series("proposal_id", outcome.population.proposal)
-    frame = values.with_columns(texts).select([variable.name for variable in unit.variables])
+    origin = pl.Series("proposal_id", proposal)
+    computed = nest({unit.name: values}, spec.schema).frames[unit.name]
+    frame = computed.with_columns(texts).select([variable.name for variable in unit.shown])
     frame = frame.with_columns(pl.select(pl.when(origin >= 0).then(origin).alias("proposal_id"))["proposal_id"])
-    if starting is not None:
-        changed = (starting.codes != codes).any(axis=1)
-        frame = frame.with_columns(pl.Series("start_row", starting.rows + 1), pl.Series("start_changed", changed))
     return frame.select(pl.int_range(1, frame.height + 1, dtype=pl.Int64).alias(f"{unit.name}_id"), pl.all())
+
+
+def _beside_start(
+    starting: Starting, roster: Roster, aims: Aims, frames: Mapping[str, pl.DataFrame]
+) -> dict[str, pl.DataFrame]:
+    """Say of every top record which it was, and whether it or one below changed."""
+    top = aims.layout.units[0].name
+    told = {"start_row": starting.rows[0] + 1, "start_changed": changed_tops(aims.layout, starting.roster, roster)}
+    return {**frames, top: frames[top].with_columns(pl.Series(name, values) for name, values in told.items())}
 
 
 def proposals_frame(outcome: Outcome, frame: pl.DataFrame) -> pl.DataFrame:
@@ -203,12 +234,12 @@ def history_frame(history: Sequence[Step]) -> pl.DataFrame:
     return pl.DataFrame([asdict(step) for step in history], schema=HISTORY, orient="row")
 
 
-def disagreements_frame(outcome: Outcome) -> pl.DataFrame:
+def disagreements_frame(outcome: Outcome, comparisons: Sequence[Comparison]) -> pl.DataFrame:
     """One row per target and cell on which sources disagree; `yielded` in records, positive where the cell was raised.
 
     Of a mean or total all is in its own unit.
     """
-    shares = {goal.name: goal.universe_share * records for goal, records in outcome.tables}
+    shares = {c.target.name: c.records for c in comparisons}
     rows = [
         {
             "target": entry.table,
@@ -226,31 +257,70 @@ def disagreements_frame(outcome: Outcome) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=DISAGREEMENTS, orient="row")
 
 
-def yielded(outcome: Outcome) -> dict[str, tuple[float, str]]:
-    """By how many records each table's cells were moved at most (means and totals: in their unit), and to agree with whom."""
-    found: dict[str, tuple[float, str]] = {}
-    for name in {entry.table for entry in outcome.disagreements if entry.statistic}:
-        own = [entry for entry in outcome.disagreements if entry.table == name]
-        most = max(abs(entry.used - entry.stated) for entry in own)
-        found[name] = (most, "; ".join(sorted({other for entry in own for other in entry.others})))
-    for goal, records in outcome.tables:
-        most = float(np.abs(goal.shares - goal.stated).max()) * goal.universe_share * records
-        others = {o for entry in outcome.disagreements if entry.table == goal.name for o in entry.others}
-        if others:
-            found[goal.name] = (most, "; ".join(sorted(others)))
+def accounts(outcome: Outcome) -> dict[str, Account]:
+    """What reconciling made of each target whose sources disagree, and who it yielded to."""
+    found: dict[str, Account] = {}
+    for goal, _ in outcome.tables:
+        if goal.trust >= 1 and float(np.abs(goal.shares - goal.stated).max()) > SAME:
+            found[goal.name] = _account(outcome, goal.name, _used(goal))
+    for moment in (moment for goals in outcome.aims.own for moment in goals.moments):
+        if any(entry.table == moment.target.name for entry in outcome.disagreements):
+            used = dict(zip(moment.cells, moment.values.tolist(), strict=True))
+            values = np.array([used[cell] for cell in moment.target.cells])
+            found[moment.target.name] = _account(outcome, moment.target.name, values)
     return found
+
+
+def _used(goal: Goal) -> Floats:
+    """The shares that records were led to, on the scale of the table's values and in the order of its cells, shape (cells,)."""
+    places = [{level: k for k, level in enumerate(column)} for column in goal.levels]
+    cells = [tuple(place[level] for place, level in zip(places, cell, strict=True)) for cell in goal.table.cells]
+    return np.asarray(goal.shares.reshape(goal.shape)[tuple(np.array(cells).T)] * sum(goal.table.values))
+
+
+def _account(outcome: Outcome, name: str, used: Floats) -> Account:
+    entries = [entry for entry in outcome.disagreements if entry.table == name]
+    others = {other for entry in entries for other in entry.others}
+    if not entries:  # it states what the one that yielded states, and moves with it
+        others = {entry.table for entry in outcome.disagreements if not entry.statistic} - {name}
+    return Account(
+        used=used,
+        others=tuple(sorted(others)),
+        only_rounding=bool(entries) and all(entry.kind == "rounding" for entry in entries),
+    )
+
+
+def judged(spec: Spec, outcome: Outcome, records: Mapping[str, pl.DataFrame]) -> tuple[tuple[Comparison, ...], Outcome]:
+    """Say how each target ended; what was missed is looked at for contradictions, which the outcome then has."""
+    comparisons = compare(spec, records, accounts(outcome))
+    outcome = explained(outcome, {c.target.name for c in comparisons if c.status is Status.MISSED})
+    return _with_reasons(comparisons, outcome), outcome
+
+
+def _with_reasons(comparisons: Sequence[Comparison], outcome: Outcome) -> tuple[Comparison, ...]:
+    """Say of each target that is off and stands in a contradiction that it cannot be met, and why."""
+    reasons: dict[str, str] = {}
+    for contradiction in outcome.contradictions:
+        for name in contradiction.targets:
+            reasons.setdefault(name, str(contradiction))
+    return tuple(
+        accounted(c, replace(c.account, reason=reasons[c.target.name])) if c.target.name in reasons else c
+        for c in comparisons
+    )
 
 
 def start_summary(outcome: Outcome) -> dict[str, int] | None:
     """How much of a starting population is left."""
     if outcome.starting is None:
         return None
-    changed = (outcome.starting.codes != outcome.population.codes).any(axis=1)
+    starting, layout = outcome.starting, outcome.aims.layout
+    changed = changed_tops(layout, starting.roster, outcome.roster)
+    pairs = zip(starting.roster.codes, outcome.roster.codes, strict=True)
     return {
-        "rows": outcome.starting.frame.height,
+        "rows": starting.frames[layout.units[0].name].height,
         "records": len(changed),
         "changed": int(changed.sum()),
-        "values_changed": int((outcome.starting.codes != outcome.population.codes).sum()),
+        "values_changed": sum(int((a != b).sum()) for a, b in pairs if a.shape == b.shape),
     }
 
 
@@ -268,5 +338,6 @@ def summary(comparisons: Sequence[Comparison], outcome: Outcome) -> dict[str, An
             for kind in ("rounding", "margin of error", "conflict")
         },
         "contradictions": [str(contradiction) for contradiction in outcome.contradictions],
-        "unmet": [c.target.name for c in comparisons if c.status == "unmet"],
+        "ends": count_ends(c.status for c in comparisons),
+        "unmet": [c.target.name for c in comparisons if c.status.is_unmet],
     }

@@ -1,11 +1,12 @@
 """Expressions of rules, universes and derived variables: read from the syntax tree with an allow-list, never evaluated as code."""
 
 import ast
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, NoReturn
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import NoReturn
 
-import polars as pl
+from llmsynthor.spec.levels import Interval, Level
 
 LONGEST = 2_000
 DEEPEST = 40
@@ -22,10 +23,10 @@ COMPARISONS = {
 }
 ARITHMETIC = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
 SCALARS = ("min", "max", "abs")
-AGGREGATES = ("count", "any", "all", "sum", "mean", "min", "max", "first")
+AGGREGATES = ("count", "any", "all", "sum", "mean", "min", "max", "first", "last")
 ALLOWED = (
     "names, numbers, texts, comparisons, and or not in, + - * /, x if c else y, min max abs, "
-    "and over a child unit count any all sum mean min max first"
+    "and over a child unit count any all sum mean min max first last"
 )
 
 
@@ -62,7 +63,10 @@ class Choices:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """`symbol` is a comparison, an arithmetic sign, `and`, `or`, `not`, `neg`, `if` (condition, then, else), or a function."""
+    """`symbol` is a comparison, an arithmetic sign, `and`, `or`, `not`, `neg`, `if` (condition, then, else), or a function.
+
+    `floor` stands in no text: it rounds a whole derived number down where its expression is written in its place.
+    """
 
     symbol: str
     operands: "tuple[Node, ...]"
@@ -76,7 +80,22 @@ class Aggregate:
     operand: "Node"
 
 
-Node = Reference | Literal | Choices | Operation | Aggregate
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """The value that a table has where the keys are: one for every combination of `levels` of the keys, row-major.
+
+    `values` are numbers, or places in `texts` where there are any. Equal digests are equal tables, so that comparing and hashing
+    do not go through them.
+    """
+
+    keys: "tuple[Node, ...]"
+    levels: tuple[tuple[Level, ...], ...] = field(compare=False, repr=False)
+    values: tuple[float, ...] = field(compare=False, repr=False)
+    texts: tuple[str, ...] = field(compare=False, repr=False)
+    digest: str
+
+
+Node = Reference | Literal | Choices | Operation | Aggregate | Lookup
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +123,23 @@ def parse(text: str) -> Expression:
     try:
         tree = ast.parse(text.strip(), mode="eval").body
     except SyntaxError as cause:
-        raise ExpressionError(text, cause.offset or 1, f"it cannot be read ({cause.msg})") from cause
+        raise ExpressionError(text, cause.offset or 1, f"it cannot be read ({slip(text) or cause.msg})") from cause
     except (ValueError, RecursionError, MemoryError) as cause:
         raise ExpressionError(text, 1, f"it cannot be read ({cause or 'nested too deeply'})") from cause
     return Expression(text, _Reader(text).node(tree, 0))
+
+
+def slip(text: str) -> str:
+    """Name a sign of another language; empty where there is none.
+
+    >>> slip("age < 18 and job = 'full'"), slip("a && b"), slip("age <= 18")
+    ('write == to compare', 'write and for &&', '')
+    """
+    plain = re.sub(r"'[^']*'|\"[^\"]*\"", "''", text)
+    for sign, word in (("&&", "and"), ("||", "or"), ("<>", "!="), ("=<", "<="), ("=>", ">=")):
+        if sign in plain:
+            return f"write {word} for {sign}"
+    return "write == to compare" if re.search(r"(?<![<>=!])=(?!=)", plain) else ""
 
 
 class _Reader:
@@ -214,14 +246,21 @@ def _plain(tree: ast.AST) -> str:
     }.get(type(tree).__name__, f"a {type(tree).__name__.lower()}")
 
 
+def operands(node: Node) -> "tuple[Node, ...]":
+    """What a node is computed from."""
+    if isinstance(node, Operation):
+        return node.operands
+    if isinstance(node, Lookup):
+        return node.keys
+    return (node.operand,) if isinstance(node, Aggregate) else ()
+
+
 def walk(node: Node, *, aggregates: bool = True) -> Iterator[Reference]:
     """Yield every reference below a node; without `aggregates` only those that no function over children encloses."""
     if isinstance(node, Reference):
         yield node
-    elif isinstance(node, Aggregate) and aggregates:
-        yield from walk(node.operand)
-    elif isinstance(node, Operation):
-        for operand in node.operands:
+    elif aggregates or not isinstance(node, Aggregate):
+        for operand in operands(node):
             yield from walk(operand, aggregates=aggregates)
 
 
@@ -233,76 +272,19 @@ def references(expression: Expression) -> frozenset[Reference]:
 def nodes(node: Node) -> Iterator[Node]:
     """Yield a node and all below it."""
     yield node
-    below = node.operands if isinstance(node, Operation) else (node.operand,) if isinstance(node, Aggregate) else ()
-    for operand in below:
+    for operand in operands(node):
         yield from nodes(operand)
 
 
-def evaluate(expression: Expression, frame: pl.DataFrame) -> pl.Series:
-    """Evaluate over the records of one unit; returns one value per record. A comparison with a missing value is false."""
-    return evaluate_tree(expression.tree, {r: frame[str(r)] for r in references(expression)}, frame.height)
-
-
-def evaluate_tree(tree: Node, leaves: Mapping[Node, pl.Series], height: int) -> pl.Series:
-    """Evaluate a tree whose references, and whose functions over children, have the given values, each shape (height,)."""
-    names: dict[Node, str] = {leaf: f"{number}" for number, leaf in enumerate(leaves)}
-    frame = pl.DataFrame([_wide(series).alias(names[leaf]) for leaf, series in leaves.items()])
-    result = frame.select(_translate(tree, names).alias("value"))["value"]
-    return result if len(result) == height else result.new_from_index(0, height)
-
-
-def _wide(series: pl.Series) -> pl.Series:
-    """Let no sum or difference overflow, and texts be texts."""
-    if series.dtype.is_integer():
-        return series.cast(pl.Int64)
-    return series.cast(pl.String) if isinstance(series.dtype, pl.Categorical | pl.Enum) else series
-
-
-def _translate(node: Node, names: Mapping[Node, str]) -> pl.Expr:
-    if node in names:
-        return pl.col(names[node])
-    if isinstance(node, Literal):
-        return pl.lit(node.value)
+def substitute(node: Node, known: Mapping[Node, Node]) -> Node:
+    """Put the known nodes in the place of others, from the outside in."""
+    if node in known:
+        return known[node]
     if isinstance(node, Operation):
-        return _operate(node, names)
-    raise KeyError(f"{node} has no value here")
-
-
-def _operate(node: Operation, names: Mapping[Node, str]) -> pl.Expr:
-    if node.symbol in ("in", "not in"):
-        left, choices = _translate(node.operands[0], names), node.operands[1]
-        found = _is_in(left, choices.values if isinstance(choices, Choices) else ())
-        return (found if node.symbol == "in" else ~found).fill_null(value=False)
-    parts = [_translate(operand, names) for operand in node.operands]
-    if node.symbol == "if":
-        return pl.when(parts[0]).then(parts[1]).otherwise(parts[2])
-    if node.symbol in ("min", "max"):
-        chosen = pl.min_horizontal(parts) if node.symbol == "min" else pl.max_horizontal(parts)
-        return pl.when(pl.all_horizontal([part.is_not_null() for part in parts])).then(chosen)
-    simple: dict[str, Any] = {
-        "not": lambda: ~parts[0],
-        "neg": lambda: -parts[0],
-        "and": lambda: pl.all_horizontal(parts),
-        "or": lambda: pl.any_horizontal(parts),
-        "abs": parts[0].abs,
-        "+": lambda: parts[0] + parts[1],
-        "-": lambda: parts[0] - parts[1],
-        "*": lambda: parts[0] * parts[1],
-        "/": lambda: parts[0] / parts[1],
-        "<": lambda: parts[0] < parts[1],
-        "<=": lambda: parts[0] <= parts[1],
-        ">": lambda: parts[0] > parts[1],
-        ">=": lambda: parts[0] >= parts[1],
-        "==": lambda: parts[0] == parts[1],
-        "!=": lambda: parts[0] != parts[1],
-    }
-    result: pl.Expr = simple[node.symbol]()
-    return result.fill_null(value=False) if node.symbol in COMPARISONS.values() else result
-
-
-def _is_in(left: pl.Expr, values: Sequence[float | str]) -> pl.Expr:
-    """Compare with value after value: a list would have to be of the column's own kind of number."""
-    return pl.any_horizontal([pl.lit(value=False), *(left == value for value in values)])
+        return Operation(node.symbol, tuple(substitute(operand, known) for operand in node.operands))
+    if isinstance(node, Lookup):
+        return replace(node, keys=tuple(substitute(key, known) for key in node.keys))
+    return Aggregate(node.function, substitute(node.operand, known)) if isinstance(node, Aggregate) else node
 
 
 def cut_points(expression: Expression, name: str, *, integer: bool) -> tuple[frozenset[float], bool]:
@@ -314,7 +296,18 @@ def cut_points(expression: Expression, name: str, *, integer: bool) -> tuple[fro
     points: set[float] = set()
     simple = 0
     for node in nodes(expression.tree):
-        if isinstance(node, Operation) and node.symbol in COMPARISONS.values():
+        if isinstance(node, Lookup):
+            keyed = [levels for key, levels in zip(node.keys, node.levels, strict=True) if key == Reference(None, name)]
+            simple += len(keyed)
+            ends = {
+                end
+                for levels in keyed
+                for level in levels
+                if isinstance(level, Interval)
+                for end in (level.low, level.high)
+            }
+            points |= {edge for end in ends for edge in _edges(end, ">=", integer=integer)}
+        elif isinstance(node, Operation) and node.symbol in COMPARISONS.values():
             found = _constants(node, name)
             if found is not None:
                 simple += 1

@@ -18,7 +18,7 @@ def inputs(expression: Expression, unit: str) -> frozenset[Column]:
 
 def target_columns(target: Target) -> frozenset[Column]:
     """Every (unit, variable) that a target's columns, its statistic and its universe name."""
-    named = target.columns if isinstance(target, Table) else (*target.by, target.variable)
+    named = target.columns if isinstance(target, Table) else (*target.by, *target.variables)
     found = {(name.rpartition(".")[0] or target.unit, name.rpartition(".")[2]) for name in named}
     return frozenset(found) | (inputs(target.universe, target.unit) if target.universe is not None else frozenset())
 

@@ -1,10 +1,11 @@
 """What a cell of a table names: a level of a category, or an interval of numbers."""
 
+import math
 import re
 from dataclasses import dataclass
 
 NUMBER = r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?"
-BRACKETS = re.compile(rf"^\[\s*({NUMBER}|-inf)\s*,\s*({NUMBER}|inf)\s*([)\]])$")
+BRACKETS = re.compile(rf"^([\[(])\s*({NUMBER}|-inf)\s*,\s*({NUMBER}|inf)\s*([)\]])$")
 FROM_TO = re.compile(rf"^({NUMBER})\s*(?:-|–|to)\s*({NUMBER})$")
 AT_LEAST = re.compile(rf"^({NUMBER})\s*(?:\+|and over|or more)$")
 BELOW = re.compile(rf"^(?:under|below|less than|<)\s*({NUMBER})$")
@@ -46,7 +47,7 @@ def number_text(value: float) -> str:
 
 
 def parse_interval(text: str, *, bounds: Interval, integer: bool) -> Interval:
-    """Read a cell of a numeric variable: `[16, 25)`, `65+`, `under 5`, and for integers `18-24` (both ends in) or `3`.
+    """Read a cell of a numeric variable: `[16, 25)`, `65+`, `under 5`, and for integers `18-24` (both ends in), `(15, 24]` or `3`.
 
     `bounds` is the variable's range; open ends take it. Raises ValueError with a sentence that says what was expected.
 
@@ -57,8 +58,13 @@ def parse_interval(text: str, *, bounds: Interval, integer: bool) -> Interval:
     """
     text = text.strip()
     if match := BRACKETS.match(text):
-        low, high = (float(match[1]), float(match[2]))
-        if match[3] == "]":
+        low, high = (float(match[2]), float(match[3]))
+        if match[1] == "(" and low != float("-inf"):
+            if not integer:
+                what = "an open end `(` is read for integers only"
+                raise ValueError(f"{what}; cut half-open, [low, high), in pandas with right=False")
+            low = math.floor(low) + 1
+        if match[4] == "]":
             if not integer:
                 raise ValueError("a closed end `]` is read for integers only; write a half-open interval [low, high)")
             high += 1

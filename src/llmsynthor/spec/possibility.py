@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from llmsynthor.spec.expressions import Aggregate, Choices, Expression, Literal, Node, Operation, Reference
+from llmsynthor.spec.expressions import Aggregate, Choices, Expression, Literal, Lookup, Node, Operation, Reference
+from llmsynthor.spec.levels import Interval, Level
 
 Floats = NDArray[np.float64]
 Booleans = NDArray[np.bool_]
@@ -26,11 +27,12 @@ class Levels:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Span:
-    """A number in k boxes: half-open cells [low, high), each shape (k,)."""
+    """A number in k boxes: half-open cells [low, high), each shape (k,); `closed` ones hold their high end too."""
 
     low: Floats
     high: Floats
     integer: bool
+    closed: bool = False
 
 
 Box = Levels | Span
@@ -71,6 +73,22 @@ def possible(expression: Expression, boxes: Mapping[str, Box]) -> tuple[Booleans
     return value.may, value.may_not
 
 
+def spread(expression: Expression, boxes: Mapping[str, Box], levels: tuple[str, ...]) -> tuple[Floats, Floats]:
+    """The least and the largest value that an expression may have in each of k boxes, two arrays (k,).
+
+    Of a text they are places among the levels, len(levels) where it may be none of them.
+    """
+    count = max((len(box.codes if isinstance(box, Levels) else box.low) for box in boxes.values()), default=1)
+    value = _Evaluation(boxes, count).value(expression.tree)
+    if isinstance(value, _Range):
+        return value.low, value.high
+    if not isinstance(value, _Texts):
+        raise TypeError(f"{expression} is a condition")
+    index = np.array([levels.index(text) if text in levels else len(levels) for text in value.texts], dtype=np.float64)
+    least = np.where(value.marks, index[:, None], np.inf).min(axis=0)
+    return np.asarray(least), np.asarray(np.where(value.marks, index[:, None], -np.inf).max(axis=0))
+
+
 class _Evaluation:
     def __init__(self, boxes: Mapping[str, Box], count: int) -> None:
         self.boxes, self.count = boxes, count
@@ -80,6 +98,8 @@ class _Evaluation:
             return self.reference(node)
         if isinstance(node, Literal):
             return self.literal(node)
+        if isinstance(node, Lookup):
+            return self.look_up(node)
         if isinstance(node, Aggregate | Choices):
             raise TypeError("a function over child records has no value in the cells of one unit")
         if node.symbol in ("in", "not in"):
@@ -93,7 +113,40 @@ class _Evaluation:
             return _Texts(box.levels, marks)
         if box.integer:
             return _Range(np.ceil(box.low), np.ceil(box.high) - 1, np.zeros(self.count, bool))
-        return _Range(box.low, box.high, np.ones(self.count, bool))
+        return _Range(box.low, box.high, np.full(self.count, not box.closed))
+
+    def look_up(self, node: Lookup) -> _Value:
+        """The value of the table where each key has one place in a box; elsewhere any of its values."""
+        place, sure = np.zeros(self.count, dtype=np.int64), np.ones(self.count, bool)
+        for key, levels in zip(node.keys, node.levels, strict=True):
+            own = self.places(key, levels)
+            place, sure = place * len(levels) + np.maximum(own, 0), sure & (own >= 0)
+        values = np.array(node.values)
+        found = values[place]
+        if node.texts:
+            marks = np.arange(len(node.texts))[:, None] == found[None, :]
+            return _Texts(node.texts, marks | ~sure)
+        low, high = np.where(sure, found, values.min()), np.where(sure, found, values.max())
+        return _Range(low, high, np.zeros(self.count, bool))
+
+    def places(self, key: Node, levels: tuple[Level, ...]) -> NDArray[np.int64]:
+        """Position of a key among levels in each box, -1 where it may be at several."""
+        box = self.boxes.get(str(key)) if isinstance(key, Reference) else None
+        if isinstance(box, Levels):
+            index = {level: k for k, level in enumerate(levels)}
+            return np.array([index.get(level, -1) for level in box.levels], dtype=np.int64)[box.codes]
+        value = self.value(key)
+        if isinstance(value, _Texts):
+            index = {level: k for k, level in enumerate(levels)}
+            own = np.array([index.get(text, -1) for text in value.texts], dtype=np.int64)
+            return np.where(value.marks.sum(axis=0) == 1, own[value.marks.argmax(axis=0)], -1)
+        assert isinstance(value, _Range)
+        found = np.full(self.count, -1, dtype=np.int64)
+        for k, level in enumerate(levels):
+            assert isinstance(level, Interval)
+            below = (value.high < level.high) | ((value.high == level.high) & value.open_high)
+            found[(value.low >= level.low) & below] = k
+        return found
 
     def literal(self, node: Literal) -> _Value:
         if isinstance(node.value, bool):
@@ -199,10 +252,16 @@ def _arithmetic(symbol: str, values: list[_Range]) -> _Range:
         low, high = values[0].low, values[0].high
         nearest = np.where((low <= 0) & (high >= 0), 0.0, np.minimum(abs(low), abs(high)))
         return _Range(nearest, np.maximum(abs(low), abs(high)), closed)
+    if symbol == "floor":
+        top = np.where(values[0].open_high, np.ceil(values[0].high) - 1, np.floor(values[0].high))
+        return _Range(np.floor(values[0].low), top, closed)
     if symbol in ("min", "max"):
         choose = np.minimum if symbol == "min" else np.maximum
         return _Range(choose.reduce([v.low for v in values]), choose.reduce([v.high for v in values]), closed)
-    a, b = values
+    return _of_two(symbol, *values)
+
+
+def _of_two(symbol: str, a: _Range, b: _Range) -> _Range:
     if symbol == "+":
         return _Range(a.low + b.low, a.high + b.high, a.open_high | b.open_high)
     if symbol == "-":

@@ -51,10 +51,14 @@ Coded = Category | Numeric
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Derived:
-    """A variable computed from the record; `variable` says what values the expression may take."""
+    """A variable computed from the record; `variable` says what values the expression may take.
+
+    A `hidden` one serves a target and stands in no records.
+    """
 
     variable: Coded
     expression: Expression
+    hidden: bool = False
 
     @property
     def name(self) -> str:
@@ -80,6 +84,11 @@ class Unit:
     def texts(self) -> tuple[Text, ...]:
         return tuple(v for v in self.variables if isinstance(v, Text))
 
+    @property
+    def shown(self) -> tuple[Variable, ...]:
+        """The columns of its records: variables, then derived ones."""
+        return (*self.variables, *(derived.variable for derived in self.derived if not derived.hidden))
+
     def variable(self, name: str) -> Variable:
         """Find a variable, derived ones included; raises KeyError."""
         for variable in self.variables:
@@ -100,11 +109,6 @@ class Schema:
     @property
     def top(self) -> Unit:
         return self.units[0]
-
-    @property
-    def is_nested(self) -> bool:
-        """Whether records hang together or have derived variables: then whole top records are aligned."""
-        return len(self.units) > 1 or any(unit.derived for unit in self.units)
 
     def __getitem__(self, name: str) -> Unit:
         for unit in self.units:

@@ -1,13 +1,18 @@
 """The whole of what is wanted, as one frozen object."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
 
 from llmsynthor.errors import Problem
+from llmsynthor.options import Budget, Method
 from llmsynthor.spec.rules import Rule
 from llmsynthor.spec.schema import Schema
 from llmsynthor.spec.targets import Target
+
+if TYPE_CHECKING:
+    from llmsynthor.spec.reading.drafts import RuleDraft, TargetDraft, UnitDraft
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,13 +22,8 @@ class Settings:
     records: int | None = None
     seed: int | None = None
     llm: str | None = None
-    align: Literal["exact", "none"] | None = None
-    max_calls: int | None = None
-    max_seconds: float | None = None
-    iterations: int | None = None
-    proposals: int | None = None
-    temperature: float | None = None
-    estimate: bool | None = None
+    method: Method = field(default_factory=Method)
+    budget: Budget = field(default_factory=Budget)
 
 
 Pair = frozenset[str]
@@ -43,11 +43,20 @@ class Dependencies:
     trust: Mapping[Pair, float] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+EMPTY: dict[str, Any] = {"name": "", "context": "", "targets": (), "rules": (), "scenario": "", "notes": ()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, init=False, repr=False)
 class Spec:
     """Units, targets and rules of one synthesis, with all tables read and checked.
 
+    In Python it is built of drafts (`units=[unit(…)]`, `targets=[table(…)]`, `rules=[forbid(…)]`, and what else a spec may say),
+    read and checked like a document: a SpecError holds every problem. Inside the house it is made of checked parts (`schema=…`).
     `notes` are what reading it found worth a look; they are no part of what it says.
+
+    >>> import llmsynthor as ls
+    >>> ls.Spec(name="coins", units=[ls.unit("toss", side=ls.category("head", "tail"))])
+    <Spec "coins": 1 unit (toss), 0 targets, 0 rules>
     """
 
     name: str
@@ -60,12 +69,68 @@ class Spec:
     settings: Settings = field(default_factory=Settings)
     notes: tuple[Problem, ...] = field(default=(), compare=False)
 
+    @overload
+    def __init__(
+        self,
+        *,
+        name: str = "",
+        context: str = "",
+        units: "Sequence[UnitDraft]",
+        targets: "Sequence[TargetDraft | Mapping[str, Any]]" = (),
+        rules: "Sequence[RuleDraft | str | Mapping[str, Any]]" = (),
+        scenario: str = "",
+        dependencies: Mapping[str, Any] | None = None,
+        synthesis: Mapping[str, Any] | None = None,
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self,
+        *,
+        name: str,
+        context: str,
+        schema: Schema,
+        targets: tuple[Target, ...],
+        rules: tuple[Rule, ...] = (),
+        scenario: str = "",
+        dependencies: Dependencies = ...,
+        settings: Settings = ...,
+        notes: tuple[Problem, ...] = (),
+    ) -> None: ...
+
+    def __init__(self, **said: Any) -> None:
+        if "schema" in said:
+            parts = {"dependencies": Dependencies(), "settings": Settings(), **EMPTY, **said}
+        else:
+            from llmsynthor.spec.reading.files import load_drafts  # noqa: PLC0415  (files imports this module)
+
+            built = load_drafts(said)
+            parts = {part.name: getattr(built, part.name) for part in fields(built)}
+        for name, part in parts.items():
+            object.__setattr__(self, name, part)
+
     def is_vetoed(self, name: str) -> bool:
         """Whether all pairs of a variable are skipped: then nothing is assumed about it across records either."""
         units = self.schema.units
         names = {v.name for unit in units for v in (*unit.coded, *(derived.variable for derived in unit.derived))}
         others = {frozenset((name, other)) for other in names - {name}}
         return bool(others) and others <= set(self.dependencies.skip)
+
+    def save(self, folder: str | Path) -> Path:
+        """Write a self-contained spec, `spec.yaml` and `tables/*.csv`: reading it gives an equal Spec."""
+        from llmsynthor.spec.reading.files import save  # noqa: PLC0415  (files imports this module)
+
+        return save(self, Path(folder))
+
+    def __repr__(self) -> str:
+        names = ", ".join(unit.name for unit in self.schema.units)
+        units = f"{len(self.schema.units)} unit{'s' if len(self.schema.units) > 1 else ''} ({names})"
+        return f'<Spec "{self.name}": {units}, {len(self.targets)} targets, {len(self.rules)} rules>'
+
+    def _repr_html_(self) -> str:
+        from llmsynthor.spec.shown import spec_html  # noqa: PLC0415  (for notebooks only)
+
+        return spec_html(self)
 
     @classmethod
     def load(cls, source: Any) -> "Spec":

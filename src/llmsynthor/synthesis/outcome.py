@@ -5,42 +5,30 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from llmsynthor.aims.aims import Aims
-from llmsynthor.aims.feasibility import Contradiction, find_contradictions
+from llmsynthor.aims.derived import needs_trees
+from llmsynthor.aims.feasibility import Contradiction, find_across
 from llmsynthor.aims.goals import Goal, Goals
-from llmsynthor.aims.layout import Roster
 from llmsynthor.aims.reconcile import Disagreement
-from llmsynthor.alignment.align import Report
+from llmsynthor.alignment.results import Report
 from llmsynthor.dependence.estimation import Estimation
 from llmsynthor.dependence.groups import Group
 from llmsynthor.dependence.kin.beliefs import Composition
+from llmsynthor.options import Method
 from llmsynthor.population.encode import Starting
-from llmsynthor.population.population import Population
+from llmsynthor.population.roster import Roster
 from llmsynthor.proposals.proposal import Proposal
 from llmsynthor.spec.specification import Spec
 from llmsynthor.spec.targets import Table
+from llmsynthor.synthesis.stop import StopReason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """How a synthesis runs; `iterations` None takes the default of the mode."""
+class Options(Method):
+    """A method, and what it makes: `records` of the top unit from a seed, on so many threads."""
 
     records: int
     seed: int = 0
-    align: Literal["exact", "none"] = "exact"
-    iterations: int | None = None
-    proposals: int = 5
-    temperature: float = 0.7
     workers: int | None = None
-    estimate: bool = True
-
-    @property
-    def rounds(self) -> int:
-        return self.iterations if self.iterations is not None else 100 if self.align == "none" else 2
-
-    @property
-    def estimates(self) -> bool:
-        """Whether a model estimates missing tables: the loop of the paper alone does not."""
-        return self.estimate and self.align == "exact"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,38 +60,35 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Nested:
-    """What a run of nested units, or of derived variables, made."""
-
-    aims: Aims
-    roster: Roster
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """What the loop made. `report` is None without alignment, `starting` without a starting population.
 
-    Of nested units `nested` holds the records, and `goals` those of the top unit.
+    The aims are those of the spec with what the model said; `unmet` names the tables that are off by more than rounding.
     """
 
-    goals: Goals
-    population: Population
+    aims: Aims
+    roster: Roster
     groups: tuple[Group, ...]
     proposals: tuple[Proposal, ...]
     history: tuple[Step, ...]
     report: Report | None
     stop_reason: str
+    stop: StopReason | None = None
     disagreements: tuple[Disagreement, ...] = ()
     contradictions: tuple[Contradiction, ...] = ()
     starting: Starting | None = None
     estimations: tuple[Estimation, ...] = ()
     compositions: tuple[Composition, ...] = ()
-    nested: Nested | None = None
 
     @property
-    def spec(self) -> Spec | None:
-        """The spec of nested units with what estimates had to be computed for; None of a flat unit, which needs nothing more."""
-        return self.nested.aims.spec if self.nested is not None else None
+    def spec(self) -> Spec:
+        """The spec with what estimates had to be computed for."""
+        return self.aims.spec
+
+    @property
+    def goals(self) -> Goals:
+        """The goals of the top unit."""
+        return self.aims.goals[0]
 
     @property
     def leaned(self) -> tuple[Table, ...]:
@@ -113,10 +98,8 @@ class Outcome:
     @property
     def tables(self) -> tuple[tuple[Goal, int], ...]:
         """Every table of the run with the number of records of its unit."""
-        if self.nested is None:
-            return tuple((goal, len(self.population)) for goal in self.goals.tables)
-        sizes = self.nested.roster.sizes
-        return tuple((goal, sizes[unit]) for unit, goal in self.nested.aims.tables)
+        sizes = self.roster.sizes
+        return tuple((goal, sizes[unit]) for unit, goal in self.aims.tables)
 
 
 def leaned_towards(estimations: Sequence[Estimation], compositions: Sequence[Composition]) -> tuple[Table, ...]:
@@ -128,12 +111,23 @@ def leaned_towards(estimations: Sequence[Estimation], compositions: Sequence[Com
 Notify = Callable[[Progress], None]
 
 
-def explained(outcome: Outcome, unmet: Set[str]) -> Outcome:
-    """Look for contradictions around unmet means, totals and quantiles: whether they hold shows only in the values."""
+MOST_SUSPECTS = 10
+"""Targets of a unit that are off, around which contradictions are looked for."""
+
+
+def explained(outcome: Outcome, missed: Set[str]) -> Outcome:
+    """Look for contradictions around targets that were missed, at every unit: whether they hold shows only in the values."""
     if outcome.report is None:
         return outcome
     known = {name for contradiction in outcome.contradictions for name in contradiction.targets}
-    found = find_contradictions(outcome.goals, [name for name in outcome.goals.numeric if name in unmet - known])
+    suspects = [
+        name
+        for own in outcome.aims.own
+        for name in (*own.numeric, *(goal.name for goal in own.given))
+        if name in missed - known
+    ]
+    suspects = list(dict.fromkeys(suspects))[:MOST_SUSPECTS]
+    found = [contradiction for contradiction in find_across(outcome.aims, suspects) if not contradiction.by_number]
     return replace(outcome, contradictions=tuple(dict.fromkeys((*outcome.contradictions, *found))))
 
 
@@ -144,6 +138,6 @@ def expected_calls(spec: Spec, options: Options, *, llm: bool, questions: int) -
     """
     if not llm:
         return 0
-    if spec.schema.is_nested:
+    if needs_trees(spec):
         return questions + (options.proposals if options.rounds else 0)
     return questions + options.rounds + (len(spec.schema.top.coded) > 1)

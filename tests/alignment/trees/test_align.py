@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from llmsynthor import synthesize
 from llmsynthor.aims.aims import set_aims
-from llmsynthor.aims.layout import in_order
-from llmsynthor.alignment.deal import draw_first, enlarge
 from llmsynthor.alignment.trees import kernels
-from llmsynthor.alignment.trees.align import Effort, align_nested
+from llmsynthor.alignment.trees.align import Effort, align_trees
+from llmsynthor.alignment.trees.deal import draw_first, enlarge
 from llmsynthor.alignment.trees.flat import flatten, make_space, most_rows
 from llmsynthor.alignment.trees.program import compile_aims
+from llmsynthor.population.roster import in_order
 from llmsynthor.run.synthesize import Solution
 from llmsynthor.spec.specification import Spec
 from tests.days import day_document, simulate
@@ -60,6 +60,7 @@ def test_derived_variables_are_written_as_computed(solution: Solution) -> None:
     assert np.allclose(solution.records["household"]["income"].to_numpy(), income.to_numpy())
 
 
+@pytest.mark.slow
 def test_same_seed_same_records_for_any_number_of_workers() -> None:
     """The number of workers changes no value, another seed does."""
     document = day_document(simulate(120, seed=2))
@@ -84,7 +85,7 @@ def test_more_records_than_chains_keep_counts_rules_and_tables() -> None:
     frames = simulate(600, seed=8)
     aims = set_aims(Spec.load(day_document(frames)))
     effort = Effort(chains=150, blocks=3, block_records=200)
-    result = align_nested(aims, records=600, seed=3, effort=effort)
+    result = align_trees(aims, records=600, seed=3, effort=effort)
     assert result.broken == 0
     assert max(result.report.final) < 0.01, result.report
     sizes = np.bincount(result.roster.length[1], minlength=4)
@@ -93,11 +94,12 @@ def test_more_records_than_chains_keep_counts_rules_and_tables() -> None:
     assert all(np.array_equal(np.sort(a, axis=0), np.sort(b, axis=0)) for a, b in zip(codes, again, strict=True))
 
 
+@pytest.mark.slow
 def test_many_records_are_corrected_by_samples_of_the_crowded() -> None:
     """Where there are many top records only some are visited: tables and rules hold all the same, for any number of workers."""
     aims = set_aims(Spec.load(day_document(simulate(600, seed=8))))
     effort = Effort(chains=150, blocks=3, block_records=200, large=200, visited=100, chunk=64)
-    one, two = (align_nested(aims, records=600, seed=3, effort=replace(effort, workers=workers)) for workers in (1, 3))
+    one, two = (align_trees(aims, records=600, seed=3, effort=replace(effort, workers=workers)) for workers in (1, 3))
     assert one.broken == 0
     assert max(one.report.final) < 0.01, one.report
     assert all(np.array_equal(a, b) for a, b in zip(one.roster.codes, two.roster.codes, strict=True))

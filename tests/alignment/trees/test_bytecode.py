@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from llmsynthor.aims.aims import Aims, set_aims
-from llmsynthor.aims.layout import Roster
 from llmsynthor.alignment.trees.flat import computed_codes
+from llmsynthor.population.roster import Roster
 from llmsynthor.spec.expressions import Aggregate, Choices, Literal, Node, Operation, Reference, parse
 from llmsynthor.spec.specification import Spec
 
@@ -45,6 +45,7 @@ NUMBERS = {
         "max(person.age) - min(person.age)",
         "mean(person.age * 2) / 2",
         "first(person.age)",
+        "last(person.age) - size",
         "sum(person.age) if color == 'red' else min(7, count(person.mood == 'good'), size)",
         "abs(first(person.age) - 4) + max(size, 2)",
         "count(person.mood in ('good', 'red') and not person.age < 2)",
@@ -192,8 +193,8 @@ def plain_aggregate(node: Aggregate, record: Record, home: int) -> Any:
     there = [value for value in values if value is not None]
     if node.function == "sum":
         return sum(there)
-    if node.function == "first":
-        return values[0] if values else None
+    if node.function in ("first", "last"):
+        return values[0 if node.function == "first" else -1] if values else None
     if not there:
         return None
     return {"mean": sum(there) / len(there), "min": min(there), "max": max(there)}[node.function]
@@ -227,3 +228,81 @@ def test_kernels_compute_what_plain_python_does(aims: Aims) -> None:
                 len(breaks) - 1 if v is None else int(np.searchsorted(breaks, v, side="right")) - 1 for v in values
             ]
             assert codes[unit, position][rows[unit]].tolist() == expected, text
+
+
+LOOKED_UP: dict[str, Any] = {
+    "price": {
+        "lookup": {
+            "cells": [
+                {"color": color, "start": start, "price": 3 * k + j}
+                for k, color in enumerate(("red", "blue"))
+                for j, start in enumerate("abc")
+            ],
+            "by": {"home.color": "color", "start": "start"},
+            "value": "price",
+        }
+    },
+    "part": {
+        "lookup": {
+            "cells": [{"hour": "0-1", "part": "early"}, {"hour": "3+", "part": "late"}],
+            "by": ["hour"],
+            "value": "part",
+            "default": "noon",
+        }
+    },
+    "fare": {
+        "lookup": {
+            "cells": [{"price": "0-2", "part": "early", "fare": 1}, {"price": "3+", "part": "late", "fare": 2}],
+            "by": ["price", "part"],
+            "value": "fare",
+            "default": 7,
+        }
+    },
+    "dearer": {"kind": "number", "range": [-10, 20], "expression": "price - previous(fare)"},
+}
+
+
+def plain_looked_up(record: Record) -> dict[str, Any]:
+    """The derived values of a trip, by plain conditions."""
+    assert record.parent is not None and record.parent.parent is not None
+    price = 3 * ("red", "blue").index(record.parent.parent.values["color"]) + "abc".index(record.values["start"])
+    hour = record.values["hour"]
+    part = "early" if hour < 2 else "late" if hour >= 3 else "noon"
+    fare = 1 if (price <= 2 and part == "early") else 2 if (price >= 3 and part == "late") else 7
+    return {"price": price, "part": part, "fare": fare}
+
+
+def test_lookups_have_the_value_of_their_table() -> None:
+    """Lookups by own, parents' and derived variables, and what is computed from them, are as a reader of the table has them."""
+    units = {name: dict(unit) for name, unit in UNITS.items()}
+    units["trip"]["derived"] = LOOKED_UP
+    cells = [{"dearer": f"[{x}, {x + 1})", "share": 1.0} for x in range(-10, 20)]
+    targets = [{"unit": "trip", "cells": cells}]
+    targets += [
+        {"unit": "trip", "cells": [{name: str(x), "share": 1.0} for x in range(8)]} for name in ("price", "fare")
+    ]
+    targets[1]["cells"] = targets[1]["cells"][:6]
+    aims = set_aims(Spec.load({"llmsynthor": 1, "units": units, "targets": targets}))
+    roster = make_roster(aims, 60, 5)
+    codes, layout = computed_codes(aims, roster), aims.layout
+    homes = [as_records(aims, roster, 0, row, None, 1) for row in range(60)]
+    rows = {}
+    for home_row, home in enumerate(homes):
+        for k, person in enumerate(home.children):
+            person_row = int(roster.start[1][home_row]) + k
+            for j, trip in enumerate(person.children):
+                rows[int(roster.start[2][person_row]) + j] = trip
+    for row, trip in rows.items():
+        wanted = plain_looked_up(trip)
+        before = trip.parent.children[trip.place - 2] if trip.parent is not None and trip.place > 1 else None
+        wanted["dearer"] = wanted["price"] - plain_looked_up(before)["fare"] if before is not None else None
+        for name, value in wanted.items():
+            place = layout.place(2, Reference(None, name))
+            assert place is not None
+            axis = layout.columns[2][place[1]].axis
+            code = int(codes[place][row])
+            if value is None:
+                assert code == axis.size
+            else:
+                level = axis.levels[code]
+                assert level == value if isinstance(level, str) else value in level

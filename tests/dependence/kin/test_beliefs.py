@@ -110,6 +110,7 @@ def test_records_follow_what_the_model_says_of_relatives() -> None:
     assert children["age"].mean() < parents["age"].mean() - 10  # type: ignore[operator]
 
 
+@pytest.mark.slow
 def test_who_has_children_at_all_follows_from_both_directions() -> None:
     """A model that knows the ages of parents brings children to households whose first person is of such an age."""
 
@@ -127,6 +128,7 @@ def test_who_has_children_at_all_follows_from_both_directions() -> None:
     assert old_parents(Parents()) < 0.7 * old_parents(Family())
 
 
+@pytest.mark.slow
 def test_brothers_and_sisters_are_of_an_age_where_the_model_says_so() -> None:
     """Of two children's ages neither tables nor what is said of parents tells that they go together."""
 
@@ -147,6 +149,7 @@ def test_brothers_and_sisters_are_of_an_age_where_the_model_says_so() -> None:
     assert apart(Siblings()) < 0.8 * apart(Family())
 
 
+@pytest.mark.slow
 def test_children_head_no_household_where_the_model_says_so() -> None:
     """No rule and no table says that the first person is grown up."""
 
@@ -163,6 +166,7 @@ def test_children_head_no_household_where_the_model_says_so() -> None:
     assert young(Heads()) < 0.4 * young(Family())
 
 
+@pytest.mark.slow
 def test_what_is_said_of_relatives_moves_nobody_to_another_age() -> None:
     """A derived variable cuts a cell of the table of ages in two: about as many persons stay on either side as without a model."""
     cut = document()
@@ -181,6 +185,7 @@ def test_what_is_said_of_relatives_moves_nobody_to_another_age() -> None:
     assert 0.35 < (persons["age"] < 10).mean() < 0.65  # type: ignore[operator]
 
 
+@pytest.mark.slow
 def test_helping_columns_do_not_stay() -> None:
     """What the beliefs compute with is not in the records; what was assumed is written down with its role."""
     homes, _, solution = made(Family())
@@ -190,6 +195,7 @@ def test_helping_columns_do_not_stay() -> None:
     assert any(name.startswith("person-race-of-the-son-or-daughter") for name in solution.estimated)
 
 
+@pytest.mark.slow
 def test_a_budget_that_ends_keeps_what_was_asked() -> None:
     """What the model said of the first variables stays, and the run says what was left out."""
     model = Family()
@@ -247,6 +253,7 @@ class Sexes(Family):
         return 0.0 if (f"Single {choice}" in context) != ("not the householder" in context) else -2.0
 
 
+@pytest.mark.slow
 def test_sexes_follow_from_the_words_of_roles_and_kinds() -> None:
     """Husbands have wives, and whoever heads a household is of the sex that its kind says."""
 
@@ -262,7 +269,10 @@ def test_sexes_follow_from_the_words_of_roles_and_kinds() -> None:
     assert max(odd(Sexes())) < 0.1
 
 
-@pytest.mark.parametrize("hostile", [float("nan"), float("-inf"), float("inf"), 1e300])
+SLOWLY = [pytest.param(number, marks=pytest.mark.slow) for number in (float("-inf"), float("inf"), 1e300)]
+
+
+@pytest.mark.parametrize("hostile", [float("nan"), *SLOWLY])
 def test_scores_that_are_no_numbers_cost_nothing(hostile: float) -> None:
     """Whatever comes back for a probability, every table is met."""
 
@@ -274,6 +284,7 @@ def test_scores_that_are_no_numbers_cost_nothing(hostile: float) -> None:
     assert max(solution.alignment.filter(pl.col("source") == "given")["tvd"]) < 0.005
 
 
+@pytest.mark.slow
 def test_calls_are_no_more_than_planned_and_skipped_pairs_are_not_asked() -> None:
     """What is said before a run about its calls holds; a pair that is skipped is not asked of householders either."""
 

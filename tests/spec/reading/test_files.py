@@ -15,8 +15,7 @@ from llmsynthor.run.check import examine
 from llmsynthor.spec.checks.checks import forbidden_targets
 from llmsynthor.spec.reading.files import digest, save
 from llmsynthor.spec.specification import Spec
-
-from ..conftest import age_rows
+from tests.conftest import age_rows
 
 
 def problems_of(document: Any) -> str:
@@ -229,3 +228,48 @@ def test_careful_users_are_warned(document: dict[str, Any]) -> None:
     said = "\n".join(str(problem) for problem in examine(Spec.load(changed)).warnings)
     for piece in ("disagree about sex", "the totals differ", "go", "shoe"):
         assert piece in said
+
+
+@pytest.mark.parametrize(
+    ("about", "tolerance", "records", "rounding"),
+    [
+        ({}, 0.0, 0.0, None),
+        ({"tolerance": 0.02}, 0.02, 0.0, None),
+        ({"tolerance": {"records": 2}}, 0.0, 2.0, None),
+        ({"tolerance": {"records": 2, "relative": 0.01}, "rounding": 3}, 0.01, 2.0, 3.0),
+    ],
+)
+def test_rounding_and_tolerance_are_read_and_kept(
+    document: dict[str, Any], tmp_path: Path, about: dict[str, Any], tolerance: float, records: float, rounding: float
+) -> None:
+    """What a table was rounded to, and what it may be off in shares or records, come back from a saved spec."""
+    document["targets"][0] |= about
+    spec = Spec.load(document)
+    table = spec.targets[0]
+    assert (table.tolerance, table.tolerance_records, table.rounding) == (tolerance, records, rounding)
+    assert Spec.load(save(spec, tmp_path)) == spec
+
+
+@pytest.mark.parametrize(
+    ("about", "said"),
+    [
+        ({"tolerance": -0.1}, "zero or more"),
+        ({"tolerance": {"cells": 2}}, r"tolerance\.cells"),
+        ({"tolerance": {"records": -2}}, r"tolerance\.records"),
+        ({"rounding": 0}, "rounding"),
+    ],
+)
+def test_senseless_rounding_and_tolerance_are_refused(
+    document: dict[str, Any], about: dict[str, Any], said: str
+) -> None:
+    """A negative tolerance, one in unknown words, and a base of nothing are errors with their place."""
+    document["targets"][0] |= about
+    with pytest.raises(SpecError, match=said):
+        Spec.load(document)
+
+
+def test_means_have_no_tolerance_in_records(document: dict[str, Any]) -> None:
+    """A mean is not counted in records: the error says what to give instead."""
+    target = {"unit": "person", "mean": "age", "cells": [{"mean": 40}], "tolerance": {"records": 2}}
+    document["targets"].append(target)
+    assert "give a share" in problems_of(document)

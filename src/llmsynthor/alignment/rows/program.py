@@ -11,12 +11,17 @@ from numpy.typing import NDArray
 from llmsynthor.aims.goals import Goal, Goals
 from llmsynthor.aims.projection import Projection
 from llmsynthor.aims.quantiles import QuantileGoal
-
-LARGEST_JOINT_MOVE, LARGEST_RULE_MOVE = 1_024, 4_096
-"""A redraw of several variables at once is offered where they have no more combinations than this."""
-
-JOINT_SHARE = 0.5
-"""Cost of trying one joint move on the records of a sweep, beside that of all moves of single variables."""
+from llmsynthor.alignment.cells import Potential, scaled_to
+from llmsynthor.alignment.layout import (
+    LARGEST_JOINT_MOVE,
+    LARGEST_RULE_MOVE,
+    Offsets,
+    as_array,
+    clusters,
+    joint_offsets,
+    move_chances,
+    small_enough,
+)
 
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -45,14 +50,6 @@ class Program(NamedTuple):
     move_axis_size: Integers
     move_chance: Floats
     sweep_moves: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Potential:
-    """A fixed log-weight per cell of a projection: a structural zero (-inf), or the shape that a prior asks for."""
-
-    projection: Projection
-    values: Floats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,15 +91,6 @@ class Compiled:
         return goal
 
 
-def scaled_to(goal: Floats, counts: Integers, free: Sequence[tuple[int, int]]) -> Floats:
-    """Bring the groups of cells in `free` to the size that they have in `counts`; a copy."""
-    goal = goal.copy()
-    for first, last in free:
-        total = goal[first:last].sum()
-        goal[first:last] *= counts[first:last].sum() / total if total > 0 else 1.0
-    return goal
-
-
 def compile_goals(goals: Goals, potentials: Sequence[Potential]) -> Compiled:
     """Lay out all tables, quantiles and means, then the zeros and the potentials, then the moves."""
     tilts = [Potential(projection=m.projection, values=np.zeros(m.projection.size)) for m in goals.moments]
@@ -141,21 +129,8 @@ def compile_goals(goals: Goals, potentials: Sequence[Potential]) -> Compiled:
     )
 
 
-class _Offsets:
-    """Grows the one array of offsets, and says where each piece starts."""
-
-    def __init__(self) -> None:
-        self.pieces: list[Integers] = []
-        self.length = 0
-
-    def add(self, piece: Integers) -> int:
-        self.pieces.append(piece)
-        self.length += len(piece)
-        return self.length - len(piece)
-
-
 def _assemble(goals: Goals, projections: Sequence[Projection], starts: Integers) -> Program:
-    sizes, offsets = goals.grid.sizes, _Offsets()
+    sizes, offsets = goals.grid.sizes, Offsets()
     table_ptr, table_axis, table_offset, cell_ptr = [0], list[int](), list[int](), list[int]()
     cells: list[Integers] = []
     n_cells = 0
@@ -172,65 +147,33 @@ def _assemble(goals: Goals, projections: Sequence[Projection], starts: Integers)
         for table, projection in enumerate(projections):
             if set(axes) & set(projection.axes):
                 move_table.append(table)
-                move_offset.append(offsets.add(_joint_offsets(axes, projection, sizes)))
+                move_offset.append(offsets.add(joint_offsets(axes, projection, sizes)))
         move_ptr.append(len(move_table))
     flat = [axis for axes in moves for axis in axes]
     return Program(
-        table_ptr=_array(table_ptr),
-        table_axis=_array(table_axis),
-        table_offset=_array(table_offset),
-        offsets=np.concatenate(offsets.pieces) if offsets.pieces else _array([]),
-        cell_ptr=_array(cell_ptr),
-        cells=np.concatenate(cells) if cells else _array([]),
-        move_ptr=_array(move_ptr),
-        move_table=_array(move_table),
-        move_offset=_array(move_offset),
-        move_size=_array([int(np.prod([sizes[axis] for axis in axes])) for axes in moves]),
-        move_axis_ptr=_array(np.cumsum([0, *(len(axes) for axes in moves)])),
-        move_axis=_array(flat),
-        move_axis_size=_array([sizes[axis] for axis in flat]),
-        move_chance=_chances(moves, sizes, move_ptr),
+        table_ptr=as_array(table_ptr),
+        table_axis=as_array(table_axis),
+        table_offset=as_array(table_offset),
+        offsets=np.concatenate(offsets.pieces) if offsets.pieces else as_array([]),
+        cell_ptr=as_array(cell_ptr),
+        cells=np.concatenate(cells) if cells else as_array([]),
+        move_ptr=as_array(move_ptr),
+        move_table=as_array(move_table),
+        move_offset=as_array(move_offset),
+        move_size=as_array([int(np.prod([sizes[axis] for axis in axes])) for axes in moves]),
+        move_axis_ptr=as_array(np.cumsum([0, *(len(axes) for axes in moves)])),
+        move_axis=as_array(flat),
+        move_axis_size=as_array([sizes[axis] for axis in flat]),
+        move_chance=move_chances(moves, sizes, move_ptr),
         sweep_moves=len(sizes) + len(_rule_moves(goals)),
     )
-
-
-def _chances(moves: Sequence[tuple[int, ...]], sizes: tuple[int, ...], move_ptr: Sequence[int]) -> Floats:
-    """Let all joint moves together cost about as much as those of single variables."""
-    cost = np.array([np.prod([sizes[axis] for axis in axes]) for axes in moves]) * np.maximum(np.diff(move_ptr), 1)
-    singles, joint = cost[: len(sizes)].sum(), cost[len(sizes) :]
-    return np.concatenate([np.ones(len(sizes)), np.minimum(1.0, singles / np.maximum(joint, 1) * JOINT_SHARE)])
-
-
-def _array(values: Sequence[int] | Integers) -> Integers:
-    return np.asarray(values, dtype=np.int64)
-
-
-def _joint_offsets(axes: tuple[int, ...], projection: Projection, sizes: tuple[int, ...]) -> Integers:
-    joint = np.zeros(1, dtype=np.int64)
-    for axis in axes:
-        own = (
-            projection.offsets[projection.axes.index(axis)]
-            if axis in projection.axes
-            else np.zeros(sizes[axis], np.int64)
-        )
-        joint = (joint[:, None] + own[None, :]).ravel()
-    return joint
 
 
 def _rule_moves(goals: Goals) -> list[tuple[int, ...]]:
     """Variables that a rule ties together are redrawn together: no single change may lead past a wall of zeros."""
     tied = [tuple(sorted(zeros.projection.axes)) for zeros in goals.zeros if len(zeros.projection.axes) > 1]
     pairs = {pair for axes in tied for pair in combinations(axes, 2)}
-    return _small({*tied, *pairs, *_clusters(tied)}, goals, LARGEST_RULE_MOVE)
-
-
-def _clusters(tied: Sequence[tuple[int, ...]]) -> set[tuple[int, ...]]:
-    """Variables that rules tie together by way of others: who lives behind two walls needs a door through both."""
-    found: list[set[int]] = []
-    for axes in tied:
-        touching = [cluster for cluster in found if cluster & set(axes)]
-        found = [cluster for cluster in found if cluster not in touching] + [set(axes).union(*touching)]
-    return {tuple(sorted(cluster)) for cluster in found}
+    return small_enough({*tied, *pairs, *clusters(tied)}, goals, LARGEST_RULE_MOVE)
 
 
 def _moves(goals: Goals, projections: Sequence[Projection]) -> list[tuple[int, ...]]:
@@ -239,10 +182,4 @@ def _moves(goals: Goals, projections: Sequence[Projection]) -> list[tuple[int, .
     pairs: set[tuple[int, ...]] = set()
     for goal in goals.tables:
         pairs |= set(combinations(sorted(goal.projection.axes), 2))
-    return [*singles, *rules, *(pair for pair in _small(pairs, goals, LARGEST_JOINT_MOVE) if pair not in rules)]
-
-
-def _small(groups: set[tuple[int, ...]], goals: Goals, most: int) -> list[tuple[int, ...]]:
-    sizes = goals.grid.sizes
-    fitting = (axes for axes in groups if np.prod([sizes[axis] for axis in axes], dtype=float) <= most)
-    return sorted(fitting)
+    return [*singles, *rules, *(pair for pair in small_enough(pairs, goals, LARGEST_JOINT_MOVE) if pair not in rules)]

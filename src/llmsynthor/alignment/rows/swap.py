@@ -8,8 +8,8 @@ lie alike in all other tables of a variable can exchange it without any of those
 import numpy as np
 from numpy.typing import NDArray
 
-from llmsynthor.alignment.effort import Codes, Counts, Floats, Task
 from llmsynthor.alignment.rows import kernels
+from llmsynthor.alignment.rows.effort import Codes, Counts, Floats, Task
 
 MOST_PARTNERS = 256
 

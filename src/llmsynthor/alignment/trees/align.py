@@ -1,6 +1,6 @@
 """Alignment of nested records: a valid start, weights fitted on whole top records, counts walked to all tables.
 
-`align_nested` is to nested units what `alignment.align.align` is to one. Every record keeps every rule from the start on.
+`align_trees` is to nested units what `align_rows` is to one. Every record keeps every rule from the start on.
 """
 
 from collections.abc import Callable
@@ -9,11 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from llmsynthor.aims.aims import Aims
-from llmsynthor.aims.layout import Roster
-from llmsynthor.alignment.align import Report
-from llmsynthor.alignment.deal import Drawn, draw_first, enlarge, priors
-from llmsynthor.alignment.effort import table_distances
+from llmsynthor.alignment.cells import table_distances
+from llmsynthor.alignment.results import Aligned, Report, Start
 from llmsynthor.alignment.trees.correct import Corrected, correct
+from llmsynthor.alignment.trees.deal import Drawn, draw_first, enlarge, priors
 from llmsynthor.alignment.trees.engine import State, Trees, most_values
 from llmsynthor.alignment.trees.fit import fit
 from llmsynthor.alignment.trees.flat import SPARE, Counts, Floats, most_rows, pack, unpack
@@ -21,8 +20,8 @@ from llmsynthor.alignment.trees.pool import make_pool
 from llmsynthor.alignment.trees.program import compile_aims
 from llmsynthor.alignment.trees.start import ImpossibleRulesError, first_weights, forbidden, margins, repaired
 from llmsynthor.alignment.trees.sums import lay_out_sums
-
-__all__ = ["AlignedRoster", "Effort", "align_nested"]
+from llmsynthor.population.roster import Roster, changed_tops
+from llmsynthor.population.seating import seat
 
 Notify = Callable[[str, int, Floats], None]
 
@@ -45,41 +44,26 @@ class Effort:
     workers: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AlignedRoster:
-    """The records of all units, how far the tables were off on the way, and how many records break a rule.
-
-    `unmet` names the tables with a cell that is a record or more off, `errors` says by how many, in the same order.
-    """
-
-    roster: Roster
-    report: Report
-    broken: int
-    unmet: tuple[str, ...]
-    errors: tuple[float, ...] = ()
-
-
-def align_nested(
+def align_trees(
     aims: Aims,
     *,
     records: int,
     seed: int,
     effort: Effort | None = None,
     notify: Notify | None = None,
-    settle_in: Callable[[Roster], Roster] | None = None,
-    start: Roster | None = None,
-) -> AlignedRoster:
+    start: Start | None = None,
+) -> Aligned:
     """Make exactly `records` top records, with all below them, that meet the aims.
 
-    `settle_in` may exchange top records for others of the same shape before the correction, and mark them in `proposal`: those
-    stay as they are. With `start` the records are those given, changed no more than they must. Raises `ImpossibleRulesError`
-    where no record keeps all rules.
+    Records of `start` take the place of others of the same shape before the correction, and stay as they are; with `for_good` the
+    records are those of the start, changed no more than they must. Raises `ImpossibleRulesError` where no record keeps all rules.
     """
     effort = effort or Effort()
     tell = notify or (lambda stage, sweep, distances: None)
     chains = min(records, max(effort.chains, int(effort.share * records)))
     drawn = draw_first(aims, chains, seed, effort.workers)
-    trees, weight, roster = _valid_start(aims, drawn, start, records=records, seed=seed, effort=effort)
+    whole = start.roster if start is not None and start.for_good else None
+    trees, weight, roster = _valid_start(aims, drawn, whole, records=records, seed=seed, effort=effort)
     layout, compiled = aims.layout, trees.compiled
 
     def told(stage: str, sweep: int, counts: Counts, goal: Floats) -> None:
@@ -91,18 +75,19 @@ def align_nested(
 
     state = state_of(roster)
     begun = table_distances(compiled.tables, state.counts, trees.goal(state.counts, state.arena))
-    if start is None:
+    if whole is None:
         weight = fit(trees, state, weight, told, sweeps=effort.fit_sweeps).weight
         roster = unpack(state.arena, layout, roster.proposal)
         if records > chains:
             none = np.zeros(chains, dtype=np.bool_)
             roster = enlarge(roster, aims, records, without=none, rng=np.random.default_rng([seed, 4]))
-        if settle_in is not None:
-            roster = settle_in(roster)
+        if start is not None:
+            roster = seat(layout, roster, start.roster, rng=np.random.default_rng([seed, 11]))
         state = state_of(roster)
     after = table_distances(compiled.tables, state.counts, trees.goal(state.counts, state.arena))
-    corrected = correct(trees, state, weight, roster.proposal >= 0, told)
-    return _aligned(trees, corrected, roster, (begun, after))
+    stay = start.stay if start is not None and whole is not None else 0.0
+    corrected = correct(trees, state, weight, roster.proposal >= 0, told, stay=stay)
+    return _aligned(trees, corrected, roster, (begun, after), whole)
 
 
 def _blocks(records: int, effort: Effort) -> int:
@@ -140,7 +125,9 @@ def _valid_start(
     raise AssertionError("unreachable")
 
 
-def _aligned(trees: Trees, corrected: Corrected, roster: Roster, before: tuple[Floats, Floats]) -> AlignedRoster:
+def _aligned(
+    trees: Trees, corrected: Corrected, roster: Roster, before: tuple[Floats, Floats], whole: Roster | None
+) -> Aligned:
     compiled, n_tables = trees.compiled, len(trees.compiled.tables)
     report = Report(
         start=tuple(before[0].tolist()),
@@ -151,16 +138,15 @@ def _aligned(trees: Trees, corrected: Corrected, roster: Roster, before: tuple[F
     )
     error = np.abs(corrected.counts - corrected.goal)
     names = [_name(piece.goal) for piece in compiled.pieces[:n_tables]]
-    worst = [
-        float(error[a:b].max()) if compiled.is_hard[a:b].all() else 0.0 for a, b in compiled.tables
-    ]
+    worst = [float(error[a:b].max()) if compiled.is_hard[a:b].all() else 0.0 for a, b in compiled.tables]
     unmet = [(name, off) for name, off in zip(names, worst, strict=True) if off >= 1.0 - 1e-9]
-    return AlignedRoster(
-        roster=unpack(corrected.arena, trees.aims.layout, roster.proposal),
+    layout, made = trees.aims.layout, unpack(corrected.arena, trees.aims.layout, roster.proposal)
+    return Aligned(
+        roster=made,
+        unchanged=~changed_tops(layout, whole, made) if whole is not None else np.ones(0, dtype=bool),
         report=report,
         broken=int(corrected.counts[compiled.is_rule].sum()),
-        unmet=tuple(name for name, _ in unmet),
-        errors=tuple(off for _, off in unmet),
+        unmet=tuple(name for name, _ in sorted(unmet, key=lambda entry: -entry[1])),
     )
 
 

@@ -17,6 +17,6 @@ def borrow(typing_context: Any, array: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         borrowed = make_array(array)(context, builder, arguments[0])
         borrowed.meminfo = cgutils.get_null_value(borrowed.meminfo.type)
-        return borrowed._getvalue()  # noqa: SLF001 - numba's own way to read a structure back
+        return borrowed._getvalue()
 
     return array(array), generate

@@ -12,16 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmsynthor.aims.layout import Column, Layout, Place
-from llmsynthor.spec.expressions import Aggregate, Choices, Literal, Node, Operation, Reference
+from llmsynthor.spec.expressions import Aggregate, Choices, Literal, Lookup, Node, Operation, Reference, operands
 from llmsynthor.spec.inputs import is_position
+from llmsynthor.spec.levels import Interval, Level
 from llmsynthor.spec.schema import Category
 
 CONSTANT, LOOK_UP, COMPUTED, POSITION = 0, 1, 2, 3
-NOT, NEGATE, ABSOLUTE, MEMBER, CHOOSE = 30, 31, 32, 33, 34
+NOT, NEGATE, ABSOLUTE, MEMBER, CHOOSE, TABLE, BETWEEN = 30, 31, 32, 33, 34, 35, 36
 OVER, OVER_END, PREVIOUS, PREVIOUS_END = 40, 41, 42, 43
 ARITHMETIC = {"+": 10, "-": 11, "*": 12, "/": 13, "min": 14, "max": 15, "and": 16, "or": 17}
 COMPARISONS = {"<": 20, "<=": 21, ">": 22, ">=": 23, "==": 24, "!=": 25}
-FUNCTIONS = {"count": 0, "any": 1, "all": 2, "sum": 3, "mean": 4, "min": 5, "max": 6, "first": 7}
+FUNCTIONS = {"count": 0, "any": 1, "all": 2, "sum": 3, "mean": 4, "min": 5, "max": 6, "first": 7, "last": 8}
 MISSING = float("nan")
 TEXT, NUMBER, FLAG, WHOLE = 0, 1, 2, 3
 
@@ -106,8 +107,8 @@ def _texts(node: Node) -> Sequence[str]:
         return [node.value] if isinstance(node.value, str) else []
     if isinstance(node, Choices):
         return [value for value in node.values if isinstance(value, str)]
-    below = node.operands if isinstance(node, Operation) else (node.operand,) if isinstance(node, Aggregate) else ()
-    return [text for part in below for text in _texts(part)]
+    own = [*node.texts, *(str(level) for levels in node.levels for level in levels)] if isinstance(node, Lookup) else []
+    return [*own, *(text for part in operands(node) for text in _texts(part))]
 
 
 @dataclass(slots=True)
@@ -140,8 +141,43 @@ class _Writer:
             self.reference(node, unit)
         elif isinstance(node, Aggregate):
             self.aggregate(node, unit)
+        elif isinstance(node, Lookup):
+            self.look_up(node, unit)
         elif isinstance(node, Operation):
             self.operation(node, unit)
+
+    def look_up(self, node: Lookup, unit: int) -> None:
+        """The place of each key among its levels, in row-major order, then the value that stands there."""
+        stride = len(node.values)
+        for number, (key, levels) in enumerate(zip(node.keys, node.levels, strict=True)):
+            stride //= len(levels)
+            self.place(key, levels, stride, unit)
+            if number:
+                self.emit(ARITHMETIC["+"])
+        found = [float(self.texts[node.texts[int(v)]]) for v in node.values] if node.texts else node.values
+        self.emit(TABLE, self.keep(found), len(found))
+
+    def place(self, key: Node, levels: Sequence[Level], stride: int, unit: int) -> None:
+        """Append what gives the place of a key among levels, times a stride; missing where it is none of them."""
+        place = single_variable(key, unit, self.layout)
+        if place is not None and isinstance(key, Reference):
+            codes = self.layout.columns[place[0]][place[1]].axis.levels
+            at = [_holder(levels, code) for code in codes]
+            self.emit(LOOK_UP, *place, self.keep([stride * k if k >= 0 else MISSING for k in at]))
+            return
+        self.write(key, unit)
+        intervals = [level for level in levels if isinstance(level, Interval)]
+        if intervals:
+            self.interval(intervals, stride)
+            return
+        index = {self.texts[str(level)]: stride * k for k, level in enumerate(levels)}
+        self.emit(TABLE, self.keep([index.get(k, MISSING) for k in range(len(self.texts))]), len(self.texts))
+
+    def interval(self, intervals: Sequence[Interval], stride: int) -> None:
+        """The place of the number on top of the stack among intervals: a choice between pairs of edges."""
+        ends = sorted({end for level in intervals for end in (level.low, level.high)})
+        pieces = [next((stride * k for k, own in enumerate(intervals) if low in own), MISSING) for low in ends[:-1]]
+        self.emit(BETWEEN, self.keep([*ends, *pieces]), len(ends))
 
     def codes(self, place: Place) -> range:
         return range(self.layout.columns[place[0]][place[1]].axis.size)
@@ -209,6 +245,14 @@ class _Writer:
         return operate(node.symbol, [first, *rest])
 
 
+def _holder(levels: Sequence[Level], code: Level) -> int:
+    """Position of the level that a code of an axis lies in, -1 where there is none."""
+    for number, level in enumerate(levels):
+        if level == code or (isinstance(level, Interval) and isinstance(code, Interval) and level.holds(code)):
+            return number
+    return -1
+
+
 def is_place(layout: Layout, unit: int, reference: Reference) -> bool:
     """Whether a reference means the place of a record among those of its parent."""
     owner = unit if reference.unit is None else layout.number(reference.unit)
@@ -253,11 +297,9 @@ def _collect(node: Node, unit: int, layout: Layout, places: set[Place | None]) -
     if isinstance(node, Reference):
         places.add(None if is_place(layout, unit, node) else layout.place(unit, node))
         return True
-    if isinstance(node, Aggregate):
+    if isinstance(node, Aggregate | Lookup):
         return False
-    if isinstance(node, Operation):
-        return all(_collect(operand, unit, layout, places) for operand in node.operands)
-    return True
+    return all(_collect(operand, unit, layout, places) for operand in operands(node))
 
 
 def iterated(node: Aggregate, unit: int, layout: Layout) -> int:
@@ -275,12 +317,12 @@ def _named(node: Node, unit: int, layout: Layout) -> set[int]:
         return {layout.number(node.unit)} if node.unit is not None else set()
     if isinstance(node, Aggregate) and node.function == "previous":
         return _named(node.operand, unit, layout)
-    if isinstance(node, Operation):
-        return {found for operand in node.operands for found in _named(operand, unit, layout)}
-    return set()
+    if isinstance(node, Aggregate):
+        return set()
+    return {found for operand in operands(node) for found in _named(operand, unit, layout)}
 
 
 def _aggregates(node: Node) -> Sequence[Aggregate]:
     if isinstance(node, Aggregate):
         return [node]
-    return [found for operand in node.operands for found in _aggregates(operand)] if isinstance(node, Operation) else []
+    return [found for operand in operands(node) for found in _aggregates(operand)]

@@ -27,7 +27,7 @@ DEARER, DEAREST, FORGET = 0.1, 4.0, 0.9
 """By how much the weight of a missed target moves, and how much dearer an error becomes as long as it stays."""
 
 MISSED = 0.75
-DONE = "every cell of every table is within one record of its target"
+DONE = "nothing was left to correct"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,9 +77,7 @@ def correct(
         told("correct", number, state.counts, trees.goal(state.counts, state.arena))
         number += 1
     counts = trees.count(kept)
-    return Corrected(
-        arena=kept, counts=counts, goal=trees.goal(counts, kept), sentence=sentence, moved=state.moved
-    )
+    return Corrected(arena=kept, counts=counts, goal=trees.goal(counts, kept), sentence=sentence, moved=state.moved)
 
 
 def copy(arena: Arena) -> Arena:

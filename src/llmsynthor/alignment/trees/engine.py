@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmsynthor.aims.aims import Aims
-from llmsynthor.alignment.effort import in_parallel
+from llmsynthor.alignment.parallel import in_parallel
 from llmsynthor.alignment.trees import fields as key
 from llmsynthor.alignment.trees import kernels, kernels_visits
 from llmsynthor.alignment.trees.flat import Arena, Counts, Floats

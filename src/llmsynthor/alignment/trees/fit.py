@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmsynthor.aims.moments import tilt
-from llmsynthor.alignment.draw import NEVER
+from llmsynthor.alignment.rows.draw import NEVER
 from llmsynthor.alignment.trees.engine import Pressure, State, Trees, in_blocks
 from llmsynthor.alignment.trees.flat import Counts, Floats
 

@@ -7,10 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmsynthor.aims.aims import Aims
-from llmsynthor.aims.layout import Layout, Place, Roster, in_order
+from llmsynthor.aims.layout import Layout, Place
 from llmsynthor.alignment.trees import kernels
 from llmsynthor.alignment.trees.program import Compiled, compile_aims
 from llmsynthor.alignment.trees.world import make_world
+from llmsynthor.population.roster import Roster, in_order
 
 Counts = NDArray[np.int64]
 Floats = NDArray[np.float64]

@@ -11,9 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmsynthor.alignment.trees import fields as key
-from llmsynthor.alignment.trees.kernels_expressions import compute
-
 from llmsynthor.alignment.trees.borrow import borrow
+from llmsynthor.alignment.trees.kernels_expressions import compute
 
 jit = numba.njit(nogil=True, cache=True)
 
@@ -40,7 +39,12 @@ def cell_of(world, space, table, row):
 @jit
 def children(world, space, unit, row):
     """Number of records of `unit` that a row of its parent unit says it has."""
-    code = world.ints[space + world.ints[key.ROOM_CODE] + row * world.ints[key.N_COLUMNS] + world.ints[world.ints[key.COUNT_COLUMN] + unit]]
+    code = world.ints[
+        space
+        + world.ints[key.ROOM_CODE]
+        + row * world.ints[key.N_COLUMNS]
+        + world.ints[world.ints[key.COUNT_COLUMN] + unit]
+    ]
     return world.ints[world.ints[key.COUNT_VALUE] + world.ints[world.ints[key.COUNT_START] + unit] + code]
 
 
@@ -51,7 +55,9 @@ def open_row(world, space, row, unit, above):
     ints[space + ints[key.ROOM_UNIT] + row] = unit
     if above >= 0:
         for k in range(unit):
-            ints[space + ints[key.ROOM_ANCESTOR] + row * n_units + k] = ints[space + ints[key.ROOM_ANCESTOR] + above * n_units + k]
+            ints[space + ints[key.ROOM_ANCESTOR] + row * n_units + k] = ints[
+                space + ints[key.ROOM_ANCESTOR] + above * n_units + k
+            ]
         ints[space + ints[key.ROOM_ANCESTOR] + row * n_units + ints[ints[key.PARENT] + unit]] = above
     ints[space + ints[key.ROOM_ANCESTOR] + row * n_units + unit] = row
 
@@ -65,10 +71,17 @@ def close_unit(world, space, unit, n_rows):
     above = ints[ints[key.PARENT] + below] if below >= 0 else -1
     while above >= 0:
         for row in range(ints[space + ints[key.ROOM_FIRST] + above], ints[space + ints[key.ROOM_FIRST] + above + 1]):
-            low, high = ints[space + ints[key.ROOM_LOW] + row * n_units + below], ints[space + ints[key.ROOM_HIGH] + row * n_units + below]
+            low, high = (
+                ints[space + ints[key.ROOM_LOW] + row * n_units + below],
+                ints[space + ints[key.ROOM_HIGH] + row * n_units + below],
+            )
             there = high > low
-            ints[space + ints[key.ROOM_LOW] + row * n_units + unit] = ints[space + ints[key.ROOM_LOW] + low * n_units + unit] if there else 0
-            ints[space + ints[key.ROOM_HIGH] + row * n_units + unit] = ints[space + ints[key.ROOM_HIGH] + (high - 1) * n_units + unit] if there else 0
+            ints[space + ints[key.ROOM_LOW] + row * n_units + unit] = (
+                ints[space + ints[key.ROOM_LOW] + low * n_units + unit] if there else 0
+            )
+            ints[space + ints[key.ROOM_HIGH] + row * n_units + unit] = (
+                ints[space + ints[key.ROOM_HIGH] + (high - 1) * n_units + unit] if there else 0
+            )
         below, above = above, ints[ints[key.PARENT] + above]
 
 
@@ -113,7 +126,10 @@ def length_of(world, space):
     """Codes that a laid out record takes."""
     total = 0
     for unit in range(world.ints[key.N_UNITS]):
-        rows = world.ints[space + world.ints[key.ROOM_FIRST] + unit + 1] - world.ints[space + world.ints[key.ROOM_FIRST] + unit]
+        rows = (
+            world.ints[space + world.ints[key.ROOM_FIRST] + unit + 1]
+            - world.ints[space + world.ints[key.ROOM_FIRST] + unit]
+        )
         total += rows * world.ints[world.ints[key.N_OWN] + unit]
     return total
 

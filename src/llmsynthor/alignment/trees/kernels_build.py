@@ -3,7 +3,7 @@
 import numba
 
 from llmsynthor.alignment.trees import fields as key
-from llmsynthor.alignment.trees.kernels import close_unit, children, compute_all, length_of, open_row
+from llmsynthor.alignment.trees.kernels import children, close_unit, compute_all, length_of, open_row
 from llmsynthor.alignment.trees.kernels_ledger import below
 
 jit = numba.njit(nogil=True, cache=True)
@@ -16,7 +16,11 @@ def draw_row(world, space, row, dice):
     """Write a row drawn from its unit's pool."""
     unit = world.ints[space + world.ints[key.ROOM_UNIT] + row]
     n_own = world.ints[world.ints[key.N_OWN] + unit]
-    at = world.ints[key.POOL_ROWS] + world.ints[world.ints[key.POOL_FIRST] + unit] + below(dice, world.ints[world.ints[key.POOL_SIZE] + unit]) * n_own
+    at = (
+        world.ints[key.POOL_ROWS]
+        + world.ints[world.ints[key.POOL_FIRST] + unit]
+        + below(dice, world.ints[world.ints[key.POOL_SIZE] + unit]) * n_own
+    )
     for axis in range(n_own):
         world.ints[space + world.ints[key.ROOM_CODE] + row * world.ints[key.N_COLUMNS] + axis] = world.ints[at + axis]
 
@@ -40,7 +44,10 @@ def put_row(world, space, row, source, sources, dice):
 def child_source(world, sources, space, unit, above, rank, edit):
     """Where the child at a rank below the new row `above` comes from: (0 or 1, row there), or (-1, 0) to draw it."""
     kind, edited, x, p, k, y = edit
-    which, parent = world.ints[space + world.ints[key.ROOM_ORIGIN] + 2 * above], world.ints[space + world.ints[key.ROOM_ORIGIN] + 2 * above + 1]
+    which, parent = (
+        world.ints[space + world.ints[key.ROOM_ORIGIN] + 2 * above],
+        world.ints[space + world.ints[key.ROOM_ORIGIN] + 2 * above + 1],
+    )
     if which < 0:
         return -1, 0
     own = world.ints[sources[which] + world.ints[key.ROOM_LOW] + parent * world.ints[key.N_UNITS] + unit] + rank
@@ -60,7 +67,11 @@ def recount(world, space, row, edit):
     """Bring the number of children that a copied row says it has to what an edit makes of it."""
     kind, edited, x, p, k, y = edit
     ints = world.ints
-    if kind == REPLACE or ints[space + ints[key.ROOM_ORIGIN] + 2 * row] != 0 or ints[space + ints[key.ROOM_ORIGIN] + 2 * row + 1] != p:
+    if (
+        kind == REPLACE
+        or ints[space + ints[key.ROOM_ORIGIN] + 2 * row] != 0
+        or ints[space + ints[key.ROOM_ORIGIN] + 2 * row + 1] != p
+    ):
         return
     if ints[space + ints[key.ROOM_UNIT] + row] == ints[ints[key.PARENT] + edited]:
         place = space + ints[key.ROOM_CODE] + row * ints[key.N_COLUMNS] + ints[ints[key.COUNT_COLUMN] + edited]
@@ -104,4 +115,8 @@ def rebuild(world, sources, edit, space, dice):
 def new_row(world, space, edit):
     """The row of a rebuilt record where an edit has been done: the one that came, or the one that now follows."""
     kind, unit, x, p, k, y = edit
-    return x if kind == REPLACE or kind == REMOVE else world.ints[space + world.ints[key.ROOM_LOW] + p * world.ints[key.N_UNITS] + unit] + k
+    return (
+        x
+        if kind == REPLACE or kind == REMOVE
+        else world.ints[space + world.ints[key.ROOM_LOW] + p * world.ints[key.N_UNITS] + unit] + k
+    )

@@ -110,10 +110,27 @@ def fold(world, space, step, top):
             if value == world.reals[k]:
                 found = 1
         reals[last] = 1.0 if found != world.ints[step + 3] and not np.isnan(value) else 0.0
+    elif op == 35:
+        inside = reals[last] >= 0 and reals[last] < world.ints[step + 2]
+        at = world.ints[key.CONSTANTS] + world.ints[step + 1]
+        reals[last] = world.reals[at + int(reals[last])] if inside else np.nan
+    elif op == 36:
+        at = world.ints[key.CONSTANTS] + world.ints[step + 1]
+        reals[last] = between(world, at, world.ints[step + 2], reals[last])
     else:
         reals[last - 2] = reals[last - 1] if reals[last - 2] == 1.0 else reals[last]
         return top - 2
     return top
+
+
+@jit
+def between(world, first, ends, value):
+    """What stands behind `ends` ascending edges for the two between which a value lies; missing where there are none."""
+    found = np.nan
+    for k in range(ends - 1):
+        if value >= world.reals[first + k] and value < world.reals[first + k + 1]:
+            found = world.reals[first + ends + k]
+    return found
 
 
 @jit
@@ -130,15 +147,18 @@ def enter(world, space, step, at, top, depth, here):
     world.reals[frame], world.reals[frame + 1] = here, high
     world.reals[frame + 2] = 1.0 if function == 2 else (np.nan if function == 5 or function == 6 else 0.0)
     world.reals[frame + 3] = 0.0
-    return at, top, depth + 1, low
+    return at, top, depth + 1, high - 1 if function == 8 else low
 
 
 @jit
 def leave(world, space, step, at, top, depth, here):
     """Take in one child's value, then go to the next or end the run. Returns where the machine stands then."""
     reals, function = world.reals, world.ints[step + 1]
-    frame, value = world.ints[space] + world.ints[key.ROOM_FRAME] + 4 * (depth - 1), reals[world.ints[space] + world.ints[key.ROOM_STACK] + top - 1]
-    reals[frame + 2] = value if function == 7 else gather(function, reals[frame + 2], value)
+    frame, value = (
+        world.ints[space] + world.ints[key.ROOM_FRAME] + 4 * (depth - 1),
+        reals[world.ints[space] + world.ints[key.ROOM_STACK] + top - 1],
+    )
+    reals[frame + 2] = value if function >= 7 else gather(function, reals[frame + 2], value)
     reals[frame + 3] += 0.0 if np.isnan(value) else 1.0
     if here + 1 < reals[frame + 1] and function != 7:
         return world.ints[step + 3], top - 1, depth, here + 1
@@ -199,7 +219,10 @@ def encode(world, computed, value):
     if kind == 0:
         code = int(world.reals[world.ints[key.EDGES] + first + int(value)])
         return code if code >= 0 else world.ints[world.ints[key.SIZE] + computed]
-    if value < world.reals[world.ints[key.EDGES] + first] or value >= world.reals[world.ints[key.EDGES] + first + size - 1]:
+    if (
+        value < world.reals[world.ints[key.EDGES] + first]
+        or value >= world.reals[world.ints[key.EDGES] + first + size - 1]
+    ):
         return world.ints[world.ints[key.SIZE] + computed]
     low, high = 0, size - 1
     while high - low > 1:
@@ -219,4 +242,6 @@ def compute(world, space, computed, row):
         value = np.floor(value)
     column = world.ints[world.ints[key.COLUMN] + computed]
     world.reals[world.ints[space] + world.ints[key.ROOM_VALUE] + row * world.ints[key.N_COLUMNS] + column] = value
-    world.ints[space + world.ints[key.ROOM_CODE] + row * world.ints[key.N_COLUMNS] + column] = encode(world, computed, value)
+    world.ints[space + world.ints[key.ROOM_CODE] + row * world.ints[key.N_COLUMNS] + column] = encode(
+        world, computed, value
+    )

@@ -3,7 +3,7 @@
 import numba
 import numpy as np
 
-from llmsynthor.alignment.rows.kernels import exp_below, mix
+from llmsynthor.alignment.kernels_random import exp_below, mix
 from llmsynthor.alignment.trees import fields as key
 
 jit = numba.njit(nogil=True, cache=True)
@@ -54,7 +54,9 @@ def enter(world, cell):
     reals, place = world.reals, world.ints[key.LEDGER_CELLS] + key.WIDTH * cell
     before = reals[place + key.ERROR]
     reals[place + key.ERROR] = before + 1.0
-    won = -reals[place + key.LINEAR] * (abs(before + 1.0) - abs(before)) - reals[place + key.SQUARE] * (2.0 * before + 1.0)
+    won = -reals[place + key.LINEAR] * (abs(before + 1.0) - abs(before)) - reals[place + key.SQUARE] * (
+        2.0 * before + 1.0
+    )
     return won + move_sum(world, place, 1.0) if reals[place + key.GROUP] != 0.0 else won
 
 
@@ -64,7 +66,9 @@ def leave(world, cell):
     reals, place = world.reals, world.ints[key.LEDGER_CELLS] + key.WIDTH * cell
     before = reals[place + key.ERROR]
     reals[place + key.ERROR] = before - 1.0
-    won = -reals[place + key.LINEAR] * (abs(before - 1.0) - abs(before)) - reals[place + key.SQUARE] * (1.0 - 2.0 * before)
+    won = -reals[place + key.LINEAR] * (abs(before - 1.0) - abs(before)) - reals[place + key.SQUARE] * (
+        1.0 - 2.0 * before
+    )
     return won + move_sum(world, place, -1.0) if reals[place + key.GROUP] != 0.0 else won
 
 
@@ -115,7 +119,9 @@ def turn(world, was, now, whole):
     for k in range(ints[now + key.LOGGED]):
         place = ints[now + ints[key.ROOM_LOG] + 3 * k]
         if place >= first and place < last:
-            won += leave(world, ints[now + ints[key.ROOM_LOG] + 3 * k + 1]) + enter(world, ints[now + ints[key.ROOM_LOG] + 3 * k + 2])
+            won += leave(world, ints[now + ints[key.ROOM_LOG] + 3 * k + 1]) + enter(
+                world, ints[now + ints[key.ROOM_LOG] + 3 * k + 2]
+            )
     return won
 
 

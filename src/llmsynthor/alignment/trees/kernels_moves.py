@@ -46,9 +46,14 @@ def row_is_broken(world, space, row):
 def group_of(world, space, row):
     """Number of the group of pool rows that say they have as many children as this row has."""
     unit, group = world.ints[space + world.ints[key.ROOM_UNIT] + row], 0
-    for k in range(world.ints[world.ints[key.COUNTING_PTR] + unit], world.ints[world.ints[key.COUNTING_PTR] + unit + 1]):
+    for k in range(
+        world.ints[world.ints[key.COUNTING_PTR] + unit], world.ints[world.ints[key.COUNTING_PTR] + unit + 1]
+    ):
         axis = world.ints[world.ints[key.COUNTING] + k]
-        group = group * world.ints[world.ints[key.COUNTING_SIZE] + k] + world.ints[space + world.ints[key.ROOM_CODE] + row * world.ints[key.N_COLUMNS] + axis]
+        group = (
+            group * world.ints[world.ints[key.COUNTING_SIZE] + k]
+            + world.ints[space + world.ints[key.ROOM_CODE] + row * world.ints[key.N_COLUMNS] + axis]
+        )
     return group
 
 
@@ -56,19 +61,30 @@ def group_of(world, space, row):
 def drawn_row(world, space, row, dice):
     """Where in `world.ints` a drawn row begins that says it has as many children as this one; -1 where there is none."""
     unit = world.ints[space + world.ints[key.ROOM_UNIT] + row]
-    group = world.ints[key.POOL_GROUP_PTR] + world.ints[world.ints[key.POOL_GROUP_FIRST] + unit] + group_of(world, space, row)
+    group = (
+        world.ints[key.POOL_GROUP_PTR]
+        + world.ints[world.ints[key.POOL_GROUP_FIRST] + unit]
+        + group_of(world, space, row)
+    )
     number = world.ints[group + 1] - world.ints[group]
     if number == 0:
         return -1
     chosen = world.ints[group] + below(dice, number)
-    return world.ints[key.POOL_ROWS] + world.ints[world.ints[key.POOL_FIRST] + unit] + chosen * world.ints[world.ints[key.N_OWN] + unit]
+    return (
+        world.ints[key.POOL_ROWS]
+        + world.ints[world.ints[key.POOL_FIRST] + unit]
+        + chosen * world.ints[world.ints[key.N_OWN] + unit]
+    )
 
 
 @jit
 def draw_code(world, unit, axis, dice):
     """Draw a code of an own variable from its start weights."""
     number = world.ints[world.ints[key.AXIS_NUMBER] + unit] + axis
-    first, last = world.ints[world.ints[key.POOL_CODE_FIRST] + number], world.ints[world.ints[key.POOL_CODE_FIRST] + number + 1]
+    first, last = (
+        world.ints[world.ints[key.POOL_CODE_FIRST] + number],
+        world.ints[world.ints[key.POOL_CODE_FIRST] + number + 1],
+    )
     uniform = roll(dice)
     low, high = first, last - 1
     while low < high:
@@ -90,9 +106,10 @@ def sibling(world, space, row, step):
         return -1
     above = ints[space + ints[key.ROOM_ANCESTOR] + row * ints[key.N_UNITS] + parent]
     other = row + step
-    inside = other >= ints[space + ints[key.ROOM_LOW] + above * ints[key.N_UNITS] + unit] and other < ints[
-        space + ints[key.ROOM_HIGH] + above * ints[key.N_UNITS] + unit
-    ]
+    inside = (
+        other >= ints[space + ints[key.ROOM_LOW] + above * ints[key.N_UNITS] + unit]
+        and other < ints[space + ints[key.ROOM_HIGH] + above * ints[key.N_UNITS] + unit]
+    )
     return other if inside else -1
 
 
@@ -138,7 +155,10 @@ def change_value(world, space, row, dice):
     if other >= 0:
         more, also = retouch(world, space, other)
         won, broken = won + more, broken + also
-    start = world.ints[key.POOL_LOG_SHARE] + world.ints[world.ints[key.POOL_CODE_FIRST] + world.ints[world.ints[key.AXIS_NUMBER] + unit] + axis]
+    start = (
+        world.ints[key.POOL_LOG_SHARE]
+        + world.ints[world.ints[key.POOL_CODE_FIRST] + world.ints[world.ints[key.AXIS_NUMBER] + unit] + axis]
+    )
     return WRITTEN, won, broken, world.reals[start + old] - world.reals[start + code]
 
 
@@ -189,7 +209,10 @@ def change_order(world, space, row, dice):
     if parent < 0:
         return NOTHING, 0.0, 0, 0.0
     above = ints[space + ints[key.ROOM_ANCESTOR] + row * ints[key.N_UNITS] + parent]
-    low, high = ints[space + ints[key.ROOM_LOW] + above * ints[key.N_UNITS] + unit], ints[space + ints[key.ROOM_HIGH] + above * ints[key.N_UNITS] + unit]
+    low, high = (
+        ints[space + ints[key.ROOM_LOW] + above * ints[key.N_UNITS] + unit],
+        ints[space + ints[key.ROOM_HIGH] + above * ints[key.N_UNITS] + unit],
+    )
     other = low + below(dice, high - low)
     if other == row or group_of(world, space, row) != group_of(world, space, other):
         return NOTHING, 0.0, 0, 0.0
@@ -224,7 +247,10 @@ def change_number(world, space, spare, dice):
     if last == first:
         return NOTHING, 0.0, 0, 0.0
     p = first + below(dice, last - first)
-    low, high = ints[space + ints[key.ROOM_LOW] + p * ints[key.N_UNITS] + unit], ints[space + ints[key.ROOM_HIGH] + p * ints[key.N_UNITS] + unit]
+    low, high = (
+        ints[space + ints[key.ROOM_LOW] + p * ints[key.N_UNITS] + unit],
+        ints[space + ints[key.ROOM_HIGH] + p * ints[key.N_UNITS] + unit],
+    )
     code = ints[space + ints[key.ROOM_CODE] + p * ints[key.N_COLUMNS] + ints[ints[key.COUNT_COLUMN] + unit]]
     if roll(dice) < 0.5:
         if code + 1 >= ints[ints[key.COUNT_SIZE] + unit]:
@@ -262,7 +288,9 @@ def match_neighbours(world, space, row, dice):
             code = ints[space + ints[key.ROOM_CODE] + one * ints[key.N_COLUMNS] + ints[ints[key.TIE_FIRST] + k]]
             matching = ints[ints[key.TIE_MAP] + ints[ints[key.TIE_START] + k] + code]
             if matching >= 0:
-                ints[space + ints[key.ROOM_CODE] + two * ints[key.N_COLUMNS] + ints[ints[key.TIE_SECOND] + k]] = matching
+                ints[space + ints[key.ROOM_CODE] + two * ints[key.N_COLUMNS] + ints[ints[key.TIE_SECOND] + k]] = (
+                    matching
+                )
                 changed = True
     if changed:
         compute_all(world, space)
@@ -274,7 +302,10 @@ def subtree_weight(world, space, row):
     ints, won = world.ints, own_weight(world, space, row)
     unit = ints[space + ints[key.ROOM_UNIT] + row]
     for other in range(row + 1, ints[space + ints[key.ROOM_FIRST] + ints[key.N_UNITS]]):
-        if ints[space + ints[key.ROOM_UNIT] + other] > unit and ints[space + ints[key.ROOM_ANCESTOR] + other * ints[key.N_UNITS] + unit] == row:
+        if (
+            ints[space + ints[key.ROOM_UNIT] + other] > unit
+            and ints[space + ints[key.ROOM_ANCESTOR] + other * ints[key.N_UNITS] + unit] == row
+        ):
             if is_below(world, ints[space + ints[key.ROOM_UNIT] + other], unit):
                 won += own_weight(world, space, other)
     return won

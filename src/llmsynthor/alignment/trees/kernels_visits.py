@@ -3,13 +3,13 @@
 import numba
 import numpy as np
 
-from llmsynthor.alignment.rows.kernels import stream
+from llmsynthor.alignment.kernels_random import stream
 from llmsynthor.alignment.trees import fields as key
 from llmsynthor.alignment.trees.borrow import borrow
 from llmsynthor.alignment.trees.kernels import World, compute_all, copy_space, length_of, load, save
 from llmsynthor.alignment.trees.kernels_change import clear_log, replay, unwind
 from llmsynthor.alignment.trees.kernels_ledger import below, chance, roll, turn, turn_back
-from llmsynthor.alignment.trees.kernels_moves import NOTHING, REBUILT, WRITTEN, basic
+from llmsynthor.alignment.trees.kernels_moves import NOTHING, REBUILT, basic
 from llmsynthor.alignment.trees.kernels_walks import anew, repair, swap_rows, walk
 
 jit = numba.njit(nogil=True, cache=True)
@@ -67,9 +67,7 @@ def settle_two(world, spaces, kinds, energy, dice):
 @jit
 def one_each(world, spaces, way, dice):
     """A basic move of each of two records; returns (kinds, whether both are valid, log-weight won)."""
-    kind, won, broken, drawn = basic(
-        world, spaces[1], spaces[2], way.walk, 0, way.lowest, dice
-    )
+    kind, won, broken, drawn = basic(world, spaces[1], spaces[2], way.walk, 0, way.lowest, dice)
     if kind == NOTHING or broken > 0:
         return (kind, NOTHING), False, 0.0
     other, more, also, again = basic(world, spaces[4], spaces[5], way.walk, 0, way.lowest, dice)

@@ -95,9 +95,13 @@ def anew(world, was, space, spare, way, dice):
         unit = world.ints[space + world.ints[key.ROOM_UNIT] + row]
         at = drawn_row(world, space, row, dice)
         if at >= 0:
-            for k in range(world.ints[world.ints[key.FREE_PTR] + unit], world.ints[world.ints[key.FREE_PTR] + unit + 1]):
+            for k in range(
+                world.ints[world.ints[key.FREE_PTR] + unit], world.ints[world.ints[key.FREE_PTR] + unit + 1]
+            ):
                 axis = world.ints[world.ints[key.FREE_AXIS] + k]
-                world.ints[space + world.ints[key.ROOM_CODE] + row * world.ints[key.N_COLUMNS] + axis] = world.ints[at + axis]
+                world.ints[space + world.ints[key.ROOM_CODE] + row * world.ints[key.N_COLUMNS] + axis] = world.ints[
+                    at + axis
+                ]
             match_neighbours(world, space, row, dice)
     compute_all(world, space)
     if not repair(world, space, spare, way.anew, 1, STEPS_ANEW, dice):
@@ -114,7 +118,9 @@ def swap_rows(world, spaces, spares, dice):
     unit = below(dice, n_units)
     uniform = roll(dice)
     mine = world.ints[one + world.ints[key.ROOM_FIRST] + unit + 1] - world.ints[one + world.ints[key.ROOM_FIRST] + unit]
-    theirs = world.ints[two + world.ints[key.ROOM_FIRST] + unit + 1] - world.ints[two + world.ints[key.ROOM_FIRST] + unit]
+    theirs = (
+        world.ints[two + world.ints[key.ROOM_FIRST] + unit + 1] - world.ints[two + world.ints[key.ROOM_FIRST] + unit]
+    )
     if mine == 0 or (theirs == 0 and uniform >= 0.4):
         return NOTHING, False, 0.0
     row = world.ints[one + world.ints[key.ROOM_FIRST] + unit] + below(dice, mine)
@@ -131,7 +137,10 @@ def swap_rows(world, spaces, spares, dice):
     if last == first:
         return NOTHING, False, 0.0
     axis = world.ints[world.ints[key.FREE_AXIS] + first + below(dice, last - first)]
-    a, b = world.ints[one + world.ints[key.ROOM_CODE] + row * world.ints[key.N_COLUMNS] + axis], world.ints[two + world.ints[key.ROOM_CODE] + other * world.ints[key.N_COLUMNS] + axis]
+    a, b = (
+        world.ints[one + world.ints[key.ROOM_CODE] + row * world.ints[key.N_COLUMNS] + axis],
+        world.ints[two + world.ints[key.ROOM_CODE] + other * world.ints[key.N_COLUMNS] + axis],
+    )
     if a == b:
         return NOTHING, False, 0.0
     move = world.ints[world.ints[key.SINGLE] + world.ints[world.ints[key.AXIS_NUMBER] + unit] + axis]
@@ -145,7 +154,12 @@ def swap_rows(world, spaces, spares, dice):
 @jit
 def parent_of(world, space, unit, row):
     """The row that a row of a unit lies below."""
-    return world.ints[space + world.ints[key.ROOM_ANCESTOR] + row * world.ints[key.N_UNITS] + world.ints[world.ints[key.PARENT] + unit]]
+    return world.ints[
+        space
+        + world.ints[key.ROOM_ANCESTOR]
+        + row * world.ints[key.N_UNITS]
+        + world.ints[world.ints[key.PARENT] + unit]
+    ]
 
 
 @jit
@@ -198,7 +212,10 @@ def hand_over(world, spaces, spares, what, dice):
         return NOTHING, False, 0.0
     if mine != theirs + 1 and not may_change(world, unit):
         return NOTHING, False, 0.0
-    held = ints[two + ints[key.ROOM_HIGH] + place * ints[key.N_UNITS] + unit] - ints[two + ints[key.ROOM_LOW] + place * ints[key.N_UNITS] + unit]
+    held = (
+        ints[two + ints[key.ROOM_HIGH] + place * ints[key.N_UNITS] + unit]
+        - ints[two + ints[key.ROOM_LOW] + place * ints[key.N_UNITS] + unit]
+    )
     less, more = (REMOVE, unit, row, p, -1, -1), (TAKE, unit, -1, place, below(dice, held + 1), row)
     if not rebuild(world, (one, two), less, spares[0], dice):
         return NOTHING, False, 0.0
@@ -221,4 +238,3 @@ def trade(world, spaces, spares, what, dice):
     if not rebuild(world, (two, one), (REPLACE, unit, other, q, -1, row), spares[1], dice):
         return NOTHING, False, 0.0
     return finish(world, spaces, spares)
-

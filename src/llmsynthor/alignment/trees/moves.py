@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from llmsynthor.aims.aims import Aims
 from llmsynthor.aims.goals import Goal
 from llmsynthor.aims.layout import Layout, Place
-from llmsynthor.aims.projection import Projection
 from llmsynthor.aims.moments import Moment
+from llmsynthor.aims.projection import Projection
 from llmsynthor.aims.quantiles import QuantileGoal
-from llmsynthor.alignment.deal import count_shares
+from llmsynthor.alignment.trees.deal import count_shares
 from llmsynthor.alignment.trees.reach import changed_columns, touched_tables
 from llmsynthor.spec.expressions import Aggregate, Operation, Reference, nodes
 
@@ -108,18 +108,14 @@ def assemble_counts(aims: Aims) -> dict[str, Integers]:
         "has_children": as_array([int(bool(own)) for own in counting]),
         "counting_ptr": as_array(np.cumsum([0, *(len(own) for own in counting)])),
         "counting": as_array([axis for own in counting for axis in own]),
-        "counting_size": as_array(
-            [layout.columns[unit][axis].axis.size for unit in units for axis in counting[unit]]
-        ),
+        "counting_size": as_array([layout.columns[unit][axis].axis.size for unit in units for axis in counting[unit]]),
     }
 
 
 def assemble_ties(aims: Aims) -> dict[str, Integers]:
     """Pairs of variables of which one of a record must match another of the next record (see `ties`), with the matching codes."""
     layout, found = aims.layout, [ties(aims, unit) for unit in range(len(aims.layout.units))]
-    lists: dict[str, list[int]] = {
-        name: [] for name in ("tie_first", "tie_second", "tie_start", "tie_back", "tie_map")
-    }
+    lists: dict[str, list[int]] = {name: [] for name in ("tie_first", "tie_second", "tie_start", "tie_back", "tie_map")}
     for unit, pairs in enumerate(found):
         for one, other in pairs:
             here, there = (layout.columns[unit][axis].axis.levels for axis in (one, other))

@@ -13,7 +13,7 @@ from llmsynthor.aims.layout import Place
 from llmsynthor.aims.moments import Moment
 from llmsynthor.aims.projection import Projection
 from llmsynthor.aims.quantiles import QuantileGoal
-from llmsynthor.alignment.rows.program import Potential, scaled_to
+from llmsynthor.alignment.cells import Potential, scaled_to
 from llmsynthor.alignment.trees.bytecode import compile_columns
 from llmsynthor.alignment.trees.moves import (
     Offsets,
@@ -206,10 +206,14 @@ def _assemble(aims: Aims, pieces: Sequence[Piece], starts: Integers) -> dict[str
     units = range(len(layout.units))
     n_own = [layout.n_own(unit) for unit in units]
     n_columns = max([*n_own, *(position + 1 for _, position in layout.order)])
-    used = [sorted({u * n_columns + k for (u, k), _ in used_columns(layout, place) if k >= 0}) for place in layout.order]
+    used = [
+        sorted({u * n_columns + k for (u, k), _ in used_columns(layout, place) if k >= 0}) for place in layout.order
+    ]
     code = compile_columns(layout)
     own = [[k for k, piece in enumerate(pieces) if piece.unit == unit] for unit in units]
-    plain = [[k for k in own[unit] if all(u == unit and a < n_own[unit] for u, a in pieces[k].places)] for unit in units]
+    plain = [
+        [k for k in own[unit] if all(u == unit and a < n_own[unit] for u, a in pieces[k].places)] for unit in units
+    ]
     return {
         "parent": as_array([layout.parent(unit) for unit in units]),
         "n_own": as_array(n_own),

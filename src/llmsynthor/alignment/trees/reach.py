@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from llmsynthor.aims.layout import Layout, Place
 from llmsynthor.alignment.trees.bytecode import is_place
-from llmsynthor.spec.expressions import Aggregate, Node, Operation, Reference
+from llmsynthor.spec.expressions import Aggregate, Node, Reference, operands
 
 ON_PATH, AND_NEXT, ALL = 1, 2, 3
 
@@ -56,9 +56,7 @@ def _uses(layout: Layout, node: Node, unit: int, through: str = "") -> list[tupl
     if isinstance(node, Aggregate):
         inner = "previous" if node.function == "previous" or through == "previous" else "children"
         return _uses(layout, node.operand, unit, inner)
-    if isinstance(node, Operation):
-        return [found for operand in node.operands for found in _uses(layout, operand, unit, through)]
-    return []
+    return [found for operand in operands(node) for found in _uses(layout, operand, unit, through)]
 
 
 def touched_tables(tables: list[tuple[int, tuple[Place, ...]]], changed: Mapping[Place, int]) -> dict[int, int]:

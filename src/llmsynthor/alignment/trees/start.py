@@ -7,17 +7,16 @@ from numpy.typing import NDArray
 
 from llmsynthor.aims.aims import Aims
 from llmsynthor.aims.goals import Goal
-from llmsynthor.aims.layout import Roster, in_order
-from llmsynthor.alignment.deal import Drawn, Own
-from llmsynthor.alignment.effort import in_parallel
-from llmsynthor.alignment.rows.program import Potential
+from llmsynthor.alignment.cells import Potential
 from llmsynthor.alignment.trees import kernels_visits
+from llmsynthor.alignment.trees.deal import Drawn, Own
 from llmsynthor.alignment.trees.engine import Pressure, Trees, make_ledger
 from llmsynthor.alignment.trees.flat import Arena, Counts, Floats, pack, unpack
 from llmsynthor.alignment.trees.program import Compiled
 from llmsynthor.alignment.trees.sums import Current
 from llmsynthor.alignment.trees.world import Ledger, write_ledger
 from llmsynthor.population.order import put_in_order
+from llmsynthor.population.roster import Roster, in_order
 
 LIMIT = 200
 """Steps of a repair for each row of a record, at most."""

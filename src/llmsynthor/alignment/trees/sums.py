@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from llmsynthor.aims.aims import Aims
-from llmsynthor.aims.moments import Moment, stated_population
+from llmsynthor.aims.laws import stated_population
+from llmsynthor.aims.moments import Moment
 from llmsynthor.alignment.trees.flat import Counts, Floats
 from llmsynthor.alignment.trees.program import Compiled
 
@@ -81,16 +81,16 @@ def lay_out_sums(
     group, low, high = np.zeros(n_cells, dtype=np.int64), np.zeros(n_cells), np.zeros(n_cells)
     scale, slack, totals, of_unit = [0.0], [0.0], [0.0], [0]
     for unit, first, moment in moments:
-        size = len(moment.lows)
+        size, (lows, highs), room, widths = len(moment.lows), moment.ends, moment.room, moment.widths
         for number, value in enumerate(moment.values):
             if not np.isfinite(value):
                 continue
             here = slice(first + number * size, first + (number + 1) * size)
             group[here] = len(scale)
             mean = 0.0 if moment.is_total else value
-            low[here], high[here] = moment.lows - mean, moment.highs - mean
-            scale.append(1.0 / max(moment.width, 1e-12))
-            slack.append(0.5 + 1e-6 if moment.whole else 1e-9 * abs(value))
+            low[here], high[here] = lows - mean, highs - mean
+            scale.append(1.0 / max(float(widths[number]), 1e-12))
+            slack.append(float(room[number]))
             share = 1.0 / moment.population if moment.population else 1.0 / max(records, 1)
             totals.append(value * share if moment.is_total else 0.0)
             of_unit.append(unit)

@@ -45,8 +45,10 @@ def make_world(
     whole, real = _room(rows, program.n_units, program.n_columns, program.n_tables)
     header = np.zeros(key.HEADER, dtype=np.int64)
     header[: key.PARENT] = program.n_units, program.n_tables, program.n_computed, program.n_columns, program.n_open
-    header[key.ROOM_ROWS : key.ROOM_FIRST] = rows, rows * program.n_tables, whole["old_place"] - 3 * (rows + 1) * (
-        program.n_columns + program.n_tables
+    header[key.ROOM_ROWS : key.ROOM_FIRST] = (
+        rows,
+        rows * program.n_tables,
+        whole["old_place"] - 3 * (rows + 1) * (program.n_columns + program.n_tables),
     )
     ints, reals = [header], list[Floats]()
     at = {"ints": key.HEADER, "reals": 0}

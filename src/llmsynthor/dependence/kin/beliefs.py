@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 
 from llmsynthor.aims.aims import Aims
 from llmsynthor.aims.cuts import expression_cuts
-from llmsynthor.aims.layout import Roster
 from llmsynthor.dependence.coarse import Coarse, coarsen
-from llmsynthor.dependence.copula import MAXIMUM_ENTROPY, SOFTNESS
+from llmsynthor.dependence.copula import SOFTNESS
 from llmsynthor.dependence.elicit import Asking, is_people
 from llmsynthor.dependence.kin.questions import (
     CHILD,
@@ -34,10 +33,11 @@ from llmsynthor.dependence.kin.questions import (
 from llmsynthor.dependence.kin.weights import Said
 from llmsynthor.dependence.related import first_shares
 from llmsynthor.errors import BudgetError, CannotScoreError
+from llmsynthor.population.roster import Roster
 from llmsynthor.spec.expressions import parse
 from llmsynthor.spec.levels import Interval
 from llmsynthor.spec.schema import Category, Derived, Numeric, Unit
-from llmsynthor.spec.targets import Table
+from llmsynthor.spec.targets import MAXIMUM_ENTROPY, Table
 
 KIN_BINS = 10
 Floats = NDArray[np.float64]

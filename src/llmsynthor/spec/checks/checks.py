@@ -1,7 +1,9 @@
 """What a spec that can be read may still have wrong: contradictions, and things a careful user would want to be told."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import islice, product
 
 import numpy as np
 
@@ -13,7 +15,13 @@ from llmsynthor.spec.inputs import Column, base_columns, target_columns
 from llmsynthor.spec.rules import Rule
 from llmsynthor.spec.schema import Category, Schema
 from llmsynthor.spec.specification import Spec
-from llmsynthor.spec.targets import Table
+from llmsynthor.spec.targets import Statistic, Table
+
+MOST_NAMED = 4
+"""Combinations named in one warning."""
+
+SAME_TOTAL = 0.005
+"""Totals of counts that differ by no more than this part of them are one total."""
 
 
 def forbidden_targets(spec: Spec) -> tuple[Problem, ...]:
@@ -28,7 +36,8 @@ def forbidden_targets(spec: Spec) -> tuple[Problem, ...]:
         if rule.unit == target.unit
         for problem in _forbidden(target.where, target, rule, spec.schema)
     ]
-    return (*found, *(problem for problem in lacking_children(spec) if problem.severity == "error"))
+    lacking = (problem for problem in lacking_children(spec) if problem.severity == "error")
+    return (*found, *lacking, *base_problems(spec))
 
 
 def _forbidden(where: str, table: Table, rule: Rule, schema: Schema) -> Iterator[Problem]:
@@ -52,7 +61,8 @@ def warnings(spec: Spec) -> tuple[Problem, ...]:
     found += [*total_problems(spec), *parents_column_problems(spec), *childless_problems(spec)]
     found += [problem for problem in lacking_children(spec) if problem.severity == "warning"]
     for where, table in tables:
-        found += [*_silent_levels(where, table, spec), *_odd_shares(where, table), *_negatives(where, table)]
+        found += [*_unlisted(where, table), *_silent_levels(where, table, spec)]
+        found += [*_odd_shares(where, table), *_negatives(where, table)]
     return tuple(found)
 
 
@@ -81,6 +91,42 @@ def _silent_levels(where: str, table: Table, spec: Spec) -> Iterator[Problem]:
             yield _warning(where, f"levels of {name} never occur and are taken as zero", "; ".join(absent[:10]), advice)
 
 
+def _unlisted(where: str, table: Table) -> Iterator[Problem]:
+    """Name combinations that a table does not list although each of their levels occurs in it."""
+    if table.structural or table.universe is not None or table.trust < 1 or len(table.columns) < 2:
+        return
+    levels = [list(dict.fromkeys(cell[k] for cell in table.cells)) for k in range(len(table.columns))]
+    number = math.prod(len(column) for column in levels) - len(table.cells)
+    if number <= 0:
+        return
+    listed = set(table.cells)
+    some = islice((cell for cell in product(*levels) if cell not in listed), MOST_NAMED)
+    shown = [" and ".join(f"{n} {level}" for n, level in zip(table.columns, cell, strict=True)) for cell in some]
+    more = f"; and {number - len(shown):,} more" if number > len(shown) else ""
+    advice = "list them with a 0, or write `zeros: structural` if they cannot be, or `open: true` if they are not known"
+    yield _warning(where, "combinations are not listed and are read as zero", "; ".join(shown) + more, advice)
+
+
+def base_problems(spec: Spec) -> Iterator[Problem]:
+    """Name totals beside tables of counts whose totals differ, so that it is not said how many records they are about."""
+    for target in spec.targets:
+        if not isinstance(target, Statistic) or target.statistic != "total" or target.base is not None:
+            continue
+        tables = [t for t in spec.targets if isinstance(t, Table)]
+        counted = [t for t in tables if (t.unit, t.value, t.universe) == (target.unit, "count", None)]
+        most = max((table.importance for table in counted), default=1.0)
+        totals = {table.where: sum(table.values) for table in counted if table.importance == most}
+        if totals and max(totals.values()) > min(totals.values()) * (1 + SAME_TOTAL):
+            low, high = min(totals, key=lambda where: totals[where]), max(totals, key=lambda where: totals[where])
+            yield Problem(
+                where=f"{target.where}, {low} and {high}",
+                what="the tables of counts have different totals, so that it is open how many records the total is about",
+                found=f"{totals[low]:,g} and {totals[high]:,g}",
+                advice=f"say it: `base: {totals[high]:g}`, or, if the total is that of the records asked for, their number; "
+                "a column of percentages is called percent or share",
+            )
+
+
 def _odd_shares(where: str, table: Table) -> Iterator[Problem]:
     total = sum(table.values)
     if table.value == "share" and abs(total - 1) > 0.02 and abs(total - 100) > 2:
@@ -96,7 +142,7 @@ def _totals(tables: Sequence[tuple[str, Table]]) -> Iterator[Problem]:
             continue
         key, total = (table.unit, str(table.universe or "")), sum(table.values)
         first = totals.setdefault(key, (where, total))
-        if abs(total - first[1]) > 0.5 * table.last_digit * len(table.values):
+        if abs(total - first[1]) > 0.5 * table.resolution * len(table.values):
             advice = (
                 "only the distributions count, each is brought to the number of records; see that they mean the same"
             )

@@ -25,7 +25,7 @@ from llmsynthor.spec.specification import Spec
 from llmsynthor.spec.targets import Table
 
 MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
-MISSING = ("first", "mean", "min", "max")
+MISSING = ("first", "last", "mean", "min", "max")
 """Functions that have no value over no children."""
 
 
@@ -52,7 +52,9 @@ def lacking_children(spec: Spec) -> Iterator[Problem]:
         sizes = sizes_of(spec, need.child)
         available = share * sizes.mean[1]
         if need.least * parents > available * (1 + slack(table)):
-            hard = not table.tolerance and table.margins_of_error is None and table.trust == 1
+            hard = (
+                not (table.tolerance or table.tolerance_records) and table.margins_of_error is None and table.trust == 1
+            )
             yield Problem(
                 where=f'rule "{rule.name}" and {table.where}{wheres}',
                 what=f"the rule needs more {need.child.name} records of a kind than there can be",
@@ -120,7 +122,7 @@ def _one_at_least(part: Operation, child: Unit, schema: Schema) -> tuple[Node, f
         return None
     left = part.operands[0] is bare[0]
     symbol = part.symbol if left else MIRRORED.get(part.symbol, part.symbol)
-    fits = functions == {"first"} or (functions, symbol) in (
+    fits = functions in ({"first"}, {"last"}) or (functions, symbol) in (
         ({"max"}, "<"),
         ({"max"}, "<="),
         ({"min"}, ">"),

@@ -42,7 +42,7 @@ def slack(table: Table) -> float:
     """By what share of a table's total the sum of some of its cells may be off: what rounding and margins of error allow."""
     margins = sum(table.margins_of_error) if table.margins_of_error is not None else 0.0
     values = np.array(table.values)
-    rounding = 0.5 * table.last_digit * np.count_nonzero(values)
+    rounding = 0.5 * table.resolution * np.count_nonzero(values)
     return float((rounding + margins) / values.sum()) + table.tolerance + 1e-9
 
 

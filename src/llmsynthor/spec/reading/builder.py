@@ -1,16 +1,20 @@
 """From a document that has the right shape to a Spec that makes sense; collects every problem on the way."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-from llmsynthor.errors import Problem
+from llmsynthor.errors import Problem, SpecError
+from llmsynthor.options import Budget, Method, changed
 from llmsynthor.spec.expressions import Expression, ExpressionError, parse
 from llmsynthor.spec.levels import Interval
 from llmsynthor.spec.reading.dependencies import read_dependencies
 from llmsynthor.spec.reading.document import (
     CategoryPart,
-    DerivedPart,
+    ComputedPart,
+    DerivedLookupPart,
     Document,
     IncludePart,
     NumericPart,
@@ -21,14 +25,18 @@ from llmsynthor.spec.reading.document import (
     UnitPart,
     VariablePart,
 )
+from llmsynthor.spec.reading.given import resolve_given
 from llmsynthor.spec.reading.kinds import circle_problems, condition_problems, derived_problems
 from llmsynthor.spec.reading.libraries import included
+from llmsynthor.spec.reading.lookups import with_lookups
+from llmsynthor.spec.reading.place import Place
+from llmsynthor.spec.reading.shares import as_table, condition_variable, read_condition
 from llmsynthor.spec.reading.structure import structure_problems
 from llmsynthor.spec.reading.tables import read_target
 from llmsynthor.spec.rules import Rule
 from llmsynthor.spec.schema import Category, Coded, Derived, Numeric, Schema, Text, Unit, Variable
 from llmsynthor.spec.specification import Settings, Spec
-from llmsynthor.spec.targets import Target
+from llmsynthor.spec.targets import Statistic, Table, Target, stated_population
 
 
 @dataclass(slots=True)
@@ -42,6 +50,9 @@ class Builder:
         """Build the spec, or None where its units make no sense."""
         units = [self.unit(name, part) for name, part in document.units.items()]
         found = list(structure_problems(units))
+        if not any(problem.severity == "error" for problem in found):
+            units = with_lookups(units, document, self.folder, self.problems)
+            found = list(structure_problems(units))
         self.problems += found
         if any(problem.severity == "error" for problem in found):
             return None
@@ -49,9 +60,10 @@ class Builder:
         for unit in schema.units:
             self.problems += derived_problems(unit, schema)
         self.problems += circle_problems(schema)
-        targets = self.targets(document.targets, schema)
+        schema, parts = self.conditions(document.targets, schema)
+        targets = self.targets(parts, schema)
         rules = tuple(rule for k, part in enumerate(document.rules) for rule in self.rules(k, part, schema))
-        settings = Settings(**document.synthesis.model_dump())
+        settings = self.settings(document.synthesis.model_dump())
         return Spec(
             name=document.name,
             context=document.context,
@@ -64,10 +76,19 @@ class Builder:
             notes=tuple(problem for problem in self.problems if problem.severity == "warning"),
         )
 
+    def settings(self, said: Mapping[str, Any]) -> Settings:
+        try:
+            method, budget = changed(Method(), said), changed(Budget(), said)
+        except SpecError as error:
+            self.problems += [replace(problem, where=f"synthesis.{problem.where}") for problem in error.problems]
+            return Settings()
+        return Settings(records=said["records"], seed=said["seed"], llm=said["llm"], method=method, budget=budget)
+
     def unit(self, name: str, part: UnitPart) -> Unit:
         where = f"units.{name}"
         variables = [self.variable(f"{where}.variables.{key}", key, value) for key, value in part.variables.items()]
-        derived = [self.derived(f"{where}.derived.{key}", key, value) for key, value in part.derived.items()]
+        computed = {key: value for key, value in part.derived.items() if not isinstance(value, DerivedLookupPart)}
+        derived = [self.derived(f"{where}.derived.{key}", key, value) for key, value in computed.items()]
         return Unit(
             name=name,
             variables=tuple(variable for variable in variables if variable is not None),
@@ -76,7 +97,7 @@ class Builder:
             count=part.count,
         )
 
-    def variable(self, where: str, name: str, part: VariablePart | DerivedPart) -> Variable | None:
+    def variable(self, where: str, name: str, part: VariablePart) -> Variable | None:
         if isinstance(part, TextPart):
             about = {"label": part.label, "description": part.description}
             return Text(name=name, prompt=part.prompt, max_words=part.max_words, **about)
@@ -96,7 +117,7 @@ class Builder:
         about = {"unit": part.unit, "label": part.label, "description": part.description}
         return Numeric(name=name, kind=part.kind, range=Interval(low, high), **about)
 
-    def derived(self, where: str, name: str, part: DerivedPart) -> Derived | None:
+    def derived(self, where: str, name: str, part: ComputedPart) -> Derived | None:
         variable = self.coded(where, name, part)
         expression = self.expression(where, part.expression)
         return Derived(variable=variable, expression=expression) if variable and expression else None
@@ -118,28 +139,66 @@ class Builder:
         rule = Rule(name=part.name or part.forbid, unit=part.unit, forbid=expression, sentence=part.sentence)
         return () if found else (rule,)
 
-    def targets(self, parts: Iterable[TargetPart], schema: Schema) -> tuple[Target, ...]:
-        found: list[Target] = []
+    def conditions(self, parts: Sequence[TargetPart], schema: Schema) -> tuple[Schema, list["_Wanted"]]:
+        """Read the conditions whose shares or counts are targets, and add a hidden variable for each to its unit."""
+        found, added = list[_Wanted](), dict[str, dict[str, Derived]]()
         for number, part in enumerate(parts):
-            name = part.name or ""
-            where = f'targets[{number}] "{name}"' if name else f"targets[{number}]"
+            where = f'targets[{number}] "{part.name}"' if part.name else f"targets[{number}]"
             if not self.known_unit(where, part.unit, schema):
                 continue
-            if name and name in [target.name for target in found]:
-                self.problem(where, "this name is given to two targets", "give each target a name of its own", name)
-            universe = self.universe(where, part, schema)
-            target = read_target(part, where, schema, self.folder, universe, self.problems)
-            if target is not None:
-                found.append(replace(target, number=number))
-        return tuple(found)
+            condition = None
+            if part.where is not None:
+                before = len(self.problems)
+                unit = schema[part.unit]
+                condition = read_condition(part, where, partial(self.condition, unit=unit, schema=schema))
+                if condition is None or len(self.problems) > before:
+                    continue
+                entry = condition_variable(condition)
+                added.setdefault(unit.name, {})[entry.name] = entry
+            found.append(_Wanted(number=number, where=where, part=part, condition=condition))
+        units = (replace(u, derived=(*u.derived, *added.get(u.name, {}).values())) for u in schema.units)
+        return Schema(units=tuple(units)), found
 
-    def universe(self, where: str, part: TargetPart, schema: Schema) -> Expression | None:
-        expression = self.expression(f"{where} universe", part.universe) if part.universe else None
-        if expression is None:
-            return None
-        found = condition_problems(f"{where} universe", expression, schema[part.unit], schema)
+    def condition(self, where: str, text: str, unit: Unit, schema: Schema) -> Expression | None:
+        expression = self.expression(where, text)
+        found = [] if expression is None else condition_problems(where, expression, unit, schema)
         self.problems += found
         return None if found else expression
+
+    def targets(self, wanted: Iterable["_Wanted"], schema: Schema) -> tuple[Target, ...]:
+        """Read all targets; counts of conditions last, since the others say of how many."""
+        found: list[Target] = []
+        given: dict[int, list[str]] = {}
+        places: dict[int, Place] = {}
+        for entry in sorted(wanted, key=lambda entry: entry.part.where is not None):
+            part: TargetPart | None = entry.part
+            if entry.condition is not None:
+                population = stated_population(found, entry.part.unit)
+                part = as_table(entry.part, entry.condition, entry.where, population, self.problems)
+            target = self.target(part, entry.where, schema, found) if part is not None else None
+            if target is not None:
+                text = entry.condition.text if entry.condition is not None else ""
+                target = replace(target, condition=text) if isinstance(target, Table) and text else target
+                found.append(replace(target, number=entry.number))
+                places[entry.number] = Place(
+                    where=entry.where, schema=schema, unit=entry.part.unit, problems=self.problems
+                )
+                given |= {entry.number: entry.part.given} if entry.part.given is not None else {}
+        ordered = sorted(found, key=lambda target: target.number)
+        return tuple(resolve_given(ordered, given, places)) if given else tuple(ordered)
+
+    def target(self, part: TargetPart, where: str, schema: Schema, others: Sequence[Target]) -> Target | None:
+        if part.name and part.name in [target.name for target in others]:
+            self.problem(where, "this name is given to two targets", "give each target a name of its own", part.name)
+        target = read_target(part, where, schema, self.folder, self.universe(where, part, schema), self.problems)
+        if target is None or part.name:
+            return target
+        return replace(target, name=_free_name(target, {other.name for other in others}))
+
+    def universe(self, where: str, part: TargetPart, schema: Schema) -> Expression | None:
+        if not part.universe:
+            return None
+        return self.condition(f"{where} universe", part.universe, schema[part.unit], schema)
 
     def expression(self, where: str, text: str) -> Expression | None:
         try:
@@ -156,6 +215,25 @@ class Builder:
 
     def problem(self, where: str, what: str, advice: str, found: str | None = None) -> None:
         self.problems.append(Problem(where=where, what=what, found=found, advice=advice))
+
+
+def _free_name(target: Target, taken: Set[str]) -> str:
+    """The name of a target that was given none, told apart from those before it."""
+    names = [target.name]
+    if isinstance(target, Statistic):
+        names.append(f"{target.statistic} of {target.variable}" + (f" by {', '.join(target.by)}" if target.by else ""))
+    names += [f"{names[-1]} ({number})" for number in range(2, len(taken) + 3)]
+    return next(name for name in names if name not in taken)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wanted:
+    """A target as it is written, with the condition of which it is the share or count."""
+
+    number: int
+    where: str
+    part: TargetPart
+    condition: Expression | None
 
 
 def _parents_first(units: list[Unit]) -> tuple[Unit, ...]:

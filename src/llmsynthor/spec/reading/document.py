@@ -1,8 +1,10 @@
 """The shape of spec.yaml, as pydantic models: the edge where untrusted input is read."""
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, create_model, model_validator
+
+from llmsynthor.options import Budget, Method, key_of, kind_of, options_of
 
 
 class Part(BaseModel):
@@ -11,9 +13,17 @@ class Part(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
+def _whole_number_as_text(value: Any) -> Any:
+    """A level that is written as a whole number is the text of it: 101 is "101"."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+LevelPart = Annotated[str, BeforeValidator(_whole_number_as_text)]
+
+
 class CategoryPart(Part):
     kind: Literal["category"]
-    levels: list[str] = Field(min_length=1)
+    levels: list[LevelPart] = Field(min_length=1)
     label: str = ""
     description: str = ""
 
@@ -45,7 +55,45 @@ class DerivedNumericPart(NumericPart):
     expression: str
 
 
-DerivedPart = Annotated[DerivedCategoryPart | DerivedNumericPart, Field(discriminator="kind")]
+class LookupPart(Part):
+    """A table that gives a derived variable: `by` names the variables it is entered by, or maps them to its columns."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True)
+
+    table: Any = None
+    cells: list[dict[str, Any]] | None = None
+    by: list[str] | dict[str, str] = Field(min_length=1)
+    value: str
+    default: str | int | float | None = None
+
+    @model_validator(mode="after")
+    def one_origin(self) -> "LookupPart":
+        if (self.table is None) == (self.cells is None):
+            raise ValueError("give either `table` (a file) or `cells` (rows in the spec), one of the two")
+        return self
+
+
+class DerivedLookupPart(Part):
+    """What is left out of `kind`, `levels` and `range` is taken from the table."""
+
+    lookup: LookupPart
+    kind: Literal["category", "integer", "number"] | None = None
+    levels: list[str] | None = None
+    range: list[float] | None = Field(default=None, min_length=2, max_length=2)
+    unit: str = ""
+    label: str = ""
+    description: str = ""
+
+
+def _derived_shape(value: Any) -> str:
+    return "a lookup" if isinstance(value, dict) and "lookup" in value else "an expression"
+
+
+ComputedPart = Annotated[DerivedCategoryPart | DerivedNumericPart, Field(discriminator="kind")]
+DerivedPart = Annotated[
+    Annotated[DerivedLookupPart, Tag("a lookup")] | Annotated[ComputedPart, Tag("an expression")],
+    Discriminator(_derived_shape),
+]
 
 
 class UnitPart(Part):
@@ -55,8 +103,18 @@ class UnitPart(Part):
     count: str | None = None
 
 
+STATISTICS = ("mean", "total", "quantile", "deviation", "correlation")
+
+
+class TolerancePart(Part):
+    """What a cell may be off: so many records, or a share of itself, or the larger of both."""
+
+    records: float = Field(default=0.0, ge=0)
+    relative: float = Field(default=0.0, ge=0)
+
+
 class TargetPart(Part):
-    """One of `table` and `cells` holds the numbers; `mean`, `total` or `quantile` names the variable of a statistic."""
+    """One of `table` and `cells` holds the numbers; `mean`, `total`, `quantile`, … names the variable of a statistic."""
 
     model_config = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True)
 
@@ -68,26 +126,82 @@ class TargetPart(Part):
     mean: str | None = None
     total: str | None = None
     quantile: str | None = None
+    deviation: str | None = None
+    correlation: list[str] | None = Field(default=None, min_length=2, max_length=2)
     probability: float | None = Field(default=None, gt=0, lt=1)
+    where: str | None = None
+    of: str | None = None
+    share: float | None = Field(default=None, ge=0, le=1)
+    count: float | None = Field(default=None, ge=0)
     by: list[str] | None = None
     source: str = ""
     universe: str | None = None
-    tolerance: float = Field(default=0.0, ge=0)
+    tolerance: float | TolerancePart = 0.0
+    rounding: float | None = Field(default=None, gt=0)
     margin_of_error: str | None = None
     importance: float = Field(default=1.0, gt=0)
     zeros: Literal["sampling", "structural"] = "sampling"
     trust: float = Field(default=1.0, gt=0, le=1)
+    open: bool = False
+    rest: LevelPart | None = None
+    given: list[str] | None = None
+    base: float | None = Field(default=None, gt=0)
+
+    @model_validator(mode="after")
+    def sensible_tolerance(self) -> "TargetPart":
+        if self.relative_tolerance < 0:
+            raise ValueError("`tolerance` is zero or more")
+        if self.tolerance_records and self.statistic is not None:
+            raise ValueError(
+                f"`tolerance: {{records: n}}` is for tables; of a {self.statistic} give a share, as in 0.02"
+            )
+        return self
+
+    @property
+    def tolerance_records(self) -> float:
+        return self.tolerance.records if isinstance(self.tolerance, TolerancePart) else 0.0
+
+    @property
+    def relative_tolerance(self) -> float:
+        return self.tolerance.relative if isinstance(self.tolerance, TolerancePart) else self.tolerance
 
     @model_validator(mode="after")
     def one_origin(self) -> "TargetPart":
+        if self.where is not None:
+            return self.of_condition()
+        if any(x is not None for x in (self.of, self.share, self.count)):
+            raise ValueError("`of`, `share` and `count` belong to the share of a condition: say of which with `where`")
         if (self.table is None) == (self.cells is None):
             raise ValueError("give either `table` (a file) or `cells` (rows in the spec), one of the two")
-        if sum(x is not None for x in (self.mean, self.total, self.quantile)) > 1:
-            raise ValueError("a target is one of mean, total and quantile")
+        if sum(getattr(self, name) is not None for name in STATISTICS) > 1:
+            raise ValueError(f"a target is one of {', '.join(STATISTICS)}")
         if self.quantile is not None and self.probability is None:
             raise ValueError("a quantile needs `probability`, for instance 0.5 for the median")
-        if self.trust < 1 and (self.mean or self.total or self.quantile):
+        if self.trust < 1 and self.statistic is not None:
             raise ValueError("`trust` is for tables; means, totals and quantiles are met or left out")
+        if self.base is not None and self.total is None:
+            raise ValueError("`base` belongs to a total: the number of records that it is about")
+        if (self.open or self.rest or self.given) and (self.mean or self.total or self.quantile):
+            raise ValueError("`open`, `rest` and `given` are for tables of counts or shares")
+        if self.open and self.rest is not None:
+            raise ValueError("what is not listed is either open or the rest: give `open` or `rest`, one of the two")
+        return self
+
+    @property
+    def statistic(self) -> str | None:
+        """Which statistic it is, None for a table."""
+        return next((name for name in STATISTICS if getattr(self, name) is not None), None)
+
+    def of_condition(self) -> "TargetPart":
+        """What a share or count of a condition takes beside `where`."""
+        if (self.share is None) == (self.count is None):
+            raise ValueError("`where` needs either `share` (of the records that `of` names) or `count`, one of the two")
+        others = ("table", "cells", "value", *STATISTICS, "probability", "by", "margin_of_error")
+        given = [name for name in others if getattr(self, name) is not None]
+        if given:
+            raise ValueError(f"`where` takes one number, share or count; remove {', '.join(given)}")
+        if self.universe is not None:
+            raise ValueError("`where` has its universe in `of`")
         return self
 
 
@@ -135,17 +249,26 @@ RuleEntry = Annotated[
 ]
 
 
-class SettingsPart(Part):
+class RunPart(Part):
     records: int | None = Field(default=None, ge=1)
     seed: int | None = Field(default=None, ge=0)
     llm: str | None = None
-    align: Literal["exact", "none"] | None = None
-    max_calls: int | None = Field(default=None, ge=0)
-    max_seconds: float | None = Field(default=None, ge=0)
-    iterations: int | None = Field(default=None, ge=0)
-    proposals: int | None = Field(default=None, ge=1, le=20)
-    temperature: float | None = Field(default=None, ge=0, le=2)
-    estimate: bool | None = None
+
+
+def _settings() -> type[RunPart]:
+    """The `synthesis:` section: what is made, and every option of `Method` and `Budget`, under its key and with its limits."""
+    shapes: dict[str, Any] = {}
+    for group in (Method, Budget):
+        for option in options_of(group):
+            limits = Field(default=None, ge=option.metadata["low"], le=option.metadata["high"])
+            shapes[key_of(option)] = (kind_of(group, option) | None, limits)
+    return create_model("SettingsPart", __base__=RunPart, **shapes)
+
+
+if TYPE_CHECKING:
+    SettingsPart = RunPart
+else:
+    SettingsPart = _settings()
 
 
 class DependenciesPart(Part):

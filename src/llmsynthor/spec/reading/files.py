@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -12,28 +13,49 @@ import polars as pl
 from pydantic import ValidationError
 
 from llmsynthor.errors import Problem, SpecError
+from llmsynthor.options import written
+from llmsynthor.spec.expressions import Lookup
 from llmsynthor.spec.levels import Interval, Level
 from llmsynthor.spec.reading.builder import Builder
 from llmsynthor.spec.reading.dependencies import write_dependencies
 from llmsynthor.spec.reading.document import Document
+from llmsynthor.spec.reading.drafts import RuleDraft, TargetDraft, UnitDraft
+from llmsynthor.spec.reading.lookups import lookup_frame
 from llmsynthor.spec.reading.yaml_text import read_yaml, write_yaml
 from llmsynthor.spec.rules import Rule
 from llmsynthor.spec.schema import Category, Derived, Numeric, Text, Unit, Variable
-from llmsynthor.spec.specification import Settings, Spec
+from llmsynthor.spec.specification import Spec
 from llmsynthor.spec.targets import Statistic, Table, Target
 
+DEVIATION = "a standard deviation is written deviation: VARIABLE"
+OPPOSITE = "a rule says what no record may be: write the opposite as forbid"
+UNIVERSE = "the records that a table is about are its universe; a share of a condition has where"
+SAID_OTHERWISE = {
+    "weight": "a target has importance, or a column of margins with margin_of_error",
+    **dict.fromkeys(("sd", "std", "stdev", "standard_deviation"), DEVIATION),
+    "variance": f"{DEVIATION}; give its square root",
+    "median": "a median is written quantile: VARIABLE, probability: 0.5",
+    **dict.fromkeys(("require", "assert", "allow"), OPPOSITE),
+    **dict.fromkeys(("condition", "filter"), UNIVERSE),
+}
+"""What keys of other tools are called here."""
+
 LISTS = ("targets", "rules")
-UNION_NAMES = ("category", "integer", "number", "text", "a name", "a rule", "an include")
+SHAPES = ("category", "integer", "number", "text", "a name", "a rule", "an include", "a lookup", "an expression")
+UNION_NAMES = (*SHAPES, "float", "TolerancePart")
 """What pydantic puts into the place of an error to say which of several shapes it tried."""
 
-SETTINGS = tuple(Settings.__dataclass_fields__)
 
-
-def load(source: str | Path | Mapping[str, Any]) -> Spec:
+def load(source: str | os.PathLike[str] | Mapping[str, Any] | Spec) -> Spec:
     """Read a spec from a YAML file, or from a mapping whose tables may be data frames.
 
     Raises SpecError that holds every problem found, each with its place, the value found and what to do.
+
+    >>> load({"llmsynthor": 1, "units": {"toss": {"variables": {"side": {"kind": "category", "levels": ["head", "tail"]}}}}})
+    <Spec "": 1 unit (toss), 0 targets, 0 rules>
     """
+    if isinstance(source, Spec):
+        return source
     if isinstance(source, Mapping):
         return _build(dict(source), Path(), "spec")
     path = Path(source)
@@ -47,6 +69,38 @@ def load(source: str | Path | Mapping[str, Any]) -> Spec:
         )
         raise SpecError(problem) from cause
     return _build(read_yaml(text, where=str(path)), path.parent, str(path))
+
+
+def load_drafts(said: Mapping[str, Any]) -> Spec:
+    """Build a spec of the drafts that Python code says; raises SpecError that holds every problem.
+
+    What is no draft where one should be goes on as it is: the checks say so, under its number.
+    """
+    drafts = list(said.get("units", ()))
+    units = {getattr(draft, "name", f"[{k}]"): _said(draft, UnitDraft) for k, draft in enumerate(drafts)}
+    names = [getattr(draft, "name", None) for draft in drafts]
+    advice = "give each unit a name of its own"
+    problems = [
+        Problem(where=f"units.{name}", what="a unit is given twice", advice=advice)
+        for name in units
+        if names.count(name) > 1
+    ]
+    lists = {
+        "targets": [_said(draft, TargetDraft) for draft in said.get("targets", ())],
+        "rules": [_said(draft, RuleDraft) for draft in said.get("rules", ())],
+    }
+    rest = {key: part for key, part in said.items() if key not in ("units", *LISTS) and part is not None}
+    try:
+        spec = _build({"llmsynthor": 1, **rest, "units": units, **lists}, Path(), "spec")
+    except SpecError as error:
+        raise SpecError(*problems, *error.problems) from error
+    if problems:
+        raise SpecError(*problems)
+    return spec
+
+
+def _said(draft: Any, kind: type[UnitDraft] | type[TargetDraft] | type[RuleDraft]) -> Any:
+    return dict(draft.document) if isinstance(draft, kind) else draft
 
 
 def _build(raw: Any, folder: Path, where: str) -> Spec:
@@ -103,13 +157,19 @@ def _problem(error: Any) -> Problem:
 def _advice(error: Any, place: str) -> str:
     if isinstance(error.get("input"), bool):
         return 'YAML reads yes, no, on, off, true and false as truth values: put the word in quotes, as in "yes"'
-    if error["type"] == "extra_forbidden":
-        return "remove it or correct its name; docs/spec.md lists what may stand here"
-    if error["type"] == "missing":
-        return "add it; docs/spec.md lists what must stand here"
     if place == "llmsynthor":
         return "write llmsynthor: 1, the version of the spec that this program reads"
-    return "see docs/spec.md"
+    kinds = "a variable is a category (of levels), an integer, a number (both with a range) or a text"
+    by_kind = {
+        "extra_forbidden": SAID_OTHERWISE.get(
+            place.rpartition(".")[2], "remove it or correct its name; docs/spec.md lists what may stand here"
+        ),
+        "missing": "add it; docs/spec.md lists what must stand here",
+        "string_type": 'a text is needed: put it in quotes, as in "001001"',
+        "union_tag_invalid": f"{kinds}; dates and truth values are categories",
+        "union_tag_not_found": f"{kinds}; dates and truth values are categories",
+    }
+    return by_kind.get(str(error["type"]), "see docs/spec.md")
 
 
 def save(spec: Spec, folder: Path) -> Path:
@@ -117,7 +177,11 @@ def save(spec: Spec, folder: Path) -> Path:
     tables = folder / "tables"
     tables.mkdir(parents=True, exist_ok=True)
     for number, target in enumerate(spec.targets):
+        if isinstance(target, Table) and target.condition:
+            continue
         table_frame(target).write_csv(tables / _table_file(number, target))
+    for unit, derived, frame in _lookups(spec):
+        frame.write_csv(tables / _lookup_file(unit, derived))
     path = folder / "spec.yaml"
     path.write_text(write_yaml(_document(spec)), encoding="utf-8")
     return path
@@ -126,6 +190,8 @@ def save(spec: Spec, folder: Path) -> Path:
 def digest(spec: Spec) -> str:
     """SHA-256 over all that the spec says, tables included; where its files lie does not matter."""
     content = {"document": _document(spec), "tables": [table_frame(t).write_csv() for t in spec.targets]}
+    looked_up = [frame.write_csv() for _, _, frame in _lookups(spec)]
+    content |= {"lookups": looked_up} if looked_up else {}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
@@ -155,7 +221,8 @@ def _table_file(number: int, target: Target) -> str:
 
 
 def _document(spec: Spec) -> dict[str, Any]:
-    settings = {name: getattr(spec.settings, name) for name in SETTINGS if getattr(spec.settings, name) is not None}
+    said = {name: getattr(spec.settings, name) for name in ("records", "seed", "llm")}
+    said |= written(spec.settings.method, spec.settings.budget)
     dependencies = write_dependencies(spec.dependencies)
     return {
         "llmsynthor": 1,
@@ -166,7 +233,7 @@ def _document(spec: Spec) -> dict[str, Any]:
         "rules": [_rule(rule) for rule in spec.rules],
         "scenario": spec.scenario,
         **({"dependencies": dependencies} if dependencies else {}),
-        "synthesis": settings,
+        "synthesis": {key: value for key, value in said.items() if value is not None},
     }
 
 
@@ -177,14 +244,32 @@ def _rule(rule: Rule) -> dict[str, str]:
 
 def _unit(unit: Unit) -> dict[str, Any]:
     written: dict[str, Any] = {"variables": {variable.name: _variable(variable) for variable in unit.variables}}
-    if unit.derived:
-        written["derived"] = {derived.name: _derived(derived) for derived in unit.derived}
+    shown = [derived for derived in unit.derived if not derived.hidden]
+    if shown:
+        written["derived"] = {derived.name: _derived(unit, derived) for derived in shown}
     if unit.parent is not None:
         written |= {"parent": unit.parent, "count": unit.count}
     return written
 
 
-def _derived(derived: Derived) -> dict[str, Any]:
+def _lookups(spec: Spec) -> Iterator[tuple[Unit, Derived, pl.DataFrame]]:
+    for unit in spec.schema.units:
+        for derived in unit.derived:
+            frame = lookup_frame(derived)
+            if frame is not None:
+                yield unit, derived, frame
+
+
+def _lookup_file(unit: Unit, derived: Derived) -> str:
+    return f"lookup-{unit.name}-{derived.name}.csv"
+
+
+def _derived(unit: Unit, derived: Derived) -> dict[str, Any]:
+    table = derived.expression.tree
+    if isinstance(table, Lookup):
+        keys = [str(key) for key in table.keys]
+        lookup = {"table": f"tables/{_lookup_file(unit, derived)}", "by": keys, "value": derived.name}
+        return {**_variable(derived.variable), "lookup": lookup}
     return {**_variable(derived.variable), "expression": derived.expression.text}
 
 
@@ -203,19 +288,35 @@ def _ends(interval: Interval, *, integer: bool) -> list[float]:
     return [int(end) if integer and end.is_integer() else end for end in (interval.low, interval.high)]
 
 
+def _condition(table: Table) -> dict[str, Any]:
+    """A share or count of a condition, as it is read."""
+    written: dict[str, Any] = {"where": table.condition, table.value: table.values[0]}
+    written |= {"of": table.universe.text} if table.universe is not None else {}
+    written |= {"zeros": table.zeros, "trust": table.trust}
+    return written | _weighed(table)
+
+
+def _weighed(target: Target) -> dict[str, Any]:
+    """Who says a target, and how exactly."""
+    both = {"records": target.tolerance_records, "relative": target.tolerance}
+    tolerance = {name: value for name, value in both.items() if value} if target.tolerance_records else target.tolerance
+    written = {"source": target.source, "tolerance": tolerance, "importance": target.importance}
+    return written | ({"rounding": target.rounding} if target.rounding is not None else {})
+
+
 def _target(number: int, target: Target) -> dict[str, Any]:
-    written: dict[str, Any] = {
-        "name": target.name,
-        "unit": target.unit,
-        "table": f"tables/{_table_file(number, target)}",
-    }
-    written["value"] = _value_column(target)
+    written: dict[str, Any] = {"name": target.name, "unit": target.unit}
+    if isinstance(target, Table) and target.condition:
+        return {**written, **_condition(target)}
+    written |= {"table": f"tables/{_table_file(number, target)}", "value": _value_column(target)}
     if isinstance(target, Statistic):
-        written |= {target.statistic: target.variable, "by": list(target.by)}
+        named = list(target.variables) if target.other else target.variable
+        written |= {target.statistic: named, "by": list(target.by)}
         written |= {"probability": target.probability} if target.probability is not None else {}
+        written |= {"base": target.base} if target.base is not None else {}
     else:
         written |= {"zeros": target.zeros, "trust": target.trust}
-    written |= {"source": target.source, "tolerance": target.tolerance, "importance": target.importance}
+    written |= _weighed(target)
     written |= {"universe": target.universe.text} if target.universe is not None else {}
     written |= {"margin_of_error": "margin_of_error"} if target.margins_of_error is not None else {}
     return written

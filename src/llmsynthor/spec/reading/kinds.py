@@ -11,6 +11,7 @@ from llmsynthor.spec.expressions import (
     Choices,
     Expression,
     Literal,
+    Lookup,
     Node,
     Operation,
     Reference,
@@ -85,6 +86,8 @@ class _Checker:
             return "condition" if isinstance(node.value, bool) else "text" if isinstance(node.value, str) else "number"
         if isinstance(node, Aggregate):
             return self.aggregate(node)
+        if isinstance(node, Lookup):
+            return "text" if node.texts else "number"
         assert isinstance(node, Operation)
         return self.operation(node)
 

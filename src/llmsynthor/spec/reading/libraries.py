@@ -26,7 +26,7 @@ def included(part: IncludePart, where: str, schema: Schema, problems: list[Probl
     """Yield the rules of a library that the spec can keep; adds a warning for each that it cannot, an error when there is none."""
     name = part.include.removeprefix(PREFIX)
     if not part.include.startswith(PREFIX) or name not in NAMES:
-        advice = f"use one of: {', '.join(PREFIX + known for known in NAMES)}"
+        advice = f"use one of: {', '.join(PREFIX + known for known in NAMES)}; a rule of your own has unit and forbid"
         problems.append(
             Problem(where=where, what="there is no such library of rules", found=part.include, advice=advice)
         )

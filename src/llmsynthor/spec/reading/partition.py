@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 
 from llmsynthor.spec.expressions import Aggregate, Expression, nodes, references
-from llmsynthor.spec.levels import Interval
+from llmsynthor.spec.levels import Interval, number_text
 from llmsynthor.spec.possibility import Span, possible
 from llmsynthor.spec.schema import Numeric
 
@@ -26,8 +26,13 @@ def partition_problems(
         gap = _gap(covered, interval.low, variable)
         if gap is not None and not _explained(gap, variable, name, universe):
             advice = (
-                "add the missing interval (a count of 0 if none), or say which records the table is about: universe"
+                "add the missing interval (a count of 0 if none; of shares, `rest` gives it what is missing), or say which "
+                "records the table is about: universe"
             )
+            if len(intervals) > 1 and all(own.high - own.low == 1 for own in intervals) and gap.high - gap.low > 1:
+                advice = f"if the numbers are lower ends, write intervals such as {number_text(gap.low - 1)}-...; or {advice}"
+                yield f"there is a gap between the intervals of {name}", advice, str(gap)
+                return
             yield f"there is a gap between the intervals of {name}", advice, str(gap)
         covered = max(covered, interval.high)
 
@@ -47,3 +52,27 @@ def _explained(gap: Interval, variable: Numeric, name: str, universe: Expression
     box = Span(low=np.array([gap.low]), high=np.array([gap.high]), integer=variable.integer)
     may, _ = possible(universe, {name: box})
     return not bool(may[0])
+
+
+def subtotals(intervals: Sequence[Interval]) -> frozenset[Interval]:
+    """The intervals that are sums of others, where the rest has no overlap: the finest cut is kept.
+
+    >>> sorted(str(i) for i in subtotals([Interval(0, 5), Interval(0, 18), Interval(5, 18), Interval(18, 100)]))
+    ['[0, 18)']
+    """
+    found = frozenset(
+        whole
+        for whole in intervals
+        if _filled(whole, [part for part in intervals if part != whole and whole.holds(part)])
+    )
+    rest = sorted(set(intervals) - found)
+    return found if found and all(b.low >= a.high for a, b in pairwise(rest)) else frozenset()
+
+
+def _filled(whole: Interval, parts: Sequence[Interval]) -> bool:
+    covered = whole.low
+    for part in sorted(parts):
+        if part.low > covered:
+            return False
+        covered = max(covered, part.high)
+    return covered >= whole.high

@@ -1,9 +1,6 @@
-"""Long tables: one column per variable, one value column. Every cell is checked; problems name the row."""
+"""Long tables: one column per variable, one value column. Every cell is checked; problems name the rows."""
 
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from difflib import get_close_matches
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,31 +8,25 @@ import polars as pl
 
 from llmsynthor.errors import Problem
 from llmsynthor.spec.expressions import Expression
-from llmsynthor.spec.levels import Interval, Level, parse_interval
+from llmsynthor.spec.reading.cells import Cell, cell_problems, read_cells, read_values
+from llmsynthor.spec.reading.columns import (
+    SHARES,
+    is_share,
+    is_statistic,
+    known_columns,
+    read_frame,
+    total_rows,
+    value_column,
+)
 from llmsynthor.spec.reading.document import TargetPart
-from llmsynthor.spec.reading.partition import partition_problems
-from llmsynthor.spec.schema import Category, Numeric, Schema, Text
+from llmsynthor.spec.reading.partial import add_rest, missing_shares, unlisted, within_groups, without_open
+from llmsynthor.spec.reading.place import Place
+from llmsynthor.spec.reading.shares import spread_problem
+from llmsynthor.spec.schema import Numeric, Schema
 from llmsynthor.spec.targets import Statistic, Table, Target
 
-MOST_PROBLEMS = 20
-"""Problems reported of one kind in one table; the rest is counted."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Where a target is read: for the words of a problem."""
-
-    where: str
-    schema: Schema
-    unit: str
-    problems: list[Problem]
-
-    def problem(self, what: str, advice: str, found: str | None = None, *, row: int | None = None) -> None:
-        where = self.where if row is None else f"{self.where} row {row + 1}"
-        self.problems.append(Problem(where=where, what=what, found=found, advice=advice))
-
-    def warn(self, what: str, advice: str, found: str | None = None) -> None:
-        self.problems.append(Problem(where=self.where, what=what, found=found, advice=advice, severity="warning"))
+MOST_OPEN = 2_000
+"""Open cells, or listed ones beside more open ones, that can be told in a condition."""
 
 
 def read_target(
@@ -46,39 +37,128 @@ def read_target(
     A noisy table whose values sum to nothing says nothing: it is left out with a warning.
     """
     place = Place(where=where, schema=schema, unit=part.unit, problems=problems)
-    before = len(problems)
-    frame = _frame(part, folder, place)
-    if frame is None:
+    before = place.errors
+    frame = read_frame(part, folder, place)
+    value = value_column(part, frame, place) if frame is not None else None
+    if frame is None or value is None:
         return None
-    value_column = _value_column(part, frame, place)
-    if value_column is None:
+    columns = [name for name in frame.columns if name not in (value, part.margin_of_error)]
+    columns = part.by if part.by is not None and is_statistic(part) else columns
+    if not known_columns(columns, frame, place):
         return None
-    columns = [name for name in frame.columns if name not in (value_column, part.margin_of_error)]
-    columns = part.by if part.by is not None and _is_statistic(part) else columns
-    if not _known_columns(columns, frame, place):
+    totals = total_rows(frame, columns, place)
+    if totals:
+        place.in_rows(
+            "rows hold totals of other rows", "leave them out of the table: totals follow from the rest", totals
+        )
         return None
-    cells = _cells(frame, columns, place)
+    cells = read_cells(frame, columns, place)
     margins = _margins(part, frame, place)
-    values = _values(frame[value_column], place, negative=_is_statistic(part) or margins is not None)
-    if cells is None or values is None or len(problems) > before:
+    values = read_values(
+        frame[value],
+        place,
+        negative=is_statistic(part) or margins is not None,
+        shares=not is_statistic(part) and is_share(part, value),
+    )
+    if cells is None or values is None or place.errors > before:
         return None
-    _cell_problems(cells, columns, place, universe=universe)
-    if not _is_statistic(part) and sum(values) <= 0:
-        _says_nothing(values, place, noisy=any(margins or ()))
-    if len(problems) > before:
+    cell_problems(_with_rest(cells, part, columns, place), columns, place, universe=universe)
+    if place.errors > before:
+        return None
+    return _built(part, columns, value, (cells, values, margins), universe, place)
+
+
+def _with_rest(cells: Sequence[Cell], part: TargetPart, columns: Sequence[str], place: Place) -> list[Cell]:
+    """The cells and, where there is a rest, its cell: intervals must cut their variable with it."""
+    found = list(cells)
+    if part.rest is not None and not is_statistic(part):
+        quiet = Place(where=place.where, schema=place.schema, unit=place.unit, problems=[])
+        add_rest(found, [0.0] * len(found), columns, part.given or [], part.rest, quiet, percent=False)
+    return found
+
+
+Rows = tuple[list[Cell], list[float | None], tuple[float, ...] | None]
+
+
+def _built(
+    part: TargetPart, columns: Sequence[str], value: str, rows: Rows, universe: Expression | None, place: Place
+) -> Target | None:
+    before = place.errors
+    cells, values, margins = rows
+    known = [row for row, number in enumerate(values) if number is not None]
+    opened = [cells[row] for row, number in enumerate(values) if number is None]
+    listed = [cells[row] for row in known]
+    numbers = [number for number in values if number is not None]
+    errors = tuple(margins[row] for row in known) if margins is not None else None
+    if not is_statistic(part):
+        opened = _complete(part, value, columns, listed, numbers, opened, noisy=margins is not None, place=place)
+        if place.errors == before and sum(numbers) <= 0:
+            _says_nothing(numbers, place, noisy=any(errors or ()))
+            return None
+        if opened and place.errors == before:
+            if min(len(opened), len(listed)) > MOST_OPEN:
+                _too_many(opened, place)
+            else:
+                universe = without_open(universe, listed, opened, columns, place)
+    elif not numbers:
+        place.problem("all its values are open", "leave the target out, or give a value", f"{len(values)} rows")
+    if len(numbers) > len(known):  # the rest was added behind
+        errors = None
+    if place.errors > before:
         return None
     about: dict[str, Any] = {
-        "name": part.name or " by ".join(columns) or where,
+        "name": part.name or " by ".join(columns) or place.where,
         "unit": part.unit,
-        "cells": tuple(cells),
-        "values": tuple(values),
+        "cells": tuple(listed),
+        "values": tuple(numbers),
         "source": part.source,
         "universe": universe,
-        "tolerance": part.tolerance,
-        "margins_of_error": margins,
+        "tolerance": part.relative_tolerance,
+        "rounding": part.rounding,
+        "margins_of_error": errors,
         "importance": part.importance,
     }
-    return _target(part, columns, value_column, about, place)
+    return _target(part, columns, value, about, place)
+
+
+def _too_many(opened: Sequence[Cell], place: Place) -> None:
+    advice = "say in a universe which records the table is about, or leave the table out"
+    place.problem("so many cells are open that they cannot be told", advice, f"{len(opened):,} open cells")
+
+
+def _complete(
+    part: TargetPart,
+    value: str,
+    columns: Sequence[str],
+    cells: list[Cell],
+    values: list[float],
+    opened: list[Cell],
+    *,
+    noisy: bool,
+    place: Place,
+) -> list[Cell]:
+    """Add the rest, name what is missing or meant otherwise; returns the open cells, those that are not listed among them."""
+    share, percent = is_share(part, value), value.casefold() in SHARES[1:]
+    if part.rest is not None and not share:
+        place.problem("`rest` is for shares", "give counts for all cells, or shares", part.rest)
+    elif part.rest is not None:
+        add_rest(cells, values, columns, part.given or [], part.rest, place, percent=percent)
+    if part.open is True:
+        listed = {*opened}
+        return [*opened, *(cell for cell in unlisted(cells, columns, place) if cell not in listed)]
+    if not share or noisy or opened or part.given or part.universe is not None or part.trust < 1:
+        return opened
+    groups = within_groups(cells, values, columns) if len(columns) > 1 else None
+    if groups is not None:
+        names, whole = ", ".join(groups[0]), f"{groups[1]:g}"
+        place.problem(
+            f"within each {names} the shares add up to {whole}: they say how the rest is distributed there",
+            f"write `given: [{names}]` if that is meant; how many records each {names} has is then left to other tables",
+            f"a sum of {sum(values):g}",
+        )
+    elif part.rest is None:
+        missing_shares(cells, values, columns, place, percent=percent)
+    return opened
 
 
 def _says_nothing(values: Sequence[float], place: Place, *, noisy: bool) -> None:
@@ -89,190 +169,53 @@ def _says_nothing(values: Sequence[float], place: Place, *, noisy: bool) -> None
         place.problem("all its values are zero", "give at least one positive value", f"{len(values)} rows")
 
 
-def _is_statistic(part: TargetPart) -> bool:
-    return part.mean is not None or part.total is not None or part.quantile is not None
-
-
 def _target(part: TargetPart, columns: Sequence[str], value: str, about: dict[str, Any], place: Place) -> Target | None:
-    if not _is_statistic(part):
-        kind: Any = "share" if "share" in (part.value, value) else "count"
-        return Table(columns=tuple(columns), value=kind, zeros=part.zeros, trust=part.trust, **about)
-    statistic: Any = "mean" if part.mean is not None else "total" if part.total is not None else "quantile"
-    name = part.mean or part.total or part.quantile or ""
+    if not is_statistic(part):
+        kind: Any = "share" if is_share(part, value) else "count"
+        about |= {"zeros": part.zeros, "trust": part.trust, "tolerance_records": part.tolerance_records}
+        return Table(columns=tuple(columns), value=kind, **about)
+    statistic: Any = part.statistic
+    named = getattr(part, statistic)
+    names = [named] if isinstance(named, str) else list(named)
+    before = place.errors
+    for name in names:
+        _numeric(name, statistic, place)
+    problem = spread_problem(statistic, names, about["values"])
+    if problem is not None:
+        place.problem(*problem)
+    if place.errors == before and statistic in ("mean", "quantile"):
+        _within(names[0], statistic, about, place)
+    if place.errors > before:
+        return None
+    other = names[1] if len(names) > 1 else ""
+    about |= {"variable": names[0], "other": other, "probability": part.probability, "base": part.base}
+    return Statistic(statistic=statistic, by=tuple(columns), **about)
+
+
+def _numeric(name: str, statistic: str, place: Place) -> None:
     try:
         _, variable = place.schema.find(place.unit, name)
     except KeyError:
         variable = None
     if not isinstance(variable, Numeric):
-        place.problem(
-            f"a {statistic} needs a numeric variable of {place.unit}", "name an integer or number variable", name
-        )
-        return None
-    return Statistic(statistic=statistic, variable=name, by=tuple(columns), probability=part.probability, **about)
+        what = f"a {statistic} needs a numeric variable of {place.unit}"
+        place.problem(what, "name an integer or number variable", name)
 
 
-def _frame(part: TargetPart, folder: Path, place: Place) -> pl.DataFrame | None:
-    """Read all columns as text; the empty frame is a problem."""
-    frame = _from_cells(part.cells, place) if part.cells is not None else _from_table(part.table, folder, place)
-    if frame is not None and frame.is_empty():
-        place.problem("the table is empty", "give at least one row")
-        return None
-    return frame
-
-
-def _from_cells(cells: Sequence[Mapping[str, Any]], place: Place) -> pl.DataFrame | None:
-    names = list(dict.fromkeys(name for row in cells for name in row))
-    for number, row in enumerate(cells):
-        missing = [name for name in names if name not in row]
-        if missing:
-            place.problem(
-                "a row lacks columns that others have",
-                "give every row the same columns",
-                ", ".join(missing),
-                row=number,
-            )
-            return None
-    return pl.DataFrame({name: pl.Series([_as_text(row[name]) for row in cells], dtype=pl.String) for name in names})
-
-
-def _as_text(value: Any) -> str | None:
-    if isinstance(value, bool):
-        return f"{value} (YAML reads yes and no as truth values: put the word in quotes)"
-    return None if value is None else str(value)
-
-
-def _from_table(table: Any, folder: Path, place: Place) -> pl.DataFrame | None:
-    if isinstance(table, pl.DataFrame):
-        return table.cast(pl.String)
-    if hasattr(table, "__arrow_c_stream__"):
-        return pl.DataFrame(table).cast(pl.String)
-    if not isinstance(table, str | Path):
-        place.problem("a table is a file or a data frame", "give a path", type(table).__name__)
-        return None
-    path = folder / table
-    try:
-        if path.suffix.lower() in (".parquet", ".pq"):
-            return pl.read_parquet(path).cast(pl.String)
-        return pl.read_csv(path, infer_schema=False, null_values=[""])
-    except (OSError, pl.exceptions.PolarsError, UnicodeDecodeError) as cause:
-        if isinstance(cause, pl.exceptions.NoDataError):
-            place.problem("the table is empty", "give a header and at least one row", str(path))
-        else:
-            first = (str(cause).splitlines() or [""])[0][:160]
-            place.problem(
-                f"the table cannot be read ({first})",
-                "correct the path or the file; CSV in UTF-8 or Parquet",
-                str(path),
-            )
-        return None
-
-
-def _value_column(part: TargetPart, frame: pl.DataFrame, place: Place) -> str | None:
-    statistic = "mean" if part.mean is not None else "total" if part.total is not None else "quantile"
-    candidates = [part.value] if part.value else []
-    candidates += [statistic, "value"] if _is_statistic(part) else ["count", "share"]
-    found = next((name for name in candidates if name in frame.columns), None)
-    if found is None:
-        advice = f'name the value column with "value"; the table has: {", ".join(frame.columns)}'
-        place.problem("the value column is missing", advice, " or ".join(candidates))
-    return found
-
-
-def _known_columns(columns: Sequence[str], frame: pl.DataFrame, place: Place) -> bool:
-    known = True
-    for name in columns:
-        try:
-            _, variable = place.schema.find(place.unit, name)
-        except KeyError:
-            names = [v.name for v in place.schema[place.unit].variables]
-            close = get_close_matches(name, names, 1)
-            advice = f'did you mean "{close[0]}"?' if close else f"{place.unit} has: {', '.join(names)}"
-            place.problem("a column is no variable", advice, name)
-            known = False
-            continue
-        if isinstance(variable, Text) or name not in frame.columns:
-            place.problem(
-                "this column cannot be tabulated", "use a category, an integer or a number that the table has", name
-            )
-            known = False
-    return known
-
-
-def _cells(frame: pl.DataFrame, columns: Sequence[str], place: Place) -> list[tuple[Level, ...]] | None:
-    read = [_levels(frame[name], place) for name in columns]
-    if any(column is None for column in read):
-        return None
-    if not read:
-        return [() for _ in range(frame.height)]
-    return list(zip(*(column for column in read if column is not None), strict=True))
-
-
-def _levels(column: pl.Series, place: Place) -> list[Level] | None:
-    """Parse each distinct text once."""
-    _, variable = place.schema.find(place.unit, column.name)
-    before = len(place.problems)
-    known: dict[str | None, Level] = {}
-    texts = column.to_list()
-    for text in dict.fromkeys(texts):
-        level = _level(text, variable, column.name, texts.index(text), place)
-        if level is not None:
-            known[text] = level
-        if len(place.problems) - before >= MOST_PROBLEMS:
-            place.problem("more problems of this kind follow", "mend these first", column.name)
-            break
-    return None if len(place.problems) > before else [known[text] for text in texts]
-
-
-def _level(text: str | None, variable: Any, name: str, row: int, place: Place) -> Level | None:
-    if text is None or not text.strip():
-        place.problem(f"{name} is missing", "fill it in, or remove the row", "an empty cell", row=row)
-        return None
-    text = text.strip()
-    if isinstance(variable, Category):
-        if text in variable.levels:
-            return text
-        close = get_close_matches(text.lower(), [level.lower() for level in variable.levels], 1)
-        near = next((level for level in variable.levels if close and level.lower() == close[0]), None)
-        advice = f'did you mean "{near}"?' if near else f"use one of: {'; '.join(variable.levels[:20])}"
-        place.problem(f"{name} has no such level", advice, text[:80], row=row)
-        return None
-    try:
-        interval = parse_interval(text, bounds=variable.range, integer=variable.integer)
-    except ValueError as error:
-        place.problem(f"{name}: {error}", "correct the cell", text[:80], row=row)
-        return None
-    if interval.low < variable.range.low or interval.high > variable.range.high:
-        place.problem(
-            f"{name} reaches outside its range {variable.range}", "correct the cell or the range", text[:80], row=row
-        )
-        return None
-    return interval
-
-
-def _values(column: pl.Series, place: Place, *, negative: bool) -> list[float] | None:
-    before = len(place.problems)
-    values = []
-    for row, text in enumerate(column.to_list()):
-        value = _number(text)
-        if value is None:
-            place.problem("the value is missing or no number", "give a finite number", str(text)[:80], row=row)
-        elif value < 0 and not negative:
-            advice = "a count or share is zero or more; of noisy tables name the column of their margin_of_error"
-            place.problem("the value is negative", advice, str(text)[:80], row=row)
-        else:
-            values.append(value)
-        if len(place.problems) - before >= MOST_PROBLEMS:
-            place.problem("more values like these follow", "mend these first", column.name)
-            break
-    return None if len(place.problems) > before else values
-
-
-def _number(text: Any) -> float | None:
-    try:
-        value = float(text)
-    except (TypeError, ValueError):
-        return None
-    return value if math.isfinite(value) else None
+def _within(name: str, statistic: str, about: dict[str, Any], place: Place) -> None:
+    """Name every mean or quantile outside the variable's range."""
+    _, variable = place.schema.find(place.unit, name)
+    assert isinstance(variable, Numeric)
+    low, high = variable.range.low, variable.range.high - (1 if variable.integer else 0)
+    margins = about["margins_of_error"] or (0.0,) * len(about["values"])
+    odd = [
+        (row, f"{number:g}")
+        for row, (number, margin) in enumerate(zip(about["values"], margins, strict=True))
+        if number + margin < low or number - margin > high
+    ]
+    if odd:
+        what = f"a {statistic} lies outside the range {variable.range} of {variable.name}"
+        place.in_rows(what, "correct the value or the range", odd)
 
 
 def _margins(part: TargetPart, frame: pl.DataFrame, place: Place) -> tuple[float, ...] | None:
@@ -282,22 +225,5 @@ def _margins(part: TargetPart, frame: pl.DataFrame, place: Place) -> tuple[float
         advice = f"the table has: {', '.join(frame.columns)}"
         place.problem("the column of margins of error is missing", advice, part.margin_of_error)
         return None
-    read = _values(frame[part.margin_of_error], place, negative=False)
-    return tuple(read) if read is not None else None
-
-
-def _cell_problems(
-    cells: Sequence[tuple[Level, ...]], columns: Sequence[str], place: Place, *, universe: Expression | None
-) -> None:
-    seen: dict[tuple[Level, ...], int] = {}
-    for row, cell in enumerate(cells):
-        if cell in seen:
-            text = " × ".join(str(level) for level in cell)
-            place.problem(f"the cell was given in row {seen[cell] + 1} already", "give each cell once", text, row=row)
-        seen.setdefault(cell, row)
-    for k, name in enumerate(columns):
-        _, variable = place.schema.find(place.unit, name)
-        if isinstance(variable, Numeric):
-            intervals = sorted({level for cell in cells if isinstance(level := cell[k], Interval)})
-            for what, advice, shown in partition_problems(intervals, variable, name, universe):
-                place.problem(what, advice, shown)
+    read = read_values(frame[part.margin_of_error], place, negative=False, shares=False)
+    return tuple(value or 0.0 for value in read) if read is not None else None

@@ -1,5 +1,6 @@
 """YAML ⇄ plain values, safely: duplicate keys are found, and words that YAML turns into booleans are pointed out."""
 
+import re
 from typing import Any
 
 import yaml
@@ -24,6 +25,13 @@ def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
     return found
 
 
+def _whole_number(loader: _Loader, node: yaml.ScalarNode) -> int | str:
+    """A whole number; what YAML would read as octal or in base 60 (001001, 12:30) is the text that was written."""
+    text = str(loader.construct_scalar(node))
+    return int(text) if re.fullmatch(r"[+-]?(0|[1-9][0-9]*)", text) else text
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _whole_number)
 _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
 
 

@@ -1,0 +1,159 @@
+"""Derived variables of a unit without parents or children, as functions of its own codes: then records stay flat.
+
+Rules and universes are written out over own variables; tables, means and quantiles of a derived variable become projections of
+the own codes. Where a derived variable is not the same in a whole joint cell of what it is computed from, or has too many of
+them, whole records are aligned with the derived values computed one by one (`alignment/trees`).
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from llmsynthor.aims.goals import Goals, bring_to_grid
+from llmsynthor.aims.grid import Axis, Computed, Grid, break_points, build_grid, closed_box, intervals_between
+from llmsynthor.aims.projection import LARGEST_BOX_COUNT, project_condition
+from llmsynthor.aims.thresholds import derived_breaks
+from llmsynthor.spec.expressions import Expression, Node, Operation, Reference, references, substitute
+from llmsynthor.spec.inputs import derived_in_order
+from llmsynthor.spec.possibility import spread
+from llmsynthor.spec.schema import Category, Derived, Numeric, Unit
+from llmsynthor.spec.specification import Spec
+from llmsynthor.spec.targets import Statistic, Table
+
+LARGEST_BOX = 200_000
+"""Joint cells of the variables that a derived one is computed from, beyond which it is computed record by record."""
+
+
+def needs_trees(spec: Spec) -> bool:
+    """Whether records hang together, or have derived variables that are no functions of own codes."""
+    if len(spec.schema.units) > 1:
+        return True
+    if not spec.schema.top.derived:
+        return False
+    return flat_goals(spec) is None
+
+
+def flat_goals(spec: Spec) -> Goals | None:
+    """All that the records of the one unit must meet, on the grid of its own variables; None where that cannot be said so."""
+    opened = written_out(spec)
+    unit = opened.schema.top
+    grid = build_grid(opened, unit)
+    if not spec.schema.top.derived:
+        return bring_to_grid(spec, grid)
+    for expression in _changed(spec, opened):
+        size = float(np.prod([grid.axes[grid.position(r.name)].size for r in references(expression)], dtype=float))
+        if size > LARGEST_BOX_COUNT:
+            return None
+    computed = tuple(_computed(derived, opened, grid) for derived in unit.derived if derived.name in used(opened))
+    found = tuple(entry for entry in computed if entry is not None)
+    if len(found) < len(computed) or not _sharp(spec, opened, grid):
+        return None
+    exact = {entry.name for entry in found if entry.exact}
+    sums = (t for t in spec.targets if isinstance(t, Statistic) and t.statistic != "quantile")
+    if not {name for target in sums for name in target.variables} & {entry.name for entry in found} <= exact:
+        return None
+    return bring_to_grid(opened, replace(grid, computed=found))
+
+
+def written_out(spec: Spec) -> Spec:
+    """Write every rule, universe and derived variable of the one unit over its own variables alone."""
+    unit = spec.schema.top
+    known: dict[Node, Node] = {Reference(unit.name, v.name): Reference(None, v.name) for v in unit.coded}
+    for _, derived in derived_in_order(spec.schema):
+        tree = substitute(derived.expression.tree, known)
+        if isinstance(derived.variable, Numeric) and derived.variable.integer:
+            tree = Operation("floor", (tree,))
+        known |= {Reference(owner, derived.name): tree for owner in (None, unit.name)}
+    derived_too = tuple(
+        replace(derived, expression=_open(Expression(derived.expression.text, Reference(None, derived.name)), known))
+        for derived in unit.derived
+    )
+    targets = tuple(
+        target if target.universe is None else replace(target, universe=_open(target.universe, known))
+        for target in spec.targets
+    )
+    rules = tuple(replace(rule, forbid=_open(rule.forbid, known)) for rule in spec.rules)
+    schema = replace(spec.schema, units=(replace(unit, derived=derived_too),))
+    return replace(spec, schema=schema, targets=targets, rules=rules)
+
+
+def _open(expression: Expression, known: Mapping[Node, Node]) -> Expression:
+    return Expression(expression.text, substitute(expression.tree, known))
+
+
+def used(spec: Spec) -> frozenset[str]:
+    """Names that tables, means, totals and quantiles have as columns or as their variable."""
+    return frozenset(
+        name for t in spec.targets for name in (t.columns if isinstance(t, Table) else (*t.by, *t.variables))
+    )
+
+
+def _changed(spec: Spec, opened: Spec) -> Iterator[Expression]:
+    """Rules and universes that name derived variables, written out."""
+    for before, after in zip(spec.rules, opened.rules, strict=True):
+        if before.forbid != after.forbid:
+            yield after.forbid
+    yield from (after for _, after in _universes(spec, opened))
+
+
+def _universes(spec: Spec, opened: Spec) -> Iterator[tuple[Expression, Expression]]:
+    for before, after in zip(spec.targets, opened.targets, strict=True):
+        if before.universe is not None and after.universe is not None and before.universe != after.universe:
+            yield before.universe, after.universe
+
+
+def _sharp(spec: Spec, opened: Spec, grid: Grid) -> bool:
+    """Whether no cell lies on both sides of a universe that names a derived variable."""
+    for _, universe in _universes(spec, opened):
+        _, may, may_not = project_condition(grid, universe)
+        if bool((may & may_not).any()):
+            return False
+    return True
+
+
+def _computed(derived: Derived, spec: Spec, grid: Grid) -> Computed | None:
+    """A derived variable as a table over the codes of what it is computed from; None where it is no function of them."""
+    sources = tuple(sorted(grid.position(reference.name) for reference in references(derived.expression)))
+    sizes = [grid.axes[axis].size for axis in sources]
+    if np.prod(sizes, dtype=float) > LARGEST_BOX:
+        return None
+    codes = np.indices(sizes).reshape(len(sizes), -1) if sizes else np.zeros((0, 1), dtype=np.int64)
+    boxes = {grid.axes[axis].name: closed_box(grid.axes[axis], codes[k]) for k, axis in enumerate(sources)}
+    least, most = spread(derived.expression, boxes, _levels(derived))
+    if isinstance(derived.variable, Category):
+        if bool((least != most).any()):
+            return None
+        axis = Axis(variable=derived.variable, levels=derived.variable.levels)
+        return Computed(axis=axis, sources=sources, codes=least.astype(np.int64), exact=False)
+    return _number(derived, derived.variable, spec, grid.unit, (sources, least, most))
+
+
+def _levels(derived: Derived) -> tuple[str, ...]:
+    return derived.variable.levels if isinstance(derived.variable, Category) else ()
+
+
+def _number(
+    derived: Derived,
+    variable: Numeric,
+    spec: Spec,
+    unit: Unit,
+    found: tuple[tuple[int, ...], np.ndarray, np.ndarray],
+) -> Computed | None:
+    """A derived number: a cell for every value where it has one in each joint cell, otherwise as its targets cut it."""
+    sources, least, most = found
+    exact = bool((least == most).all())
+    edges = break_points(derived.name, spec, unit, integer=variable.integer)
+    values = set(least[np.isfinite(least)].tolist()) if exact and _is_summed(derived.name, spec) else set[float]()
+    breaks = np.array(derived_breaks(variable, [*edges, *values]))
+    first, last = (np.searchsorted(breaks, ends, side="right") - 1 for ends in (least, most))
+    size = len(breaks) - 1
+    first, last = (np.where((own < 0) | (own >= size), size, own) for own in (first, last))
+    if bool((first != last).any()):
+        return None
+    axis = Axis(variable=variable, levels=intervals_between(breaks.tolist()))
+    return Computed(axis=axis, sources=sources, codes=first.astype(np.int64), exact=exact)
+
+
+def _is_summed(name: str, spec: Spec) -> bool:
+    return any(isinstance(t, Statistic) and name in t.variables and t.statistic != "quantile" for t in spec.targets)

@@ -1,0 +1,155 @@
+"""How a run is made and what it may cost: each option is said here once, with its limits and its words.
+
+The `synthesis:` section of a spec is read into these, the command line builds its options from their fields, the manifest
+writes them down, and whoever works by them is handed them whole.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import Field, dataclass, field, fields
+from numbers import Integral, Real
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+from llmsynthor.errors import Problem, SpecError
+
+Group = TypeVar("Group", "Method", "Budget")
+
+
+def _option(
+    about: str, *, default: Any = None, low: float | None = None, high: float | None = None, key: str = ""
+) -> Any:
+    """A field with its limits, its words, and the key under which specs and the command line know it."""
+    return field(default=default, metadata={"about": about, "low": low, "high": high, "key": key})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Method:
+    """How records are made; `iterations` None takes the default of the mode.
+
+    >>> Method(align="none").rounds
+    100
+    >>> Method(temperature=9)
+    Traceback (most recent call last):
+    llmsynthor.errors.SpecError: temperature: the number is too large (found: 9). Give 2 or less.
+    """
+
+    align: Literal["exact", "none"] = _option("exact (default), or none: the loop of the paper alone.", default="exact")
+    iterations: int | None = _option("Iterations of proposals (exact: 2, none: 100).", low=0)
+    proposals: int = _option("Proposals per iteration (5).", default=5, low=1, high=20)
+    temperature: float = _option("Temperature of the proposals (0.7).", default=0.7, low=0, high=2)
+    estimate: bool = _option("Let the LLM estimate the joint tables that are missing (default: yes).", default=True)
+
+    def __post_init__(self) -> None:
+        _refuse(problems_of(type(self), {f.name: getattr(self, f.name) for f in fields(self)}))
+
+    @property
+    def rounds(self) -> int:
+        return self.iterations if self.iterations is not None else 100 if self.align == "none" else 2
+
+    @property
+    def estimates(self) -> bool:
+        """Whether a model estimates missing tables: the loop of the paper alone does not."""
+        return self.estimate and self.align == "exact"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """Limits of what a model may be asked for; None where there is none.
+
+    Recorded calls count like new ones, so that a replay stops where the run did. A limit of cost needs the prices of a million
+    tokens, in the same money: none is guessed.
+
+    >>> Budget(cost=2)
+    Traceback (most recent call last):
+    llmsynthor.errors.SpecError: max_cost: the price of tokens is not known. Give prompt_price and completion_price, per million.
+    """
+
+    calls: int | None = _option("Most LLM calls.", low=0, key="max_calls")
+    tokens: int | None = _option("Most tokens, read and written.", low=0, key="max_tokens")
+    seconds: float | None = _option("Most seconds spent in LLM calls.", low=0, key="max_seconds")
+    cost: float | None = _option("Most that LLM calls may cost, by the prices given.", low=0, key="max_cost")
+    prompt_price: float | None = _option("Price of a million tokens read.", low=0)
+    completion_price: float | None = _option("Price of a million tokens written.", low=0)
+
+    def __post_init__(self) -> None:
+        _refuse(problems_of(type(self), {f.name: getattr(self, f.name) for f in fields(self)}))
+
+    def price(self, prompt_tokens: int, completion_tokens: int) -> float | None:
+        """What tokens cost, None where a price is not known.
+
+        >>> Budget(prompt_price=0.5, completion_price=2).price(1_000_000, 500_000)
+        1.5
+        """
+        if self.prompt_price is None or self.completion_price is None:
+            return None
+        return (prompt_tokens * self.prompt_price + completion_tokens * self.completion_price) / 1e6
+
+
+def key_of(option: Field[Any]) -> str:
+    """The name of an option in a spec, on the command line and in the manifest."""
+    return option.metadata.get("key") or option.name
+
+
+def options_of(group: type[Method] | type[Budget]) -> tuple[Field[Any], ...]:
+    """The fields that are options: those that carry words."""
+    return tuple(option for option in fields(group) if "about" in option.metadata)
+
+
+def kind_of(group: type[Method] | type[Budget], option: Field[Any]) -> Any:
+    """The type of an option's values, without None."""
+    declared = get_type_hints(group)[option.name]
+    kinds = [kind for kind in get_args(declared) if kind is not type(None)]
+    return declared if get_origin(declared) is Literal or not kinds else kinds[0]
+
+
+def changed(group: Group, given: Mapping[str, Any]) -> Group:
+    """The same options but for those given under their keys; None keeps what was. Raises SpecError."""
+    kept = {option.name: getattr(group, option.name) for option in options_of(type(group))}
+    named = {option.name: given.get(key_of(option)) for option in options_of(type(group))}
+    return type(group)(**kept | {name: value for name, value in named.items() if value is not None})
+
+
+def written(*groups: "Method | Budget") -> dict[str, Any]:
+    """Every option under its key, None where it is at its default.
+
+    >>> {key: value for key, value in written(Method(proposals=3), Budget(calls=9)).items() if value is not None}
+    {'proposals': 3, 'max_calls': 9}
+    """
+    return {
+        key_of(option): None if getattr(group, option.name) == option.default else getattr(group, option.name)
+        for group in groups
+        for option in options_of(type(group))
+    }
+
+
+def problems_of(group: type[Method] | type[Budget], values: Mapping[str, Any]) -> list[Problem]:
+    """What is wrong with options given by their fields' names."""
+    found = [problem for option in options_of(group) for problem in _problems(group, option, values[option.name])]
+    if group is Budget and values["cost"] is not None and None in (values["prompt_price"], values["completion_price"]):
+        advice = "give prompt_price and completion_price, per million"
+        found.append(Problem(where="max_cost", what="the price of tokens is not known", advice=advice))
+    return found
+
+
+def _problems(group: type[Method] | type[Budget], option: Field[Any], value: Any) -> Iterator[Problem]:
+    if value is None and option.default is None:
+        return
+    where, kind = key_of(option), kind_of(group, option)
+    low, high = option.metadata["low"], option.metadata["high"]
+    if get_origin(kind) is Literal:
+        if value not in get_args(kind):
+            what = "unknown alignment" if option.name == "align" else "it is none of its values"
+            yield Problem(where=where, what=what, found=str(value), advice=f"use {' or '.join(get_args(kind))}")
+    elif isinstance(value, bool) != (kind is bool) or not isinstance(value, Integral if kind is int else Real):
+        yield Problem(where=where, what="a value of another kind", found=repr(value), advice=f"give {KINDS[kind]}")
+    elif low is not None and not value >= low:
+        yield Problem(where=where, what="the number is too small", found=f"{value:g}", advice=f"give {low:g} or more")
+    elif high is not None and value > high:
+        yield Problem(where=where, what="the number is too large", found=f"{value:g}", advice=f"give {high:g} or less")
+
+
+KINDS = {bool: "True or False", int: "a whole number", float: "a number"}
+
+
+def _refuse(problems: list[Problem]) -> None:
+    if problems:
+        raise SpecError(*problems)

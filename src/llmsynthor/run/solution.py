@@ -1,0 +1,229 @@
+"""What a run made, in memory: records, how well they fit, and the folder that it is written to and read from."""
+
+import os
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import polars as pl
+
+from llmsynthor.errors import Problem, RunFolderError
+from llmsynthor.evaluation.compare import ALIGNMENT
+from llmsynthor.evaluation.ends import accounts_of
+from llmsynthor.evaluation.metrics import figures
+from llmsynthor.llm.ledger import Ledger
+from llmsynthor.records.levels import as_enums, as_texts
+from llmsynthor.records.microdata import frames_of
+from llmsynthor.records.run_folder import LEDGER, RunFolder, claim, read_manifest, unwritable
+from llmsynthor.report.page import write_report
+from llmsynthor.run.crosstab import crosstab
+from llmsynthor.run.shown import solution_html, solution_line
+from llmsynthor.run.tables import DEPENDENCIES, DISAGREEMENTS
+from llmsynthor.spec.reading.files import load, save
+from llmsynthor.spec.specification import Spec
+from llmsynthor.synthesis.stop import StopReason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Solution:
+    """Records and how they came about.
+
+    `records` maps each unit to a polars frame (`.to_pandas()` works), categories as Enum in the order of the spec; `alignment`,
+    `disagreements`, `dependencies`, `proposals` and `history` are the tables of the run folder, `estimated` those that the LLM
+    estimated by their file names, `manifest` its run.json. `exit_code` is 0 when every target and rule holds, 1 otherwise.
+
+    >>> import llmsynthor as ls
+    >>> coins = ls.Spec(
+    ...     units=[ls.unit("toss", side=ls.category("head", "tail"))],
+    ...     targets=[ls.table({"head": 1, "tail": 1}, unit="toss", columns=["side"], name="fair")],
+    ... )
+    >>> solution = ls.synthesize(coins, records=10, llm="none", seed=1)
+    >>> solution
+    <Solution: 10 toss records; 1 target: exact; ALIGNED>
+    >>> solution.stop is ls.StopReason.ALIGNED, solution.unmet
+    (True, ())
+    >>> solution.table("side").rows()
+    [('head', 5, 0.5), ('tail', 5, 0.5)]
+    """
+
+    spec: Spec
+    records: dict[str, pl.DataFrame]
+    alignment: pl.DataFrame
+    proposals: pl.DataFrame
+    history: pl.DataFrame
+    disagreements: pl.DataFrame
+    dependencies: pl.DataFrame
+    estimated: dict[str, pl.DataFrame]
+    manifest: dict[str, Any]
+    ledger: Ledger
+    start: Mapping[str, pl.DataFrame] | None = None
+
+    @property
+    def stop(self) -> StopReason:
+        """Why the run ended: a value to compare, whose text is a sentence; `stop_reason` has the figures of the run."""
+        named = self.manifest.get("stop")  # folders of before have none
+        return StopReason[named] if named else StopReason.MISSED if self.exit_code else StopReason.ALIGNED
+
+    @property
+    def stop_reason(self) -> str:
+        return str(self.manifest["stop_reason"])
+
+    @property
+    def unmet(self) -> tuple[str, ...]:
+        """Names of the targets that the records do not meet, whatever these allow; `alignment` says by how much."""
+        return tuple(self.manifest["alignment"]["unmet"])
+
+    @property
+    def dependence(self) -> pl.DataFrame:
+        """How strongly variables hang together, and who says so: another name of `dependencies`."""
+        return self.dependencies
+
+    @property
+    def exit_code(self) -> int:
+        return 1 if self.unmet or any(self.manifest["rules_broken"].values()) else 0
+
+    def table(self, *names: str, unit: str | None = None) -> pl.DataFrame:
+        """Cross-tabulate the records: a row per cell with `count` and `share`, cells without a record too.
+
+        Numbers are cut where the spec's tables cut them. Columns may be derived or of units above (`household.tenure`); `unit` is
+        the lowest that is named. Raises DataError.
+        """
+        return crosstab(self.spec, as_texts(self.records), names, unit=unit)
+
+    def evaluate(self, reference: Any = None) -> dict[str, Any]:
+        """Figures of the records: against the targets, and against reference records (a path, a frame, frames by unit)."""
+        other = None if reference is None else frames_of(self.spec, reference)
+        return figures(self.spec, as_texts(self.records), other, accounts=accounts_of(self.alignment))
+
+    def report(self, path: str | Path) -> Path:
+        """Write the report, one HTML file that opens offline; raises RunFolderError."""
+        target = Path(path)
+        with TemporaryDirectory() as folder:
+            write_all(self, RunFolder(path=Path(folder)))
+            html = (Path(folder) / "report.html").read_bytes()
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(html)
+        except OSError as cause:
+            raise unwritable(target, cause) from cause
+        return target
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the run folder; raises RunFolderError when the folder holds another run or something else."""
+        taken = claim(Path(folder), self.manifest, resume=False, force=False)
+        write_all(self, taken)
+        return taken.path
+
+    def __repr__(self) -> str:
+        return f"<Solution: {solution_line(self.records, self.manifest, self.stop)}>"
+
+    def _repr_html_(self) -> str:
+        return solution_html(self.records, self.alignment, self.manifest, self.stop)
+
+
+def read_solution(folder: str | Path | os.PathLike[str]) -> Solution:
+    """Read a run folder back; raises RunFolderError where the run has not ended or the folder holds none.
+
+    >>> from pathlib import Path; from tempfile import mkdtemp; import llmsynthor as ls
+    >>> coins = ls.Spec(units=[ls.unit("toss", side=ls.category("head", "tail"))])
+    >>> folder = ls.synthesize(coins, records=10, llm="none").save(Path(mkdtemp()) / "coins")
+    >>> ls.read_solution(folder).records["toss"].height
+    10
+    """
+    path = Path(folder)
+    manifest = read_manifest(path)
+    if manifest.get("status") != "done":
+        advice = "let it end: the same command with --resume goes on"
+        found = str(manifest.get("stop_reason", "no word of its end"))
+        raise RunFolderError(Problem(where=str(path), what="the run has not ended", found=found, advice=advice))
+    spec = load(path / "spec")
+    records = {
+        unit.name: frame
+        for unit in spec.schema.units
+        if (frame := _parquet(path / "records" / f"{unit.name}.parquet", needed=unit is spec.schema.top)) is not None
+    }
+    single = {spec.schema.top.name: path / "start.parquet"}
+    starts = single | {
+        unit.name: path / "start" / f"{unit.name}.parquet" for unit in spec.schema.units if len(spec.schema.units) > 1
+    }
+    start = {unit: frame for unit, file in starts.items() if (frame := _parquet(file, needed=False)) is not None}
+    estimated = {file.name: _csv(file, {}) for file in sorted((path / "estimated").glob("*.csv"))}
+    return Solution(
+        spec=spec,
+        records=as_enums(records, spec.schema),
+        alignment=_csv(path / "alignment.csv", ALIGNMENT),
+        proposals=_needed(path / "proposals.parquet"),
+        history=_needed(path / "history.parquet"),
+        disagreements=_csv(path / "disagreements.csv", DISAGREEMENTS),
+        dependencies=_csv(path / "dependencies.csv", DEPENDENCIES),
+        estimated=estimated,
+        manifest=manifest,
+        ledger=Ledger(path / LEDGER if (path / LEDGER).is_file() else None),
+        start=start or None,
+    )
+
+
+def _needed(path: Path) -> pl.DataFrame:
+    frame = _parquet(path, needed=True)
+    assert frame is not None
+    return frame
+
+
+def _parquet(path: Path, *, needed: bool) -> pl.DataFrame | None:
+    if not needed and not path.is_file():
+        return None
+    try:
+        return pl.read_parquet(path)
+    except (OSError, pl.exceptions.PolarsError) as cause:
+        raise _unreadable(path, cause) from cause
+
+
+def _csv(path: Path, types: Mapping[str, Any]) -> pl.DataFrame:
+    """Columns that are not named are read as what they look like."""
+    try:
+        header = pl.read_csv(path, n_rows=0, infer_schema=False).columns
+        known = {name: kind for name, kind in types.items() if name in header}
+        return pl.read_csv(path, schema_overrides=known, infer_schema_length=None)
+    except (OSError, pl.exceptions.PolarsError) as cause:
+        raise _unreadable(path, cause) from cause
+
+
+def _unreadable(path: Path, cause: Exception) -> RunFolderError:
+    first = (str(cause).splitlines() or [""])[0][:120]
+    advice = "repeat the run in this folder: its ledger answers without a model"
+    return RunFolderError(Problem(where=str(path), what=f"it cannot be read ({first})", advice=advice))
+
+
+def write_spec(spec: Spec, folder: RunFolder) -> None:
+    """Write the spec with its tables, and the folder for estimates; raises RunFolderError."""
+    try:
+        save(spec, folder.path / "spec")
+        (folder.path / "estimated").mkdir(exist_ok=True)
+    except OSError as cause:
+        raise unwritable(folder.path, cause) from cause
+
+
+def write_all(solution: Solution, folder: RunFolder) -> None:
+    """Write every file of the run folder, categories as plain text; raises RunFolderError."""
+    write_spec(solution.spec, folder)
+    try:
+        if solution.ledger.path != folder.ledger:
+            solution.ledger.copy_to(folder.path / LEDGER)
+    except (OSError, sqlite3.Error) as cause:
+        raise unwritable(folder.path, cause) from cause
+    for unit, frame in as_texts(solution.records).items():
+        folder.write_parquet(f"records/{unit}.parquet", frame)
+    folder.write_csv("alignment.csv", solution.alignment)
+    folder.write_csv("disagreements.csv", solution.disagreements)
+    folder.write_csv("dependencies.csv", solution.dependencies)
+    for name, table in solution.estimated.items():
+        folder.write_csv(f"estimated/{name}", table)
+    for unit, frame in (solution.start or {}).items():
+        folder.write_parquet(f"start/{unit}.parquet" if len(solution.start or {}) > 1 else "start.parquet", frame)
+    folder.write_parquet("proposals.parquet", solution.proposals)
+    folder.write_parquet("history.parquet", solution.history)
+    folder.write_manifest(solution.manifest)
+    write_report(folder.path)

@@ -1,0 +1,163 @@
+"""Levels and values of a table's rows: every cell is read, and what cannot be read is said once a column."""
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+
+import polars as pl
+
+from llmsynthor.spec.expressions import Expression
+from llmsynthor.spec.labels import read_interval
+from llmsynthor.spec.levels import Interval, Level
+from llmsynthor.spec.reading.csv_text import plain
+from llmsynthor.spec.reading.numbers import OPEN, WITHHELD, AmbiguousError, read_numbers
+from llmsynthor.spec.reading.partition import partition_problems, subtotals
+from llmsynthor.spec.reading.place import Place
+from llmsynthor.spec.schema import Category, Numeric
+
+Cell = tuple[Level, ...]
+
+
+def read_cells(frame: pl.DataFrame, columns: Sequence[str], place: Place) -> list[Cell] | None:
+    """Read the levels of every row; None where some cannot be."""
+    read = [_levels(frame[name], place) for name in columns]
+    if any(column is None for column in read):
+        return None
+    if not read:
+        return [() for _ in range(frame.height)]
+    return list(zip(*(column for column in read if column is not None), strict=True))
+
+
+def _levels(column: pl.Series, place: Place) -> list[Level] | None:
+    """Read each distinct text once."""
+    _, variable = place.schema.find(place.unit, column.name)
+    assert isinstance(variable, Category | Numeric)
+    texts = [text.strip() if text is not None else "" for text in column.to_list()]
+    known: dict[str, Level] = {}
+    odd: list[tuple[int, str]] = []
+    reason = ""
+    for row, text in _first_rows(texts):
+        try:
+            known[text] = read_level(text, variable)
+        except ValueError as error:
+            reason = reason or str(error)
+            odd.append((row, text or "an empty cell"))
+    empty = [row for row, text in enumerate(texts) if not text]
+    if empty:
+        rows = [(row, "an empty cell") for row in empty]
+        place.in_rows(f"{column.name} is missing", "fill it in, or remove the row", rows)
+        odd = [entry for entry in odd if entry[1] != "an empty cell"]
+    if odd:
+        _say_odd(column.name, variable, odd, reason, place)
+    return None if odd or empty else [known[text] for text in texts]
+
+
+def _first_rows(texts: Sequence[str]) -> list[tuple[int, str]]:
+    rows: dict[str, int] = {}
+    for row, text in enumerate(texts):
+        rows.setdefault(text, row)
+    return [(row, text) for text, row in rows.items()]
+
+
+def read_level(text: str, variable: Category | Numeric) -> Level:
+    """Read one label; raises ValueError that says what was expected."""
+    if isinstance(variable, Category):
+        if text in variable.levels:
+            return text
+        same = [level for level in variable.levels if plain(level) == plain(text)]
+        if len(same) == 1:
+            return same[0]
+        raise ValueError("has no such level")
+    interval = read_interval(text, bounds=variable.range, integer=variable.integer, unit=variable.unit)
+    if interval.low < variable.range.low or interval.high > variable.range.high:
+        raise ValueError(f"reaches outside its range {variable.range}")
+    return interval
+
+
+def level_or_problem(text: str | None, variable: Category | Numeric, name: str, row: int, place: Place) -> Level | None:
+    """Read one label, or add a problem of its row."""
+    text = (text or "").strip()
+    try:
+        return read_level(text, variable)
+    except ValueError as error:
+        if not text:
+            place.problem(f"{name} is missing", "fill it in, or remove the row", "an empty cell", row=row)
+        else:
+            _say_odd(name, variable, [(row, text)], str(error), place)
+        return None
+
+
+def _say_odd(
+    name: str, variable: Category | Numeric, odd: Sequence[tuple[int, str]], reason: str, place: Place
+) -> None:
+    if isinstance(variable, Category):
+        place.in_rows(f"{name} has no such level", _near(odd[0][1], variable), odd)
+    elif reason.startswith("reaches outside"):
+        place.in_rows(f"{name} {reason}", "correct the cells or the range", odd)
+    else:
+        place.in_rows(f"{name}: these labels cannot be read: {reason}", "recode them in one of these forms", odd)
+
+
+def _near(text: str, variable: Category) -> str:
+    """The level that was meant, or those that there are."""
+    for level in variable.levels:
+        if text.lstrip("0") == level.lstrip("0"):
+            return f'did you mean "{level}"? Leading zeros count: put codes in quotes, in the spec too'
+    close = get_close_matches(text.lower(), [level.lower() for level in variable.levels], 1)
+    near = next((level for level in variable.levels if close and level.lower() == close[0]), None)
+    return f'did you mean "{near}"?' if near else f"use one of: {'; '.join(variable.levels[:20])}"
+
+
+def read_values(column: pl.Series, place: Place, *, negative: bool, shares: bool) -> list[float | None] | None:
+    """Read the values, None where a cell is open; adds a problem a kind."""
+    before = place.errors
+    try:
+        read = read_numbers(column.to_list(), shares=shares, semicolons=";" in place.separators)
+    except AmbiguousError as error:
+        place.problem(
+            error.what, "write numbers without thousands signs, as in 1200 or 1.2", error.found, row=error.row
+        )
+        return None
+    texts = ["None" if text is None else str(text) for text in column.to_list()]
+    withheld = [
+        (row, texts[row]) for row in read.odd if texts[row].strip().casefold() in WITHHELD or texts[row].startswith("<")
+    ]
+    other = [(row, texts[row]) for row in read.odd if (row, texts[row]) not in withheld]
+    if withheld:
+        place.in_rows(
+            "cells are withheld (suppressed), or their value is no number",
+            f"write `{OPEN}` in their place where nothing is known of them, or 0 where the sign means none",
+            withheld,
+        )
+    if other:
+        place.in_rows(
+            "the value is missing or no number",
+            f"give a finite number, or write `{OPEN}` where the cell is suppressed",
+            other,
+        )
+    below = [(row, texts[row]) for row, value in enumerate(read.values) if value is not None and value < 0]
+    if below and not negative:
+        advice = "a count or share is zero or more; of noisy tables name the column of their margin_of_error"
+        place.in_rows("the value is negative", advice, below)
+    return None if place.errors > before else list(read.values)
+
+
+def cell_problems(cells: Sequence[Cell], columns: Sequence[str], place: Place, *, universe: Expression | None) -> None:
+    """Name cells that are given twice, and intervals that do not cut their variable."""
+    seen: dict[Cell, int] = {}
+    for row, cell in enumerate(cells):
+        if cell in seen:
+            text = " × ".join(str(level) for level in cell)
+            place.problem(f"the cell was given in row {seen[cell] + 1} already", "give each cell once", text, row=row)
+        seen.setdefault(cell, row)
+    for k, name in enumerate(columns):
+        _, variable = place.schema.find(place.unit, name)
+        if isinstance(variable, Numeric):
+            intervals = sorted({level for cell in cells if isinstance(level := cell[k], Interval)})
+            sums = subtotals(intervals)
+            if sums:
+                rows = [(row, str(cell[k])) for row, cell in enumerate(cells) if cell[k] in sums]
+                what = f"{name}: rows hold totals of other rows"
+                place.in_rows(what, "leave these rows out, so that the intervals can be read without overlap", rows)
+                continue
+            for what, advice, shown in partition_problems(intervals, variable, name, universe):
+                place.problem(what, advice, shown)

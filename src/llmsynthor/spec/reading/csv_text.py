@@ -1,0 +1,130 @@
+"""CSV as it is published: marks of the encoding, separators, titles above and notes below; what was done is said."""
+
+import csv
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Sequence
+from io import StringIO
+from itertools import islice
+from pathlib import Path
+
+import polars as pl
+
+SEPARATORS = (",", ";", "\t", "|")
+NAMES = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar"}
+LARGEST_PLAIN = 1 << 24
+"""Bytes from which on a file is only read as plain CSV in UTF-8: the care for odd ones takes time."""
+
+Say = Callable[[str, str, str], None]
+"""Takes what is the matter, what to do, and what was found."""
+
+
+class OddFileError(ValueError):
+    """A file that is no table; says what, what to do, and what was found."""
+
+    def __init__(self, what: str, advice: str, found: str) -> None:
+        super().__init__(what)
+        self.what, self.advice, self.found = what, advice, found
+
+
+def read_csv(path: Path, wanted: Sequence[str], warn: Say) -> tuple[pl.DataFrame, str]:
+    """Read a table as text, and its separator; `wanted` are names that its header may have. Raises OddFileError, OSError.
+
+    An empty cell is null. Names and values are trimmed, names also composed (NFC).
+    """
+    data = path.read_bytes()
+    text = _decoded(data, warn)
+    separator = _separator(text, wanted)
+    if len(data) > LARGEST_PLAIN:
+        frame = pl.read_csv(data, infer_schema=False, null_values=[""], separator=separator)
+        return frame.rename({name: name.strip().lstrip("\ufeff") for name in frame.columns}), separator
+    rows = [[field.strip() for field in row] for row in csv.reader(StringIO(text, newline=""), delimiter=separator)]
+    return _table(rows, wanted, separator, warn), separator
+
+
+def plain(text: str) -> str:
+    """Composed (NFC), with plain blanks, trimmed: texts that look the same are the same."""
+    return unicodedata.normalize("NFC", text).replace("\u00a0", " ").replace("\u202f", " ").strip()
+
+
+def _decoded(data: bytes, warn: Say) -> str:
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return data.decode("utf-16")
+    if b"\0" in data[:4096]:
+        raise OddFileError("this is no CSV", "save it as CSV in UTF-8", "bytes that are no text")
+    if data[:4] == b"PK\x03\x04":
+        raise OddFileError("this is a workbook or an archive", "save the sheet as CSV in UTF-8", "PK…")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as cause:
+        line = data[: cause.start].count(b"\n") + 1
+        text = data.decode("cp1252", errors="replace")
+        shown = text.splitlines()[line - 1][:60]
+        warn(
+            "the file is not in UTF-8: it was read as Windows-1252 (Latin-1)",
+            "see that its letters are right, or save it in UTF-8",
+            f"line {line}: {shown}",
+        )
+        return text
+
+
+def _separator(text: str, wanted: Sequence[str]) -> str:
+    """The sign that cuts the most lines into the same number of fields, two at least; a known header decides."""
+    lines = [line for line in islice(StringIO(text), 200) if line.strip()]
+    known = {name.casefold() for name in wanted}
+    best, most = ",", (-1, -1)
+    for separator in SEPARATORS:
+        rows = list(csv.reader(lines, delimiter=separator))
+        widths = Counter(len(row) for row in rows if len(row) > 1)
+        names = max(
+            (len(known & {plain(field).casefold() for field in row}) for row in rows if len(row) > 1), default=0
+        )
+        score = (names, widths.most_common(1)[0][1] if widths else 0)
+        if score > most:
+            best, most = separator, score
+    return best
+
+
+def _table(rows: list[list[str]], wanted: Sequence[str], separator: str, warn: Say) -> pl.DataFrame:
+    """Find the header; leave out titles above it and notes below."""
+    filled = [(number, row) for number, row in enumerate(rows, 1) if any(row)]
+    if not filled:
+        return pl.DataFrame()
+    known = {name.casefold() for name in wanted}
+    scores = [sum(field.casefold() in known for field in row) for _, row in filled[:30]]
+    first = scores.index(max(scores)) if max(scores) >= min(2, len(known)) else 0
+    if first and any(sum(bool(field) for field in row) > 1 for _, row in filled[:first]):
+        first = 0  # what stands above is no title
+    header = [plain(name) for name in filled[first][1]]
+    while header and not header[-1]:
+        header = header[:-1]
+    if first:
+        shown = "; ".join(" ".join(row).strip()[:60] for _, row in filled[:first])
+        warn("lines above the header were left out", "see that they are a title", shown)
+    body = filled[first + 1 :]
+    notes = list[str]()
+    while (
+        body
+        and len(header) > 1
+        and len([field for field in body[-1][1] if field]) == 1
+        and len(body[-1][1]) != len(header)
+    ):
+        notes.insert(0, " ".join(body.pop()[1]).strip()[:60])
+    if notes:
+        warn("lines below the table were left out", "see that they are notes", "; ".join(notes))
+    repeated = [name for name, count in Counter(header).items() if count > 1]
+    if repeated:
+        raise OddFileError(
+            "a column name stands twice in the header", "give each column one name", repeated[0] or "no name"
+        )
+    for number, row in body:
+        if len(row) < len(header) or any(row[len(header) :]):
+            shown = separator.join(row)[:80]
+            raise OddFileError(
+                f"line {number} has {len(row)} fields where the header has {len(header)} (the separator is {NAMES[separator]})",
+                "correct the line, or put fields that hold the separator in quotes",
+                shown,
+            )
+    return pl.DataFrame(
+        {name: pl.Series([row[k] or None for _, row in body], dtype=pl.String) for k, name in enumerate(header)}
+    )
