@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from llmsynthor.aims.aims import Aims
+from llmsynthor.aims.goals import Goal
 from llmsynthor.alignment.cells import table_distances
 from llmsynthor.alignment.results import Aligned, Report, Start
 from llmsynthor.alignment.trees.correct import Corrected, correct
@@ -17,7 +18,7 @@ from llmsynthor.alignment.trees.engine import State, Trees, most_values
 from llmsynthor.alignment.trees.fit import fit
 from llmsynthor.alignment.trees.flat import SPARE, Counts, Floats, most_rows, pack, unpack
 from llmsynthor.alignment.trees.pool import make_pool
-from llmsynthor.alignment.trees.program import compile_aims
+from llmsynthor.alignment.trees.program import Compiled, compile_aims
 from llmsynthor.alignment.trees.start import ImpossibleRulesError, first_weights, forbidden, margins, repaired
 from llmsynthor.alignment.trees.sums import lay_out_sums
 from llmsynthor.population.roster import Roster, changed_tops
@@ -67,14 +68,14 @@ def align_trees(
     layout, compiled = aims.layout, trees.compiled
 
     def told(stage: str, sweep: int, counts: Counts, goal: Floats) -> None:
-        tell(stage, sweep, table_distances(compiled.tables, counts, goal))
+        tell(stage, sweep, distances(compiled, counts, goal))
 
     def state_of(roster: Roster) -> State:
         arena = pack(roster, layout, _blocks(len(roster), effort), SPARE if compiled.program.n_open else 0.0)
         return State(arena=arena, counts=trees.count(arena))
 
     state = state_of(roster)
-    begun = table_distances(compiled.tables, state.counts, trees.goal(state.counts, state.arena))
+    begun = distances(compiled, state.counts, trees.goal(state.counts, state.arena))
     if whole is None:
         weight = fit(trees, state, weight, told, sweeps=effort.fit_sweeps).weight
         roster = unpack(state.arena, layout, roster.proposal)
@@ -84,10 +85,16 @@ def align_trees(
         if start is not None:
             roster = seat(layout, roster, start.roster, rng=np.random.default_rng([seed, 11]))
         state = state_of(roster)
-    after = table_distances(compiled.tables, state.counts, trees.goal(state.counts, state.arena))
+    after = distances(compiled, state.counts, trees.goal(state.counts, state.arena))
     stay = start.stay if start is not None and whole is not None else 0.0
     corrected = correct(trees, state, weight, roster.proposal >= 0, told, stay=stay)
     return _aligned(trees, corrected, roster, (begun, after), whole)
+
+
+def distances(compiled: Compiled, counts: Counts, goal: Floats) -> Floats:
+    """Total variation distance of each table from its goal, unit by unit; quantiles are no tables. Shape (tables,)."""
+    blocks = [b for b, piece in zip(compiled.tables, compiled.pieces, strict=False) if isinstance(piece.goal, Goal)]
+    return table_distances(blocks, counts, goal)
 
 
 def _blocks(records: int, effort: Effort) -> int:
@@ -132,7 +139,7 @@ def _aligned(
     report = Report(
         start=tuple(before[0].tolist()),
         fitted=tuple(before[1].tolist()),
-        final=tuple(table_distances(compiled.tables, corrected.counts, corrected.goal).tolist()),
+        final=tuple(distances(compiled, corrected.counts, corrected.goal).tolist()),
         sentence=corrected.sentence,
         moved=corrected.moved,
     )
