@@ -126,11 +126,11 @@ def _valid_start(
 def _aligned(
     trees: Trees, corrected: Corrected, roster: Roster, before: tuple[Floats, Floats], whole: Roster | None
 ) -> Aligned:
-    compiled, n_tables = trees.compiled, len(trees.compiled.tables)
+    compiled, n_tables, told = trees.compiled, len(trees.compiled.tables), len(trees.aims.tables)
     report = Report(
-        start=tuple(before[0].tolist()),
-        fitted=tuple(before[1].tolist()),
-        final=tuple(table_distances(compiled.tables, corrected.counts, corrected.goal).tolist()),
+        start=tuple(before[0][:told].tolist()),
+        fitted=tuple(before[1][:told].tolist()),
+        final=tuple(table_distances(compiled.tables, corrected.counts, corrected.goal)[:told].tolist()),
         sentence=corrected.sentence,
         moved=corrected.moved,
     )
