@@ -66,10 +66,9 @@ def test_mean_out_of_reach_yields_to_the_tables() -> None:
     solution = solve(spec)
     assert dict(solution.alignment.select("name", "status").iter_rows())["mean by ()"] == "cannot be met"
     assert set(solution.alignment["status"][:2]) == {"exact"}
-    assert solution.manifest["alignment"]["contradictions"] == [
-        'target "income" and target "mean by ()" cannot hold together'
-    ]
-    assert "given up for the tables" in solution.stop_reason
+    (contradiction,) = solution.manifest["alignment"]["contradictions"]
+    assert contradiction.startswith('target "income" and target "mean by ()" cannot hold together')
+    assert "the tables went before" in solution.stop_reason
     assert solution.exit_code == 1
 
 
@@ -82,9 +81,10 @@ def test_importance_decides_between_means(important: float, nearer: str | None) 
     solution = solve(spec)
     errors = dict(solution.alignment.select("name", "max_abs_error").iter_rows())
     assert set(solution.alignment["status"][:2]) == {"exact"}
-    assert solution.manifest["alignment"]["contradictions"] == [
+    (contradiction,) = solution.manifest["alignment"]["contradictions"]
+    assert contradiction.startswith(
         'target "joint" and target "mean by ()" and target "mean by (\'sex\',)" cannot hold together'
-    ]
+    )
     assert min(errors["mean by ()"], errors["mean by ('sex',)"]) > (0.2 if nearer is None else 0.0)
     assert nearer is None or errors[nearer] < 0.1 < errors["mean by ()"]
 
@@ -116,7 +116,7 @@ def test_whole_sums_of_a_table_with_given_margins(held: list[int], other: list[i
 def test_whole_totals_end_on_the_nearest_number(seed: int) -> None:
     """Totals of whole numbers over wide groups, scaled to fewer records than they speak of, are each the nearest whole number."""
     groups, counts = ["a", "b", "c"], (23_000, 41_000, 1_900)
-    totals = (1_234_567_891, 98_765_432_109, 543_210_987_655)
+    totals = (1_234_567_891, 98_765_432_109, 19_210_987_655)
     variables = {
         "group": {"kind": "category", "levels": groups},
         "income": {"kind": "integer", "range": [-1_000_000, 500_000_000]},

@@ -36,7 +36,7 @@ DONE = "nothing was left to correct"
 GENTLE = 0.01
 """Pull of means beside tables that are to stay as they are."""
 
-YIELDED = "means, totals or quantiles were given up for the tables"
+YIELDED = "the tables went before means, totals and quantiles"
 
 LEAST_WEIGHT = 1e-4
 DEAR = 2.0

@@ -13,7 +13,7 @@ from llmsynthor.alignment.cells import table_distances
 from llmsynthor.alignment.results import Aligned, Report, Start
 from llmsynthor.alignment.trees.correct import Corrected, correct
 from llmsynthor.alignment.trees.deal import Drawn, draw_first, enlarge, priors
-from llmsynthor.alignment.trees.engine import State, Trees
+from llmsynthor.alignment.trees.engine import State, Trees, most_values
 from llmsynthor.alignment.trees.fit import fit
 from llmsynthor.alignment.trees.flat import SPARE, Counts, Floats, most_rows, pack, unpack
 from llmsynthor.alignment.trees.pool import make_pool
@@ -102,16 +102,18 @@ def _valid_start(
     compiled = compile_aims(aims, [*potentials, *margins(aims, drawn)])
     weights = first_weights(aims, compiled, drawn.own)
     roster = start if start is not None else drawn.roster
+    per_top = [size / len(drawn.roster) for size in drawn.roster.sizes]
     for zeros in (True, False):
         bad = forbidden(compiled, zeros=zeros)
         trees = Trees(
             aims=aims,
             compiled=compiled,
             pool=make_pool(aims.layout, drawn.rows, weights.own, {}),
-            sums=lay_out_sums(aims, compiled, compiled.moments, records),
+            sums=lay_out_sums(aims, compiled, compiled.moments, records, per_top),
             bad=bad,
             seed=seed,
             rows=most_rows(compiled, roster, aims.layout),
+            line=most_values(compiled),
             chunk=effort.chunk,
             workers=effort.workers,
         )

@@ -5,28 +5,29 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from llmsynthor.alignment.trees.engine import Pressure, State, Trees, in_blocks
+from llmsynthor.alignment.trees.engine import MOVES, Pressure, State, Trees, in_blocks
 from llmsynthor.alignment.trees.fit import Told
 from llmsynthor.alignment.trees.flat import Arena, Counts, Floats
 
 COOLING = (3.0, 2.2, 1.6, 1.2, 0.9, 0.7, 0.55, 0.45, 0.38, 0.3)
-CYCLE = (0.7, 0.62, 0.55, 0.49, 0.43, 0.38, 0.34, 0.3)
+CYCLE = (0.7, 0.55, 0.45, 0.36, 0.3, 0.25, 0.2, 0.15)
 """Temperatures: one record too many costs its inverse. One slow cooling, then cycles."""
 
 COLD = 0.15
-CYCLES, GIVE_UP = 40, 8
+CYCLES, GIVE_UP, STUCK = 60, 12, 2
 CHUNK = 3.0
 """Moves tried per record at each temperature."""
 
-CROWDED = 0.3
-"""Share of the visits that go to records of an over-full cell."""
+LEAST_MOVES = 10_000
+CROWDED, LACKING = 0.3, 0.15
+"""Share of the visits that go to records of an over-full cell, and of one that lacks records."""
 
 NUDGE = 0.05
 DEARER, DEAREST, FORGET = 0.1, 4.0, 0.9
 """By how much the weight of a missed target moves, and how much dearer an error becomes as long as it stays."""
 
 MISSED = 0.75
-DONE = "every cell of every table is within one record of its target"
+DONE = "nothing was left to correct"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +46,8 @@ def correct(
 ) -> Corrected:
     """Walk until every cell is within rounding, or nothing more is gained; held top records stay."""
     hard = trees.compiled.is_hard
-    weight, dear = weight.copy(), np.ones(len(weight))
+    weight, dear, blocks = weight.copy(), np.ones(len(weight)), len(state.arena.tail)
+    trees.set_open(blocks, every=False)
     pulled = np.ones(len(trees.sums.scale))
     best, kept, stalled, number = np.inf, copy(state.arena), 0, 0
     sentence = "the sweeps set for correction are used up"
@@ -61,6 +63,8 @@ def correct(
         if number >= len(COOLING) and stalled > GIVE_UP * len(CYCLE):
             sentence = "the last sweeps brought no cell nearer to its target"
             break
+        if stalled > STUCK * len(CYCLE) and number > len(COOLING):
+            trees.set_open(blocks, every=True)
         pressure = Pressure(
             weight=weight,
             linear=np.where(hard, dear / temperature, 0.0),
@@ -94,26 +98,28 @@ def is_done(trees: Trees, state: State, goal: Floats) -> bool:
 
 
 def _step(trees: Trees, state: State, held: NDArray[np.bool_], pressure: Pressure, number: int) -> None:
-    """One chunk of moves, in place: most records at random, some from over-full cells."""
+    """One chunk of moves, in place: most records at random, some from over-full cells and some from those that lack records."""
     records, blocks = len(state.arena.start), len(state.arena.tail)
     rng = np.random.default_rng([trees.seed, 8, number])
-    visits = max(int(CHUNK * records / 20.0), 20)
+    visits = int(max(CHUNK * records, LEAST_MOVES) / MOVES)
     free = np.flatnonzero(~held)
     if not len(free):
         return
-    order = rng.choice(free, visits)
-    crowded = _crowded(trees, state, ~held)
-    if len(crowded):
-        order[: int(CROWDED * visits)] = rng.choice(crowded, int(CROWDED * visits))
-        rng.shuffle(order)
+    order, first = rng.choice(free, visits), 0
+    for share, sign in ((CROWDED, 1.0), (LACKING, -1.0)):
+        listed, last = _in_cells(trees, state, ~held, sign), first + int(share * visits)
+        if len(listed):
+            order[first:last] = rng.choice(listed, last - first)
+            first = last
+    rng.shuffle(order)
     trees.visit(state, in_blocks(order, records, blocks), ~held, pressure, 1_000_000 + number)
 
 
-def _crowded(trees: Trees, state: State, free: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Top records that are free to change and in a cell with too many."""
+def _in_cells(trees: Trees, state: State, free: NDArray[np.bool_], sign: float) -> NDArray[np.int64]:
+    """Top records that are free to change and in a cell with too many (sign 1) or too few."""
     goal = trees.goal(state.counts, state.arena)
-    surplus = np.where(trees.compiled.is_hard & (state.counts - goal >= MISSED), 1.0, 0.0)
-    return np.flatnonzero(free & (trees.mark(state.arena, surplus) > 0))
+    off = np.where(trees.compiled.is_hard & (sign * (state.counts - goal) >= MISSED), 1.0, 0.0)
+    return np.flatnonzero(free & (trees.mark(state.arena, off) > 0))
 
 
 def adapt(trees: Trees, state: State, weight: Floats, dear: Floats, pulled: Floats) -> None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from llmsynthor.aims.aims import Aims
 from llmsynthor.alignment.parallel import in_parallel
+from llmsynthor.alignment.trees import fields as key
 from llmsynthor.alignment.trees import kernels, kernels_visits
 from llmsynthor.alignment.trees.flat import Arena, Counts, Floats
 from llmsynthor.alignment.trees.pool import Pool
@@ -21,6 +22,9 @@ MOVES = 20.0
 """Moves tried in a visit of two records of usual size."""
 
 SPACES = 6
+
+NEAR = 12
+"""Partners that are alike are drawn from so many on either side."""
 
 
 def make_ledger(
@@ -40,7 +44,7 @@ class Way(NamedTuple):
     """How visits go: `moves` a row; the share of moves of `single` records, of them `renew`ed, of the others `swap`s.
 
     `walk` and `anew` are the cumulative shares of basic moves (see `kernels_moves.basic`); rows before `lowest` stay. What a
-    record that has not changed yet loses by a change is `stay`.
+    record that has not changed yet loses by a change is `stay`; partners that are alike stand at most `near` apart.
     """
 
     moves: float
@@ -51,6 +55,7 @@ class Way(NamedTuple):
     anew: tuple[float, float, float]
     lowest: int
     stay: float
+    near: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +80,11 @@ class State:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trees:
-    """The aims as the kernels read them, and what new rows are drawn from."""
+    """The aims as the kernels read them, and what new rows are drawn from.
+
+    `bad` marks forbidden cells; `rows` is how many a top record may have; `line` is the top variable in which partners are alike
+    more often than not, -1 for none.
+    """
 
     aims: Aims
     compiled: Compiled
@@ -84,6 +93,7 @@ class Trees:
     bad: NDArray[np.int64]
     seed: int
     rows: int
+    line: int = -1
     chunk: int = 2_048
     workers: int | None = None
     worlds: dict[int, tuple[World, tuple[int, ...]]] = field(default_factory=dict)
@@ -92,9 +102,15 @@ class Trees:
         """What a block works on, with workspaces for two records, each with its changed copy and a spare one."""
         if block not in self.worlds:
             self.worlds[block] = make_world(
-                self.compiled, self.rows, pool=self.pool, sums=len(self.sums.scale), spaces=SPACES
+                self.compiled, self.rows, pool=self.pool, sums=len(self.sums.scale), spaces=SPACES if block >= 0 else 1
             )
         return self.worlds[block]
+
+    def set_open(self, blocks: int, *, every: bool) -> None:
+        """Let all numbers of records change, or only those that no table fixes."""
+        number = len(self.compiled.program.arrays["open_unit"]) if every else self.compiled.program.n_open
+        for block in range(blocks):
+            self.world(block)[0].ints[key.N_OPEN] = number
 
     def count(self, arena: Arena) -> Counts:
         """Count the records in every cell of every table, shape (cells,)."""
@@ -103,7 +119,7 @@ class Trees:
 
         def part(first: int) -> Counts:
             counts = np.zeros(n_cells, dtype=np.int64)
-            world, spaces = make_world(self.compiled, self.rows)
+            world, spaces = self.world(-1) if records <= size else make_world(self.compiled, self.rows)
             last = min(first + size, records)
             kernels.count_chunk(world, arena.codes, arena.start, spaces[0], first, last, counts)
             return counts
@@ -115,12 +131,20 @@ class Trees:
         found, records = np.zeros(len(arena.start)), len(arena.start)
 
         def part(first: int) -> None:
-            world, spaces = make_world(self.compiled, self.rows)
+            world, spaces = self.world(-1) if records <= self.chunk else make_world(self.compiled, self.rows)
             last = min(first + self.chunk, records)
             kernels.mark_chunk(world, arena.codes, arena.start, spaces[0], first, last, chances, found)
 
         in_parallel(part, range(0, records, self.chunk), self.workers)
         return found
+
+    def partners(self, arena: Arena, free: NDArray[np.bool_], first: int, last: int) -> NDArray[np.int64]:
+        """The records of a block that are free to change, those alike in the variable with most values beside each other."""
+        found = np.flatnonzero(free[first:last]) + first
+        if self.line < 0:
+            return found
+        codes = arena.codes[arena.start[found] + self.line]
+        return found[np.argsort(codes, kind="stable")]
 
     def sizes(self, counts: Counts, arena: Arena) -> tuple[float, ...]:
         """Records of every unit."""
@@ -142,12 +166,14 @@ class Trees:
         missing = (goal - state.counts) / blocks
         ends = np.linspace(0, len(state.arena.start), blocks + 1).astype(np.int64)
         records = len(state.arena.start)
-        way = usual_way(self.compiled, state.counts, records, pressure.stay, sum(self.sizes(state.counts, state.arena)))
+        way = usual_way(
+            records, sum(self.sizes(state.counts, state.arena)), pressure.stay, NEAR if self.line >= 0 else 0
+        )
 
         def part(block: int) -> tuple[Counts, int]:
             world, spaces = self.world(block)
             write_ledger(world, make_ledger(self.sums, self.bad, -missing, pressure, sums, blocks))
-            partners = np.flatnonzero(free[ends[block] : ends[block + 1]]) + ends[block]
+            partners = self.partners(state.arena, free, int(ends[block]), int(ends[block + 1]))
             made = kernels_visits.visit_all(
                 world,
                 state.arena,
@@ -165,7 +191,7 @@ class Trees:
             state.moved += made
 
 
-def usual_way(compiled: Compiled, counts: Counts, records: int, stay: float, rows: float) -> Way:
+def usual_way(records: int, rows: float, stay: float, near: int) -> Way:
     """The mixture of moves that crosses walls."""
     return Way(
         moves=MOVES / 2 / max(rows / max(records, 1), 1.0),
@@ -176,6 +202,7 @@ def usual_way(compiled: Compiled, counts: Counts, records: int, stay: float, row
         anew=(0.3, 0.9, 0.9),
         lowest=0,
         stay=stay,
+        near=near,
     )
 
 
@@ -185,3 +212,21 @@ def in_blocks(chosen: NDArray[np.int64], records: int, blocks: int) -> list[NDAr
     of = partial(np.searchsorted, ends, side="right")
     number = of(chosen) - 1
     return [chosen[number == block] for block in range(blocks)]
+
+
+MANY = 8
+"""A top variable with fewer values, such as a zone, divides the records into too few kinds for partners to matter."""
+
+
+def most_values(compiled: Compiled) -> int:
+    """The top variable with most values of those that hard tables name, -1 where none has many."""
+    sizes = dict[int, int]()
+    for number, (a, _) in enumerate(compiled.tables):
+        piece = compiled.pieces[number]
+        if not compiled.is_hard[a]:
+            continue
+        for (unit, axis), offsets in zip(piece.places, piece.projection.offsets, strict=True):
+            if unit == 0 and axis < int(compiled.program.arrays["n_own"][0]):
+                sizes[axis] = max(sizes.get(axis, 0), len(np.unique(offsets)))
+    best = max(sizes, key=lambda axis: sizes[axis], default=-1)
+    return best if best >= 0 and sizes[best] >= MANY else -1

@@ -178,13 +178,23 @@ def visit(world, arena, spaces, pair, block, way, dice):
 def visit_all(world, arena, spaces, order, partners, block, way, stream_of):
     """Visit the records in `order`, each with one drawn from `partners`; returns the number of moves made.
 
-    `stream_of` is the seed and the number of the sweep.
+    Where `way.near` is not 0, partners are in an order, and half of them stand so near to the record in it. `stream_of` is the
+    seed and the number of the sweep.
     """
     world = World(borrow(world.ints), borrow(world.reals))
-    made, dice = 0, np.zeros(1, dtype=np.uint64)
+    made, dice, place = 0, np.zeros(1, dtype=np.uint64), np.zeros(0, dtype=np.int64)
+    if way.near > 0 and len(partners) > 0:
+        first = partners.min()
+        place = np.full(partners.max() - first + 1, -1)
+        for k in range(len(partners)):
+            place[partners[k] - first] = k
     for k in range(len(order)):
-        dice[0] = stream(stream_of[0], stream_of[1], order[k] * 8 + block)
+        dice[0] = stream(stream_of[0], stream_of[1], order[k] + 1_000_003 * (k % 7))
         partner = partners[below(dice, len(partners))] if len(partners) > 0 else -1
+        if len(place) > 0 and roll(dice) < 0.6:
+            at = place[order[k] - first] + below(dice, 2 * way.near + 1) - way.near
+            if at >= 0 and at < len(partners):
+                partner = partners[at]
         if partner == order[k]:
             partner = -1
         made += visit(world, arena, spaces, (order[k], partner), block, way, dice)

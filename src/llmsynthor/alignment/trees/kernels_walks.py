@@ -183,6 +183,16 @@ def finish(world, spaces, spares):
 
 
 @jit
+def may_change(world, unit):
+    """Whether the numbers of a unit's records may change as they will: not while they are met and nothing is stuck."""
+    ints = world.ints
+    for k in range(ints[key.N_OPEN]):
+        if ints[ints[key.OPEN_UNIT] + k] == unit:
+            return True
+    return False
+
+
+@jit
 def hand_over(world, spaces, spares, what, dice):
     """Give a member of the first record, with all below it, to the second."""
     unit, row = what
@@ -196,9 +206,11 @@ def hand_over(world, spaces, spares, what, dice):
         return NOTHING, False, 0.0
     p, place = parent_of(world, one, unit, row), first + below(dice, last - first)
     column, n_columns = ints[ints[key.COUNT_COLUMN] + unit], ints[key.N_COLUMNS]
-    if ints[one + ints[key.ROOM_CODE] + p * n_columns + column] == 0:
+    mine = ints[one + ints[key.ROOM_CODE] + p * n_columns + column]
+    theirs = ints[two + ints[key.ROOM_CODE] + place * n_columns + column]
+    if mine == 0 or theirs + 1 >= ints[ints[key.COUNT_SIZE] + unit]:
         return NOTHING, False, 0.0
-    if ints[two + ints[key.ROOM_CODE] + place * n_columns + column] + 1 >= ints[ints[key.COUNT_SIZE] + unit]:
+    if mine != theirs + 1 and not may_change(world, unit):
         return NOTHING, False, 0.0
     held = (
         ints[two + ints[key.ROOM_HIGH] + place * ints[key.N_UNITS] + unit]

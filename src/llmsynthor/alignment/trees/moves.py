@@ -12,6 +12,7 @@ from llmsynthor.aims.layout import Layout, Place
 from llmsynthor.aims.moments import Moment
 from llmsynthor.aims.projection import Projection
 from llmsynthor.aims.quantiles import QuantileGoal
+from llmsynthor.alignment.trees.deal import count_shares
 from llmsynthor.alignment.trees.reach import changed_columns, touched_tables
 from llmsynthor.spec.expressions import Aggregate, Operation, Reference, nodes
 
@@ -83,20 +84,27 @@ def _free_axes(layout: Layout, unit: int) -> list[int]:
     return [axis for axis in range(layout.n_own(unit)) if axis not in layout.counting(unit)]
 
 
-def assemble_counts(layout: Layout) -> dict[str, Integers]:
-    """Where each unit's parent says how many there are; units whose number no other unit shares may change it."""
+def assemble_counts(aims: Aims) -> dict[str, Integers]:
+    """Where each unit's parent says how many there are, and which units may have more or fewer.
+
+    Those whose number no table fixes come first among the `open_unit`s (`is_open` 1); the number of the others (2) is met from
+    the start, and needs to change only where other tables cannot be met without.
+    """
+    layout = aims.layout
     units = range(len(layout.units))
     places = [layout.count_column(unit) if unit else (-1, 0) for unit in units]
     values = [layout.values[place].astype(np.int64) if unit else as_array([1]) for unit, place in enumerate(places)]
-    is_open = [unit > 0 and places.count(places[unit]) == 1 and len(values[unit]) > 1 for unit in units]
+    may = [unit for unit in units if unit > 0 and places.count(places[unit]) == 1 and len(values[unit]) > 1]
+    fixed = [unit for unit in may if count_shares(aims.own[places[unit][0]], places[unit][1]) is not None]
+    is_open = {unit: 2 if unit in fixed else 1 for unit in may}
     counting = [layout.counting(unit) for unit in units]
     return {
         "count_column": as_array([column for _, column in places]),
         "count_size": as_array([len(own) for own in values]),
         "count_start": as_array(np.cumsum([0, *(len(own) for own in values)])),
         "count_value": np.concatenate(values),
-        "is_open": as_array([int(own) for own in is_open]),
-        "open_unit": as_array([unit for unit in units if is_open[unit]]),
+        "is_open": as_array([is_open.get(unit, 0) for unit in units]),
+        "open_unit": as_array(sorted(may, key=lambda unit: is_open[unit])),
         "has_children": as_array([int(bool(own)) for own in counting]),
         "counting_ptr": as_array(np.cumsum([0, *(len(own) for own in counting)])),
         "counting": as_array([axis for own in counting for axis in own]),

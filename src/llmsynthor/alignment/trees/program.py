@@ -197,7 +197,7 @@ def _program(arrays: Mapping[str, Integers | Floats]) -> Program:
         n_tables=len(arrays["cell_ptr"]),
         n_computed=len(arrays["column"]),
         n_columns=int(max([*arrays["n_own"], *(arrays["column"] + 1)])),
-        n_open=len(arrays["open_unit"]),
+        n_open=int((arrays["is_open"] == 1).sum()),
     )
 
 
@@ -236,7 +236,7 @@ def _assemble(aims: Aims, pieces: Sequence[Piece], starts: Integers) -> dict[str
         "axis_number": as_array(np.cumsum([0, *n_own])),
         **_assemble_tables(pieces, starts, n_columns),
         **assemble_moves(aims, pieces),
-        **assemble_counts(layout),
+        **assemble_counts(aims),
         **assemble_ties(aims),
     }
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from llmsynthor.aims.aims import Aims
+from llmsynthor.aims.laws import stated_population
 from llmsynthor.aims.moments import Moment
 from llmsynthor.alignment.trees.flat import Counts, Floats
 from llmsynthor.alignment.trees.program import Compiled
@@ -72,8 +73,10 @@ class Sums:
         return np.where(now.lowest > self.slack, 1.0, np.where(now.highest < -self.slack, -1.0, 0.0))
 
 
-def lay_out_sums(aims: Aims, compiled: Compiled, moments: Sequence[tuple[int, int, Moment]], records: int) -> Sums:
-    """Lay out the means and totals, group by group, and the counts of records."""
+def lay_out_sums(
+    aims: Aims, compiled: Compiled, moments: Sequence[tuple[int, int, Moment]], records: int, drawn: Sequence[float]
+) -> Sums:
+    """Lay out the means and totals, group by group; `drawn` are the records of each unit for each top record as first drawn."""
     n_cells = len(compiled.fixed)
     group, low, high = np.zeros(n_cells, dtype=np.int64), np.zeros(n_cells), np.zeros(n_cells)
     scale, slack, totals, of_unit = [0.0], [0.0], [0.0], [0]
@@ -99,9 +102,36 @@ def lay_out_sums(aims: Aims, compiled: Compiled, moments: Sequence[tuple[int, in
         slack=np.array(slack),
         totals=np.array(totals),
         of_unit=np.array(of_unit, dtype=np.int64),
-        per_top=tuple(0.0 for _ in aims.layout.units),
+        per_top=tuple(_per_top(aims, compiled, unit, own) for unit, own in enumerate(drawn)),
         every=_counted(aims, compiled),
     )
+
+
+def _per_top(aims: Aims, compiled: Compiled, unit: int, drawn: float) -> float:
+    """Records of a unit for each top record: as drawn where a table fixes that, else as tables of counts have them; 0 for none."""
+    if unit == 0 or compiled.program.arrays["is_open"][unit] != 1:
+        return drawn
+    names = [own.name for own in aims.layout.units]
+    parent, column = aims.layout.count_column(unit)
+    every, all_below = stated_population(aims.spec, names[0]), stated_population(aims.spec, names[unit])
+    above = stated_population(aims.spec, names[parent])
+    if not every or not all_below or not above:
+        return 0.0
+    low, high = _bounds(aims, parent, column)
+    return all_below / every if low <= all_below / above <= high else 0.0
+
+
+def _bounds(aims: Aims, unit: int, column: int) -> tuple[float, float]:
+    """The least and the largest mean that a variable can have, by its table of all records, or its range."""
+    values, axis = aims.layout.values[unit, column], aims.layout.columns[unit][column].axis
+    for goal in aims.own[unit].given:
+        if axis.name in goal.table.columns and goal.table.universe is None:
+            at = goal.table.columns.index(axis.name)
+            shares = goal.shares.reshape(goal.shape).sum(axis=tuple(k for k in range(len(goal.shape)) if k != at))
+            inside = [values[axis.within(level)] for level in goal.levels[at]]
+            ends = np.array([(own.min(), own.max()) if len(own) else (0.0, 0.0) for own in inside])
+            return float(shares @ ends[:, 0]), float(shares @ ends[:, 1])
+    return float(values.min()), float(values.max())
 
 
 def _counted(aims: Aims, compiled: Compiled) -> tuple[Floats, ...]:
