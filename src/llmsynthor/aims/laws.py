@@ -109,16 +109,44 @@ def quantile_shares(variable: Numeric, spec: Spec, unit: Unit, base: Density) ->
     return Fixed(breaks=breaks, shares=shares)
 
 
+def group_sizes(target: Statistic, spec: Spec, population: float | None) -> tuple[float, ...]:
+    """How many of a population's records each cell of a target is about, as a table of all records has it; NaN where none has."""
+    unknown = (float("nan"),) * len(target.cells)
+    if population is None or target.universe is not None:
+        return unknown
+    if not target.by:
+        return (population,)
+    for table in spec.targets:
+        if not isinstance(table, Table) or table.unit != target.unit or table.universe is not None or table.trust < 1:
+            continue
+        if set(target.by) <= set(table.columns):
+            places = [table.columns.index(name) for name in target.by]
+            held = dict.fromkeys(target.cells, 0.0)
+            for cell, value in zip(table.cells, table.values, strict=True):
+                own = tuple(cell[place] for place in places)
+                held[own] = held.get(own, 0.0) + value
+            sizes = [held[cell] * population / sum(table.values) for cell in target.cells]
+            if min(sizes) > 0:
+                return tuple(sizes)
+    return unknown
+
+
+def means_of(target: Statistic, spec: Spec) -> tuple[float, ...]:
+    """The mean that each cell of a mean or a total asks for; NaN where nothing says how many records share a total."""
+    if target.statistic == "mean":
+        return target.values
+    population = target.base or stated_population(spec, target.unit) or spec.settings.records
+    sizes = group_sizes(target, spec, population)
+    return tuple(value / size for value, size in zip(target.values, sizes, strict=True))
+
+
 def wanted_means(variable: Numeric, spec: Spec, unit: Unit) -> tuple[tuple[float, bool], ...]:
     """Every mean inside the range that is asked for, and whether it is that of all records."""
-    known, found = stated_population(spec, unit.name) or spec.settings.records, list[tuple[float, bool]]()
-    for target in statistics_of(variable, spec, unit, "mean", "total"):
-        population = known
-        overall = not target.by and target.universe is None
-        if target.statistic == "total" and (not overall or not population):
-            continue
-        scale = population if target.statistic == "total" and population else 1.0
-        found += [(value / scale, overall) for value in target.values]
+    found = [
+        (mean, not target.by and target.universe is None)
+        for target in statistics_of(variable, spec, unit, "mean", "total")
+        for mean in means_of(target, spec)
+    ]
     low, high = variable.range.low, variable.range.high - (1 if variable.integer else 0)
     return tuple(dict.fromkeys((mean, overall) for mean, overall in found if low < mean < high))
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmsynthor.aims.grid import Grid
-from llmsynthor.aims.laws import stated_population
+from llmsynthor.aims.laws import means_of, stated_population
 from llmsynthor.aims.projection import Projection, project_columns
 from llmsynthor.aims.tilted import SMALLEST, is_tabled, law_of, unknown_law
 from llmsynthor.spec.levels import Level
@@ -37,8 +37,6 @@ PRIOR_COUNT = 1.0
 """Records that each group has besides its own when its mean is looked at: one of few moves little."""
 
 NEWTON_STEPS = 8
-LARGEST = 50.0
-"""Largest log-weight of a total's tilt: exp of it is a number."""
 
 Floats = NDArray[np.float64]
 
@@ -51,9 +49,10 @@ class Moment:
     the least and the largest value in each cell of the axis, `centres` the mean of the values expected there, `base` what it holds
     by the base density; the tilt leaves each `segment` of cells what it holds. `start` (groups × cells,) are log-weights under
     which the groups have about their means. `near` is the part of the cells around their centres with which the mean must be
-    within reach. A total belongs to a population of `population` records, and is scaled to the records asked for; None says that
-    it is meant for just those. A derived number has no axis of codes: its `axis` is -1, its cells are its values, and `unit` is in
-    what an error of its sums is weighed.
+    within reach. `sized` says that the numbers of the groups' records are known, and with them the means `expected`. A total
+    belongs to a population of `population` records, and is scaled to the records asked for; None says that it is meant for just
+    those. A derived number has no axis of codes: its `axis` is -1, its cells are its values, and `unit` is in what an error of
+    its sums is weighed.
     """
 
     target: Statistic
@@ -70,6 +69,8 @@ class Moment:
     base: Floats
     segment: NDArray[np.int64]
     near: float = 1.0
+    sized: bool = True
+    expected: Floats | None = None
     population: float | None = None
     unit: float = 0.0
 
@@ -81,7 +82,7 @@ class Moment:
         if len(self.lows) < 2:
             return np.ones(self.groups)
         apart = np.diff(self.centres)
-        if self.near >= 1:
+        if not self.start.any():
             return np.full(self.groups, float(np.median(apart)))
         own = np.maximum(np.append(apart, apart[-1]), np.insert(apart, 0, apart[0]))
         held = np.exp(self.start.reshape(self.groups, -1)) * self.base
@@ -105,6 +106,13 @@ class Moment:
     def precision(self, unit: Floats | float, floor: float) -> Floats:
         """How much each group's value weighs beside others: importance over squared error, measured in `unit`, `floor` at least."""
         return np.asarray(self.target.importance / ((self.errors / unit) ** 2 + floor**2))
+
+    @property
+    def aims(self) -> Floats:
+        """What the values of each group's records are compared with: the mean, zero for a total of nobody knows how many."""
+        if not self.is_total:
+            return self.values
+        return self.expected if self.sized and self.axis >= 0 and self.expected is not None else np.zeros(self.groups)
 
     @property
     def is_total(self) -> bool:
@@ -146,19 +154,17 @@ def _moment(target: Statistic, grid: Grid, spec: Spec, population: float | None)
     assert isinstance(own.variable, Numeric)
     levels = [list(dict.fromkeys(cell[k] for cell in target.cells)) for k in range(len(target.by))]
     values, errors = np.full([len(column) for column in levels], np.nan), np.zeros([len(column) for column in levels])
+    expected = values.copy()
     margins = target.margins_of_error or (0.0,) * len(target.cells)
-    for cell, value, error in zip(target.cells, target.values, margins, strict=True):
+    for cell, value, error, mean in zip(target.cells, target.values, margins, means_of(target, spec), strict=True):
         place = tuple(column.index(level) for column, level in zip(levels, cell, strict=True))
-        values[place], errors[place] = value, error
+        values[place], errors[place], expected[place] = value, error, mean
     lows, highs = own.breaks[:-1], own.breaks[1:] if entry is None else own.breaks[:-1]
     if entry is None and own.variable.integer:
         lows, highs = np.ceil(lows), np.ceil(highs) - 1
-    total = target.statistic == "total"
     projection = project_columns(grid, [*target.by, own.name], [*levels, own.levels], target.universe)
-    if entry is None:
-        law = law_of(own, spec, grid.unit, target, values.ravel() / (population or np.nan if total else 1.0))
-    else:
-        law = unknown_law(lows, values.size)
+    law = law_of(own, spec, grid.unit, target, expected.ravel()) if entry is None else unknown_law(lows, values.size)
+    sized = not np.isnan(expected[~np.isnan(values)]).any()
     return Moment(
         target=target,
         axis=grid.position(target.variable) if entry is None else -1,
@@ -169,7 +175,9 @@ def _moment(target: Statistic, grid: Grid, spec: Spec, population: float | None)
         highs=highs,
         errors=errors.ravel(),
         whole=own.variable.integer,
-        near=1.0 if entry is not None or is_tabled(own, spec, grid.unit) else NEAR,
+        near=NEAR if entry is None and sized and not is_tabled(own, spec, grid.unit) else 1.0,
+        sized=sized,
+        expected=expected.ravel(),
         population=population,
         unit=0.0
         if entry is None or len(lows) < 2
@@ -201,20 +209,15 @@ def tilt(moment: Moment, theta: Floats, counts: Floats, step: float, records: fl
     """Move the tilt of every group towards its mean; `theta` and `counts` per cell of the moment.
 
     For a mean the law of a group alone (its base, tilted) moves its own mean by what the records' is off: a group keeps its weight
-    as a whole, so that tables of the groups are not disturbed. A total may need more records as well as larger values.
+    as a whole, so that tables of the groups are not disturbed. A total is the mean of as many records as its group has; where
+    nothing says how many, it may need more records as well as larger values.
     """
-    if moment.axis < 0:
-        return _tilt_computed(moment, theta, counts, step, records)
+    if moment.axis < 0 or not moment.sized:
+        return _tilt_freely(moment, theta, counts, step, records)
     centres, table, logs = moment.centres, counts.reshape(moment.groups, -1), theta.reshape(moment.groups, -1)
     held, law, lean = table.sum(axis=1), _law(moment, logs), 0.0
     mean, spread = _mean_and_spread(law, centres)
-    if moment.is_total:
-        off = np.nan_to_num(moment.totals(records) - table @ centres)
-        change = step * off / np.maximum(table @ centres**2 + PRIOR_COUNT * spread, 1e-12)
-        limit = LARGEST_STEP / np.sqrt(spread)
-        delta = np.outer(np.clip(change, -limit, limit), centres)
-        return np.asarray(np.minimum(logs + delta, LARGEST).ravel())
-    wanted = moment.means(held, records)
+    wanted = moment.aims
     off = np.nan_to_num(wanted - table @ centres / np.maximum(held, 1e-9)) * held / (held + PRIOR_COUNT)
     least, most = (mean - centres.min()) / 2, (centres.max() - mean) / 2
     aim = np.clip(mean + step * off, mean - np.minimum(least, 4 * most), mean + np.minimum(most, 4 * least))
@@ -226,8 +229,8 @@ def tilt(moment: Moment, theta: Floats, counts: Floats, step: float, records: fl
     return np.asarray(np.where(np.isfinite(wanted)[:, None], np.maximum(found, SMALLEST), logs).ravel())
 
 
-def _tilt_computed(moment: Moment, theta: Floats, counts: Floats, step: float, records: float) -> Floats:
-    """The same by a damped Newton step on the records' own spread, where the law of a group alone is not known."""
+def _tilt_freely(moment: Moment, theta: Floats, counts: Floats, step: float, records: float) -> Floats:
+    """The same by a damped Newton step on the records' own spread, where the law of a group alone, or its size, is not known."""
     points, table = moment.centres, counts.reshape(moment.groups, -1) + 1e-3
     limit = LONGEST_STEP / max(float(np.ptp(points)), 1e-12)
     if moment.is_total:

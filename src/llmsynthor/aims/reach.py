@@ -45,14 +45,14 @@ def reach(
     penalty, start, slack = [0.0], [0.0], [0.0]
     cell = first_cell
     for moment in moments:
-        size, totals, (lows, highs) = len(moment.lows), moment.totals(records), moment.ends
+        size, (lows, highs), means = len(moment.lows), moment.ends, moment.aims
+        totals = moment.totals(records) if moment.is_total and not means.any() else np.zeros(moment.groups)
         room, widths = moment.room, moment.widths
         for number, value in enumerate(moment.values):
             here = slice(cell + number * size, cell + (number + 1) * size)
             if np.isfinite(value):
                 group[here] = len(penalty)
-                mean = 0.0 if moment.is_total else value
-                low[here], high[here] = lows - mean, highs - mean
+                low[here], high[here] = lows - means[number], highs - means[number]
                 penalty.append(1.0 / widths[number] ** 2)
                 slack.append(float(room[number]))
                 start.append(-totals[number])

@@ -43,7 +43,7 @@ def law_of(axis: Axis, spec: Spec, unit: Unit, target: Statistic, means: Floats)
         base, fixed = fixed_shares(variable, spec, unit)
     held = np.maximum(base.held(axis.breaks), 1e-300)
     logs = np.zeros((len(means), axis.size))
-    if not is_tabled(axis, spec, unit) and (target.statistic == "mean" or not target.by):
+    if not is_tabled(axis, spec, unit):
         for group, mean in enumerate(means):
             if variable.range.low < mean < variable.range.high:
                 law = law_with_mean(variable, base, float(mean), fixed)

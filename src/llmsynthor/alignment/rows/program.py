@@ -180,6 +180,6 @@ def _moves(goals: Goals, projections: Sequence[Projection]) -> list[tuple[int, .
     singles = [(axis,) for axis in range(len(goals.grid.sizes))]
     rules = _rule_moves(goals)
     pairs: set[tuple[int, ...]] = set()
-    for goal in goals.tables:
-        pairs |= set(combinations(sorted(goal.projection.axes), 2))
+    for projection in (*(goal.projection for goal in goals.tables), *(moment.projection for moment in goals.moments)):
+        pairs |= set(combinations(sorted(projection.axes), 2))
     return [*singles, *rules, *(pair for pair in small_enough(pairs, goals, LARGEST_JOINT_MOVE) if pair not in rules)]
