@@ -107,7 +107,7 @@ def test_counts_kept_by_the_kernels_are_those_of_the_records() -> None:
     original = Trees.visit
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Trees, "visit", check)
-        result = align_nested(aims, records=80, seed=2)
+        result = align_trees(aims, records=80, seed=2)
     assert seen and all(seen)
     assert result.broken == 0
 
@@ -131,4 +131,4 @@ def test_rules_that_exclude_each_other_are_named() -> None:
         {"name": "someone is there", "unit": "household", "forbid": "count(person.age >= 0) == 0"},
     ]
     with pytest.raises(ImpossibleRulesError, match="no one is old"):
-        align_nested(set_aims(Spec.load(document)), records=40, seed=1)
+        align_trees(set_aims(Spec.load(document)), records=40, seed=1)
