@@ -6,8 +6,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmsynthor.aims.cuts import cut_variable
+from llmsynthor.aims.cuts import Cut, cut_variable
 from llmsynthor.aims.density import smooth_density
+from llmsynthor.aims.uses import read_uses
 from llmsynthor.alignment.trees.deal import largest_remainders
 from llmsynthor.spec.specification import Spec
 
@@ -46,17 +47,22 @@ def document(**more: Any) -> dict[str, Any]:
     return {**base, **more}
 
 
+def cut_of(spec: Spec, position: int) -> Cut:
+    uses = read_uses(spec)
+    return cut_variable(uses["person", spec.schema["person"].coded[position].name], uses)
+
+
 def test_cuts_of_a_copy_are_cuts_of_the_variable() -> None:
     """Where max(person.age) is tabulated or first(person.age) compared, age is cut there, and nowhere else."""
     spec = Spec.load(document())
-    cut = cut_variable(spec.schema["person"].coded[0], spec, spec.schema["person"])
+    cut = cut_of(spec, 0)
     assert cut.axis.breaks.tolist() == [0, 15, 40, 100]
 
 
 def test_a_number_that_enters_a_sum_is_cut_into_atoms() -> None:
     """Atoms keep the tables' cuts, each stands for a whole number inside it, and the cell of 0 stands for 0."""
     spec = Spec.load(document())
-    cut = cut_variable(spec.schema["person"].coded[1], spec, spec.schema["person"])
+    cut = cut_of(spec, 1)
     assert {0, 1, 50_000, 100_000, 5_000_000} <= set(cut.axis.breaks.tolist())
     assert cut.axis.size > 30
     assert cut.values is not None
@@ -69,7 +75,7 @@ def test_a_number_that_a_rule_computes_with_has_a_cell_per_value() -> None:
     """A rule on differences of ages is exact: every age is a cell."""
     rule = {"name": "gap", "unit": "home", "forbid": "first(person.age) - min(person.age) > 60"}
     spec = Spec.load(document(rules=[rule]))
-    cut = cut_variable(spec.schema["person"].coded[0], spec, spec.schema["person"])
+    cut = cut_of(spec, 0)
     assert cut.axis.size == 100
 
 

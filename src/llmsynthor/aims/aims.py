@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmsynthor.aims.counted import with_implied_means
-from llmsynthor.aims.cuts import Cut, cut_derived, cut_variable, named_levels
+from llmsynthor.aims.cuts import Cut, cut_derived, cut_variable
 from llmsynthor.aims.derived import flat_goals
 from llmsynthor.aims.goals import Goal, Goals, bring_table, bring_to_grid, table_levels
 from llmsynthor.aims.grid import Axis, Grid
@@ -16,6 +16,7 @@ from llmsynthor.aims.layout import Column, Layout, Place, flag_axis
 from llmsynthor.aims.projection import OUTSIDE, Projection, membership, pack, project_columns, project_condition
 from llmsynthor.aims.reconcile import Disagreement
 from llmsynthor.aims.reconcile_moments import reconcile_sources
+from llmsynthor.aims.uses import Uses, read_uses
 from llmsynthor.spec.expressions import Aggregate, Expression, Node, Operation, Reference, nodes, parse, references
 from llmsynthor.spec.inputs import POSITION, is_position
 from llmsynthor.spec.levels import Interval
@@ -92,13 +93,14 @@ def _of_rows(spec: Spec, own: Goals) -> Aims:
 def _of_trees(spec: Spec) -> Aims:
     """Units whose aims read each other, with the means that their counts imply."""
     spec = with_implied_means(spec)
+    uses = read_uses(spec)
     cuts: dict[Place, Cut] = {}
     columns: list[list[Column]] = []
     for number, unit in enumerate(spec.schema.units):
         for position, variable in enumerate(unit.coded):
-            cuts[number, position] = cut_variable(variable, spec, unit)
+            cuts[number, position] = cut_variable(uses[unit.name, variable.name], uses)
         own = [Column(axis=cuts[number, position].axis) for position in range(len(unit.coded))]
-        columns.append([*own, *_derived(spec, unit), *_position(spec, unit)])
+        columns.append([*own, *_derived(unit, uses), *_position(unit, uses)])
     broken = []
     for rule in spec.rules:
         if not _own_rule(spec.schema, rule, columns):
@@ -134,22 +136,22 @@ def _number(schema: Schema, unit: str) -> int:
     return [candidate.name for candidate in schema.units].index(unit)
 
 
-def _derived(spec: Spec, unit: Unit) -> list[Column]:
+def _derived(unit: Unit, uses: Uses) -> list[Column]:
+    axes = (cut_derived(derived.variable, uses[unit.name, derived.name].intervals) for derived in unit.derived)
     return [
-        Column(axis=cut_derived(derived.variable, spec, unit), role="derived", expression=derived.expression)
-        for derived in unit.derived
+        Column(axis=axis, role="derived", expression=derived.expression)
+        for axis, derived in zip(axes, unit.derived, strict=True)
     ]
 
 
-def _position(spec: Spec, unit: Unit) -> list[Column]:
+def _position(unit: Unit, uses: Uses) -> list[Column]:
     """A column for the place among the parent's records, where a table names it."""
-    named = {c for t in spec.targets for c in (t.columns if isinstance(t, Table) else t.by) if t.unit == unit.name}
-    prefixed = {c for t in spec.targets if isinstance(t, Table) for c in t.columns}
-    if not is_position(unit, POSITION) or (POSITION not in named and f"{unit.name}.{POSITION}" not in prefixed):
+    intervals = uses.intervals.get((unit.name, POSITION))
+    if not is_position(unit, POSITION) or not intervals:
         return []
-    most = max(2.0, float(max(level.high for level in named_levels(POSITION, spec, unit))))
+    most = max(2.0, float(max(level.high for level in intervals)))
     variable = Numeric(name=POSITION, kind="integer", range=Interval(1.0, most))
-    return [Column(axis=cut_derived(variable, spec, unit), role="derived", expression=parse(POSITION))]
+    return [Column(axis=cut_derived(variable, intervals), role="derived", expression=parse(POSITION))]
 
 
 def _own_names(unit: Unit, expression: Expression) -> frozenset[str] | None:

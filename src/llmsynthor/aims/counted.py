@@ -8,11 +8,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from llmsynthor.aims.density import open_end
-from llmsynthor.aims.laws import statistics_of, table_shares
+from llmsynthor.aims.laws import table_shares
+from llmsynthor.aims.uses import Use, read_uses
 from llmsynthor.errors import Problem
 from llmsynthor.spec.checks.units import sizes_of, slack, tables_of
 from llmsynthor.spec.levels import Interval
-from llmsynthor.spec.schema import Numeric, Unit
+from llmsynthor.spec.schema import Numeric
 from llmsynthor.spec.specification import Spec
 from llmsynthor.spec.targets import Statistic, Table
 
@@ -27,11 +28,12 @@ def with_implied_means(spec: Spec) -> Spec:
 
 def implied_means(spec: Spec) -> Iterator[Statistic]:
     """The mean number of children of each unit that follows from counts, where tables of the count variable leave it open."""
+    uses = read_uses(spec)
     for unit in spec.schema.units[1:]:
         parent = spec.schema[str(unit.parent)]
         count = parent.variable(str(unit.count))
         assert isinstance(count, Numeric)
-        if any(not stated.by for stated in statistics_of(count, spec, parent, "mean", "total")):
+        if any(not stated.by for stated in uses[parent.name, count.name].stated("mean", "total")):
             continue
         parents, children = _counts(spec, parent.name), _counts(spec, unit.name)
         low, high = sizes_of(spec, unit).mean
@@ -67,24 +69,21 @@ def _agree(tables: Sequence[Table]) -> bool:
 
 def assumed_ends(spec: Spec) -> Iterator[Problem]:
     """Name open last groups of which nothing says how their records are spread."""
+    uses = read_uses(spec)
     implied = [(mean.unit, mean.variable) for mean in implied_means(spec)]
     for unit in spec.schema.units:
         for variable in unit.coded:
             if isinstance(variable, Numeric) and (unit.name, variable.name) not in implied:
-                yield from _assumed_end(variable, spec, unit)
+                yield from _assumed_end(uses[unit.name, variable.name], spec)
 
 
-def _assumed_end(variable: Numeric, spec: Spec, unit: Unit) -> Iterator[Problem]:
-    fixed = table_shares(variable, spec, unit)
-    if (
-        fixed is None
-        or fixed.shares[-1] <= 0
-        or any(True for _ in statistics_of(variable, spec, unit, "mean", "total"))
-    ):
+def _assumed_end(use: Use, spec: Spec) -> Iterator[Problem]:
+    variable, unit, fixed = use.number, use.unit, table_shares(use)
+    if fixed is None or fixed.shares[-1] <= 0 or any(True for _ in use.stated("mean", "total")):
         return
     law = open_end(fixed.breaks, integer=variable.integer)
     last = Interval(float(fixed.breaks[-2]), float(fixed.breaks[-1]))
-    quantiles = statistics_of(variable, spec, unit, "quantile")
+    quantiles = use.stated("quantile")
     if not law or any(last.low <= value < last.high for target in quantiles for value in target.values):
         return
     how = "as Pareto's law has it" if law == "pareto" else "by the same part from value to value"

@@ -10,14 +10,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from llmsynthor.aims.goals import Goals, bring_to_grid
-from llmsynthor.aims.grid import Axis, Computed, Grid, break_points, build_grid, closed_box, intervals_between
+from llmsynthor.aims.goals import Goals, bring_goals
+from llmsynthor.aims.grid import Axis, Computed, Grid, break_points, closed_box, grid_of, intervals_between
 from llmsynthor.aims.projection import LARGEST_BOX_COUNT, project_condition
 from llmsynthor.aims.thresholds import derived_breaks
+from llmsynthor.aims.uses import Use, Uses, read_uses
 from llmsynthor.spec.expressions import Expression, Node, Operation, Reference, references, substitute
 from llmsynthor.spec.inputs import derived_in_order
 from llmsynthor.spec.possibility import spread
-from llmsynthor.spec.schema import Category, Derived, Numeric, Unit
+from llmsynthor.spec.schema import Category, Derived, Numeric
 from llmsynthor.spec.specification import Spec
 from llmsynthor.spec.targets import Statistic, Table
 
@@ -38,14 +39,15 @@ def flat_goals(spec: Spec) -> Goals | None:
     """All that the records of the one unit must meet, on the grid of its own variables; None where that cannot be said so."""
     opened = written_out(spec)
     unit = opened.schema.top
-    grid = build_grid(opened, unit)
+    uses = read_uses(opened)
+    grid = grid_of(unit, uses)
     if not spec.schema.top.derived:
-        return bring_to_grid(spec, grid)
+        return bring_goals(spec, grid, uses)
     for expression in _changed(spec, opened):
         size = float(np.prod([grid.axes[grid.position(r.name)].size for r in references(expression)], dtype=float))
         if size > LARGEST_BOX_COUNT:
             return None
-    computed = tuple(_computed(derived, opened, grid) for derived in unit.derived if derived.name in used(opened))
+    computed = tuple(_computed(derived, uses, grid) for derived in unit.derived if uses[unit.name, derived.name].named)
     found = tuple(entry for entry in computed if entry is not None)
     if len(found) < len(computed) or not _sharp(spec, opened, grid):
         return None
@@ -53,7 +55,7 @@ def flat_goals(spec: Spec) -> Goals | None:
     sums = (t for t in spec.targets if isinstance(t, Statistic) and t.statistic != "quantile")
     if not {name for target in sums for name in target.variables} & {entry.name for entry in found} <= exact:
         return None
-    return bring_to_grid(opened, replace(grid, computed=found))
+    return bring_goals(opened, replace(grid, computed=found), uses)
 
 
 def written_out(spec: Spec) -> Spec:
@@ -112,7 +114,7 @@ def _sharp(spec: Spec, opened: Spec, grid: Grid) -> bool:
     return True
 
 
-def _computed(derived: Derived, spec: Spec, grid: Grid) -> Computed | None:
+def _computed(derived: Derived, uses: Uses, grid: Grid) -> Computed | None:
     """A derived variable as a table over the codes of what it is computed from; None where it is no function of them."""
     sources = tuple(sorted(grid.position(reference.name) for reference in references(derived.expression)))
     sizes = [grid.axes[axis].size for axis in sources]
@@ -126,25 +128,20 @@ def _computed(derived: Derived, spec: Spec, grid: Grid) -> Computed | None:
             return None
         axis = Axis(variable=derived.variable, levels=derived.variable.levels)
         return Computed(axis=axis, sources=sources, codes=least.astype(np.int64), exact=False)
-    return _number(derived, derived.variable, spec, grid.unit, (sources, least, most))
+    return _number(uses[grid.unit.name, derived.name], (sources, least, most))
 
 
 def _levels(derived: Derived) -> tuple[str, ...]:
     return derived.variable.levels if isinstance(derived.variable, Category) else ()
 
 
-def _number(
-    derived: Derived,
-    variable: Numeric,
-    spec: Spec,
-    unit: Unit,
-    found: tuple[tuple[int, ...], np.ndarray, np.ndarray],
-) -> Computed | None:
+def _number(use: Use, found: tuple[tuple[int, ...], np.ndarray, np.ndarray]) -> Computed | None:
     """A derived number: a cell for every value where it has one in each joint cell, otherwise as its targets cut it."""
+    variable = use.number
     sources, least, most = found
     exact = bool((least == most).all())
-    edges = break_points(derived.name, spec, unit, integer=variable.integer)
-    values = set(least[np.isfinite(least)].tolist()) if exact and _is_summed(derived.name, spec) else set[float]()
+    edges = break_points(use)
+    values = set(least[np.isfinite(least)].tolist()) if exact and _is_summed(use) else set[float]()
     breaks = np.array(derived_breaks(variable, [*edges, *values]))
     first, last = (np.searchsorted(breaks, ends, side="right") - 1 for ends in (least, most))
     size = len(breaks) - 1
@@ -155,5 +152,5 @@ def _number(
     return Computed(axis=axis, sources=sources, codes=first.astype(np.int64), exact=exact)
 
 
-def _is_summed(name: str, spec: Spec) -> bool:
-    return any(isinstance(t, Statistic) and name in t.variables and t.statistic != "quantile" for t in spec.targets)
+def _is_summed(use: Use) -> bool:
+    return use.seconds or any(target.statistic != "quantile" for target in use.statistics)

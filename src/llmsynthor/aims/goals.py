@@ -14,6 +14,7 @@ from llmsynthor.aims.moments import Moment, bring_moments
 from llmsynthor.aims.projection import Projection, project_columns, project_condition
 from llmsynthor.aims.quantiles import QuantileGoal, bring_quantiles
 from llmsynthor.aims.seconds import bring_seconds
+from llmsynthor.aims.uses import Uses, read_uses
 from llmsynthor.records.evaluate import evaluate
 from llmsynthor.spec.levels import Interval, Level
 from llmsynthor.spec.rules import Rule
@@ -143,7 +144,12 @@ class Goals:
 
 
 def bring_to_grid(spec: Spec, grid: Grid) -> Goals:
-    """Collect the tables and rules of the grid's unit."""
+    """Collect the targets and rules of the grid's unit."""
+    return bring_goals(spec, grid, read_uses(spec))
+
+
+def bring_goals(spec: Spec, grid: Grid, uses: Uses) -> Goals:
+    """The same where the uses of the variables are known."""
     tables = [t for t in spec.targets if t.unit == grid.unit.name and isinstance(t, Table)]
     rules = [rule for rule in spec.rules if rule.unit == grid.unit.name]
     goals = tuple(bring_table(t, grid) for t in tables)
@@ -153,9 +159,11 @@ def bring_to_grid(spec: Spec, grid: Grid) -> Goals:
         grid=grid,
         tables=tuple(replace(goal, universe_share=_universe_share(goal, shares)) for goal in goals),
         zeros=(*(_zeros(rule, grid) for rule in rules), *(_own_zeros(goal) for goal in goals if goal.table.structural)),
-        moments=(*bring_moments(spec, grid), *bring_seconds(spec, grid)),
+        moments=(*bring_moments(spec, grid, uses), *bring_seconds(spec, grid, uses)),
         quantiles=bring_quantiles(spec, grid),
-        densities=tuple(None if number is None else base_density(number, spec, grid.unit) for number in numbers),
+        densities=tuple(
+            None if number is None else base_density(uses[grid.unit.name, number.name]) for number in numbers
+        ),
     )
 
 

@@ -1,6 +1,6 @@
 """Values ⇄ codes: every variable is cut at the common refinement of all tables, universes and rules."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from llmsynthor.aims.laws import resolving_cuts
 from llmsynthor.aims.thresholds import derived_breaks, threshold_cuts
-from llmsynthor.spec.expressions import Expression, Reference, cut_points, references
+from llmsynthor.aims.uses import Use, Uses, read_uses
+from llmsynthor.spec.expressions import Expression, cut_points
 from llmsynthor.spec.levels import Interval, Level
 from llmsynthor.spec.possibility import Box, Levels, Span
 from llmsynthor.spec.schema import Category, Coded, Numeric, Unit
 from llmsynthor.spec.specification import Spec
-from llmsynthor.spec.targets import Statistic, Table
 
 DEFAULT_CELLS = 8
 """Equal cells of a numeric variable that no table and no mean cuts: a proposal must have something to choose from."""
@@ -139,29 +139,37 @@ def draw_evenly(
 
 def build_grid(spec: Spec, unit: Unit) -> Grid:
     """Cut each variable of `unit` wherever a table, a universe or a rule cuts it."""
-    return Grid(unit=unit, axes=tuple(_axis(variable, spec, unit) for variable in unit.coded))
+    return grid_of(unit, read_uses(spec))
 
 
-def _axis(variable: Coded, spec: Spec, unit: Unit) -> Axis:
+def grid_of(unit: Unit, uses: Uses) -> Grid:
+    """The same where the uses of the variables are known."""
+    return Grid(unit=unit, axes=tuple(_axis(uses[unit.name, variable.name], uses) for variable in unit.coded))
+
+
+def _axis(use: Use, uses: Uses) -> Axis:
+    variable = use.variable
     if isinstance(variable, Category):
         return Axis(variable=variable, levels=variable.levels)
+    cuts = with_seconds(use, _cuts(variable, use, uses))
+    even = set() if use.intervals or use.seconds else set(even_cuts(variable, DEFAULT_CELLS))
+    return cut_at(variable, cuts | (resolving_cuts(use, breaks_at(variable, cuts)) or even))
+
+
+def with_seconds(use: Use, cuts: set[float]) -> set[float]:
+    """Add the cuts that a deviation or correlation needs."""
+    return cuts | (set(second_cuts(use.number)) if use.seconds else set())
+
+
+def breaks_at(variable: Numeric, cuts: Iterable[float]) -> list[float]:
+    """The ends of a number's range and the cuts inside it, ascending."""
     low, high = variable.range.low, variable.range.high
-    cuts = {cut for cut in _cuts(variable, spec, unit) if low < cut < high}
-    cuts |= set(second_cuts(variable)) if has_seconds(variable.name, spec, unit) else set()
-    cuts |= resolving_cuts(variable, spec, unit, [low, *sorted(cuts), high]) or _cuts_to_choose(variable, spec, unit)
-    return Axis(variable=variable, levels=tuple(Interval(a, b) for a, b in pairwise([low, *sorted(cuts), high])))
+    return [low, *sorted(cut for cut in cuts if low < cut < high), high]
 
 
-def _cuts_to_choose(variable: Numeric, spec: Spec, unit: Unit) -> set[float]:
-    """Cuts of a number that nothing cuts: a proposal must have something to choose from."""
-    tabled = any(True for _ in _named_levels(variable.name, spec, unit)) or has_seconds(variable.name, spec, unit)
-    return set() if tabled else set(even_cuts(variable, DEFAULT_CELLS))
-
-
-def has_seconds(name: str, spec: Spec, unit: Unit) -> bool:
-    """Whether a deviation or correlation is asked for of a variable."""
-    seconds = (t for t in spec.targets if isinstance(t, Statistic) and t.statistic in ("deviation", "correlation"))
-    return any(target.unit == unit.name and name in target.variables for target in seconds)
+def cut_at(variable: Numeric, cuts: Iterable[float]) -> Axis:
+    """The axis of a number that is cut at all of these points that lie inside its range."""
+    return Axis(variable=variable, levels=intervals_between(breaks_at(variable, cuts)))
 
 
 def second_cuts(variable: Numeric) -> list[float]:
@@ -204,53 +212,39 @@ def closed_box(axis: Axis, codes: NDArray[np.int64]) -> Box:
     return Span(low=low, high=np.nextafter(high, low), integer=False, closed=True)
 
 
-def break_points(name: str, spec: Spec, unit: Unit, *, integer: bool) -> set[float]:
+def break_points(use: Use) -> set[float]:
     """Where tables and quantiles of a variable cut it."""
-    cuts = {edge for level in _named_levels(name, spec, unit) for edge in (level.low, level.high)}
-    for target in spec.targets:
-        if isinstance(target, Statistic) and (target.unit, target.variable) == (unit.name, name):
-            quantiles = target.values if target.statistic == "quantile" else ()
-            cuts |= {cut for value in quantiles for cut in quantile_cuts(value, integer=integer)}
-    return cuts
+    cuts = {edge for level in use.intervals for edge in (level.low, level.high)}
+    values = (value for target in use.stated("quantile") for value in target.values)
+    return cuts | {cut for value in values for cut in quantile_cuts(value, integer=use.integer)}
 
 
-def _cuts(variable: Numeric, spec: Spec, unit: Unit) -> set[float]:
-    cuts = break_points(variable.name, spec, unit, integer=variable.integer)
-    for expression in _expressions(spec, unit):
-        if Reference(None, variable.name) not in references(expression):
-            continue
+def _cuts(variable: Numeric, use: Use, uses: Uses) -> set[float]:
+    cuts = break_points(use)
+    for expression in _read_by(use, uses):
         points, computed = cut_points(expression, variable.name, integer=variable.integer)
         cuts |= points
         if computed and variable.integer and variable.range.high - variable.range.low <= UNIT_CELLS:
             cuts |= {float(value) for value in range(int(variable.range.low), int(variable.range.high))}
         elif computed:
-            cuts |= _thresholds(variable, expression, spec, unit)
+            cuts |= _thresholds(variable, expression, use.unit, uses)
     return cuts
 
 
-def _thresholds(variable: Numeric, expression: Expression, spec: Spec, unit: Unit) -> set[float]:
+def _thresholds(variable: Numeric, expression: Expression, unit: Unit, uses: Uses) -> set[float]:
     """Where a derived variable that is computed from this one changes its class."""
     cuts = set[float]()
     for derived in unit.derived:
         if derived.expression == expression:
-            edges = list(break_points(derived.name, spec, unit, integer=getattr(derived.variable, "integer", False)))
+            edges = list(break_points(uses[unit.name, derived.name]))
             breaks = derived_breaks(derived.variable, edges) if isinstance(derived.variable, Numeric) else []
             cuts |= threshold_cuts(variable, expression, derived.variable, breaks, unit)
     return cuts
 
 
-def _named_levels(name: str, spec: Spec, unit: Unit) -> Iterable[Interval]:
-    for target in spec.targets:
-        columns = target.columns if isinstance(target, Table) else target.by
-        if target.unit == unit.name and name in columns:
-            column = columns.index(name)
-            for level in {cell[column] for cell in target.cells}:
-                if isinstance(level, Interval):
-                    yield level
-
-
-def _expressions(spec: Spec, unit: Unit) -> Sequence[Expression]:
-    rules = [rule.forbid for rule in spec.rules if rule.unit == unit.name]
-    universes = [t.universe for t in spec.targets if t.unit == unit.name and t.universe is not None]
-    named = {n for t in spec.targets for n in (t.columns if isinstance(t, Table) else (*t.by, *t.variables))}
-    return [*rules, *universes, *(d.expression for d in unit.derived if d.name in named)]
+def _read_by(use: Use, uses: Uses) -> Iterator[Expression]:
+    """Rules and universes that name a variable, and derived variables of which a target says something."""
+    idle = {d.expression for d in use.unit.derived if not uses[use.unit.name, d.name].named} - uses.conditions
+    for owner, expression in use.expressions:
+        if owner.name == use.unit.name and expression not in idle:
+            yield expression

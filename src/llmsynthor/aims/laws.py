@@ -4,7 +4,7 @@ Largest entropy is relative to a base: values of a number are alike to begin wit
 table of all records says. A mean tilts the base by exp(rate · x), a quantile shares it out below and above its value.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmsynthor.aims.density import Density, even_density, smooth_density
+from llmsynthor.aims.uses import Use
 from llmsynthor.spec.levels import Interval
-from llmsynthor.spec.schema import Numeric, Unit
+from llmsynthor.spec.schema import Numeric
 from llmsynthor.spec.specification import Spec
-from llmsynthor.spec.targets import Statistic, Table
 from llmsynthor.spec.targets import stated_population as population_of
 
 Floats = NDArray[np.float64]
@@ -43,23 +43,19 @@ class Fixed:
     where: str = ""
 
 
-def base_density(variable: Numeric, spec: Spec, unit: Unit) -> Density:
+def base_density(use: Use) -> Density:
     """The smooth density that the finest table of all records implies; where there is none, all values are alike."""
-    fixed = table_shares(variable, spec, unit)
+    fixed = table_shares(use)
     if fixed is None:
-        return even_density(variable.range.low, variable.range.high)
-    return smooth_density(fixed.breaks, fixed.shares, integer=variable.integer)
+        return even_density(use.number.range.low, use.number.range.high)
+    return smooth_density(fixed.breaks, fixed.shares, integer=use.integer)
 
 
-def table_shares(variable: Numeric, spec: Spec, unit: Unit) -> Fixed | None:
+def table_shares(use: Use) -> Fixed | None:
     """The intervals and values of the finest table of all records."""
     best: Fixed | None = None
-    for target in spec.targets:
-        if not isinstance(target, Table) or target.unit != unit.name or target.universe is not None:
-            continue
-        if variable.name not in target.columns or target.trust < 1:
-            continue
-        position = target.columns.index(variable.name)
+    for target in use.tables:
+        position = target.columns.index(use.variable.name)
         sums: dict[Interval, float] = {}
         for cell, value in zip(target.cells, target.values, strict=True):
             level = cell[position]
@@ -73,23 +69,15 @@ def table_shares(variable: Numeric, spec: Spec, unit: Unit) -> Fixed | None:
     return best
 
 
-def statistics_of(variable: Numeric, spec: Spec, unit: Unit, *kinds: str) -> Iterator[Statistic]:
-    """The means, totals or quantiles of a variable, by their kind."""
-    for target in spec.targets:
-        named = isinstance(target, Statistic) and (target.unit, target.variable) == (unit.name, variable.name)
-        if isinstance(target, Statistic) and named and target.statistic in kinds:
-            yield target
-
-
 def stated_population(spec: Spec, unit: str) -> float | None:
     """The number of records that the tables of counts speak of: the most important one's total, the first among equals."""
     return population_of(spec.targets, unit)
 
 
-def quantile_shares(variable: Numeric, spec: Spec, unit: Unit, base: Density) -> Fixed | None:
+def quantile_shares(use: Use, base: Density) -> Fixed | None:
     """What the quantiles of all records fix; one that whole records may lie on binds on the side where the base has too few."""
-    found: dict[float, float] = {}
-    for target in statistics_of(variable, spec, unit, "quantile"):
+    variable, found = use.number, dict[float, float]()
+    for target in use.stated("quantile"):
         if target.by or target.universe is not None or target.probability is None:
             continue
         value, share = float(target.values[0]), target.probability
@@ -109,46 +97,11 @@ def quantile_shares(variable: Numeric, spec: Spec, unit: Unit, base: Density) ->
     return Fixed(breaks=breaks, shares=shares)
 
 
-def group_sizes(target: Statistic, spec: Spec, population: float | None) -> tuple[float, ...]:
-    """How many of a population's records each cell of a target is about, as a table of all records has it; NaN where none has."""
-    unknown = (float("nan"),) * len(target.cells)
-    if population is None or target.universe is not None:
-        return unknown
-    if not target.by:
-        return (population,)
-    for table in spec.targets:
-        if not isinstance(table, Table) or table.unit != target.unit or table.universe is not None or table.trust < 1:
-            continue
-        if set(target.by) <= set(table.columns):
-            places = [table.columns.index(name) for name in target.by]
-            held = dict.fromkeys(target.cells, 0.0)
-            for cell, value in zip(table.cells, table.values, strict=True):
-                own = tuple(cell[place] for place in places)
-                held[own] = held.get(own, 0.0) + value
-            sizes = [held[cell] * population / sum(table.values) for cell in target.cells]
-            if min(sizes) > 0:
-                return tuple(sizes)
-    return unknown
-
-
-def means_of(target: Statistic, spec: Spec) -> tuple[float, ...]:
-    """The mean that each cell of a mean or a total asks for; NaN where nothing says how many records share a total."""
-    if target.statistic == "mean":
-        return target.values
-    population = target.base or stated_population(spec, target.unit) or spec.settings.records
-    sizes = group_sizes(target, spec, population)
-    return tuple(value / size for value, size in zip(target.values, sizes, strict=True))
-
-
-def wanted_means(variable: Numeric, spec: Spec, unit: Unit) -> tuple[tuple[float, bool], ...]:
+def wanted_means(use: Use) -> tuple[tuple[float, bool], ...]:
     """Every mean inside the range that is asked for, and whether it is that of all records."""
-    found = [
-        (mean, not target.by and target.universe is None)
-        for target in statistics_of(variable, spec, unit, "mean", "total")
-        for mean in means_of(target, spec)
-    ]
+    variable = use.number
     low, high = variable.range.low, variable.range.high - (1 if variable.integer else 0)
-    return tuple(dict.fromkeys((mean, overall) for mean, overall in found if low < mean < high))
+    return tuple(dict.fromkeys((mean, overall) for mean, overall in use.means if low < mean < high))
 
 
 def law_with_mean(variable: Numeric, base: Density, mean: float, fixed: Fixed | None = None) -> Density:
@@ -157,42 +110,42 @@ def law_with_mean(variable: Numeric, base: Density, mean: float, fixed: Fixed | 
     return base.with_mean(mean, breaks, whole=variable.integer)
 
 
-def fixed_shares(variable: Numeric, spec: Spec, unit: Unit) -> tuple[Density, Fixed | None]:
+def fixed_shares(use: Use) -> tuple[Density, Fixed | None]:
     """The base of all records, and the cells in which tables or quantiles fix their shares."""
-    base = base_density(variable, spec, unit)
-    fixed = table_shares(variable, spec, unit)
+    base = base_density(use)
+    fixed = table_shares(use)
     if fixed is not None:
         return base, fixed
-    overall = next((mean for mean, is_overall in wanted_means(variable, spec, unit) if is_overall), None)
-    guess = base if overall is None else law_with_mean(variable, base, overall)
-    fixed = quantile_shares(variable, spec, unit, guess)
+    overall = next((mean for mean, is_overall in wanted_means(use) if is_overall), None)
+    guess = base if overall is None else law_with_mean(use.number, base, overall)
+    fixed = quantile_shares(use, guess)
     return (base if fixed is None else base.shared(fixed.breaks, fixed.shares)), fixed
 
 
-def expected_laws(variable: Numeric, spec: Spec, unit: Unit) -> tuple[Density, ...]:
+def expected_laws(use: Use) -> tuple[Density, ...]:
     """The density that each mean asks for, of all records or of a group; the base where there is none."""
-    base, fixed = fixed_shares(variable, spec, unit)
-    means = wanted_means(variable, spec, unit)
-    laws = [law_with_mean(variable, base, mean, fixed if is_overall else None) for mean, is_overall in means]
+    base, fixed = fixed_shares(use)
+    means = wanted_means(use)
+    laws = [law_with_mean(use.number, base, mean, fixed if is_overall else None) for mean, is_overall in means]
     if len(laws) > MOST_LAWS:
         order = np.argsort([law.mean() for law in laws])
         laws = [laws[int(k)] for k in order[np.linspace(0, len(laws) - 1, MOST_LAWS).astype(np.int64)]]
     return tuple(laws) or (base,)
 
 
-def resolving_cuts(variable: Numeric, spec: Spec, unit: Unit, breaks: Sequence[float]) -> set[float]:
+def resolving_cuts(use: Use, breaks: Sequence[float]) -> set[float]:
     """Where the cells of a number must be cut so that its law is about even in each: nowhere without means."""
-    laws = [law for law in expected_laws(variable, spec, unit) if law.rates is not None]
+    laws = [law for law in expected_laws(use) if law.rates is not None]
     if not laws:
         return set()
-    steep = STEEP if table_shares(variable, spec, unit) is None else STEEP_IN_TABLES
+    steep = STEEP if table_shares(use) is None else STEEP_IN_TABLES
     found = set[float]()
     for low, high in pairwise(breaks):
         held = np.array([law.held(np.array([low, high]))[0] for law in laws])
         bends = np.array([np.abs(law.rates).max() * (high - low) for law in laws if law.rates is not None])
         if bends[held > SEEN].max(initial=0.0) > steep:
             number = max(FEWEST, round(RESOLVING * float(held.mean())))
-            found |= _cuts_inside(laws, low, high, number, integer=variable.integer)
+            found |= _cuts_inside(laws, low, high, number, integer=use.integer)
     return found
 
 

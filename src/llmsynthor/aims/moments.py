@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmsynthor.aims.grid import Grid
-from llmsynthor.aims.laws import means_of, stated_population
+from llmsynthor.aims.laws import stated_population
 from llmsynthor.aims.projection import Projection, project_columns
 from llmsynthor.aims.tilted import SMALLEST, is_tabled, law_of, unknown_law
+from llmsynthor.aims.uses import Uses, means_of
 from llmsynthor.spec.levels import Level
 from llmsynthor.spec.schema import Numeric
 from llmsynthor.spec.specification import Spec
@@ -140,16 +141,17 @@ class Moment:
         return self.totals(records) / np.maximum(counts, 1e-9) if self.is_total else self.values
 
 
-def bring_moments(spec: Spec, grid: Grid) -> tuple[Moment, ...]:
+def bring_moments(spec: Spec, grid: Grid, uses: Uses) -> tuple[Moment, ...]:
     """Collect the means and totals of the grid's unit."""
     return tuple(
-        _moment(target, grid, spec, target.base or stated_population(spec, target.unit))
+        _moment(target, grid, spec, uses)
         for target in spec.targets
         if isinstance(target, Statistic) and target.unit == grid.unit.name and target.statistic in ("mean", "total")
     )
 
 
-def _moment(target: Statistic, grid: Grid, spec: Spec, population: float | None) -> Moment:
+def _moment(target: Statistic, grid: Grid, spec: Spec, uses: Uses) -> Moment:
+    use = uses[grid.unit.name, target.variable]
     entry, own = grid.function(target.variable), grid.axis(target.variable)
     assert isinstance(own.variable, Numeric)
     levels = [list(dict.fromkeys(cell[k] for cell in target.cells)) for k in range(len(target.by))]
@@ -163,7 +165,7 @@ def _moment(target: Statistic, grid: Grid, spec: Spec, population: float | None)
     if entry is None and own.variable.integer:
         lows, highs = np.ceil(lows), np.ceil(highs) - 1
     projection = project_columns(grid, [*target.by, own.name], [*levels, own.levels], target.universe)
-    law = law_of(own, spec, grid.unit, target, expected.ravel()) if entry is None else unknown_law(lows, values.size)
+    law = law_of(own, use, target, expected.ravel()) if entry is None else unknown_law(lows, values.size)
     sized = not np.isnan(expected[~np.isnan(values)]).any()
     return Moment(
         target=target,
@@ -175,10 +177,10 @@ def _moment(target: Statistic, grid: Grid, spec: Spec, population: float | None)
         highs=highs,
         errors=errors.ravel(),
         whole=own.variable.integer,
-        near=NEAR if entry is None and sized and not is_tabled(own, spec, grid.unit) else 1.0,
+        near=NEAR if entry is None and sized and not is_tabled(use) else 1.0,
         sized=sized,
         expected=expected.ravel(),
-        population=population,
+        population=target.base or stated_population(spec, target.unit),
         unit=0.0
         if entry is None or len(lows) < 2
         else max(float(np.diff(lows).min()), float(np.ptp(lows)) / COMPUTED_CELLS),

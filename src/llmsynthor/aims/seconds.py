@@ -16,6 +16,7 @@ from llmsynthor.aims.grid import Axis, Grid
 from llmsynthor.aims.laws import base_density, expected_laws, law_with_mean
 from llmsynthor.aims.moments import Moment, moment_of_points
 from llmsynthor.aims.projection import project_columns
+from llmsynthor.aims.uses import Use, Uses
 from llmsynthor.spec.levels import Interval, Level
 from llmsynthor.spec.schema import Numeric
 from llmsynthor.spec.specification import Spec
@@ -35,22 +36,22 @@ class Centre:
     deviation: float
 
 
-def bring_seconds(spec: Spec, grid: Grid) -> tuple[Moment, ...]:
+def bring_seconds(spec: Spec, grid: Grid, uses: Uses) -> tuple[Moment, ...]:
     """Collect the deviations and correlations of the grid's unit, a moment for each group."""
     return tuple(
         moment
         for target in spec.targets
         if isinstance(target, Statistic) and target.unit == grid.unit.name
         if target.statistic in ("deviation", "correlation")
-        for moment in _of_groups(target, spec, grid)
+        for moment in _of_groups(target, spec, grid, uses)
     )
 
 
-def _of_groups(target: Statistic, spec: Spec, grid: Grid) -> Iterator[Moment]:
+def _of_groups(target: Statistic, spec: Spec, grid: Grid, uses: Uses) -> Iterator[Moment]:
     for cell, value in zip(target.cells, target.values, strict=True):
         names = target.variables
         axes = [grid.axis(name) for name in names]
-        centres = [centre_of(name, target, cell, spec, grid) for name in names]
+        centres = [centre_of(name, target, cell, spec, grid, uses) for name in names]
         if target.other:
             if np.prod([axis.size for axis in axes], dtype=float) > LARGEST_PRODUCT:
                 continue
@@ -90,14 +91,14 @@ def inner_variance(axis: Axis, grid: Grid) -> Floats:
     return np.asarray(((high - low + 1) ** 2 - 1) / 12 if whole else (high - low) ** 2 / 12)
 
 
-def centre_of(name: str, target: Statistic, cell: Sequence[Level], spec: Spec, grid: Grid) -> Centre:
+def centre_of(name: str, target: Statistic, cell: Sequence[Level], spec: Spec, grid: Grid, uses: Uses) -> Centre:
     """Mean and deviation of a variable in a group: as given there, else as the tables have them."""
     axis = grid.axis(name)
     at, inside = middles(axis, grid), inner_variance(axis, grid)
     mean, deviation = (_stated(kind, name, target, cell, spec) for kind in ("mean", "deviation"))
     shares = _shares(name, target, cell, spec, axis)
     if shares is None:
-        shares = _law(axis, mean, spec, grid)
+        shares = _law(axis, mean, uses[grid.unit.name, name], grid)
     if mean is None or deviation is None:
         mixed = _mixed(name, target, cell, spec)
         mean = mixed.mean if mean is None and mixed is not None else mean
@@ -165,15 +166,15 @@ def _stated(kind: str, name: str, target: Statistic, cell: Sequence[Level], spec
     return None
 
 
-def _law(axis: Axis, mean: float | None, spec: Spec, grid: Grid) -> Floats:
+def _law(axis: Axis, mean: float | None, use: Use, grid: Grid) -> Floats:
     """Shares of a variable's cells where no table has it: the law of largest entropy with its mean, as far as that is known."""
     variable, breaks = axis.variable, axis.breaks
     assert isinstance(variable, Numeric)
     if grid.function(axis.name) is not None:
         return np.full(axis.size, 1.0 / axis.size)
-    law = expected_laws(variable, spec, grid.unit)[0]
+    law = expected_laws(use)[0]
     if mean is not None and variable.range.low < mean < variable.range.high:
-        law = law_with_mean(variable, base_density(variable, spec, grid.unit), mean)
+        law = law_with_mean(variable, base_density(use), mean)
     held = np.maximum(law.held(np.ceil(breaks) if variable.integer else breaks), 0.0)
     return np.asarray(held / held.sum())
 

@@ -7,8 +7,7 @@ from numpy.typing import NDArray
 
 from llmsynthor.aims.grid import Axis
 from llmsynthor.aims.laws import base_density, expected_laws, fixed_shares, law_with_mean, table_shares
-from llmsynthor.spec.schema import Numeric, Unit
-from llmsynthor.spec.specification import Spec
+from llmsynthor.aims.uses import Use
 from llmsynthor.spec.targets import Statistic
 
 SMALLEST = -600.0
@@ -17,33 +16,30 @@ SMALLEST = -600.0
 Floats = NDArray[np.float64]
 
 
-def is_tabled(axis: Axis, spec: Spec, unit: Unit) -> bool:
-    assert isinstance(axis.variable, Numeric)
-    return table_shares(axis.variable, spec, unit) is not None
+def is_tabled(use: Use) -> bool:
+    return table_shares(use) is not None
 
 
-def _centres(axis: Axis, spec: Spec, unit: Unit) -> Floats:
+def _centres(axis: Axis, use: Use) -> Floats:
     """Mean of the values expected in each cell, over all that means say of the variable."""
-    assert isinstance(axis.variable, Numeric)
-    laws = expected_laws(axis.variable, spec, unit)
+    laws = expected_laws(use)
     held = np.stack([np.maximum(law.held(axis.breaks), 1e-12) for law in laws])
-    centres = np.stack([law.centres(axis.breaks, whole=axis.variable.integer) for law in laws])
+    centres = np.stack([law.centres(axis.breaks, whole=use.integer) for law in laws])
     return np.asarray((held * centres).sum(axis=0) / held.sum(axis=0))
 
 
-def law_of(axis: Axis, spec: Spec, unit: Unit, target: Statistic, means: Floats) -> dict[str, Any]:
+def law_of(axis: Axis, use: Use, target: Statistic, means: Floats) -> dict[str, Any]:
     """Base, segments and first log-weights of a moment; zero where a table says how the groups' records lie.
 
     Where tables or quantiles fix what cells of all records hold, a mean of all records moves them inside those alone.
     """
-    variable = axis.variable
-    assert isinstance(variable, Numeric)
-    base, fixed = base_density(variable, spec, unit), None
+    variable = use.number
+    base, fixed = base_density(use), None
     if not target.by and target.universe is None:
-        base, fixed = fixed_shares(variable, spec, unit)
+        base, fixed = fixed_shares(use)
     held = np.maximum(base.held(axis.breaks), 1e-300)
     logs = np.zeros((len(means), axis.size))
-    if not is_tabled(axis, spec, unit):
+    if not is_tabled(use):
         for group, mean in enumerate(means):
             if variable.range.low < mean < variable.range.high:
                 law = law_with_mean(variable, base, float(mean), fixed)
@@ -52,7 +48,7 @@ def law_of(axis: Axis, spec: Spec, unit: Unit, target: Statistic, means: Floats)
     if fixed is not None:
         segment = np.clip(np.searchsorted(fixed.breaks, axis.breaks[:-1], side="right") - 1, 0, len(fixed.shares) - 1)
     return {
-        "centres": _centres(axis, spec, unit),
+        "centres": _centres(axis, use),
         "base": held,
         "segment": segment,
         "start": np.maximum(logs, SMALLEST).ravel(),

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmsynthor.aims.aims import Aims
-from llmsynthor.aims.cuts import expressions_of
 from llmsynthor.aims.goals import Goals
 from llmsynthor.aims.grid import Grid
 from llmsynthor.aims.layout import Place
+from llmsynthor.aims.uses import expressions_of
 from llmsynthor.dependence.coarse import MOST_LEVELS, Coarse, coarsen
 from llmsynthor.dependence.copula import MOST_QUESTIONS
 from llmsynthor.dependence.elicit import Pair, is_people
