@@ -20,6 +20,9 @@ from llmsynthor.alignment.trees.kernels_moves import (
 
 jit = numba.njit(nogil=True, cache=True)
 
+TOO_MANY = 0.75
+"""A cell with so many records beyond its target is over-full."""
+
 STEPS = 6
 """Basic moves of a walk at most."""
 
@@ -111,6 +114,32 @@ def anew(world, was, space, spare, way, dice):
 
 
 @jit
+def is_over_full(world, space, unit, row):
+    """Whether a row of a unit is in a cell of its tables that holds a record too many."""
+    ints = world.ints
+    for table in range(ints[key.N_TABLES]):
+        if ints[ints[key.UNIT] + table] == unit:
+            cell = ints[space + ints[key.ROOM_CELL] + row * ints[key.N_TABLES] + table]
+            place = ints[key.LEDGER_CELLS] + key.WIDTH * cell
+            if world.reals[place + key.LINEAR] > 0.0 and world.reals[place + key.ERROR] >= TOO_MANY:
+                return True
+    return False
+
+
+@jit
+def some_row(world, space, unit, number, dice):
+    """One of a record's rows of a unit; every other time one in an over-full cell, where there is one."""
+    first = world.ints[space + world.ints[key.ROOM_FIRST] + unit]
+    chosen = below(dice, number)
+    if roll(dice) < 0.5:
+        for k in range(number):
+            row = first + (chosen + k) % number
+            if is_over_full(world, space, unit, row):
+                return row
+    return first + chosen
+
+
+@jit
 def swap_rows(world, spaces, spares, dice):
     """Exchange two members of two records, one variable of theirs, or hand one over; returns (kind, valid, log-weight won)."""
     one, two = spaces
@@ -123,7 +152,7 @@ def swap_rows(world, spaces, spares, dice):
     )
     if mine == 0 or (theirs == 0 and uniform >= 0.4):
         return NOTHING, False, 0.0
-    row = world.ints[one + world.ints[key.ROOM_FIRST] + unit] + below(dice, mine)
+    row = some_row(world, one, unit, mine, dice)
     if unit > 0 and uniform < 0.4:
         return hand_over(world, spaces, spares, (unit, row), dice)
     other = world.ints[two + world.ints[key.ROOM_FIRST] + unit] + below(dice, theirs)
