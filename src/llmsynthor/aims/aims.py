@@ -101,14 +101,17 @@ def _of_trees(spec: Spec) -> Aims:
             cuts[number, position] = cut_variable(uses[unit.name, variable.name], uses)
         own = [Column(axis=cuts[number, position].axis) for position in range(len(unit.coded))]
         columns.append([*own, *_derived(unit, uses), *_position(unit, uses)])
-    broken = []
+    broken, own_rules = [], list[Rule]()
     for rule in spec.rules:
-        if not _own_rule(spec.schema, rule, columns):
+        if _own_rule(spec.schema, rule, columns):
+            own_rules.append(rule)
+        else:
             unit_number = _number(spec.schema, rule.unit)
             broken.append(((unit_number, len(columns[unit_number])), rule))
             axis = flag_axis(f"rule {len(broken)}")
             columns[unit_number].append(Column(axis=axis, role="rule", expression=rule.forbid))
-    flags = _universes(spec, columns)
+    plain = [t for t in spec.targets if isinstance(t, Table) and _is_plain(spec, t, columns)]
+    flags = _universes(spec, plain, columns)
     layout = Layout(
         schema=spec.schema,
         columns=tuple(tuple(own) for own in columns),
@@ -120,7 +123,10 @@ def _of_trees(spec: Spec) -> Aims:
         reconciled, found = reconcile_sources(_bring(spec, layout, number, flags), spec)
         goals.append(reconciled)
         disagreements += found
-    own_goals = tuple(_own_goals(spec, layout, number, goals[number]) for number in range(len(spec.schema.units)))
+    own_spec = replace(spec, rules=tuple(own_rules))
+    own_goals = tuple(
+        _own_goals(own_spec, plain, layout, number, goals[number]) for number in range(len(spec.schema.units))
+    )
     return Aims(
         spec=spec,
         layout=layout,
@@ -192,11 +198,11 @@ def _unprefix(node: Node, unit: str) -> Node:
     return replace(node, unit=None) if isinstance(node, Reference) and node.unit == unit else node
 
 
-def _universes(spec: Spec, columns: list[list[Column]]) -> dict[tuple[str, str], str]:
+def _universes(spec: Spec, plain: Sequence[Table], columns: list[list[Column]]) -> dict[tuple[str, str], str]:
     """Add a column for every universe that is no condition on own variables; returns their names by unit and text."""
-    found: dict[tuple[str, str], str] = {}
+    known, found = {id(table) for table in plain}, dict[tuple[str, str], str]()
     for target in spec.targets:
-        if not isinstance(target, Table) or target.universe is None or _is_plain(spec, target, columns):
+        if not isinstance(target, Table) or target.universe is None or id(target) in known:
             continue
         number, key = _number(spec.schema, target.unit), (target.unit, str(target.universe))
         if key not in found:
@@ -271,16 +277,11 @@ def _classes(axis: Axis, levels: Sequence[object], *, outside_too: bool) -> NDAr
     return np.append(classes, len(levels)) if outside_too else classes
 
 
-def _own_goals(spec: Spec, layout: Layout, number: int, wide: Goals) -> Goals:
-    """What the unit's own variables must meet, with the shares that sources agree on."""
+def _own_goals(spec: Spec, plain: Sequence[Table], layout: Layout, number: int, wide: Goals) -> Goals:
+    """What the unit's own variables must meet, with the shares that sources agree on: plain tables, and rules looked up."""
     unit, grid = layout.units[number], layout.own_grid(number)
-    columns = [list(own) for own in layout.columns]
-    tables = [t for t in spec.targets if isinstance(t, Table) and t.unit == unit.name and _is_plain(spec, t, columns)]
-    rules = [
-        replace(rule, forbid=_unprefixed(rule.forbid, unit))
-        for rule in spec.rules
-        if rule.unit == unit.name and _own_rule(spec.schema, rule, columns)
-    ]
+    tables = [table for table in plain if table.unit == unit.name]
+    rules = [replace(rule, forbid=_unprefixed(rule.forbid, unit)) for rule in spec.rules if rule.unit == unit.name]
     own = {variable.name for variable in unit.coded}
     statistics = [
         t
