@@ -10,11 +10,16 @@ from llmsynthor.alignment.trees.fit import Told
 from llmsynthor.alignment.trees.flat import Arena, Counts, Floats
 
 COOLING = (3.0, 2.2, 1.6, 1.2, 0.9, 0.7, 0.55, 0.45, 0.38, 0.3)
-CYCLE = (0.7, 0.55, 0.45, 0.36, 0.3, 0.25, 0.2, 0.15)
-"""Temperatures: one record too many costs its inverse. One slow cooling, then cycles."""
+COARSE = (0.7, 0.55, 0.45, 0.36, 0.3, 0.25, 0.2, 0.15)
+FINE = (0.45, 0.36, 0.3, 0.25, 0.2, 0.15)
+"""Temperatures: one record too many costs its inverse. One cooling, then coarse cycles, then fine ones, each from the best so far."""
 
-COLD = 0.15
-CYCLES, GIVE_UP, STUCK = 60, 15, 1000
+NEAR, LEAST_NEAR = 0.25, 8.0
+"""Fine cycles begin when so many records are off, for each cell that must be met, or so many in all."""
+
+CYCLES, GIVE_UP_COARSE, GIVE_UP_FINE = 60, 15, 15
+"""Cycles at most, and after how many without a gain the correction ends."""
+
 CHUNK = 3.0
 """Moves tried per record at each temperature."""
 
@@ -22,7 +27,7 @@ LEAST_MOVES = 10_000
 CROWDED, LACKING = 0.3, 0.15
 """Share of the visits that go to records of an over-full cell, and of one that lacks records."""
 
-NUDGE = 0.05
+NUDGE, NUDGE_FINE = 0.15, 0.05
 DEARER, DEAREST, FORGET = 0.1, 4.0, 0.9
 """By how much the weight of a missed target moves, and how much dearer an error becomes as long as it stays."""
 
@@ -41,43 +46,66 @@ class Corrected:
     moved: int
 
 
+@dataclass(slots=True)
+class _Walk:
+    """The best so far, its counts, and the temperatures still to come; `fine` once few records are off."""
+
+    arena: Arena
+    counts: Counts
+    missing: float
+    to_come: list[float]
+    fine: bool = False
+    cycles: int = 0
+    stalled: int = 0
+
+
 def correct(
     trees: Trees, state: State, weight: Floats, held: NDArray[np.bool_], told: Told, *, stay: float = 0.0
 ) -> Corrected:
     """Walk until every cell is within rounding, or nothing more is gained; held top records stay."""
     hard = trees.compiled.is_hard
-    weight, dear, blocks = weight.copy(), np.ones(len(weight)), len(state.arena.tail)
-    trees.set_open(blocks, every=False)
-    pulled = np.ones(len(trees.sums.scale))
-    best, kept, stalled, number = np.inf, copy(state.arena), 0, 0
-    sentence = "the sweeps set for correction are used up"
-    for temperature in (*COOLING, *(CYCLE * CYCLES)):
-        goal = trees.goal(state.counts, state.arena)
-        total = misses(trees, state, goal)
-        if total < best - 1e-9:
-            best, stalled, kept = total, 0, copy(state.arena)
-        if is_done(trees, state, goal):
-            kept, sentence = copy(state.arena), DONE
-            break
-        stalled += 1
-        if number >= len(COOLING) and stalled > GIVE_UP * len(CYCLE):
-            sentence = "the last sweeps brought no cell nearer to its target"
-            break
-        if stalled > STUCK * len(CYCLE) and number > len(COOLING):
-            trees.set_open(blocks, every=True)
+    weight, dear, pulled = weight.copy(), np.ones(len(weight)), np.ones(len(trees.sums.scale))
+    trees.set_open(len(state.arena.tail), every=False)
+    walk = _Walk(copy(state.arena), state.counts.copy(), np.inf, list(COOLING))
+    number = 0
+    while _goes_on(trees, state, walk):
+        temperature = walk.to_come.pop(0)
         pressure = Pressure(
             weight=weight,
             linear=np.where(hard, dear / temperature, 0.0),
-            square=np.zeros_like(goal),
+            square=np.zeros(len(weight)),
             pull=pulled * trees.sums.scale / temperature,
             stay=stay,
         )
         _step(trees, state, held, pressure, number)
-        adapt(trees, state, weight, dear, pulled)
+        adapt(trees, state, (weight, dear, pulled), NUDGE_FINE if walk.fine else NUDGE)
         told("correct", number, state.counts, trees.goal(state.counts, state.arena))
         number += 1
-    counts = trees.count(kept)
-    return Corrected(arena=kept, counts=counts, goal=trees.goal(counts, kept), sentence=sentence, moved=state.moved)
+    counts = trees.count(walk.arena)
+    sentence = DONE if walk.missing <= 0 else "the last sweeps brought no cell nearer to its target"
+    return Corrected(
+        arena=walk.arena, counts=counts, goal=trees.goal(counts, walk.arena), sentence=sentence, moved=state.moved
+    )
+
+
+def _goes_on(trees: Trees, state: State, walk: _Walk) -> bool:
+    """Keep the best, and lay out the next cycle where one has ended; says whether there is more to do."""
+    missing = misses(trees, state, trees.goal(state.counts, state.arena))
+    if missing < walk.missing - 1e-9:
+        walk.arena, walk.counts, walk.missing, walk.stalled = copy(state.arena), state.counts.copy(), missing, 0
+    if walk.missing <= 0:
+        return False
+    if walk.to_come:
+        return True
+    walk.cycles, walk.stalled = walk.cycles + 1, walk.stalled + 1
+    if walk.cycles > CYCLES or walk.stalled > (GIVE_UP_FINE if walk.fine else GIVE_UP_COARSE):
+        return False
+    near = max(LEAST_NEAR, NEAR * float(trees.compiled.is_hard.sum()))
+    walk.fine = walk.fine or walk.missing <= near
+    if walk.fine:
+        state.arena, state.counts = copy(walk.arena), walk.counts.copy()
+    walk.to_come = list(FINE if walk.fine else COARSE)
+    return True
 
 
 def copy(arena: Arena) -> Arena:
@@ -90,11 +118,6 @@ def misses(trees: Trees, state: State, goal: Floats) -> float:
     error = np.abs(state.counts - goal)[trees.compiled.is_hard]
     sums = trees.sums.missing(state.counts, len(state.arena.start))
     return float(np.where(error >= 1.0 - 1e-9, error, 0.0).sum() + sums.sum())
-
-
-def is_done(trees: Trees, state: State, goal: Floats) -> bool:
-    """Whether every cell is within a record of its target and every sum within reach."""
-    return misses(trees, state, goal) <= 0.0
 
 
 def _step(trees: Trees, state: State, held: NDArray[np.bool_], pressure: Pressure, number: int) -> None:
@@ -122,13 +145,16 @@ def _in_cells(trees: Trees, state: State, free: NDArray[np.bool_], sign: float) 
     return np.flatnonzero(free & (trees.mark(state.arena, off) > 0))
 
 
-def adapt(trees: Trees, state: State, weight: Floats, dear: Floats, pulled: Floats) -> None:
-    """Move the weights of missed targets by the sign of what they miss, and make their errors dearer; in place."""
+def adapt(trees: Trees, state: State, adapted: tuple[Floats, Floats, Floats], nudge: float) -> None:
+    """Move the weights of missed targets by the sign of what they miss, and make their errors dearer; in place.
+
+    `adapted` are log-weights and prices of errors (cells,), and prices of sums out of reach (groups,).
+    """
+    weight, dear, pulled = adapted
     hard, goal = trees.compiled.is_hard, trees.goal(state.counts, state.arena)
     error = np.where(hard, state.counts - goal, 0.0)
     missed = np.abs(error) >= MISSED
-    weight[missed] -= NUDGE * np.sign(error[missed])
+    weight[missed] -= nudge * np.sign(error[missed])
     dear[:] = np.where(missed, np.minimum(dear + DEARER, DEAREST), 1.0 + (dear - 1.0) * FORGET)
-    records = len(state.arena.start)
-    out = trees.sums.missing(state.counts, records) > 0
+    out = trees.sums.missing(state.counts, len(state.arena.start)) > 0
     pulled[:] = np.where(out, np.minimum(pulled + DEARER, DEAREST), 1.0 + (pulled - 1.0) * FORGET)
