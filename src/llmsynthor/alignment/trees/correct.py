@@ -12,7 +12,7 @@ from llmsynthor.alignment.trees.flat import Arena, Counts, Floats
 COOLING = (3.0, 2.2, 1.6, 1.2, 0.9, 0.7, 0.55, 0.45, 0.38, 0.3)
 COARSE = (0.7, 0.55, 0.45, 0.36, 0.3, 0.25, 0.2, 0.15)
 FINE = (0.45, 0.36, 0.3, 0.25, 0.2, 0.15)
-"""Temperatures: one record too many costs its inverse. One cooling, then coarse cycles, then fine ones, each from the best so far."""
+"""Temperatures: one record too many costs its inverse. One cooling, coarse cycles, then fine ones, each from the best so far."""
 
 NEAR, LEAST_NEAR = 0.25, 8.0
 """Fine cycles begin when so many records are off, for each cell that must be met, or so many in all."""
@@ -30,6 +30,9 @@ CROWDED, LACKING = 0.3, 0.15
 NUDGE, NUDGE_FINE = 0.15, 0.05
 DEARER, DEAREST, FORGET = 0.1, 4.0, 0.9
 """By how much the weight of a missed target moves, and how much dearer an error becomes as long as it stays."""
+
+STAYING = 1.0
+"""What the first change of a given record costs, at temperature one: a record in the wrong cell costs two errors."""
 
 MISSED = 0.75
 DONE = "nothing was left to correct"
@@ -62,11 +65,15 @@ class _Walk:
 def correct(
     trees: Trees, state: State, weight: Floats, held: NDArray[np.bool_], told: Told, *, stay: float = 0.0
 ) -> Corrected:
-    """Walk until every cell is within rounding, or nothing more is gained; held top records stay."""
+    """Walk until every cell is within rounding, or nothing more is gained; held top records stay.
+
+    With `stay` the records are given ones: each holds on to what it is, as dearly as half of what a record moved to where one is
+    missing wins, and nothing is warmed up.
+    """
     hard = trees.compiled.is_hard
     weight, dear, pulled = weight.copy(), np.ones(len(weight)), np.ones(len(trees.sums.scale))
     trees.set_open(len(state.arena.tail), every=False)
-    walk = _Walk(copy(state.arena), state.counts.copy(), np.inf, list(COOLING))
+    walk = _Walk(copy(state.arena), state.counts.copy(), np.inf, list(FINE if stay else COOLING), fine=stay > 0)
     number = 0
     while _goes_on(trees, state, walk):
         temperature = walk.to_come.pop(0)
@@ -75,7 +82,7 @@ def correct(
             linear=np.where(hard, dear / temperature, 0.0),
             square=np.zeros(len(weight)),
             pull=pulled * trees.sums.scale / temperature,
-            stay=stay,
+            stay=STAYING / temperature if stay else 0.0,
         )
         _step(trees, state, held, pressure, number)
         adapt(trees, state, (weight, dear, pulled), NUDGE_FINE if walk.fine else NUDGE)
@@ -110,7 +117,13 @@ def _goes_on(trees: Trees, state: State, walk: _Walk) -> bool:
 
 def copy(arena: Arena) -> Arena:
     """The same records in arrays of their own."""
-    return Arena(*(part.copy() for part in arena))
+    return Arena(
+        codes=arena.codes.copy(),
+        start=arena.start.copy(),
+        capacity=arena.capacity.copy(),
+        tail=arena.tail.copy(),
+        changed=arena.changed.copy(),
+    )
 
 
 def misses(trees: Trees, state: State, goal: Floats) -> float:

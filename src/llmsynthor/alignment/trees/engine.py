@@ -13,10 +13,11 @@ from llmsynthor.alignment.parallel import in_parallel
 from llmsynthor.alignment.trees import fields as key
 from llmsynthor.alignment.trees import kernels, kernels_visits
 from llmsynthor.alignment.trees.flat import Arena, Counts, Floats
+from llmsynthor.alignment.trees.kernels import World
 from llmsynthor.alignment.trees.pool import Pool
 from llmsynthor.alignment.trees.program import Compiled
 from llmsynthor.alignment.trees.sums import Current, Sums
-from llmsynthor.alignment.trees.world import Ledger, World, errors_of, make_world, write_ledger
+from llmsynthor.alignment.trees.world import Ledger, errors_of, make_world, write_ledger
 
 MOVES = 20.0
 """Moves tried in a visit of two records of usual size."""

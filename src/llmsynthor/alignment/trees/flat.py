@@ -71,7 +71,9 @@ def pack(roster: Roster, layout: Layout, blocks: int = 1, spare: float = 0.0) ->
         used = at + int(sizes.codes[own].sum())
         at = used + int(spare * (used - at) + (spare > 0) * 5 * sizes.codes.max(initial=1))
         tail[block] = used, at
-    codes = np.zeros(at, dtype=np.int16 if largest < np.iinfo(np.int16).max else np.int32)
+    codes: NDArray[np.int16] | NDArray[np.int32] = np.zeros(at, dtype=np.int32)
+    if largest < np.iinfo(np.int16).max:
+        codes = np.zeros(at, dtype=np.int16)
     for unit, places in enumerate(_places(sizes, start, layout)):
         codes[places] = roster.codes[unit]
     return Arena(

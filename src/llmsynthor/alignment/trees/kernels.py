@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmsynthor.alignment.trees import fields as key
-from llmsynthor.alignment.trees.borrow import borrow
+from llmsynthor.alignment.trees.kernels_borrow import borrow
 from llmsynthor.alignment.trees.kernels_expressions import compute
 
 jit = numba.njit(nogil=True, cache=True)
@@ -193,7 +193,7 @@ def rows_in_scope(world, space, unit, scope, row):
 @jit
 def count_chunk(world, codes, starts, space, first, last, counts):
     """Add the top records [first, last) with all below them to the counts of every table's cells."""
-    world = World(borrow(world.ints), borrow(world.reals))
+    world = World(borrow(world.ints), borrow(world.reals))  # type: ignore[call-arg]  # numba gives the context
     ints = world.ints
     for top in range(first, last):
         load(world, codes, starts[top], space)
@@ -207,7 +207,7 @@ def count_chunk(world, codes, starts, space, first, last, counts):
 @jit
 def columns_chunk(world, codes, starts, space, first, last, found, ends):
     """Append the codes of all computed columns of the top records [first, last): column k at `found[ends[k]]`, which moves on."""
-    world = World(borrow(world.ints), borrow(world.reals))
+    world = World(borrow(world.ints), borrow(world.reals))  # type: ignore[call-arg]  # numba gives the context
     ints = world.ints
     for top in range(first, last):
         load(world, codes, starts[top], space)
@@ -222,7 +222,7 @@ def columns_chunk(world, codes, starts, space, first, last, found, ends):
 @jit
 def mark_chunk(world, codes, starts, space, first, last, chances, found):
     """Write to `found` (top records,) the largest of the `chances` (cells,) of the cells that each of [first, last) is in."""
-    world = World(borrow(world.ints), borrow(world.reals))
+    world = World(borrow(world.ints), borrow(world.reals))  # type: ignore[call-arg]  # numba gives the context
     ints = world.ints
     for top in range(first, last):
         load(world, codes, starts[top], space)

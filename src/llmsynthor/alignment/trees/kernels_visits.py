@@ -5,8 +5,8 @@ import numpy as np
 
 from llmsynthor.alignment.kernels_random import stream
 from llmsynthor.alignment.trees import fields as key
-from llmsynthor.alignment.trees.borrow import borrow
 from llmsynthor.alignment.trees.kernels import World, compute_all, copy_space, length_of, load, save
+from llmsynthor.alignment.trees.kernels_borrow import borrow
 from llmsynthor.alignment.trees.kernels_change import clear_log, replay, unwind
 from llmsynthor.alignment.trees.kernels_ledger import below, chance, roll, turn, turn_back
 from llmsynthor.alignment.trees.kernels_moves import NOTHING, REBUILT, basic
@@ -181,7 +181,7 @@ def visit_all(world, arena, spaces, order, partners, block, way, stream_of):
     Where `way.near` is not 0, partners are in an order, and half of them stand so near to the record in it. `stream_of` is the
     seed and the number of the sweep.
     """
-    world = World(borrow(world.ints), borrow(world.reals))
+    world = World(borrow(world.ints), borrow(world.reals))  # type: ignore[call-arg]  # numba gives the context
     made, dice, place = 0, np.zeros(1, dtype=np.uint64), np.zeros(0, dtype=np.int64)
     if way.near > 0 and len(partners) > 0:
         first = partners.min()
@@ -204,7 +204,7 @@ def visit_all(world, arena, spaces, order, partners, block, way, stream_of):
 @jit
 def repair_chunk(world, arena, spaces, order, block, lowest, way, limit, stream_of, valid):
     """Repair the records in `order`, rows from `lowest` on; writes to `valid` (top records,) whether each keeps all rules."""
-    world = World(borrow(world.ints), borrow(world.reals))
+    world = World(borrow(world.ints), borrow(world.reals))  # type: ignore[call-arg]  # numba gives the context
     dice = np.zeros(1, dtype=np.uint64)
     for k in range(len(order)):
         record = order[k]
