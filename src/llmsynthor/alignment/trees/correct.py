@@ -31,8 +31,8 @@ NUDGE, NUDGE_FINE = 0.15, 0.05
 DEARER, DEAREST, FORGET = 0.1, 4.0, 0.9
 """By how much the weight of a missed target moves, and how much dearer an error becomes as long as it stays."""
 
-STAYING = 1.0
-"""What the first change of a given record costs, at temperature one: a record in the wrong cell costs two errors."""
+STAYING = 4.0
+"""What the first change of a given record costs at temperature one: as much as four errors of a cell."""
 
 MISSED = 0.75
 DONE = "nothing was left to correct"
@@ -67,8 +67,7 @@ def correct(
 ) -> Corrected:
     """Walk until every cell is within rounding, or nothing more is gained; held top records stay.
 
-    With `stay` the records are given ones: each holds on to what it is, as dearly as half of what a record moved to where one is
-    missing wins, and nothing is warmed up.
+    With `stay` the records are given ones: each holds on to what it is (see STAYING), and nothing is warmed up.
     """
     hard = trees.compiled.is_hard
     weight, dear, pulled = weight.copy(), np.ones(len(weight)), np.ones(len(trees.sums.scale))
