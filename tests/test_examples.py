@@ -32,7 +32,7 @@ def test_quickstart_shows_a_model_without_one() -> None:
     script = f"scripted:{EXAMPLES / 'quickstart' / 'answers.yaml'}"
     solution = llmsynthor.synthesize(EXAMPLES / "quickstart", llm=script)
     assert set(solution.proposals["status"]) == {"used"}
-    assert solution.records["commuter"]["proposal_id"].n_unique() > 4
+    assert solution.records["commuter"]["proposal_id"].drop_nulls().n_unique() > 2
     assert set(solution.alignment.filter(pl.col("source") == "given")["status"]) == {"exact"}
 
 

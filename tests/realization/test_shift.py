@@ -139,3 +139,15 @@ def test_whole_sums_that_cannot_all_be_nearest_share_the_rest() -> None:
     entering = np.concatenate([np.eye(3), np.ones((3, 1))], axis=1)
     found = whole_sums(entering, np.zeros(3), np.array([0.4, 0.4, 0.4, 1.2]), np.zeros(3), np.full(3, 9.0))
     assert np.abs(entering.T @ found - [0.4, 0.4, 0.4, 1.2]).max() < 1
+
+
+@pytest.mark.parametrize("kind", ["integer", "number"])
+def test_total_of_nothing_is_met(kind: str) -> None:
+    """A total of zero asks for zeros, and ends no run in an error."""
+    document = {
+        "llmsynthor": 1,
+        "units": {"shop": {"variables": {"debt": {"kind": kind, "range": [0, 10]}}}},
+        "targets": [{"name": "debts", "unit": "shop", "total": "debt", "cells": [{"total": 0}]}],
+    }
+    solution = llmsynthor.synthesize(document, records=50, llm="none", seed=1)
+    assert solution.records["shop"]["debt"].sum() < 0.01

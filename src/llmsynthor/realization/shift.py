@@ -89,7 +89,9 @@ def sums_of(moments: Sequence[Moment], codes: NDArray[np.int32]) -> Sums:
 
 
 def _size(moment: Moment) -> Floats:
-    return np.maximum(np.abs(np.nan_to_num(moment.values)), 1e-300)
+    """In what the error of each group's value is measured: the value itself, or a millionth of the largest where it is none."""
+    values = np.abs(np.nan_to_num(moment.values))
+    return np.maximum(values, 1e-6 * (float(values.max(initial=0.0)) or 1.0))
 
 
 def _move(values: Floats, low: Floats, high: Floats, sums: Sums) -> tuple[Floats, NDArray[np.bool_]]:
