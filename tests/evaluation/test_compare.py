@@ -83,3 +83,28 @@ def test_a_total_of_nobody_is_missed() -> None:
     """A sum that is wanted is not there without records."""
     cells = [{"sex": "f", "total": 50}, {"sex": "m", "total": 50}, {"sex": "x", "total": 5}]
     assert compared({"total": "income", "by": ["sex"], "cells": cells}, 5, 5, [10]).status is Status.MISSED
+
+
+@pytest.mark.parametrize(
+    ("about", "total", "status"),
+    [
+        ({}, 40.0, Status.EXACT),
+        ({}, 40.25, Status.TOLERANCE),
+        ({"rounding": 0.6}, 40.25, Status.ROUNDING),
+        ({}, 40.5, Status.TOLERANCE),
+        ({}, 40.75, Status.MISSED),
+    ],
+)
+def test_a_derived_sum_is_exact_only_where_it_holds(about: dict[str, Any], total: float, status: Status) -> None:
+    """Values from 0 to 8 leave a sum half a unit, a sixteenth of their range: within it the sum is said to be near, never exact."""
+    cells = [{"zone": "a", "km": 0.0}, {"zone": "b", "km": 8.0}]
+    unit = {
+        "variables": {"zone": {"kind": "category", "levels": ["a", "b"]}},
+        "derived": {"km": {"kind": "number", "lookup": {"cells": cells, "by": ["zone"], "value": "km"}}},
+    }
+    for statistic, records in (("total", 1), ("mean", 10)):
+        target = {"name": "t", "unit": "p", statistic: "km", "cells": [{statistic: total / records}], **about}
+        target |= {"rounding": about["rounding"] / records} if about else {}
+        spec = Spec.load({"llmsynthor": 1, "units": {"p": {**unit}}, "targets": [target]})
+        found = compare(spec, {"p": pl.DataFrame({"zone": ["a"] * 5 + ["b"] * 5, "km": [0.0] * 5 + [8.0] * 5})})[0]
+        assert found.status is status, statistic

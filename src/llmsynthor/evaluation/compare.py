@@ -37,7 +37,8 @@ class Comparison:
 
     Of a table `wanted` are records, scaled to the records in its universe, and `got` counts; of a mean, total or quantile both
     are in its own unit, NaN in `got` for a group without records. `tvd` is NaN for those. `slack` (cells,) is what a cell may be
-    off and still count as exact, `account` what the run knows.
+    off and still count as exact, `step` (cells,) what sums of values that cannot be moved may be off and still count as within
+    tolerance, zero elsewhere. `account` is what the run knows.
     """
 
     target: Target
@@ -46,6 +47,7 @@ class Comparison:
     tvd: float
     status: Status
     slack: Floats
+    step: Floats
     account: Account = field(default_factory=Account)
 
     @property
@@ -146,7 +148,7 @@ def _holds(comparison: Comparison, used: Floats) -> bool:
     """Whether the records hold what was made of a target and other sources."""
     aimed = used * _scale(comparison.target, comparison.wanted)
     error = np.nan_to_num(np.abs(comparison.got - aimed))
-    return _status(comparison.target, aimed, error, comparison.slack) is not Status.MISSED
+    return _status(comparison.target, aimed, error, comparison.slack, comparison.step) is not Status.MISSED
 
 
 def _scale(target: Target, wanted: Floats) -> float:
@@ -156,8 +158,8 @@ def _scale(target: Target, wanted: Floats) -> float:
     return float(add(wanted)) / stated if stated else 1.0
 
 
-def _status(target: Target, wanted: Floats, error: Floats, slack: Floats) -> Status:
-    """The best end that the errors allow, each taking in what those before it leave open; error, slack (cells,)."""
+def _status(target: Target, wanted: Floats, error: Floats, slack: Floats, step: Floats) -> Status:
+    """The best end that the errors allow, each taking in what those before it leave open; error, slack, step (cells,)."""
     scale = _scale(target, wanted)
     rounding = 0.5 * target.resolution * scale
     margins = np.array(target.margins_of_error) if target.margins_of_error is not None else np.zeros(len(wanted))
@@ -165,7 +167,7 @@ def _status(target: Target, wanted: Floats, error: Floats, slack: Floats) -> Sta
         (Status.EXACT, slack),
         (Status.ROUNDING, rounding + 1.0 if isinstance(target, Table) else np.maximum(2 * slack, rounding)),
         (Status.MARGIN, margins * scale),
-        (Status.TOLERANCE, np.maximum(target.tolerance * np.abs(wanted), target.tolerance_records)),
+        (Status.TOLERANCE, np.maximum(step, np.maximum(target.tolerance * np.abs(wanted), target.tolerance_records))),
     )
     allowed = np.zeros(len(wanted))
     for status, room in ends:  # whole records and whole sums come on top of rounded values
@@ -183,10 +185,10 @@ def _table(nested: Nested, table: Table) -> Comparison:
     wanted = shares * universe
     stray = universe - got.sum()
     tvd = float((np.abs(got - wanted).sum() + stray) / (2 * universe)) if universe else 1.0
-    slack = np.full(len(wanted), WHOLE)
+    slack, step = np.full(len(wanted), WHOLE), np.zeros(len(wanted))
     lost = not universe or stray >= 1  # nobody, or records in no cell at all
-    status = Status.MISSED if lost else _status(table, wanted, np.abs(got - wanted), slack)
-    return Comparison(target=table, wanted=wanted, got=got, tvd=tvd, status=status, slack=slack)
+    status = Status.MISSED if lost else _status(table, wanted, np.abs(got - wanted), slack, step)
+    return Comparison(target=table, wanted=wanted, got=got, tvd=tvd, status=status, slack=slack, step=step)
 
 
 def compare_statistic(spec: Spec, target: Statistic, nested: Nested) -> Comparison:
@@ -195,7 +197,7 @@ def compare_statistic(spec: Spec, target: Statistic, nested: Nested) -> Comparis
     cells, records = every, len(every)
     cells, values = cells[cells >= 0], values[cells >= 0]
     counts = np.bincount(cells, minlength=len(target.cells)).astype(np.float64)
-    wanted = np.array(target.values)
+    wanted, step = np.array(target.values), np.zeros(len(target.values))
     if target.statistic in ("deviation", "correlation"):
         got = second_moment(target, power_sums(nested, target, every))
         slack = second_rounding(target, counts)
@@ -209,9 +211,9 @@ def compare_statistic(spec: Spec, target: Statistic, nested: Nested) -> Comparis
         if not column(nested, target.unit, target.variable).dtype.is_integer():
             slack = NUMERIC_ROUNDING * np.maximum(np.abs(wanted), 1e-12)
         if _is_derived(spec, target) and len(values):
-            each = np.maximum(counts, 1.0) if target.statistic == "mean" else 1.0
-            slack = np.maximum(slack, 0.5 * float(np.ptp(values)) / COMPUTED_CELLS / each)
-    status = _status(target, wanted, np.nan_to_num(np.abs(got - wanted)), slack)
+            each = np.maximum(counts, 1.0) if target.statistic == "mean" else np.ones(len(wanted))
+            step = 0.5 * float(np.ptp(values)) / COMPUTED_CELLS / each
+    status = _status(target, wanted, np.nan_to_num(np.abs(got - wanted)), slack, step)
     nobody = target.statistic != "total" and not counts.any()
     return Comparison(
         target=target,
@@ -220,6 +222,7 @@ def compare_statistic(spec: Spec, target: Statistic, nested: Nested) -> Comparis
         tvd=float("nan"),
         status=Status.MISSED if nobody else status,
         slack=slack,
+        step=step,
     )
 
 

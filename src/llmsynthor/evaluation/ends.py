@@ -16,7 +16,8 @@ class Status(StrEnum):
     """How a target ended, the best end first; each is its own text.
 
     Exact: no cell a whole record off (a mean or total: to rounding). Within rounding, margin of error, tolerance: off by no more
-    than the target's own numbers leave open. Leaned towards: a soft target. Yielded: the records hold what was made of it and
+    than the target's own numbers leave open; within tolerance too: a sum of derived numbers, whose values cannot be moved, off
+    by no more than a sixteenth of their range. Leaned towards: a soft target. Yielded: the records hold what was made of it and
     other sources. Cannot be met: it was shown that it excludes other targets or rules. Missed: none of these.
     """
 
