@@ -3,7 +3,6 @@
 WHY = {
     "sums": "sums of parents' and derived numbers, and several sums of nested records at once, are missed",
     "quantiles": "quantiles of parents' and derived numbers are not aimed at",
-    "untrue": "a sum of derived numbers is called exact within a sixteenth of their range",
     "cell": "a cell of a sum of real numbers ends more than a record off",
 }
 
@@ -58,12 +57,3 @@ def _read() -> dict[tuple[str, ...], str]:
 
 RED = _read()
 """Cells (kind, world, reading) that fail, and why."""
-
-UNTRUE = {
-    ("mean", "three levels"): WHY["untrue"],
-    ("importance of means", "household"): WHY["untrue"],
-    ("importance of means", "three levels"): WHY["untrue"],
-    ("total", "three levels"): WHY["untrue"],
-    ("all together", "household"): WHY["untrue"],
-}
-"""Runs (kind, world) of which something is said that is not so."""

@@ -141,13 +141,14 @@ def test_whole_sums_that_cannot_all_be_nearest_share_the_rest() -> None:
     assert np.abs(entering.T @ found - [0.4, 0.4, 0.4, 1.2]).max() < 1
 
 
+@pytest.mark.parametrize("statistic", ["total", "mean"])
 @pytest.mark.parametrize("kind", ["integer", "number"])
-def test_total_of_nothing_is_met(kind: str) -> None:
-    """A total of zero asks for zeros, and ends no run in an error."""
+def test_total_or_mean_of_nothing_is_met(kind: str, statistic: str) -> None:
+    """A total or a mean of zero asks for zeros, and ends no run in an error."""
     document = {
         "llmsynthor": 1,
         "units": {"shop": {"variables": {"debt": {"kind": kind, "range": [0, 10]}}}},
-        "targets": [{"name": "debts", "unit": "shop", "total": "debt", "cells": [{"total": 0}]}],
+        "targets": [{"name": "debts", "unit": "shop", statistic: "debt", "cells": [{statistic: 0}]}],
     }
     solution = llmsynthor.synthesize(document, records=50, llm="none", seed=1)
     assert solution.records["shop"]["debt"].sum() < 0.01
