@@ -17,7 +17,7 @@ FINE = (0.45, 0.36, 0.3, 0.25, 0.2, 0.15)
 NEAR, LEAST_NEAR = 0.25, 8.0
 """Fine cycles begin when so many records are off, for each cell that must be met, or so many in all."""
 
-CYCLES, GIVE_UP_COARSE, GIVE_UP_FINE = 60, 15, 15
+CYCLES, GIVE_UP_COARSE, GIVE_UP_FINE = 60, 15, 25
 """Cycles at most, and after how many without a gain the correction ends."""
 
 CHUNK = 3.0
