@@ -50,13 +50,13 @@ class Dense:
 def is_walled(goals: Goals) -> bool:
     """Whether rules over several variables, or means and totals, make the array worth its while, and it is small enough."""
     walls = any(len(zeros.projection.axes) > 1 for zeros in goals.zeros) or bool(goals.moments)
-    return walls and 0 < np.prod(goals.grid.sizes, dtype=np.float64) <= MOST
+    return walls and 0 < float(np.prod(goals.grid.sizes, dtype=np.float64)) <= MOST
 
 
 def solve(task: Task, potentials: tuple[Potential, ...]) -> Dense | None:
     """Fit the array of all combinations to the tables, quantiles, means and totals of a unit; nothing where none is possible."""
     goals, compiled, sizes = task.goals, task.compiled, task.goals.grid.sizes
-    targets = [goal.projection for goal in (*goals.tables, *goals.quantiles)]
+    targets = [*(goal.projection for goal in goals.tables), *(goal.projection for goal in goals.quantiles)]
     moments = [moment.projection for moment in goals.moments]
     behind = [*(zeros.projection for zeros in goals.zeros), *(potential.projection for potential in potentials)]
     projections = [*targets, *moments, *behind]
@@ -88,9 +88,7 @@ def _free(task: Task) -> NDArray[np.bool_]:
     return found
 
 
-def _round(
-    task: Task, theta: Floats, mass: Floats, laid: tuple[list[NDArray[np.int64]], NDArray[np.int64]]
-) -> float:
+def _round(task: Task, theta: Floats, mass: Floats, laid: tuple[list[NDArray[np.int64]], NDArray[np.int64]]) -> float:
     """Scale the array to one target after the other, in place; returns the records by which a cell was off at most."""
     places, starts = laid
     n_targets, off = len(task.goals.tables) + len(task.goals.quantiles), 0.0
@@ -99,7 +97,7 @@ def _round(
         counts = np.bincount(places[number], mass, len(theta) + 1)[:-1] * (task.records / mass.sum())
         before = theta[cells].copy()
         if number < n_targets:
-            goal = task.compiled.goal(counts, task.records)  # type: ignore[arg-type]  # expected counts are no whole numbers
+            goal = task.compiled.goal(counts, task.records)
             told = (goal[cells] > 0) & (counts[cells] > 0)
             change = np.where(told, np.log(np.maximum(goal[cells], 1e-300) / np.maximum(counts[cells], 1e-300)), 0.0)
             theta[cells] = (before + change) / (1.0 + task.compiled.decay[cells])

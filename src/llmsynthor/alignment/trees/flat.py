@@ -62,7 +62,7 @@ def sizes_of(roster: Roster, layout: Layout) -> Sizes:
 
 
 def pack(roster: Roster, layout: Layout, blocks: int = 1, spare: float = 0.0) -> Arena:
-    """Lay out a roster in so many blocks of equal numbers of top records; with `spare`, room beside what they take, they may grow."""
+    """Lay out a roster in so many blocks of equal numbers of top records; `spare` is room beside what they take."""
     roster = in_order(roster, layout, np.arange(len(roster)))
     sizes, records = sizes_of(roster, layout), len(roster)
     ends = np.linspace(0, records, blocks + 1).astype(np.int64)
