@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmsynthor.aims.goals import Goals
-from llmsynthor.aims.moments import tilt
+from llmsynthor.aims.moments import Moment
 from llmsynthor.aims.projection import Projection
 from llmsynthor.alignment.cells import Potential
 from llmsynthor.alignment.rows.draw import NEVER
@@ -23,6 +23,9 @@ MOST = 100_000
 
 ROUNDS, NEAR = 200, 0.02
 """Rounds of fitting at most, and records that no cell is further off at their end."""
+
+STEEPEST, HALVINGS = 40.0, 40
+"""Log-weight that a tilt gives one end of a number's range beside the other at most, and how finely it is found."""
 
 SEARCHED = 60
 """Rounds after which tables that still disagree are taken to exclude each other."""
@@ -105,11 +108,29 @@ def _round(task: Task, theta: Floats, mass: Floats, laid: tuple[list[NDArray[np.
                 off = max(off, float(np.abs(counts[cells] - goal[cells]).max(initial=0.0)))
         else:
             moment = task.goals.moments[number - n_targets]
-            theta[cells] = tilt(moment, before, counts[cells], 1.0, task.records)
+            theta[cells] = before + lean(moment, counts[cells], task.records)
         moved = np.zeros(len(theta) + 1)
         moved[cells] = np.where(np.isfinite(before), np.clip(theta[cells] - before, -50.0, 50.0), 0.0)
         mass *= np.exp(moved)[places[number]]
     return off
+
+
+def lean(moment: Moment, counts: Floats, records: float) -> Floats:
+    """The exponential tilt that gives every group of a moment its mean, and leaves its weight as a whole; shape (cells,)."""
+    table = counts.reshape(moment.groups, -1)
+    held, points = table.sum(axis=1), moment.centres
+    wanted = moment.means(held, records)
+    told = np.isfinite(wanted) & (held > 0)
+    away = (points - np.where(told, wanted, 0.0)[:, None]) / max(float(np.ptp(points)), 1e-12)
+    low, high = np.full(len(held), -STEEPEST), np.full(len(held), STEEPEST)
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        logs = middle[:, None] * away
+        above = (table * np.exp(logs - logs.max(axis=1, keepdims=True)) * away).sum(axis=1) > 0
+        low, high = np.where(above, low, middle), np.where(above, middle, high)
+    logs = np.where(told, middle, 0.0)[:, None] * away
+    mass = (table * np.exp(logs)).sum(axis=1) / np.maximum(held, 1e-300)
+    return np.asarray((logs - np.log(np.where(told, mass, 1.0))[:, None]).ravel())
 
 
 def _cells(projection: Projection, sizes: tuple[int, ...], start: int, *, outside: int) -> NDArray[np.int64]:

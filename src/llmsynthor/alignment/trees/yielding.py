@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmsynthor.aims.goals import Goal
-from llmsynthor.aims.precision import SIGMA
 from llmsynthor.alignment.trees.correct import COARSE, Corrected, copy, correct, misses, step
 from llmsynthor.alignment.trees.engine import Pressure, State, Trees
 from llmsynthor.alignment.trees.fit import Told
@@ -25,6 +24,9 @@ DEAR = 2.0
 
 DEAREST = 30.0
 """The price of the most important target's records at most, where those of the least important cost one."""
+
+FIRM, SURE = 0.5, 10.0
+"""What the last record within a margin of error costs, and one of a target without, where there are such margins."""
 
 SLIGHT = 1e-3
 """Part of its price that an error within rounding or a margin of error costs."""
@@ -66,7 +68,7 @@ def soft(trees: Trees) -> NDArray[np.bool_]:
 
 
 def weigh(trees: Trees, corrected: Corrected, weight: Floats, held: NDArray[np.bool_], told: Told) -> Corrected:
-    """Cool under fixed prices: importance a record, and for a margin of error the squared error over its variance.
+    """Cool under fixed prices: importance a record; where there are margins of error, the squared error over their square.
 
     Weights that went on adapting would go round in circles where tables exclude each other. The state of the least price is kept.
     """
@@ -111,7 +113,9 @@ def prices(compiled: Compiled, goal: Floats) -> tuple[Floats, Floats, Floats]:
     least = max(float(linear[hard].min(initial=np.inf)), 1e-300)
     linear = np.where(hard, np.minimum(linear / least, DEAREST), 0.0)
     rough = hard & (room > 1.0)
-    square[rough] = linear[rough] * SIGMA**2 / (2.0 * room[rough] ** 2)
+    if rough.any():
+        square[rough] = FIRM * linear[rough] * room[rough].mean() / room[rough] ** 2 / 2.0
+        linear[~rough] *= SURE
     return np.where(rough, SLIGHT * linear, linear), square, room
 
 
