@@ -162,7 +162,7 @@ class Trees:
 
         Each block makes up its part of what is missing, so that the number of workers changes nothing.
         """
-        if self.compiled.program.n_open:
+        if len(self.compiled.program.arrays["open_unit"]):
             state.arena = roomy(state.arena, self.aims.layout)
         blocks, goal = len(state.arena.tail), self.goal(state.counts, state.arena)
         sums = self.sums.current(state.counts, len(state.arena.start))
