@@ -11,7 +11,7 @@ from llmsynthor.aims.aims import Aims
 from llmsynthor.alignment.parallel import in_parallel
 from llmsynthor.alignment.trees import fields as key
 from llmsynthor.alignment.trees import kernels, kernels_visits
-from llmsynthor.alignment.trees.flat import Arena, Counts, Floats
+from llmsynthor.alignment.trees.flat import Arena, Counts, Floats, roomy
 from llmsynthor.alignment.trees.kernels import World
 from llmsynthor.alignment.trees.kernels_visits import Way
 from llmsynthor.alignment.trees.pool import Pool
@@ -144,6 +144,8 @@ class Trees:
 
         Each block makes up its part of what is missing, so that the number of workers changes nothing.
         """
+        if self.compiled.program.n_open:
+            state.arena = roomy(state.arena, self.aims.layout)
         blocks, goal = len(state.arena.tail), self.goal(state.counts, state.arena)
         sums = self.sums.current(state.counts, len(state.arena.start))
         missing = (goal - state.counts) / blocks

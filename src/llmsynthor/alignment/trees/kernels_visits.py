@@ -149,7 +149,7 @@ def store(world, arena, record, space, block):
     length = length_of(world, space)
     if length > arena.capacity[record]:
         arena.start[record] = arena.tail[block, 0]
-        arena.capacity[record] = length + length // 8
+        arena.capacity[record] = length + length // 4
         arena.tail[block, 0] += arena.capacity[record]
     save(world, space, arena.codes, arena.start[record])
 
