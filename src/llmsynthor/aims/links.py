@@ -205,7 +205,10 @@ def between(joint: Joint, own: Sums, rows: Rows) -> None:
 def scaled(joint: Joint, value: Key, space: Space) -> tuple[Floats, Floats, float, float]:
     """Ends of the number in each mass, from 0 to 1 over its range; the shift and the scale."""
     low, high = joint.ends[value]
-    finite_low, finite_high = low[np.isfinite(low)].min(), high[np.isfinite(high)].max()
+    least, most = low[np.isfinite(low)], high[np.isfinite(high)]
+    if not len(least) or not len(most):
+        least = most = np.zeros(1)
+    finite_low, finite_high = least.min(), most.max()
     scale = max(float(finite_high - finite_low), 1e-9)
     low, high = (np.clip((end - finite_low) / scale, -1e6, 1e6)[space.codes[value]] for end in (low, high))
     return low, high, float(finite_low), scale
