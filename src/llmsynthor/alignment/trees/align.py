@@ -72,7 +72,9 @@ def align_trees(
         tell(stage, sweep, distances(compiled, counts, goal))
 
     def state_of(roster: Roster) -> State:
-        arena = pack(roster, layout, _blocks(len(roster), effort), SPARE if len(compiled.program.arrays["open_unit"]) else 0.0)
+        arena = pack(
+            roster, layout, _blocks(len(roster), effort), SPARE if len(compiled.program.arrays["open_unit"]) else 0.0
+        )
         if whole is not None:
             arena = arena._replace(changed=np.zeros(len(roster), dtype=np.bool_))
         return State(arena=arena, counts=trees.count(arena))
