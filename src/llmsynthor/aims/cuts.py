@@ -1,6 +1,5 @@
 """Where the variables of nested units are cut: by tables of any unit, by rules, universes and derived variables."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,8 +20,7 @@ from llmsynthor.aims.grid import (
 from llmsynthor.aims.laws import expected_laws, resolving_cuts
 from llmsynthor.aims.uses import Use, Uses, read_uses
 from llmsynthor.spec.expressions import Aggregate, Expression, Lookup, Node, Operation, Reference, cut_points, nodes
-from llmsynthor.spec.levels import Interval
-from llmsynthor.spec.schema import Category, Coded, Numeric, Unit
+from llmsynthor.spec.schema import Category, Numeric, Unit
 from llmsynthor.spec.specification import Spec
 
 Floats = NDArray[np.float64]
@@ -63,11 +61,11 @@ def cut_variable(use: Use, uses: Uses) -> Cut:
     return Cut(axis=axis, values=_representatives(axis, density, integer=variable.integer))
 
 
-def cut_derived(variable: Coded, intervals: Iterable[Interval]) -> Axis:
-    """Cut a derived variable as tables cut it; expressions read its value, not its cell."""
-    if isinstance(variable, Category):
-        return Axis(variable=variable, levels=variable.levels)
-    return cut_at(variable, {edge for level in intervals for edge in (level.low, level.high)})
+def cut_derived(use: Use) -> Axis:
+    """Cut a derived variable as tables and quantiles cut it; expressions read its value, not its cell."""
+    if isinstance(use.variable, Category):
+        return Axis(variable=use.variable, levels=use.variable.levels)
+    return cut_at(use.variable, break_points(use))
 
 
 def _representatives(axis: Axis, density: Density, *, integer: bool) -> Floats:

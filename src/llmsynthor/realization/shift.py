@@ -39,7 +39,7 @@ Integers = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sums:
-    """`member` (records, sums) marks the records of each sum; `wanted` and `weight` (sums,)."""
+    """`member` (records, sums) says how often each record enters each sum; `wanted` and `weight` (sums,)."""
 
     member: Any
     wanted: Floats
@@ -59,18 +59,20 @@ def shift_means(
     if not len(values) or (off <= (0.5 if whole else 1e-9 * np.abs(sums.wanted))).all():
         return values
     if not whole:
-        return _move(values, low, high, sums)[0]
+        return move_inside(values, low, high, sums)[0]
     middles = Sums(
         member=sums.member, wanted=sums.wanted + 0.5 * np.asarray(sums.member.sum(axis=0)), weight=sums.weight
     )
-    moved, held = _move(values + 0.5, low, high, middles)
-    return _whole(moved, low, high, replace(sums, wanted=np.where(held, sums.wanted, sums.member.T @ (moved - 0.5))))
+    moved, held = move_inside(values + 0.5, low, high, middles)
+    return make_whole(
+        moved, low, high, replace(sums, wanted=np.where(held, sums.wanted, sums.member.T @ (moved - 0.5)))
+    )
 
 
 def sums_of(moments: Sequence[Moment], codes: NDArray[np.int32]) -> Sums:
     """Lay out the sums that means and totals ask for: which records enter each, and what it is to be."""
     rows, columns, wanted, weight = [], [], list[float](), list[float]()
-    floor = max(moment.hidden / float(np.median(_size(moment))) for moment in moments)
+    floor = max(moment.hidden / float(np.median(size_of(moment))) for moment in moments)
     for moment in moments:
         cells = moment.projection.of(codes)
         group = np.where(cells >= 0, cells // len(moment.lows), -1)
@@ -82,23 +84,23 @@ def sums_of(moments: Sequence[Moment], codes: NDArray[np.int32]) -> Sums:
         rows.append(records)
         columns.append(number[group[records]])
         wanted += (means * sizes)[kept].tolist()
-        weight += moment.precision(_size(moment), floor)[kept].tolist()
+        weight += moment.precision(size_of(moment), floor)[kept].tolist()
     places = np.concatenate(rows), np.concatenate(columns)
     member = csr_array((np.ones(len(places[0])), places), shape=(len(codes), len(wanted)))
     return Sums(member=member, wanted=np.array(wanted), weight=np.array(weight))
 
 
-def _size(moment: Moment) -> Floats:
+def size_of(moment: Moment) -> Floats:
     """In what the error of each group's value is measured: the value itself, or a millionth of the largest where it is none."""
     values = np.abs(np.nan_to_num(moment.values))
     return np.maximum(values, 1e-6 * (float(values.max(initial=0.0)) or 1.0))
 
 
-def _move(values: Floats, low: Floats, high: Floats, sums: Sums) -> tuple[Floats, NDArray[np.bool_]]:
+def move_inside(values: Floats, low: Floats, high: Floats, sums: Sums) -> tuple[Floats, NDArray[np.bool_]]:
     """Solve for the λ; returns the moved values and which sums are within reach (sums,)."""
     width, member = high - low, sums.member
     start = logit(np.clip((values - low) / width, 1e-9, 1 - 1e-9))
-    scale = member.T @ width
+    scale = abs(member).T @ width
     ridge = RIDGE * scale / np.maximum(sums.weight / sums.weight.max(), LEAST_WEIGHT)
     tilt, wanted = np.zeros(len(sums.wanted)), sums.wanted
     share, held = expit(start), np.ones(len(tilt), dtype=bool)
@@ -115,7 +117,7 @@ def _newton(tilt: Floats, start: Floats, sums: Sums, low: Floats, width: Floats)
     The weights of the sums are those of the ridge.
     """
     member, ridge = sums.member, sums.weight
-    scale = member.T @ width
+    scale = abs(member).T @ width
 
     def gradient(at: Floats) -> tuple[Floats, Floats]:
         share = expit(start + member @ at)
@@ -137,7 +139,7 @@ def _newton(tilt: Floats, start: Floats, sums: Sums, low: Floats, width: Floats)
     return tilt, share
 
 
-def _whole(moved: Floats, low: Floats, high: Floats, sums: Sums) -> Floats:
+def make_whole(moved: Floats, low: Floats, high: Floats, sums: Sums) -> Floats:
     """Bring back to whole numbers: first whole sums of the sets of records that enter the same sums, then their records."""
     member = sums.member
     sets, place = np.unique(member @ np.random.default_rng(0).random(member.shape[1]), return_inverse=True)
@@ -158,14 +160,14 @@ def _whole(moved: Floats, low: Floats, high: Floats, sums: Sums) -> Floats:
 def whole_sums(entering: Floats, sums: Floats, wanted: Floats, least: Floats, most: Floats) -> Floats:
     """Move units between whole sums of sets until the sums that they enter come nearest to what is wanted.
 
-    `entering` (sets, sums) is 1 where a set enters a sum; `sums`, `least`, `most` (sets,).
+    `entering` (sets, sums) says how often a unit of a set enters a sum; `sums`, `least`, `most` (sets,).
 
     >>> rows_and_columns = np.array([[1, 0, 1, 0], [1, 0, 0, 1], [0, 1, 1, 0], [0, 1, 0, 1.0]])
     >>> room = np.zeros(4), np.full(4, 9.0)
     >>> whole_sums(rows_and_columns, np.array([1, 2, 2, 1.0]), np.array([4, 2, 3, 3.0]), *room) @ rows_and_columns
     array([4., 2., 3., 3.])
     """
-    sums, number = sums.copy(), entering.sum(axis=1)
+    sums, number = sums.copy(), (entering**2).sum(axis=1)
     paired = len(sums) <= MOST_PAIRED
     together = entering @ entering.T if paired else np.zeros((0, 0))
     off = entering.T @ sums - wanted

@@ -93,7 +93,7 @@ def lay_out_sums(
             slack.append(float(room[number]))
             share = 1.0 / moment.population if moment.population else 1.0 / max(records, 1)
             totals.append(value * share if moment.is_total else 0.0)
-            of_unit.append(unit)
+            of_unit.append(unit if moment.population else 0)
     return Sums(
         group=group,
         low=low,
