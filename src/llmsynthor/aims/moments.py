@@ -34,6 +34,9 @@ NEAR = 0.05
 """Where no table says what the cells of a number hold, records go to cells until its mean holds with values in this part of
 the cells around their centres; the rest is moved inside them."""
 
+SHARED = 0.1
+"""The same where sums of a number move others with it, such as those of numbers derived from it: all must be within reach at once."""
+
 PRIOR_COUNT = 1.0
 """Records that each group has besides its own when its mean is looked at: one of few moves little."""
 
@@ -125,10 +128,10 @@ class Moment:
 
         Where records go from cell to cell as they like, it is half of what one of them changes.
         """
-        if self.axis < 0 and not (self.lows < self.highs).any():
+        if self.axis < 0:
             return np.full(self.groups, 0.5 * self.unit + 1e-9)
         least = np.full(self.groups, 0.5 + 1e-6) if self.whole else 1e-9 * np.abs(np.nan_to_num(self.values))
-        return least if self.near >= 1 or self.axis < 0 else np.maximum(least, 0.5 * self.widths)
+        return least if self.near >= 1 else np.maximum(least, 0.5 * self.widths)
 
     def totals(self, records: float) -> Floats:
         """Wanted sums of the groups, zero for a mean: what the records' values less the mean add up to."""

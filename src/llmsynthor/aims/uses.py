@@ -13,7 +13,7 @@ from llmsynthor.spec.targets import Statistic, Table, stated_population
 Place = tuple[str, str]
 """Names of a unit and of one of its variables."""
 
-SECONDS = ("deviation", "correlation")
+SUMS, SECONDS = ("mean", "total"), ("deviation", "correlation")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +68,14 @@ class Uses:
 
     def __getitem__(self, place: Place) -> Use:
         return self.of[place]
+
+    def is_shared(self, use: Use) -> bool:
+        """Whether sums of units below, or of derived numbers, are asked for that move with a variable."""
+        if any(target.statistic in SUMS for target in use.from_below):
+            return True
+        derived = [(owner, own) for owner, text in use.expressions for own in owner.derived if own.expression == text]
+        further = (self.of[owner.name, own.name] for owner, own in derived)
+        return any(any(True for _ in other.stated(*SUMS)) or self.is_shared(other) for other in further)
 
 
 def read_uses(spec: Spec) -> Uses:

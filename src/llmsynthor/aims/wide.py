@@ -7,17 +7,18 @@ numbers that it is computed from.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from llmsynthor.aims.grid import Axis, Grid, breaks_at, even_cuts, intervals_between
 from llmsynthor.aims.layout import Column, Layout
-from llmsynthor.aims.moments import Moment, stated_groups
+from llmsynthor.aims.moments import SHARED, Moment, stated_groups
 from llmsynthor.aims.projection import OUTSIDE, Projection, membership, pack
 from llmsynthor.aims.quantiles import QuantileGoal, quantile_goal
 from llmsynthor.aims.tilted import centres_of, unknown_law
-from llmsynthor.aims.uses import Use, Uses
+from llmsynthor.aims.uses import SUMS, Use, Uses
 from llmsynthor.spec.expressions import Aggregate, Expression, Lookup, Node, Operation, Reference, nodes, references
 from llmsynthor.spec.expressions import Literal as Constant
 from llmsynthor.spec.levels import Level
@@ -33,11 +34,6 @@ EVEN, OCTAVES, PER_OCTAVE = 64, 14, 8
 
 MOST_CHOICES = 4_096
 """Values of a lookup that have a cell each."""
-
-INNER = 0.5
-"""The sum of a parent's number is brought within reach of values in this part of the cells: several sums share what they leave."""
-
-SUMS = ("mean", "total")
 
 Flags = Mapping[tuple[str, str], str]
 """Names of the columns that say whether a universe holds, by its unit and text."""
@@ -139,7 +135,7 @@ def _moment(target: Statistic, grid: Grid, spec: Spec, uses: Uses, project: Proj
         highs=high,
         errors=stated.errors,
         whole=use.integer,
-        near=INNER,
+        near=SHARED,
         sized=False,
         expected=stated.expected,
         population=target.base or stated_population(spec.targets, target.unit),
@@ -160,6 +156,16 @@ def wide_statistics(spec: Spec, unit: Unit) -> Iterator[Statistic]:
     for target in spec.targets:
         if isinstance(target, Statistic) and target.unit == unit.name and not is_own(unit, target):
             yield target
+
+
+def nearer(moments: Sequence[Moment], unit: Unit, uses: Uses) -> tuple[Moment, ...]:
+    """Narrow own sums where others move with them: all must be within reach at once."""
+    return tuple(
+        replace(moment, near=min(moment.near, SHARED))
+        if moment.target.statistic in SUMS and uses.is_shared(uses[unit.name, moment.target.variable])
+        else moment
+        for moment in moments
+    )
 
 
 def is_own(unit: Unit, target: Statistic) -> bool:

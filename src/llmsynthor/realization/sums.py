@@ -199,15 +199,20 @@ def _solved(lacking: Sums, numbers: Sequence[_Number], frames: Frames, free: Fla
         return values
     half = np.where(whole[chosen], 0.5, 0.0)
     member = lacking.member[chosen]
-    sums = replace(lacking, member=member, wanted=member.T @ (values[chosen] + half) + lacking.wanted)
+    there = np.flatnonzero((member != 0).sum(axis=0) > 0)  # of others no value can move
+    member, gap = member[:, there].tocsr(), lacking.wanted[there]
+    sums = Sums(
+        member=member, wanted=member.T @ (values[chosen] + half) + gap, weight=lacking.weight[there]
+    )
     moved, held = move_inside(values[chosen] + half, low[chosen], high[chosen], _scaled(sums))
     found = values.copy()
     found[chosen] = moved
     integers = np.flatnonzero(whole[chosen])
     if len(integers):
-        own, rows, pure = sums.member[integers][:, np.flatnonzero(~real)], chosen[integers], ~real
+        pure = ~real[there]
+        own, rows = member[integers][:, np.flatnonzero(pure)], chosen[integers]
         ideal = own.T @ (moved[integers] - 0.5)
-        asked = np.where(held[pure], sums.wanted[pure] - sums.member[:, np.flatnonzero(pure)].T @ half, ideal)
+        asked = np.where(held[pure], sums.wanted[pure] - member[:, np.flatnonzero(pure)].T @ half, ideal)
         own_sums = Sums(member=own, wanted=asked, weight=sums.weight[pure])
         found[rows] = make_whole(moved[integers], low[rows], high[rows], own_sums)
     return found
