@@ -34,7 +34,7 @@ NEAR = 0.05
 """Where no table says what the cells of a number hold, records go to cells until its mean holds with values in this part of
 the cells around their centres; the rest is moved inside them."""
 
-SHARED = 0.1
+SHARED = 0.02
 """The same where sums of a number move others with it, such as those of numbers derived from it: all must be within reach at once."""
 
 PRIOR_COUNT = 1.0

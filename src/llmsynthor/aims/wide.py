@@ -29,7 +29,7 @@ from llmsynthor.spec.targets import Statistic, stated_population
 EACH_VALUE = 256
 """A derived whole number with no more values than this has a cell for each."""
 
-EVEN, OCTAVES, PER_OCTAVE = 64, 14, 8
+EVEN, OCTAVES, PER_OCTAVE = 128, 14, 16
 """Cells of a derived number: so many equal ones, and beside them so many to every doubling, for values far below the range."""
 
 MOST_CHOICES = 4_096
