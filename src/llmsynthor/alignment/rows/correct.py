@@ -222,6 +222,7 @@ def _in_blocks(task: Task, state: _State, theta: Floats, stay: Floats, penalty: 
             lowest=state.means.lowest / blocks,
             highest=state.means.highest / blocks,
             penalty=strength * state.means.penalty,
+            slack=state.means.slack / blocks,
         )
         order = np.arange(ends[block], ends[block + 1])
         wanted = counts + missing
