@@ -17,7 +17,7 @@ from llmsynthor.aims.projection import Projection, project_columns, project_cond
 from llmsynthor.aims.reconcile import Disagreement
 from llmsynthor.aims.reconcile_moments import reconcile_moments, reconcile_sources
 from llmsynthor.aims.uses import Uses, read_uses
-from llmsynthor.aims.wide import bring_wide, is_own, nearer, own_names, project_wide, value_columns
+from llmsynthor.aims.wide import bring_wide, is_own, own_names, project_wide, value_columns, within_reach
 from llmsynthor.spec.expressions import Expression, Node, Operation, Reference, parse, references
 from llmsynthor.spec.inputs import POSITION, is_position
 from llmsynthor.spec.levels import Interval
@@ -131,14 +131,15 @@ def _of_trees(spec: Spec) -> Aims:
     for number in range(len(spec.schema.units)):
         own_goal = _own_goals(own_spec, plain, layout, number, goals[number])
         moments, found = reconcile_moments(own_goal.moments, spec)
-        own_goals.append(replace(own_goal, moments=nearer(moments, spec.schema.units[number], uses)))
+        own_goals.append(replace(own_goal, moments=moments))
         disagreements += found
+    own_within, wide_within = within_reach(layout, own_goals, goals, uses)
     return Aims(
         spec=spec,
         layout=layout,
         cuts=cuts,
-        goals=tuple(goals),
-        own=tuple(own_goals),
+        goals=wide_within,
+        own=own_within,
         broken=tuple(broken),
         disagreements=tuple(disagreements),
     )

@@ -40,11 +40,16 @@ class Cut:
 
 
 def cut_variable(use: Use, uses: Uses) -> Cut:
-    """Cut a variable wherever something depends on it, and into atoms where its very value matters."""
+    """Cut a variable wherever something depends on it, and into atoms where its very value matters.
+
+    It does where it is computed with, and where units below have sums of it: how many children go with large values is then a
+    matter of whole records.
+    """
     variable = use.variable
     if isinstance(variable, Category):
         return Cut(axis=Axis(variable=variable, levels=variable.levels))
     points, computed = _points(use, uses, frozenset())
+    computed = computed or use.is_summed_below
     low, high = variable.range.low, variable.range.high
     whole = variable.integer and high - low <= UNIT_CELLS
     if use.counts or (computed and whole):

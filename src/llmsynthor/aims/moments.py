@@ -35,7 +35,7 @@ NEAR = 0.05
 the cells around their centres; the rest is moved inside them."""
 
 SHARED = 0.02
-"""The same where sums of a number move others with it, such as those of numbers derived from it: all must be within reach at once."""
+"""The same where sums of a number move others with it, such as those of what is derived from it: all must be within reach."""
 
 PRIOR_COUNT = 1.0
 """Records that each group has besides its own when its mean is looked at: one of few moves little."""

@@ -182,4 +182,6 @@ def pack(axes: Sequence[int], classes: Sequence[NDArray[np.int64]], cells: NDArr
     merged: dict[int, NDArray[np.int64]] = {}
     for axis, codes, stride in zip(axes, classes, strides, strict=True):
         merged[axis] = merged.get(axis, 0) + (codes * stride).astype(np.int64)
-    return Projection(axes=tuple(merged), offsets=tuple(merged.values()), cells=np.ascontiguousarray(cells.ravel()), size=size)
+    return Projection(
+        axes=tuple(merged), offsets=tuple(merged.values()), cells=np.ascontiguousarray(cells.ravel()), size=size
+    )

@@ -49,6 +49,16 @@ class Use:
     def integer(self) -> bool:
         return isinstance(self.variable, Numeric) and self.variable.integer
 
+    @property
+    def is_summed(self) -> bool:
+        """Whether means or totals of it are stated by its own unit."""
+        return any(target.statistic in SUMS for target in self.statistics)
+
+    @property
+    def is_summed_below(self) -> bool:
+        """Whether units below state means or totals of it: each value counts once for every child."""
+        return any(target.statistic in SUMS for target in self.from_below)
+
     def stated(self, *kinds: str) -> Iterator[Statistic]:
         """The means, totals or quantiles of the variable, by their kind."""
         return (target for target in self.statistics if target.statistic in kinds)
@@ -69,13 +79,11 @@ class Uses:
     def __getitem__(self, place: Place) -> Use:
         return self.of[place]
 
-    def is_shared(self, use: Use) -> bool:
-        """Whether sums of units below, or of derived numbers, are asked for that move with a variable."""
-        if any(target.statistic in SUMS for target in use.from_below):
-            return True
+    def is_computed(self, use: Use) -> bool:
+        """Whether sums of derived numbers are asked for that move with a variable."""
         derived = [(owner, own) for owner, text in use.expressions for own in owner.derived if own.expression == text]
         further = (self.of[owner.name, own.name] for owner, own in derived)
-        return any(any(True for _ in other.stated(*SUMS)) or self.is_shared(other) for other in further)
+        return any(other.is_summed or other.is_summed_below or self.is_computed(other) for other in further)
 
 
 def read_uses(spec: Spec) -> Uses:

@@ -12,8 +12,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from llmsynthor.aims.goals import Goals
 from llmsynthor.aims.grid import Axis, Grid, breaks_at, even_cuts, intervals_between
-from llmsynthor.aims.layout import Column, Layout
+from llmsynthor.aims.layout import Column, Layout, Place
 from llmsynthor.aims.moments import SHARED, Moment, stated_groups
 from llmsynthor.aims.projection import OUTSIDE, Projection, membership, pack
 from llmsynthor.aims.quantiles import QuantileGoal, quantile_goal
@@ -31,6 +32,9 @@ EACH_VALUE = 256
 
 EVEN, OCTAVES, PER_OCTAVE = 128, 14, 16
 """Cells of a derived number: so many equal ones, and beside them so many to every doubling, for values far below the range."""
+
+BETWEEN = 0.1
+"""Sums of a parent's number, its own and those over children, are brought within reach of so much of the room of its values."""
 
 MOST_CHOICES = 4_096
 """Values of a lookup that have a cell each."""
@@ -158,14 +162,70 @@ def wide_statistics(spec: Spec, unit: Unit) -> Iterator[Statistic]:
             yield target
 
 
-def nearer(moments: Sequence[Moment], unit: Unit, uses: Uses) -> tuple[Moment, ...]:
-    """Narrow own sums where others move with them: all must be within reach at once."""
-    return tuple(
-        replace(moment, near=min(moment.near, SHARED))
-        if moment.target.statistic in SUMS and uses.is_shared(uses[unit.name, moment.target.variable])
-        else moment
-        for moment in moments
-    )
+def within_reach(
+    layout: Layout, own: Sequence[Goals], wide: Sequence[Goals], uses: Uses
+) -> tuple[tuple[Goals, ...], tuple[Goals, ...]]:
+    """Narrow the sums of a number that move others with them: all of them must be within reach at once.
+
+    Where children count a parent's number, its values may move as far as nothing tells them apart.
+    """
+
+    def narrowed(number: int, moment: Moment) -> Moment:
+        if moment.target.statistic not in SUMS:
+            return moment
+        prefix, _, name = moment.target.variable.rpartition(".")
+        owner = layout.number(prefix) if prefix else number
+        place = layout.place(owner, Reference(None, name))
+        assert place is not None
+        use = uses[layout.units[owner].name, name]
+        if layout.columns[owner][place[1]].role != "own" or not (use.is_summed_below or uses.is_computed(use)):
+            return moment
+        if uses.is_computed(use):
+            return replace(moment, near=min(moment.near, SHARED))
+        lows, highs = reach_of(layout, own, wide, place)
+        return replace(moment, near=BETWEEN, lows=lows, highs=highs - (1.0 if use.integer else 0.0))
+
+    found = [
+        tuple(
+            replace(goals, moments=tuple(narrowed(u, moment) for moment in goals.moments))
+            for u, goals in enumerate(all_of)
+        )
+        for all_of in (own, wide)
+    ]
+    return found[0], found[1]
+
+
+def reach_of(layout: Layout, own: Sequence[Goals], wide: Sequence[Goals], place: Place) -> tuple[Floats, Floats]:
+    """Ends of the cells of an own number that tables, quantiles, rules or groups tell apart, for each of its codes."""
+    unit, position = place
+    axis = layout.columns[unit][position].axis
+    told = [(goals, position) for goals in (own[unit],)]
+    told += [
+        (goals, at)
+        for number, goals in enumerate(wide)
+        for at, other in enumerate(layout.wide_places(number))
+        if other == place
+    ]
+    new = np.zeros(axis.size, dtype=bool)
+    for goals, at in told:
+        for projection in _telling(goals, at):
+            new[1:] |= np.diff(projection.offsets[projection.axes.index(at)]) != 0
+    first = np.flatnonzero(np.insert(new[1:], 0, True)) if axis.size else np.zeros(0, dtype=np.int64)
+    run = np.searchsorted(first, np.arange(axis.size), side="right") - 1
+    breaks = np.ceil(axis.breaks) if getattr(axis.variable, "integer", False) else axis.breaks
+    return breaks[first[run]], breaks[np.append(first[1:], axis.size)[run]]
+
+
+def _telling(goals: Goals, at: int) -> Iterator[Projection]:
+    """What tells codes of an axis apart; the sums of the number itself only by their groups and universes."""
+    for kind in (goals.tables, goals.quantiles, goals.zeros):
+        yield from (part.projection for part in kind if at in part.projection.axes)
+    name = goals.grid.axes[at].name
+    for moment in goals.moments:
+        target = moment.target
+        named = {str(r) for r in references(target.universe)} if target.universe is not None else set()
+        if at in moment.projection.axes and (target.variable != name or name in {*target.by, *named}):
+            yield moment.projection
 
 
 def is_own(unit: Unit, target: Statistic) -> bool:

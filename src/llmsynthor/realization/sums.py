@@ -19,6 +19,7 @@ from scipy.sparse import csr_array, diags_array, vstack
 from llmsynthor.aims.aims import Aims
 from llmsynthor.aims.layout import Place
 from llmsynthor.aims.moments import Moment
+from llmsynthor.aims.wide import reach_of
 from llmsynthor.population.roster import Roster
 from llmsynthor.realization.shift import Sums, make_whole, move_inside, size_of
 from llmsynthor.realization.slopes import Slopes
@@ -45,7 +46,7 @@ Frames = dict[str, pl.DataFrame]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Number:
-    """An own number of a unit: its part of all values begins at `first`, and each lies in [low, high); shape (records,)."""
+    """An own number of a unit: its part of all values begins at `first`, and each may lie in [low, high); shape (records,)."""
 
     place: Place
     unit: str
@@ -125,9 +126,8 @@ def _numbers(aims: Aims, roster: Roster, known: Mapping[tuple[int, str], Floats]
             variable = column.axis.variable
             if not isinstance(variable, Numeric) or variable.name in settled:
                 continue
-            codes, breaks = roster.codes[unit][:, position], column.axis.breaks
-            breaks = np.ceil(breaks) if variable.integer else breaks
-            low, high = breaks[codes], breaks[codes + 1]
+            codes = roster.codes[unit][:, position]
+            low, high = (ends[codes] for ends in reach_of(aims.layout, aims.own, aims.goals, (unit, position)))
             own = known.get((unit, variable.name))
             free = np.ones(len(codes), dtype=bool) if own is None else ~np.isfinite(own)
             free &= high - low > (1.0 if variable.integer else 0.0)
@@ -201,9 +201,7 @@ def _solved(lacking: Sums, numbers: Sequence[_Number], frames: Frames, free: Fla
     member = lacking.member[chosen]
     there = np.flatnonzero((member != 0).sum(axis=0) > 0)  # of others no value can move
     member, gap = member[:, there].tocsr(), lacking.wanted[there]
-    sums = Sums(
-        member=member, wanted=member.T @ (values[chosen] + half) + gap, weight=lacking.weight[there]
-    )
+    sums = Sums(member=member, wanted=member.T @ (values[chosen] + half) + gap, weight=lacking.weight[there])
     moved, held = move_inside(values[chosen] + half, low[chosen], high[chosen], _scaled(sums))
     found = values.copy()
     found[chosen] = moved

@@ -22,7 +22,7 @@ KEEPING_STRENGTH = 32.0
 """Where records hold on to what they are, a single record too many must weigh more than that."""
 
 PULL_HARDER = 1.0
-"""How much more a sum out of reach costs for every sweep without a gain: the last whole number of a sum is half a unit off at most."""
+"""How much more a sum out of reach costs for every sweep without a gain: of a last whole number hardly half a unit is missing."""
 
 LET_GO, GIVE_UP = 4, 12
 """Sweeps without gain after which held records may be changed too, and after which the correction ends."""

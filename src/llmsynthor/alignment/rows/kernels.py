@@ -95,7 +95,7 @@ def in_surplus(index, program, counts, targets):
 
 @jit
 def out_of_reach(means, group, lowest, highest):
-    """What a sum with these ends is out of reach; what is no more than its slack is nothing, so that the last whole number counts."""
+    """What a sum with these ends is out of reach: no more than its slack is nothing, so that the last whole number counts."""
     out = max(lowest, 0.0) - min(highest, 0.0)
     return out if out > means.slack[group] else 0.0
 
@@ -108,7 +108,9 @@ def mean_costs(work, size, base, start, own, program, means):
         cell = program.cells[base + program.offsets[start + level]]
         group = means.group[cell]
         before = out_of_reach(means, group, means.lowest[group], means.highest[group])
-        after = out_of_reach(means, group, means.lowest[group] + means.low[cell], means.highest[group] + means.high[cell])
+        after = out_of_reach(
+            means, group, means.lowest[group] + means.low[cell], means.highest[group] + means.high[cell]
+        )
         work[level] -= means.penalty[group] * (after - before) * (after + before)
     move_residual(means, own, 1.0)
 
