@@ -31,10 +31,14 @@ CLOSE = 1e-12
 MOST_PAIRED = 400
 """Sets of records up to which units are also moved from one set to another."""
 
+MOST_THREE = 120
+"""The same of moves of three units, where no two make it better."""
+
 MOST_UNITS = 10_000
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
+Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,27 +171,64 @@ def whole_sums(entering: Floats, sums: Floats, wanted: Floats, least: Floats, mo
     >>> whole_sums(rows_and_columns, np.array([1, 2, 2, 1.0]), np.array([4, 2, 3, 3.0]), *room) @ rows_and_columns
     array([4., 2., 3., 3.])
     """
-    sums, number = sums.copy(), (entering**2).sum(axis=1)
-    paired = len(sums) <= MOST_PAIRED
-    together = entering @ entering.T if paired else np.zeros((0, 0))
+    sums, units = sums.copy(), _Units.of(entering)
     off = entering.T @ sums - wanted
     for _ in range(MOST_UNITS):
-        pull = 2 * entering @ off
-        up = np.where(sums < most, pull + number, np.inf)
-        down = np.where(sums > least, number - pull, np.inf)
-        best, more, less = min((up.min(), int(up.argmin()), -1), (down.min(), -1, int(down.argmin())))
-        if best >= -1e-9 and paired:
-            both = up[:, None] + down[None, :] - 2 * together
-            np.fill_diagonal(both, np.inf)
-            more, less = (int(k) for k in np.unravel_index(both.argmin(), both.shape))
-            best = float(both[more, less])
+        room = sums < most, sums > least
+        best, moved = units.best(off, *room)
+        if best >= -1e-9 and len(sums) <= MOST_THREE and (np.abs(off) > 0.5 + 1e-9).any():
+            best, moved = _best_of_three(units, off, *room)
         if best >= -1e-9:
             break
-        for place, unit in ((more, 1.0), (less, -1.0)):
-            if place >= 0:
-                sums[place] += unit
-                off = off + unit * entering[place]
+        for place, unit in moved:
+            sums[place] += unit
+            off = off + unit * entering[place]
     return sums
+
+
+Moves = tuple[tuple[int, float], ...]
+"""Sets, each with the unit that its sum is moved by."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Units:
+    """Sets (sets, sums), the square of what a unit of each changes (sets,), and the products of two (sets, sets)."""
+
+    entering: Floats
+    number: Floats
+    together: Floats | None
+
+    @classmethod
+    def of(cls, entering: Floats) -> "_Units":
+        together = entering @ entering.T if len(entering) <= MOST_PAIRED else None
+        return cls(entering=entering, number=(entering**2).sum(axis=1), together=together)
+
+    def best(self, off: Floats, may_rise: Flags, may_fall: Flags) -> tuple[float, Moves]:
+        """By how much one unit, or one up and one down, brings the square of what is off down; and which."""
+        pull = 2 * self.entering @ off
+        up = np.where(may_rise, pull + self.number, np.inf)
+        down = np.where(may_fall, self.number - pull, np.inf)
+        single: tuple[float, Moves] = min(
+            (float(up.min()), ((int(up.argmin()), 1.0),)), (float(down.min()), ((int(down.argmin()), -1.0),))
+        )
+        if single[0] < -1e-9 or self.together is None:
+            return single
+        both = up[:, None] + down[None, :] - 2 * self.together
+        np.fill_diagonal(both, np.inf)
+        more, less = (int(k) for k in np.unravel_index(both.argmin(), both.shape))
+        return float(both[more, less]), ((more, 1.0), (less, -1.0))
+
+
+def _best_of_three(units: _Units, off: Floats, may_rise: Flags, may_fall: Flags) -> tuple[float, Moves]:
+    """The same of a unit that makes it worse, and what then makes it better."""
+    found: tuple[float, Moves] = (np.inf, ())
+    for sign, may in ((1.0, may_rise), (-1.0, may_fall)):
+        for place in np.flatnonzero(may).tolist():
+            others = np.arange(len(may)) != place
+            first = units.number[place] + 2 * sign * float(units.entering[place] @ off)
+            then, moved = units.best(off + sign * units.entering[place], may_rise & others, may_fall & others)
+            found = min(found, (first + then, ((place, sign), *moved)))
+    return found
 
 
 def _shift_integers(values: Floats, low: Floats, high: Floats, total: float) -> Floats:
