@@ -32,7 +32,7 @@ def chance(dice, energy):
 
 @jit
 def missing(world, group):
-    """What the sum of a group is out of reach, and a step besides: the last that is missing counts, and no more than slack is nothing."""
+    """What the sum of a group is out of reach, with a step for the last that is missing; no more than its slack is nothing."""
     reals, place = world.reals, world.ints[key.LEDGER_SUMS] + key.SUM_WIDTH * group
     out = max(reals[place + key.LOWEST], 0.0) - min(reals[place + key.HIGHEST], 0.0)
     return out + reals[place + key.STEP] if out > reals[place + key.SLACK] else 0.0

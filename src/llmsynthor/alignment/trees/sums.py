@@ -30,11 +30,10 @@ class Current(NamedTuple):
 class Sums:
     """Which sum each cell adds to, and what, shape (cells,); group 0 is no group.
 
-    `scale` (groups,) turns a sum's error into records, `slack` (groups,) is what may be missing, `step` (groups,) what the last that
-    is missing costs besides, `settled` (groups,) says that no
-    value can be moved to make up for it later. `totals` are what the sums of
-    totals must be, of `of_unit` records. `first_cells` has for every unit a table without universe: its count is the unit's.
-    `fixed_sizes` has for each unit how many records it is to have for each top record, 0 where its parents say that.
+    `scale` (groups,) turns a sum's error into records, `slack` (groups,) is what may be missing, `step` (groups,) what the
+    last that is missing costs besides, `settled` (groups,) says that no value can be moved to make up for it later. `totals`
+    are what the sums of totals must be, of `of_unit` records. `per_top` has for each unit how many records it is to have for
+    each top record, 0 where its parents say that, `every` how many of its records a record in each cell stands for.
     """
 
     group: Counts
@@ -102,7 +101,9 @@ def lay_out_sums(
             here = slice(first + number * size, first + (number + 1) * size)
             group[here] = len(scale)
             mean = 0.0 if moment.is_total else value
-            low[here], high[here] = lows - mean, highs - mean
+            at_the_end = not moment.is_total and not lows.min() < value < highs.max()
+            ends = (moment.lows, moment.highs) if at_the_end else (lows, highs)
+            low[here], high[here] = ends[0] - mean, ends[1] - mean
             worth = max(float(widths[number]), 1e-12) * softness(moment, number)
             scale.append(1.0 / worth)
             step.append(worth if moment.axis < 0 or moment.near < 1 else 0.0)
