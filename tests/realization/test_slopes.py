@@ -61,8 +61,9 @@ def test_slopes_are_those_of_small_steps(unit: str, name: str) -> None:
     for column in range(8):
         moved = VALUES.copy()
         moved[column] += step
-        ends = [nested(v).frames[unit][name].fill_null(0.0).to_numpy().astype(float) for v in (VALUES, moved)]
-        assert found[:, column] == pytest.approx((ends[1] - ends[0]) / step, abs=1e-5)
+        before, after = (nested(v).frames[unit][name].cast(pl.Float64).to_numpy() for v in (VALUES, moved))
+        there = np.isfinite(before)
+        assert found[there, column] == pytest.approx((after - before)[there] / step, abs=1e-5)
 
 
 def test_a_parents_number_moves_all_its_children() -> None:

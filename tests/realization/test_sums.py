@@ -15,7 +15,9 @@ def homes(*targets: dict[str, Any], whole: bool = False) -> dict[str, Any]:
     """Households of one to three persons with incomes, and pays of persons that add up to earnings."""
     kind = {"kind": "integer" if whole else "number"}
     sizes = [{"size": k, "count": n} for k, n in ((1, 60), (2, 80), (3, 60))]
-    brackets = [{"income": f"[{a}, {b})", "count": n} for a, b, n in ((0, 2_000, 90), (2_000, 5_000, 70), (5_000, 10_000, 40))]
+    brackets = [
+        {"income": f"[{a}, {b})", "count": n} for a, b, n in ((0, 2_000, 90), (2_000, 5_000, 70), (5_000, 10_000, 40))
+    ]
     return {
         "llmsynthor": 1,
         "name": "homes",
@@ -43,7 +45,12 @@ def homes(*targets: dict[str, Any], whole: bool = False) -> dict[str, Any]:
         "targets": [
             {"name": "sizes", "unit": "household", "cells": sizes, "value": "count"},
             {"name": "brackets", "unit": "household", "cells": brackets, "value": "count"},
-            {"name": "zones", "unit": "household", "cells": [{"zone": "A", "count": 120}, {"zone": "B", "count": 80}], "value": "count"},
+            {
+                "name": "zones",
+                "unit": "household",
+                "cells": [{"zone": "A", "count": 120}, {"zone": "B", "count": 80}],
+                "value": "count",
+            },
             *targets,
         ],
         "synthesis": {"records": 200, "seed": 1},
@@ -78,8 +85,10 @@ def test_means_of_derived_numbers_hold(whole: bool) -> None:
         mean("household", "most", 4_200),
         mean("person", "pay", 2_950),
     )
-    households = made(homes(*targets, whole=whole)).group_by("household_id").agg(
-        pl.col("pay").sum().alias("sum"), pl.col("pay").max().alias("max"), pl.col("zone").first()
+    households = (
+        made(homes(*targets, whole=whole))
+        .group_by("household_id")
+        .agg(pl.col("pay").sum().alias("sum"), pl.col("pay").max().alias("max"), pl.col("zone").first())
     )
     means = dict(households.group_by("zone").agg(pl.col("sum").mean()).iter_rows())
     assert means == pytest.approx({"A": 6_500, "B": 5_000}, abs=0.01)
@@ -88,8 +97,20 @@ def test_means_of_derived_numbers_hold(whole: bool) -> None:
 
 def test_quantiles_of_derived_and_of_parents_numbers_hold() -> None:
     """Half of the households earn less than the median of a sum, and so do the persons below a quantile of their household's."""
-    median = {"name": "median", "unit": "household", "quantile": "earned", "probability": 0.5, "cells": [{"quantile": 5_000}]}
-    decile = {"name": "decile", "unit": "person", "quantile": "household.income", "probability": 0.9, "cells": [{"quantile": 7_000}]}
+    median = {
+        "name": "median",
+        "unit": "household",
+        "quantile": "earned",
+        "probability": 0.5,
+        "cells": [{"quantile": 5_000}],
+    }
+    decile = {
+        "name": "decile",
+        "unit": "person",
+        "quantile": "household.income",
+        "probability": 0.9,
+        "cells": [{"quantile": 7_000}],
+    }
     persons = made(homes(median, decile))
     earned = persons.group_by("household_id").agg(pl.col("pay").sum())["pay"].to_numpy()
     assert np.sum(earned < 5_000) == 100
