@@ -11,13 +11,14 @@ from llmsynthor.aims.counted import with_implied_means
 from llmsynthor.aims.cuts import Cut, cut_derived, cut_variable
 from llmsynthor.aims.derived import flat_goals
 from llmsynthor.aims.goals import Goal, Goals, bring_table, bring_to_grid, table_levels
-from llmsynthor.aims.grid import Axis, Grid
+from llmsynthor.aims.grid import Grid, cut_at
 from llmsynthor.aims.layout import Column, Layout, Place, flag_axis
-from llmsynthor.aims.projection import OUTSIDE, Projection, membership, pack, project_columns, project_condition
+from llmsynthor.aims.projection import Projection, project_columns, project_condition
 from llmsynthor.aims.reconcile import Disagreement
-from llmsynthor.aims.reconcile_moments import reconcile_sources
+from llmsynthor.aims.reconcile_moments import reconcile_moments, reconcile_sources
 from llmsynthor.aims.uses import Uses, read_uses
-from llmsynthor.spec.expressions import Aggregate, Expression, Node, Operation, Reference, nodes, parse, references
+from llmsynthor.aims.wide import bring_wide, is_own, own_names, project_wide, value_columns, within_reach
+from llmsynthor.spec.expressions import Expression, Node, Operation, Reference, parse, references
 from llmsynthor.spec.inputs import POSITION, is_position
 from llmsynthor.spec.levels import Interval
 from llmsynthor.spec.rules import Rule
@@ -100,7 +101,7 @@ def _of_trees(spec: Spec) -> Aims:
         for position, variable in enumerate(unit.coded):
             cuts[number, position] = cut_variable(uses[unit.name, variable.name], uses)
         own = [Column(axis=cuts[number, position].axis) for position in range(len(unit.coded))]
-        columns.append([*own, *_derived(unit, uses), *_position(unit, uses)])
+        columns.append([*own, *_derived(unit, uses), *_position(unit, uses), *value_columns(unit, uses)])
     broken, own_rules = [], list[Rule]()
     for rule in spec.rules:
         if _own_rule(spec.schema, rule, columns):
@@ -120,19 +121,25 @@ def _of_trees(spec: Spec) -> Aims:
     )
     goals, disagreements = [], list[Disagreement]()
     for number in range(len(spec.schema.units)):
-        reconciled, found = reconcile_sources(_bring(spec, layout, number, flags), spec)
+        moments, quantiles = bring_wide(spec, layout, number, flags, uses)
+        brought = replace(_bring(spec, layout, number, flags), moments=moments, quantiles=quantiles)
+        reconciled, found = reconcile_sources(brought, spec)
         goals.append(reconciled)
         disagreements += found
     own_spec = replace(spec, rules=tuple(own_rules))
-    own_goals = tuple(
-        _own_goals(own_spec, plain, layout, number, goals[number]) for number in range(len(spec.schema.units))
-    )
+    own_goals = list[Goals]()
+    for number in range(len(spec.schema.units)):
+        own_goal = _own_goals(own_spec, plain, layout, number, goals[number])
+        moments, found = reconcile_moments(own_goal.moments, spec)
+        own_goals.append(replace(own_goal, moments=moments))
+        disagreements += found
+    own_within, wide_within = within_reach(layout, own_goals, goals, uses)
     return Aims(
         spec=spec,
         layout=layout,
         cuts=cuts,
-        goals=tuple(goals),
-        own=own_goals,
+        goals=wide_within,
+        own=own_within,
         broken=tuple(broken),
         disagreements=tuple(disagreements),
     )
@@ -143,7 +150,7 @@ def _number(schema: Schema, unit: str) -> int:
 
 
 def _derived(unit: Unit, uses: Uses) -> list[Column]:
-    axes = (cut_derived(derived.variable, uses[unit.name, derived.name].intervals) for derived in unit.derived)
+    axes = (cut_derived(uses[unit.name, derived.name]) for derived in unit.derived)
     return [
         Column(axis=axis, role="derived", expression=derived.expression)
         for axis, derived in zip(axes, unit.derived, strict=True)
@@ -157,17 +164,13 @@ def _position(unit: Unit, uses: Uses) -> list[Column]:
         return []
     most = max(2.0, float(max(level.high for level in intervals)))
     variable = Numeric(name=POSITION, kind="integer", range=Interval(1.0, most))
-    return [Column(axis=cut_derived(variable, intervals), role="derived", expression=parse(POSITION))]
-
-
-def _own_names(unit: Unit, expression: Expression) -> frozenset[str] | None:
-    """The variables of an expression, if it is about the unit's own variables alone."""
-    own = {variable.name for variable in unit.coded}
-    if any(isinstance(node, Aggregate) for node in nodes(expression.tree)):
-        return None
-    named = references(expression)
-    inside = all(reference.unit in (None, unit.name) and reference.name in own for reference in named)
-    return frozenset(reference.name for reference in named) if inside else None
+    return [
+        Column(
+            axis=cut_at(variable, {edge for level in intervals for edge in (level.low, level.high)}),
+            role="derived",
+            expression=parse(POSITION),
+        )
+    ]
 
 
 def _is_small(unit: Unit, names: frozenset[str], columns: Sequence[Column]) -> bool:
@@ -179,7 +182,7 @@ def _own_rule(schema: Schema, rule: Rule, columns: Sequence[Sequence[Column]]) -
     """Whether a rule can be looked up in a table of the unit's own variables: no cell of theirs lies on both sides of it."""
     unit = schema[rule.unit]
     plain = _unprefixed(rule.forbid, unit)
-    names, own = _own_names(unit, plain), columns[_number(schema, unit.name)]
+    names, own = own_names(unit, plain), columns[_number(schema, unit.name)]
     if names is None or not _is_small(unit, names, own):
         return False
     grid = Grid(unit=unit, axes=tuple(column.axis for column in own if column.role == "own"))
@@ -202,7 +205,8 @@ def _universes(spec: Spec, plain: Sequence[Table], columns: list[list[Column]]) 
     """Add a column for every universe that is no condition on own variables; returns their names by unit and text."""
     known, found = {id(table) for table in plain}, dict[tuple[str, str], str]()
     for target in spec.targets:
-        if not isinstance(target, Table) or target.universe is None or id(target) in known:
+        own = id(target) in known if isinstance(target, Table) else is_own(spec.schema[target.unit], target)
+        if target.universe is None or own:
             continue
         number, key = _number(spec.schema, target.unit), (target.unit, str(target.universe))
         if key not in found:
@@ -216,7 +220,7 @@ def _is_plain(spec: Spec, table: Table, columns: Sequence[Sequence[Column]]) -> 
     """Whether a table and its universe are about own variables of the unit, few enough to be looked up."""
     unit = spec.schema[table.unit]
     own = {variable.name for variable in unit.coded}
-    names = frozenset[str]() if table.universe is None else _own_names(unit, table.universe)
+    names = frozenset[str]() if table.universe is None else own_names(unit, table.universe)
     if names is None or not set(table.columns) <= own:
         return False
     return _is_small(unit, names | frozenset(table.columns), columns[_number(spec.schema, unit.name)])
@@ -256,25 +260,7 @@ def _wide_goal(table: Table, layout: Layout, number: int, grid: Grid, flags: dic
     flag = flags.get((table.unit, str(table.universe or "")))
     if table.universe is not None and flag is None:
         return bring_table(table, grid, project_columns(grid, table.columns, levels, table.universe))
-    computed = [layout.columns[u][k].role != "own" for u, k in layout.wide_places(number)]
-    axes = [grid.position(name) for name in table.columns]
-    classes = [
-        _classes(grid.axes[axis], column, outside_too=computed[axis]) for axis, column in zip(axes, levels, strict=True)
-    ]
-    shape = tuple(len(column) for column in levels)
-    cells = np.full(tuple(size + 1 for size in shape), OUTSIDE, dtype=np.int64)
-    cells[tuple(slice(0, size) for size in shape)] = np.arange(int(np.prod(shape))).reshape(shape)
-    if flag is not None:
-        axes, classes = [*axes, grid.position(flag)], [*classes, np.array([0, 1, 0])]
-        cells = np.stack([np.full_like(cells, OUTSIDE), cells], axis=-1)
-    return bring_table(table, grid, pack(axes, classes, cells, int(np.prod(shape))))
-
-
-def _classes(axis: Axis, levels: Sequence[object], *, outside_too: bool) -> NDArray[np.int64]:
-    """Class of each code; the code behind the last stands for a computed value that is missing or outside."""
-    member = membership(axis, levels)  # type: ignore[arg-type]
-    classes = np.where(member < 0, len(levels), member)
-    return np.append(classes, len(levels)) if outside_too else classes
+    return bring_table(table, grid, project_wide(layout, number, grid, table.columns, levels, flag))
 
 
 def _own_goals(spec: Spec, plain: Sequence[Table], layout: Layout, number: int, wide: Goals) -> Goals:
@@ -283,12 +269,7 @@ def _own_goals(spec: Spec, plain: Sequence[Table], layout: Layout, number: int, 
     tables = [table for table in plain if table.unit == unit.name]
     rules = [replace(rule, forbid=_unprefixed(rule.forbid, unit)) for rule in spec.rules if rule.unit == unit.name]
     own = {variable.name for variable in unit.coded}
-    statistics = [
-        t
-        for t in spec.targets
-        if not isinstance(t, Table) and t.unit == unit.name and {*t.by, *t.variables} <= own
-        if t.universe is None or _own_names(unit, t.universe) is not None
-    ]
+    statistics = [t for t in spec.targets if not isinstance(t, Table) and t.unit == unit.name and is_own(unit, t)]
     part = replace(spec, targets=(*tables, *_margins(wide, tables, own), *statistics), rules=tuple(rules))
     goals = bring_to_grid(part, grid)
     shares = {id(goal.table): goal.shares for goal in wide.tables}

@@ -1,6 +1,5 @@
 """Where the variables of nested units are cut: by tables of any unit, by rules, universes and derived variables."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,8 +20,7 @@ from llmsynthor.aims.grid import (
 from llmsynthor.aims.laws import expected_laws, resolving_cuts
 from llmsynthor.aims.uses import Use, Uses, read_uses
 from llmsynthor.spec.expressions import Aggregate, Expression, Lookup, Node, Operation, Reference, cut_points, nodes
-from llmsynthor.spec.levels import Interval
-from llmsynthor.spec.schema import Category, Coded, Numeric, Unit
+from llmsynthor.spec.schema import Category, Numeric, Unit
 from llmsynthor.spec.specification import Spec
 
 Floats = NDArray[np.float64]
@@ -42,11 +40,16 @@ class Cut:
 
 
 def cut_variable(use: Use, uses: Uses) -> Cut:
-    """Cut a variable wherever something depends on it, and into atoms where its very value matters."""
+    """Cut a variable wherever something depends on it, and into atoms where its very value matters.
+
+    It does where it is computed with, and where units below have sums of it: how many children go with large values is then a
+    matter of whole records.
+    """
     variable = use.variable
     if isinstance(variable, Category):
         return Cut(axis=Axis(variable=variable, levels=variable.levels))
     points, computed = _points(use, uses, frozenset())
+    computed = computed or use.is_summed_below
     low, high = variable.range.low, variable.range.high
     whole = variable.integer and high - low <= UNIT_CELLS
     if use.counts or (computed and whole):
@@ -63,11 +66,11 @@ def cut_variable(use: Use, uses: Uses) -> Cut:
     return Cut(axis=axis, values=_representatives(axis, density, integer=variable.integer))
 
 
-def cut_derived(variable: Coded, intervals: Iterable[Interval]) -> Axis:
-    """Cut a derived variable as tables cut it; expressions read its value, not its cell."""
-    if isinstance(variable, Category):
-        return Axis(variable=variable, levels=variable.levels)
-    return cut_at(variable, {edge for level in intervals for edge in (level.low, level.high)})
+def cut_derived(use: Use) -> Axis:
+    """Cut a derived variable as tables and quantiles cut it; expressions read its value, not its cell."""
+    if isinstance(use.variable, Category):
+        return Axis(variable=use.variable, levels=use.variable.levels)
+    return cut_at(use.variable, break_points(use))
 
 
 def _representatives(axis: Axis, density: Density, *, integer: bool) -> Floats:

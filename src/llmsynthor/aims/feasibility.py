@@ -74,7 +74,7 @@ def find_across(aims: Aims, suspects: Iterable[str] | None = None) -> tuple[Cont
         return find_contradictions(goals, goals.names if suspects is None else suspects, records=spec.settings.records)
     terrain = nested_terrain(aims.layout, spec)
     statements: list[Statement | None] = [tabled(goal, terrain) for goals in aims.goals for goal in goals.given]
-    moments = {moment.target.name: moment for own in aims.own for moment in own.moments}
+    moments = {moment.target.name: moment for own in (*aims.own, *aims.goals) for moment in own.moments}
     for target in spec.targets:
         if isinstance(target, Statistic):
             moment: Moment | None = moments.get(target.name)

@@ -213,9 +213,10 @@ def closed_box(axis: Axis, codes: NDArray[np.int64]) -> Box:
 
 
 def break_points(use: Use) -> set[float]:
-    """Where tables and quantiles of a variable cut it."""
+    """Where tables and quantiles of a variable cut it, those of units below included."""
     cuts = {edge for level in use.intervals for edge in (level.low, level.high)}
-    values = (value for target in use.stated("quantile") for value in target.values)
+    below = (target for target in use.from_below if target.statistic == "quantile")
+    values = (value for target in (*use.stated("quantile"), *below) for value in target.values)
     return cuts | {cut for value in values for cut in quantile_cuts(value, integer=use.integer)}
 
 

@@ -19,10 +19,13 @@ Place = tuple[int, int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """A variable of a unit: its own, or computed from an expression (`derived`, or implied by a `universe` or a `rule`)."""
+    """A variable of a unit: its own, or computed from an expression (`derived`, or implied by a `universe` or a `rule`).
+
+    A `value` is a derived number once more, finely cut: its sums are reckoned with it, and nobody is held to its cells.
+    """
 
     axis: Axis
-    role: Literal["own", "derived", "universe", "rule"] = "own"
+    role: Literal["own", "derived", "universe", "rule", "value"] = "own"
     expression: Expression | None = None
 
     @property

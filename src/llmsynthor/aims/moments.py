@@ -34,6 +34,9 @@ NEAR = 0.05
 """Where no table says what the cells of a number hold, records go to cells until its mean holds with values in this part of
 the cells around their centres; the rest is moved inside them."""
 
+SHARED = 0.02
+"""The same where sums of a number move others with it, such as those of what is derived from it: all must be within reach."""
+
 PRIOR_COUNT = 1.0
 """Records that each group has besides its own when its mean is looked at: one of few moves little."""
 
@@ -53,7 +56,7 @@ class Moment:
     within reach. `sized` says that the numbers of the groups' records are known, and with them the means `expected`. A total
     belongs to a population of `population` records, and is scaled to the records asked for; None says that it is meant for just
     those. A derived number has no axis of codes: its `axis` is -1, its cells are its values, and `unit` is in what an error of
-    its sums is weighed.
+    its sums is weighed; a parent's number has neither, but its cells have ends.
     """
 
     target: Statistic
@@ -154,37 +157,64 @@ def _moment(target: Statistic, grid: Grid, spec: Spec, uses: Uses) -> Moment:
     use = uses[grid.unit.name, target.variable]
     entry, own = grid.function(target.variable), grid.axis(target.variable)
     assert isinstance(own.variable, Numeric)
-    levels = [list(dict.fromkeys(cell[k] for cell in target.cells)) for k in range(len(target.by))]
+    stated = stated_groups(target, spec)
+    lows, highs = own.breaks[:-1], own.breaks[1:] if entry is None else own.breaks[:-1]
+    if entry is None and own.variable.integer:
+        lows, highs = np.ceil(lows), np.ceil(highs) - 1
+    projection = project_columns(grid, [*target.by, own.name], [*stated.levels, own.levels], target.universe)
+    size = len(stated.values)
+    law = law_of(own, use, target, stated.expected) if entry is None else unknown_law(lows, size)
+    sized = not np.isnan(stated.expected[~np.isnan(stated.values)]).any()
+    return Moment(
+        target=target,
+        axis=grid.position(target.variable) if entry is None else -1,
+        projection=projection,
+        values=stated.values,
+        cells=stated.cells,
+        lows=lows,
+        highs=highs,
+        errors=stated.errors,
+        whole=own.variable.integer,
+        near=NEAR if entry is None and sized and not is_tabled(use) else 1.0,
+        sized=sized,
+        expected=stated.expected,
+        population=target.base or stated_population(spec, target.unit),
+        unit=0.0
+        if entry is None or len(lows) < 2
+        else max(float(np.diff(lows).min()), float(np.ptp(lows)) / COMPUTED_CELLS),
+        **law,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stated:
+    """What a mean or total states, in the row-major order of its groups: `levels` of its columns, `cells` (groups,) of them.
+
+    `values` (groups,) are NaN where nothing is stated, `errors` margins of error, `expected` the means that are asked for.
+    """
+
+    levels: tuple[tuple[Level, ...], ...]
+    cells: tuple[tuple[Level, ...], ...]
+    values: Floats
+    errors: Floats
+    expected: Floats
+
+
+def stated_groups(target: Statistic, spec: Spec) -> Stated:
+    """Put the values of a mean or total in the order of its groups."""
+    levels = tuple(tuple(dict.fromkeys(cell[k] for cell in target.cells)) for k in range(len(target.by)))
     values, errors = np.full([len(column) for column in levels], np.nan), np.zeros([len(column) for column in levels])
     expected = values.copy()
     margins = target.margins_of_error or (0.0,) * len(target.cells)
     for cell, value, error, mean in zip(target.cells, target.values, margins, means_of(target, spec), strict=True):
         place = tuple(column.index(level) for column, level in zip(levels, cell, strict=True))
         values[place], errors[place], expected[place] = value, error, mean
-    lows, highs = own.breaks[:-1], own.breaks[1:] if entry is None else own.breaks[:-1]
-    if entry is None and own.variable.integer:
-        lows, highs = np.ceil(lows), np.ceil(highs) - 1
-    projection = project_columns(grid, [*target.by, own.name], [*levels, own.levels], target.universe)
-    law = law_of(own, use, target, expected.ravel()) if entry is None else unknown_law(lows, values.size)
-    sized = not np.isnan(expected[~np.isnan(values)]).any()
-    return Moment(
-        target=target,
-        axis=grid.position(target.variable) if entry is None else -1,
-        projection=projection,
-        values=values.ravel(),
+    return Stated(
+        levels=levels,
         cells=tuple(product(*levels)),
-        lows=lows,
-        highs=highs,
+        values=values.ravel(),
         errors=errors.ravel(),
-        whole=own.variable.integer,
-        near=NEAR if entry is None and sized and not is_tabled(use) else 1.0,
-        sized=sized,
         expected=expected.ravel(),
-        population=target.base or stated_population(spec, target.unit),
-        unit=0.0
-        if entry is None or len(lows) < 2
-        else max(float(np.diff(lows).min()), float(np.ptp(lows)) / COMPUTED_CELLS),
-        **law,
     )
 
 

@@ -174,7 +174,14 @@ def _box(axis: Axis, codes: NDArray[np.int64]) -> Box:
 
 
 def pack(axes: Sequence[int], classes: Sequence[NDArray[np.int64]], cells: NDArray[np.int64], size: int) -> Projection:
-    """Make a projection from the class of each code on each axis and the cell of each combination of classes."""
+    """Make a projection from the class of each code on each axis and the cell of each combination of classes.
+
+    An axis that occurs twice (totals of incomes by income) is one: whoever changes its code finds all that this changes.
+    """
     strides = [int(np.prod(cells.shape[k + 1 :])) for k in range(cells.ndim)]
-    offsets = tuple((codes * stride).astype(np.int64) for codes, stride in zip(classes, strides, strict=True))
-    return Projection(axes=tuple(axes), offsets=offsets, cells=np.ascontiguousarray(cells.ravel()), size=size)
+    merged: dict[int, NDArray[np.int64]] = {}
+    for axis, codes, stride in zip(axes, classes, strides, strict=True):
+        merged[axis] = merged.get(axis, 0) + (codes * stride).astype(np.int64)
+    return Projection(
+        axes=tuple(merged), offsets=tuple(merged.values()), cells=np.ascontiguousarray(cells.ravel()), size=size
+    )

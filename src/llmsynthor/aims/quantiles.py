@@ -4,16 +4,16 @@ A share p of the records lies below the value. Where an integer can be the value
 above: the records on the spot may count to either side.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from llmsynthor.aims.grid import Grid, quantile_cuts
+from llmsynthor.aims.grid import Axis, Grid, quantile_cuts
 from llmsynthor.aims.projection import Projection, project_columns
-from llmsynthor.spec.levels import Interval
+from llmsynthor.spec.levels import Interval, Level
 from llmsynthor.spec.schema import Numeric
 from llmsynthor.spec.specification import Spec
 from llmsynthor.spec.targets import Statistic
@@ -54,21 +54,27 @@ class QuantileGoal:
 def bring_quantiles(spec: Spec, grid: Grid) -> tuple[QuantileGoal, ...]:
     """Collect the quantiles of the grid's unit."""
     return tuple(
-        _goal(target, grid)
+        quantile_goal(
+            target,
+            grid.axis(target.variable),
+            lambda levels, t=target: project_columns(grid, [*t.by, t.variable], levels, t.universe),  # type: ignore[misc]
+        )
         for target in spec.targets
         if isinstance(target, Statistic) and target.statistic == "quantile" and target.unit == grid.unit.name
     )
 
 
-def _goal(target: Statistic, grid: Grid) -> QuantileGoal:
-    axis = grid.axis(target.variable)
+def quantile_goal(
+    target: Statistic, axis: Axis, project: Callable[[Sequence[Sequence[Level]]], Projection]
+) -> QuantileGoal:
+    """Lay out a quantile of the variable of an axis; `project` gives the projection of groups and of cells of the variable."""
     assert isinstance(axis.variable, Numeric)
     bounds, integer = axis.variable.range, axis.variable.integer
     spots = [quantile_cuts(value, integer=integer) for value in target.values]
     cuts = sorted({cut for spot in spots for cut in spot if bounds.low < cut < bounds.high})
     intervals = [Interval(a, b) for a, b in pairwise([bounds.low, *cuts, bounds.high])]
     levels = [list(dict.fromkeys(cell[k] for cell in target.cells)) for k in range(len(target.by))]
-    projection = project_columns(grid, [*target.by, target.variable], [*levels, intervals], target.universe)
+    projection = project([*levels, intervals])
     order = {cell: number for number, cell in enumerate(target.cells)}
     groups = int(np.prod([len(column) for column in levels]))
     shape = [len(column) for column in levels]

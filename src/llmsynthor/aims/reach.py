@@ -31,9 +31,9 @@ class Reach(NamedTuple):
     slack: Floats
 
     def missing(self) -> Floats:
-        """How far each sum is out of reach, in widths of a cell."""
+        """How far each sum is out of reach, in widths of a cell, zero where it is no more than its slack."""
         out = np.maximum(self.lowest, 0.0) - np.minimum(self.highest, 0.0)
-        return np.asarray(np.maximum(out - self.slack, 0.0) * np.sqrt(self.penalty))
+        return np.asarray(np.where(out > self.slack, out, 0.0) * np.sqrt(self.penalty))
 
 
 def reach(

@@ -20,7 +20,7 @@ def is_tabled(use: Use) -> bool:
     return table_shares(use) is not None
 
 
-def _centres(axis: Axis, use: Use) -> Floats:
+def centres_of(axis: Axis, use: Use) -> Floats:
     """Mean of the values expected in each cell, over all that means say of the variable."""
     laws = expected_laws(use)
     held = np.stack([np.maximum(law.held(axis.breaks), 1e-12) for law in laws])
@@ -48,7 +48,7 @@ def law_of(axis: Axis, use: Use, target: Statistic, means: Floats) -> dict[str, 
     if fixed is not None:
         segment = np.clip(np.searchsorted(fixed.breaks, axis.breaks[:-1], side="right") - 1, 0, len(fixed.shares) - 1)
     return {
-        "centres": _centres(axis, use),
+        "centres": centres_of(axis, use),
         "base": held,
         "segment": segment,
         "start": np.maximum(logs, SMALLEST).ravel(),

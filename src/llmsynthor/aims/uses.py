@@ -13,7 +13,7 @@ from llmsynthor.spec.targets import Statistic, Table, stated_population
 Place = tuple[str, str]
 """Names of a unit and of one of its variables."""
 
-SECONDS = ("deviation", "correlation")
+SUMS, SECONDS = ("mean", "total"), ("deviation", "correlation")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,8 +21,9 @@ class Use:
     """What a spec says of one variable.
 
     `intervals` are those in which tables of its unit or of units below cut it; `tables` those of all records of its unit that
-    have it as a column; `statistics` its means, totals and quantiles in the order of the spec. `means` are the means that are
-    asked for, and whether each is that of all records; NaN where nothing says how many records share a total. `expressions` are
+    have it as a column; `statistics` its means, totals and quantiles in the order of the spec, `from_below` those that units
+    below state of it (a household's income, averaged over persons). `means` are the means that are asked for, and whether each is
+    that of all records; NaN where nothing says how many records share a total. `expressions` are
     all that name it, with the units that they are about; `counts` says that it is the number of a unit's children, `seconds` that
     a deviation or correlation of it is asked for, `named` that a target has it as a column or as its variable.
     """
@@ -32,6 +33,7 @@ class Use:
     intervals: frozenset[Interval]
     tables: tuple[Table, ...]
     statistics: tuple[Statistic, ...]
+    from_below: tuple[Statistic, ...]
     means: tuple[tuple[float, bool], ...]
     expressions: tuple[tuple[Unit, Expression], ...]
     counts: bool
@@ -46,6 +48,16 @@ class Use:
     @property
     def integer(self) -> bool:
         return isinstance(self.variable, Numeric) and self.variable.integer
+
+    @property
+    def is_summed(self) -> bool:
+        """Whether means or totals of it are stated by its own unit."""
+        return any(target.statistic in SUMS for target in self.statistics)
+
+    @property
+    def is_summed_below(self) -> bool:
+        """Whether units below state means or totals of it: each value counts once for every child."""
+        return any(target.statistic in SUMS for target in self.from_below)
 
     def stated(self, *kinds: str) -> Iterator[Statistic]:
         """The means, totals or quantiles of the variable, by their kind."""
@@ -67,6 +79,12 @@ class Uses:
     def __getitem__(self, place: Place) -> Use:
         return self.of[place]
 
+    def is_computed(self, use: Use) -> bool:
+        """Whether sums of derived numbers are asked for that move with a variable."""
+        derived = [(owner, own) for owner, text in use.expressions for own in owner.derived if own.expression == text]
+        further = (self.of[owner.name, own.name] for owner, own in derived)
+        return any(other.is_summed or other.is_summed_below or self.is_computed(other) for other in further)
+
 
 def read_uses(spec: Spec) -> Uses:
     """Go over the targets and expressions of a spec once."""
@@ -81,6 +99,11 @@ def read_uses(spec: Spec) -> Uses:
         for unit in spec.schema.units
         for variable in unit.coded
     }
+    from_below = defaultdict[Place, list[Statistic]](list)
+    for (_, column), of_below in statistics.items():
+        above, _, last = column.rpartition(".")
+        if above:
+            from_below[above, last] += of_below
     cut = {place: frozenset(found) for place, found in intervals.items()}
     found = {
         (unit.name, variable.name): Use(
@@ -89,6 +112,7 @@ def read_uses(spec: Spec) -> Uses:
             intervals=cut.get((unit.name, variable.name), frozenset()),
             tables=tuple(tables[unit.name, variable.name]),
             statistics=tuple(statistics[unit.name, variable.name]),
+            from_below=tuple(from_below[unit.name, variable.name]),
             means=means.get((unit.name, variable.name), ()),
             expressions=tuple(expressions[unit.name, variable.name]),
             counts=(unit.name, variable.name) in counts,

@@ -16,6 +16,7 @@ from llmsynthor.aims.grid import Axis, whole_or_not
 from llmsynthor.aims.layout import Place
 from llmsynthor.population.roster import Roster
 from llmsynthor.realization.seconds import meet_seconds
+from llmsynthor.realization.sums import meet_sums
 from llmsynthor.realization.values import draw_column
 from llmsynthor.records.linked import evaluate_nested, nest
 from llmsynthor.spec.schema import Category, Numeric, Schema
@@ -55,6 +56,7 @@ def realize_nested(
     """
     drawn = _draw(aims, roster, computed, known or {}, rng)
     frames = _pull(drawn)
+    frames = meet_sums(aims, roster, frames, drawn.tops, lambda moved: _off(drawn, moved, None), known or {})
     completed = nest(frames, aims.layout.schema).frames
     schema = schema or aims.layout.schema
     found = {}
@@ -159,6 +161,8 @@ def _off(drawn: _Drawn, frames: dict[str, pl.DataFrame], chosen: NDArray[np.bool
     off = np.zeros(int(drawn.tops[0].max(initial=-1)) + 1, dtype=bool)
     for unit, position in layout.order:
         column, name = layout.columns[unit][position], layout.units[unit].name
+        if column.role == "value":
+            continue
         rows = np.arange(len(drawn.tops[unit])) if chosen is None else np.flatnonzero(chosen[drawn.tops[unit]])
         assert column.expression is not None
         if column.role == "derived" and column.name in nested.frames[name].columns:

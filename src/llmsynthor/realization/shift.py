@@ -31,15 +31,19 @@ CLOSE = 1e-12
 MOST_PAIRED = 400
 """Sets of records up to which units are also moved from one set to another."""
 
+MOST_THREE = 120
+"""The same of moves of three units, where no two make it better."""
+
 MOST_UNITS = 10_000
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
+Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sums:
-    """`member` (records, sums) marks the records of each sum; `wanted` and `weight` (sums,)."""
+    """`member` (records, sums) says how often each record enters each sum; `wanted` and `weight` (sums,)."""
 
     member: Any
     wanted: Floats
@@ -59,18 +63,20 @@ def shift_means(
     if not len(values) or (off <= (0.5 if whole else 1e-9 * np.abs(sums.wanted))).all():
         return values
     if not whole:
-        return _move(values, low, high, sums)[0]
+        return move_inside(values, low, high, sums)[0]
     middles = Sums(
         member=sums.member, wanted=sums.wanted + 0.5 * np.asarray(sums.member.sum(axis=0)), weight=sums.weight
     )
-    moved, held = _move(values + 0.5, low, high, middles)
-    return _whole(moved, low, high, replace(sums, wanted=np.where(held, sums.wanted, sums.member.T @ (moved - 0.5))))
+    moved, held = move_inside(values + 0.5, low, high, middles)
+    return make_whole(
+        moved, low, high, replace(sums, wanted=np.where(held, sums.wanted, sums.member.T @ (moved - 0.5)))
+    )
 
 
 def sums_of(moments: Sequence[Moment], codes: NDArray[np.int32]) -> Sums:
     """Lay out the sums that means and totals ask for: which records enter each, and what it is to be."""
     rows, columns, wanted, weight = [], [], list[float](), list[float]()
-    floor = max(moment.hidden / float(np.median(_size(moment))) for moment in moments)
+    floor = max(moment.hidden / float(np.median(size_of(moment))) for moment in moments)
     for moment in moments:
         cells = moment.projection.of(codes)
         group = np.where(cells >= 0, cells // len(moment.lows), -1)
@@ -82,23 +88,23 @@ def sums_of(moments: Sequence[Moment], codes: NDArray[np.int32]) -> Sums:
         rows.append(records)
         columns.append(number[group[records]])
         wanted += (means * sizes)[kept].tolist()
-        weight += moment.precision(_size(moment), floor)[kept].tolist()
+        weight += moment.precision(size_of(moment), floor)[kept].tolist()
     places = np.concatenate(rows), np.concatenate(columns)
     member = csr_array((np.ones(len(places[0])), places), shape=(len(codes), len(wanted)))
     return Sums(member=member, wanted=np.array(wanted), weight=np.array(weight))
 
 
-def _size(moment: Moment) -> Floats:
+def size_of(moment: Moment) -> Floats:
     """In what the error of each group's value is measured: the value itself, or a millionth of the largest where it is none."""
     values = np.abs(np.nan_to_num(moment.values))
     return np.maximum(values, 1e-6 * (float(values.max(initial=0.0)) or 1.0))
 
 
-def _move(values: Floats, low: Floats, high: Floats, sums: Sums) -> tuple[Floats, NDArray[np.bool_]]:
+def move_inside(values: Floats, low: Floats, high: Floats, sums: Sums) -> tuple[Floats, NDArray[np.bool_]]:
     """Solve for the λ; returns the moved values and which sums are within reach (sums,)."""
     width, member = high - low, sums.member
     start = logit(np.clip((values - low) / width, 1e-9, 1 - 1e-9))
-    scale = member.T @ width
+    scale = abs(member).T @ width
     ridge = RIDGE * scale / np.maximum(sums.weight / sums.weight.max(), LEAST_WEIGHT)
     tilt, wanted = np.zeros(len(sums.wanted)), sums.wanted
     share, held = expit(start), np.ones(len(tilt), dtype=bool)
@@ -115,7 +121,7 @@ def _newton(tilt: Floats, start: Floats, sums: Sums, low: Floats, width: Floats)
     The weights of the sums are those of the ridge.
     """
     member, ridge = sums.member, sums.weight
-    scale = member.T @ width
+    scale = abs(member).T @ width
 
     def gradient(at: Floats) -> tuple[Floats, Floats]:
         share = expit(start + member @ at)
@@ -137,7 +143,7 @@ def _newton(tilt: Floats, start: Floats, sums: Sums, low: Floats, width: Floats)
     return tilt, share
 
 
-def _whole(moved: Floats, low: Floats, high: Floats, sums: Sums) -> Floats:
+def make_whole(moved: Floats, low: Floats, high: Floats, sums: Sums) -> Floats:
     """Bring back to whole numbers: first whole sums of the sets of records that enter the same sums, then their records."""
     member = sums.member
     sets, place = np.unique(member @ np.random.default_rng(0).random(member.shape[1]), return_inverse=True)
@@ -158,34 +164,71 @@ def _whole(moved: Floats, low: Floats, high: Floats, sums: Sums) -> Floats:
 def whole_sums(entering: Floats, sums: Floats, wanted: Floats, least: Floats, most: Floats) -> Floats:
     """Move units between whole sums of sets until the sums that they enter come nearest to what is wanted.
 
-    `entering` (sets, sums) is 1 where a set enters a sum; `sums`, `least`, `most` (sets,).
+    `entering` (sets, sums) says how often a unit of a set enters a sum; `sums`, `least`, `most` (sets,).
 
     >>> rows_and_columns = np.array([[1, 0, 1, 0], [1, 0, 0, 1], [0, 1, 1, 0], [0, 1, 0, 1.0]])
     >>> room = np.zeros(4), np.full(4, 9.0)
     >>> whole_sums(rows_and_columns, np.array([1, 2, 2, 1.0]), np.array([4, 2, 3, 3.0]), *room) @ rows_and_columns
     array([4., 2., 3., 3.])
     """
-    sums, number = sums.copy(), entering.sum(axis=1)
-    paired = len(sums) <= MOST_PAIRED
-    together = entering @ entering.T if paired else np.zeros((0, 0))
+    sums, units = sums.copy(), _Units.of(entering)
     off = entering.T @ sums - wanted
     for _ in range(MOST_UNITS):
-        pull = 2 * entering @ off
-        up = np.where(sums < most, pull + number, np.inf)
-        down = np.where(sums > least, number - pull, np.inf)
-        best, more, less = min((up.min(), int(up.argmin()), -1), (down.min(), -1, int(down.argmin())))
-        if best >= -1e-9 and paired:
-            both = up[:, None] + down[None, :] - 2 * together
-            np.fill_diagonal(both, np.inf)
-            more, less = (int(k) for k in np.unravel_index(both.argmin(), both.shape))
-            best = float(both[more, less])
+        room = sums < most, sums > least
+        best, moved = units.best(off, *room)
+        if best >= -1e-9 and len(sums) <= MOST_THREE and (np.abs(off) > 0.5 + 1e-9).any():
+            best, moved = _best_of_three(units, off, *room)
         if best >= -1e-9:
             break
-        for place, unit in ((more, 1.0), (less, -1.0)):
-            if place >= 0:
-                sums[place] += unit
-                off = off + unit * entering[place]
+        for place, unit in moved:
+            sums[place] += unit
+            off = off + unit * entering[place]
     return sums
+
+
+Moves = tuple[tuple[int, float], ...]
+"""Sets, each with the unit that its sum is moved by."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Units:
+    """Sets (sets, sums), the square of what a unit of each changes (sets,), and the products of two (sets, sets)."""
+
+    entering: Floats
+    number: Floats
+    together: Floats | None
+
+    @classmethod
+    def of(cls, entering: Floats) -> "_Units":
+        together = entering @ entering.T if len(entering) <= MOST_PAIRED else None
+        return cls(entering=entering, number=(entering**2).sum(axis=1), together=together)
+
+    def best(self, off: Floats, may_rise: Flags, may_fall: Flags) -> tuple[float, Moves]:
+        """By how much one unit, or one up and one down, brings the square of what is off down; and which."""
+        pull = 2 * self.entering @ off
+        up = np.where(may_rise, pull + self.number, np.inf)
+        down = np.where(may_fall, self.number - pull, np.inf)
+        single: tuple[float, Moves] = min(
+            (float(up.min()), ((int(up.argmin()), 1.0),)), (float(down.min()), ((int(down.argmin()), -1.0),))
+        )
+        if single[0] < -1e-9 or self.together is None:
+            return single
+        both = up[:, None] + down[None, :] - 2 * self.together
+        np.fill_diagonal(both, np.inf)
+        more, less = (int(k) for k in np.unravel_index(both.argmin(), both.shape))
+        return float(both[more, less]), ((more, 1.0), (less, -1.0))
+
+
+def _best_of_three(units: _Units, off: Floats, may_rise: Flags, may_fall: Flags) -> tuple[float, Moves]:
+    """The same of a unit that makes it worse, and what then makes it better."""
+    found: tuple[float, Moves] = (np.inf, ())
+    for sign, may in ((1.0, may_rise), (-1.0, may_fall)):
+        for place in np.flatnonzero(may).tolist():
+            others = np.arange(len(may)) != place
+            first = units.number[place] + 2 * sign * float(units.entering[place] @ off)
+            then, moved = units.best(off + sign * units.entering[place], may_rise & others, may_fall & others)
+            found = min(found, (first + then, ((place, sign), *moved)))
+    return found
 
 
 def _shift_integers(values: Floats, low: Floats, high: Floats, total: float) -> Floats:

@@ -134,7 +134,7 @@ def evaluate_nested(expression: Expression, unit: str, nested: Nested) -> pl.Ser
     unit. Over no children `count` and `sum` give 0, `any` false, `all` true, `mean min max first last` a missing value; `previous`
     gives one for the first child. A comparison with a missing value is false, a sum or difference with one is missing.
     """
-    return _value(expression.tree, unit, unit, nested)
+    return evaluate_at(expression.tree, unit, unit, nested)
 
 
 def column(nested: Nested, unit: str, name: str) -> pl.Series:
@@ -143,7 +143,7 @@ def column(nested: Nested, unit: str, name: str) -> pl.Series:
     return _reference(Reference(prefix or None, plain), unit, unit, nested).alias(name)
 
 
-def _value(node: Node, home: str, at: str, nested: Nested) -> pl.Series:
+def evaluate_at(node: Node, home: str, at: str, nested: Nested) -> pl.Series:
     """Evaluate on the records of unit `at`; names without a unit are those of `home`, which is `at` or its parent."""
     leaves: dict[Node, pl.Series] = {}
     for leaf in _leaves(node):
@@ -175,10 +175,10 @@ def _reference(reference: Reference, home: str, at: str, nested: Nested) -> pl.S
 
 def _aggregate(node: Aggregate, home: str, at: str, nested: Nested) -> pl.Series:
     if node.function == "previous":
-        return _gather(_value(node.operand, home, at, nested), nested.links[at].previous)
+        return _gather(evaluate_at(node.operand, home, at, nested), nested.links[at].previous)
     below = {unit.name for unit in nested.schema.children(at)}
     child = next(r.unit for r in walk(node.operand) if r.unit in below)
-    return _over(node.function, _value(node.operand, home, child, nested), nested.links[child])
+    return _over(node.function, evaluate_at(node.operand, home, child, nested), nested.links[child])
 
 
 def _gather(values: pl.Series, rows: Rows) -> pl.Series:

@@ -263,7 +263,7 @@ def accounts(outcome: Outcome) -> dict[str, Account]:
     for goal, _ in outcome.tables:
         if goal.trust >= 1 and float(np.abs(goal.shares - goal.stated).max()) > SAME:
             found[goal.name] = _account(outcome, goal.name, _used(goal))
-    for moment in (moment for goals in outcome.aims.own for moment in goals.moments):
+    for moment in (moment for goals in (*outcome.aims.own, *outcome.aims.goals) for moment in goals.moments):
         if any(entry.table == moment.target.name for entry in outcome.disagreements):
             used = dict(zip(moment.cells, moment.values.tolist(), strict=True))
             values = np.array([used[cell] for cell in moment.target.cells])

@@ -21,6 +21,9 @@ record too many weighs heavily; brisk where sweeps are dear."""
 KEEPING_STRENGTH = 32.0
 """Where records hold on to what they are, a single record too many must weigh more than that."""
 
+PULL_HARDER = 1.0
+"""How much more a sum out of reach costs for every sweep without a gain: of a last whole number hardly half a unit is missing."""
+
 LET_GO, GIVE_UP = 4, 12
 """Sweeps without gain after which held records may be changed too, and after which the correction ends."""
 
@@ -145,7 +148,7 @@ def _anneal(task: Task, state: _State, theta: Floats, stay: Floats, weight: Floa
         strength = min(final, (full if again else weak) * growth**sweep)
         strong = strength >= final
         hold = stay if task.keep or stalled < LET_GO else np.zeros_like(stay)
-        pull = strength * (float(weight.max()) if hard.any() else 1.0)
+        pull = strength * (float(weight.max()) if hard.any() else 1.0) * (1.0 + PULL_HARDER * stalled)
         way = _Way(sweep=first_sweep + sweep, strong=strong, stalled=stalled, pull=pull)
         _step(task, state, theta, hold, strength * weight, way)
         goal = task.goal(state.counts)
@@ -222,6 +225,7 @@ def _in_blocks(task: Task, state: _State, theta: Floats, stay: Floats, penalty: 
             lowest=state.means.lowest / blocks,
             highest=state.means.highest / blocks,
             penalty=strength * state.means.penalty,
+            slack=state.means.slack / blocks,
         )
         order = np.arange(ends[block], ends[block + 1])
         wanted = counts + missing

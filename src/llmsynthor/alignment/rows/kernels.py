@@ -95,15 +95,23 @@ def in_surplus(index, program, counts, targets):
 
 
 @jit
+def out_of_reach(means, group, lowest, highest):
+    """What a sum with these ends is out of reach: no more than its slack is nothing, so that the last whole number counts."""
+    out = max(lowest, 0.0) - min(highest, 0.0)
+    return out if out > means.slack[group] else 0.0
+
+
+@jit
 def mean_costs(work, size, base, start, own, program, means):
     """Take from every level's log-weight how much further out of reach it puts the mean of its group."""
     move_residual(means, own, -1.0)
     for level in range(size):
         cell = program.cells[base + program.offsets[start + level]]
         group = means.group[cell]
-        before = max(means.lowest[group], 0.0) - min(means.highest[group], 0.0)
-        lowest, highest = means.lowest[group] + means.low[cell], means.highest[group] + means.high[cell]
-        after = max(lowest, 0.0) - min(highest, 0.0)
+        before = out_of_reach(means, group, means.lowest[group], means.highest[group])
+        after = out_of_reach(
+            means, group, means.lowest[group] + means.low[cell], means.highest[group] + means.high[cell]
+        )
         work[level] -= means.penalty[group] * (after - before) * (after + before)
     move_residual(means, own, 1.0)
 

@@ -73,7 +73,7 @@ def compile_columns(layout: Layout) -> Bytecode:
 
 
 def _kind(column: Column) -> int:
-    if column.role != "derived":
+    if column.role not in ("derived", "value"):
         return FLAG
     if isinstance(column.axis.variable, Category):
         return TEXT

@@ -1,6 +1,6 @@
 """Correction: counts walk to all units' tables in whole records; weights of targets that are missed go on adapting."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,9 @@ NEAR, LEAST_NEAR = 0.25, 8.0
 
 CYCLES, GIVE_UP_COARSE, GIVE_UP_FINE = 60, 15, 25
 """Cycles at most, and after how many without a gain the correction ends."""
+
+EASE_AFTER, EASING, MOST_EASE = 3, 1.5, 8.0
+"""After so many cycles without a gain sums may be off more than before, and how much more at most: tables come first."""
 
 CHUNK = 3.0
 """Moves tried per record at each temperature."""
@@ -54,7 +57,10 @@ class Corrected:
 
 @dataclass(slots=True)
 class _Walk:
-    """The best so far, its counts, and the temperatures still to come; `fine` once few records are off."""
+    """The best so far, its counts, and the temperatures still to come; `fine` once few records are off.
+
+    `ease` is how much more than their slack sums may be off that values can be moved for.
+    """
 
     arena: Arena
     counts: Counts
@@ -63,6 +69,7 @@ class _Walk:
     fine: bool = False
     cycles: int = 0
     stalled: int = 0
+    ease: float = 1.0
 
 
 def correct(
@@ -84,9 +91,11 @@ def correct(
     hard, begun = trees.compiled.is_hard, weight
     weight, dear, pulled = weight.copy(), np.ones(len(weight)), np.ones(len(trees.sums.scale))
     trees.set_open(len(state.arena.tail), every=False)
+    sums = trees.sums
     walk = _Walk(copy(state.arena), state.counts.copy(), np.inf, list(FINE if stay or fine else COOLING))
     walk.fine, number = stay > 0 or fine, first
     while _goes_on(trees, state, walk):
+        trees = replace(trees, sums=sums.eased(walk.ease))
         temperature = walk.to_come.pop(0)
         pressure = Pressure(
             weight=weight,
@@ -119,6 +128,8 @@ def _goes_on(trees: Trees, state: State, walk: _Walk) -> bool:
     walk.cycles, walk.stalled = walk.cycles + 1, walk.stalled + 1
     if walk.cycles > CYCLES or walk.stalled > (GIVE_UP_FINE if walk.fine else GIVE_UP_COARSE):
         return False
+    if walk.stalled and walk.stalled % EASE_AFTER == 0:
+        walk.ease = min(walk.ease * EASING, MOST_EASE)
     near = max(LEAST_NEAR, NEAR * float(trees.compiled.is_hard.sum()))
     walk.fine = walk.fine or walk.missing <= near
     if walk.fine:

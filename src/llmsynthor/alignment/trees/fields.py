@@ -118,6 +118,6 @@ WEIGHT, BAD, ERROR, LINEAR, SQUARE, GROUP, LOW, HIGH = range(8)
 WIDTH = 8
 """Columns of the ledger's cells (see `world.Ledger`): a cell is a line of the processor's cache."""
 
-LOWEST, HIGHEST, PULL, SLACK = range(4)
-SUM_WIDTH = 4
+LOWEST, HIGHEST, PULL, SLACK, STEP = range(5)
+SUM_WIDTH = 5
 """Columns of the ledger's sums."""

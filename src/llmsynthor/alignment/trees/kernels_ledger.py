@@ -30,10 +30,10 @@ def chance(dice, energy):
 
 @jit
 def missing(world, group):
-    """What the sum of a group is out of reach."""
+    """What the sum of a group is out of reach, with a step for the last that is missing; no more than its slack is nothing."""
     reals, place = world.reals, world.ints[key.LEDGER_SUMS] + key.SUM_WIDTH * group
     out = max(reals[place + key.LOWEST], 0.0) - min(reals[place + key.HIGHEST], 0.0)
-    return max(out - reals[place + key.SLACK], 0.0)
+    return out + reals[place + key.STEP] if out > reals[place + key.SLACK] else 0.0
 
 
 @jit

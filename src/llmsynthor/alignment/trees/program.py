@@ -160,7 +160,9 @@ def _pieces(aims: Aims, priors: Sequence[tuple[int, Potential]]) -> tuple[Piece,
             columns = tuple(places[axis] for axis in goal.projection.axes)
             tables.append(Piece(unit=unit, projection=goal.projection, places=columns, goal=goal))
         others += [_own_piece(unit, goal.projection, goal=goal) for goal in own.quantiles]
+        others += [_wide_piece(unit, places, goal) for goal in wide.quantiles]
         fixed += [_own_piece(unit, moment.projection, goal=moment) for moment in own.moments]
+        fixed += [_wide_piece(unit, places, moment) for moment in wide.moments]
     for unit, own in enumerate(aims.own):
         for zeros in own.zeros:
             fixed.append(_own_piece(unit, zeros.projection, np.where(zeros.forbidden, -FORBIDDEN, 0.0)))
@@ -188,6 +190,11 @@ def _own_piece(
 ) -> Piece:
     places = tuple((unit, axis) for axis in projection.axes)
     return Piece(unit=unit, projection=projection, places=places, fixed=fixed, goal=goal)
+
+
+def _wide_piece(unit: int, places: Sequence[Place], goal: QuantileGoal | Moment) -> Piece:
+    columns = tuple(places[axis] for axis in goal.projection.axes)
+    return Piece(unit=unit, projection=goal.projection, places=columns, goal=goal)
 
 
 def _program(arrays: Mapping[str, Integers | Floats]) -> Program:

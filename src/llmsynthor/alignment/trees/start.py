@@ -61,7 +61,7 @@ def first_weights(aims: Aims, compiled: Compiled, own: tuple[Own, ...]) -> Weigh
         if isinstance(piece.goal, Goal):
             known = [k for k, goal in enumerate(goals.tables) if goal.table is piece.goal.table]
             theta = told.tables[known[0]] if known and known[0] < len(told.tables) else None
-        elif piece.goal is not None:
+        elif any(piece.goal is own_goal for own_goal in (*goals.moments, *goals.quantiles)):
             kind = "moments" if any(piece.goal is moment for moment in goals.moments) else "quantiles"
             at = seen[piece.unit, kind]
             every = told.moments if kind == "moments" else told.quantiles

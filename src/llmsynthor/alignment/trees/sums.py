@@ -1,16 +1,22 @@
 """Sums that records must add up to: means and totals of numbers, and how many records each unit has."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from llmsynthor.aims.aims import Aims
 from llmsynthor.aims.laws import stated_population
-from llmsynthor.aims.moments import Moment
+from llmsynthor.aims.moments import NEAR, Moment
 from llmsynthor.alignment.trees.flat import Counts, Floats
 from llmsynthor.alignment.trees.program import Compiled
+
+TYPICAL, SOFTEST = 0.25, 8.0
+"""A change of one record moves a sum by about this part of its mean; so many widths of a cell at most are as one record."""
+
+Flags = NDArray[np.bool_]
 
 
 class Current(NamedTuple):
@@ -24,9 +30,10 @@ class Current(NamedTuple):
 class Sums:
     """Which sum each cell adds to, and what, shape (cells,); group 0 is no group.
 
-    `scale` (groups,) turns a sum's error into cells, `slack` (groups,) is what may be missing. `totals` are what the sums of
-    totals must be, of `of_unit` records. `first_cells` has for every unit a table without universe: its count is the unit's.
-    `fixed_sizes` has for each unit how many records it is to have for each top record, 0 where its parents say that.
+    `scale` (groups,) turns a sum's error into records, `slack` (groups,) is what may be missing, `step` (groups,) what the
+    last that is missing costs besides, `settled` (groups,) says that no value can be moved to make up for it later. `totals`
+    are what the sums of totals must be, of `of_unit` records. `per_top` has for each unit how many records it is to have for
+    each top record, 0 where its parents say that, `every` how many of its records a record in each cell stands for.
     """
 
     group: Counts
@@ -34,6 +41,8 @@ class Sums:
     high: Floats
     scale: Floats
     slack: Floats
+    step: Floats
+    settled: Flags
     totals: Floats
     of_unit: Counts
     per_top: tuple[float, ...]
@@ -62,10 +71,14 @@ class Sums:
         return Current(lowest=lowest, highest=highest)
 
     def missing(self, counts: Counts, records: int) -> Floats:
-        """How far each sum is out of reach, in widths of a cell, shape (groups,)."""
+        """How far each sum is out of reach, as an error of so many records, zero where it is no more than its slack; (groups,)."""
         now = self.current(counts, records)
         out = np.maximum(now.lowest, 0.0) - np.minimum(now.highest, 0.0)
-        return np.asarray(np.maximum(out - self.slack, 0.0) * self.scale)
+        return np.asarray(np.where(out > self.slack, out + self.step, 0.0) * self.scale)
+
+    def eased(self, ease: float) -> "Sums":
+        """The same sums, with more slack where values moved inside their cells can make up for it."""
+        return replace(self, slack=np.where(self.settled, self.slack, self.slack * ease)) if ease > 1.0 else self
 
     def direction(self, counts: Counts, records: int) -> Floats:
         """1 where a sum is too large, -1 where it is too small, 0 where it is within reach."""
@@ -79,7 +92,7 @@ def lay_out_sums(
     """Lay out the means and totals, group by group; `drawn` are the records of each unit for each top record as first drawn."""
     n_cells = len(compiled.fixed)
     group, low, high = np.zeros(n_cells, dtype=np.int64), np.zeros(n_cells), np.zeros(n_cells)
-    scale, slack, totals, of_unit = [0.0], [0.0], [0.0], [0]
+    scale, slack, step, totals, of_unit, settled = [0.0], [0.0], [0.0], [0.0], [0], [True]
     for unit, first, moment in moments:
         size, (lows, highs), room, widths = len(moment.lows), moment.ends, moment.room, moment.widths
         for number, value in enumerate(moment.values):
@@ -88,23 +101,42 @@ def lay_out_sums(
             here = slice(first + number * size, first + (number + 1) * size)
             group[here] = len(scale)
             mean = 0.0 if moment.is_total else value
-            low[here], high[here] = lows - mean, highs - mean
-            scale.append(1.0 / max(float(widths[number]), 1e-12))
+            at_the_end = not moment.is_total and not lows.min() < value < highs.max()
+            ends = (moment.lows, moment.highs) if at_the_end else (lows, highs)
+            low[here], high[here] = ends[0] - mean, ends[1] - mean
+            worth = max(float(widths[number]), 1e-12) * softness(moment, number)
+            scale.append(1.0 / worth)
+            step.append(worth if moment.axis < 0 or moment.near < 1 else 0.0)
             slack.append(float(room[number]))
+            settled.append(moment.whole and not (moment.lows < moment.highs).any() and moment.unit <= 1.0)
             share = 1.0 / moment.population if moment.population else 1.0 / max(records, 1)
             totals.append(value * share if moment.is_total else 0.0)
-            of_unit.append(unit)
+            of_unit.append(unit if moment.population else 0)
     return Sums(
         group=group,
         low=low,
         high=high,
         scale=np.array(scale),
         slack=np.array(slack),
+        step=np.array(step),
+        settled=np.array(settled),
         totals=np.array(totals),
         of_unit=np.array(of_unit, dtype=np.int64),
         per_top=tuple(_per_top(aims, compiled, unit, own) for unit, own in enumerate(drawn)),
         every=_counted(aims, compiled),
     )
+
+
+def softness(moment: Moment, group: int) -> float:
+    """How many widths of a cell weigh as much as an error of one record: more where a change of one record is one of many widths.
+
+    Where sums stay close to the middle of cells a change of any record moves them, and records must still be free to change.
+    """
+    if moment.axis >= 0 and moment.near >= NEAR:
+        return 1.0
+    means = moment.values if not moment.is_total or moment.expected is None else moment.expected
+    typical = abs(float(np.nan_to_num(means[group]))) / max(float(moment.widths[group]), 1e-12)
+    return float(np.clip(TYPICAL * typical, 1.0, SOFTEST))
 
 
 def _per_top(aims: Aims, compiled: Compiled, unit: int, drawn: float) -> float:

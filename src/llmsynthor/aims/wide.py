@@ -1,0 +1,275 @@
+"""Means, totals and quantiles whose variable, groups or universe are a parent's or computed: on the wide grid of their unit.
+
+A quantile cuts its variable where it lies, and shares records out on either side. The sum of a parent's number is one of intervals,
+as that of an own number: values are moved inside them at the end (`realization/sums`), where the parent's counts once for every
+child. A derived number enters sums as the middle of a fine cell of its own values: what that is off is made up by moving the
+numbers that it is computed from.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llmsynthor.aims.goals import Goals
+from llmsynthor.aims.grid import Axis, Grid, breaks_at, even_cuts, intervals_between
+from llmsynthor.aims.layout import Column, Layout, Place
+from llmsynthor.aims.moments import SHARED, Moment, stated_groups
+from llmsynthor.aims.projection import OUTSIDE, Projection, membership, pack
+from llmsynthor.aims.quantiles import QuantileGoal, quantile_goal
+from llmsynthor.aims.tilted import centres_of, unknown_law
+from llmsynthor.aims.uses import SUMS, Use, Uses
+from llmsynthor.spec.expressions import Aggregate, Expression, Lookup, Node, Operation, Reference, nodes, references
+from llmsynthor.spec.expressions import Literal as Constant
+from llmsynthor.spec.levels import Level
+from llmsynthor.spec.schema import Derived, Numeric, Unit
+from llmsynthor.spec.specification import Spec
+from llmsynthor.spec.targets import Statistic, stated_population
+
+EACH_VALUE = 256
+"""A derived whole number with no more values than this has a cell for each."""
+
+EVEN, OCTAVES, PER_OCTAVE = 128, 14, 16
+"""Cells of a derived number: so many equal ones, and beside them so many to every doubling, for values far below the range."""
+
+BETWEEN = 0.1
+"""Sums of a parent's number, its own and those over children, are brought within reach of so much of the room of its values."""
+
+MOST_CHOICES = 4_096
+"""Values of a lookup that have a cell each."""
+
+Flags = Mapping[tuple[str, str], str]
+"""Names of the columns that say whether a universe holds, by its unit and text."""
+
+Floats = NDArray[np.float64]
+
+
+def value_name(name: str) -> str:
+    """Name of the finely cut column of a derived number."""
+    return f"value of {name}"
+
+
+def value_columns(unit: Unit, uses: Uses) -> list[Column]:
+    """A column for every derived number whose sums are asked for, by its own unit or by those below."""
+    found = []
+    for derived in unit.derived:
+        use = uses[unit.name, derived.name]
+        if any(target.statistic in SUMS for target in (*use.statistics, *use.from_below)):
+            variable = Numeric(name=value_name(derived.name), kind=use.number.kind, range=use.number.range)
+            axis = Axis(variable=variable, levels=intervals_between(_value_breaks(derived, variable)))
+            found.append(
+                Column(axis=axis, role="value", expression=Expression(derived.name, Reference(None, derived.name)))
+            )
+    return found
+
+
+def _value_breaks(derived: Derived, variable: Numeric) -> list[float]:
+    low, high = variable.range.low, variable.range.high
+    each = choices(derived.expression.tree)
+    if each is not None and len(each) <= MOST_CHOICES:
+        return breaks_at(variable, each)
+    if variable.integer and high - low <= EACH_VALUE:
+        return breaks_at(variable, np.arange(np.ceil(low), high).tolist())
+    size = max(high, -low) * 2.0 ** (-np.arange(OCTAVES * PER_OCTAVE) / PER_OCTAVE)
+    cuts = {*even_cuts(variable, EVEN), *size.tolist(), *(-size).tolist(), 0.0}
+    return breaks_at(variable, {float(np.ceil(cut)) for cut in cuts} if variable.integer else cuts)
+
+
+def choices(tree: Node) -> frozenset[float] | None:
+    """The values that an expression chooses from, a lookup's or constants; None where it computes them."""
+    if isinstance(tree, Constant):
+        return frozenset({float(tree.value)}) if isinstance(tree.value, int | float) else None
+    if isinstance(tree, Lookup):
+        return None if tree.texts else frozenset(float(value) for value in tree.values)
+    if isinstance(tree, Operation) and tree.symbol == "if":
+        both = [choices(branch) for branch in tree.operands[1:]]
+        return None if None in both else frozenset[float]().union(*(own for own in both if own is not None))
+    return None
+
+
+def bring_wide(
+    spec: Spec, layout: Layout, number: int, flags: Flags, uses: Uses
+) -> tuple[tuple[Moment, ...], tuple[QuantileGoal, ...]]:
+    """Lay out the means, totals and quantiles of a unit that are not about its own variables alone."""
+    grid, unit = layout.wide_grid(number), layout.units[number]
+    moments, quantiles = list[Moment](), list[QuantileGoal]()
+    for target in wide_statistics(spec, unit):
+        universe = str(target.universe) if target.universe is not None else None
+
+        def project(
+            names: Sequence[str], levels: Sequence[Sequence[Level]], universe: str | None = universe
+        ) -> Projection:
+            flag = None if universe is None else flags[unit.name, universe]
+            return project_wide(layout, number, grid, names, levels, flag)
+
+        if target.statistic == "quantile":
+            names = (*target.by, target.variable)
+            axis = grid.axis(target.variable)
+            quantiles.append(quantile_goal(target, axis, lambda levels, names=names, p=project: p(names, levels)))  # type: ignore[misc]
+        elif target.statistic in SUMS:
+            moments.append(_moment(target, grid, spec, uses, project))
+    return tuple(moments), tuple(quantiles)
+
+
+Project = Callable[[Sequence[str], Sequence[Sequence[Level]]], Projection]
+
+
+def _moment(target: Statistic, grid: Grid, spec: Spec, uses: Uses, project: Project) -> Moment:
+    prefix, _, name = target.variable.rpartition(".")
+    use, stated = uses[prefix or target.unit, name], stated_groups(target, spec)
+    derived = any(own.name == name for own in use.unit.derived)
+    column = f"{prefix}." * bool(prefix) + value_name(name) if derived else target.variable
+    axis = grid.axis(column)
+    low, high = axis.breaks[:-1], axis.breaks[1:]
+    if use.integer:
+        low, high = np.ceil(low), np.ceil(high) - 1
+    centres = centres_of(axis, use) if not derived else np.where(_is_choice(use, axis), low, (low + high) / 2)
+    if derived:
+        low = high = centres
+    typical = np.abs(np.nan_to_num(stated.expected)).max(initial=0.0) or float(np.median(np.abs(centres)))
+    cell = int(np.clip(np.searchsorted(axis.breaks, typical, side="right") - 1, 0, axis.size - 1))
+    return Moment(
+        target=target,
+        axis=-1,
+        projection=project([*target.by, column], [*stated.levels, axis.levels]),
+        values=stated.values,
+        cells=stated.cells,
+        lows=low,
+        highs=high,
+        errors=stated.errors,
+        whole=use.integer,
+        near=SHARED,
+        sized=False,
+        expected=stated.expected,
+        population=target.base or stated_population(spec.targets, target.unit),
+        unit=float(np.diff(np.ceil(axis.breaks) if use.integer else axis.breaks)[cell]),
+        **unknown_law(centres, len(stated.values)),
+    )
+
+
+def _is_choice(use: Use, axis: Axis) -> NDArray[np.bool_]:
+    """Which cells begin with a value that the derived number chooses, and hold no other."""
+    derived = next(own for own in use.unit.derived if own.name == use.variable.name)
+    each = choices(derived.expression.tree)
+    return np.isin(axis.breaks[:-1], list(each)) if each is not None else np.zeros(axis.size, dtype=bool)
+
+
+def wide_statistics(spec: Spec, unit: Unit) -> Iterator[Statistic]:
+    """The means, totals and quantiles of a unit that name a parent's or a computed variable."""
+    for target in spec.targets:
+        if isinstance(target, Statistic) and target.unit == unit.name and not is_own(unit, target):
+            yield target
+
+
+def within_reach(
+    layout: Layout, own: Sequence[Goals], wide: Sequence[Goals], uses: Uses
+) -> tuple[tuple[Goals, ...], tuple[Goals, ...]]:
+    """Narrow the sums of a number that move others with them: all of them must be within reach at once.
+
+    Where children count a parent's number, its values may move as far as nothing tells them apart.
+    """
+
+    def narrowed(number: int, moment: Moment) -> Moment:
+        if moment.target.statistic not in SUMS:
+            return moment
+        prefix, _, name = moment.target.variable.rpartition(".")
+        owner = layout.number(prefix) if prefix else number
+        place = layout.place(owner, Reference(None, name))
+        assert place is not None
+        use = uses[layout.units[owner].name, name]
+        if layout.columns[owner][place[1]].role != "own" or not (use.is_summed_below or uses.is_computed(use)):
+            return moment
+        if uses.is_computed(use):
+            return replace(moment, near=min(moment.near, SHARED))
+        lows, highs = reach_of(layout, own, wide, place)
+        return replace(moment, near=BETWEEN, lows=lows, highs=highs - (1.0 if use.integer else 0.0))
+
+    found = [
+        tuple(
+            replace(goals, moments=tuple(narrowed(u, moment) for moment in goals.moments))
+            for u, goals in enumerate(all_of)
+        )
+        for all_of in (own, wide)
+    ]
+    return found[0], found[1]
+
+
+def reach_of(layout: Layout, own: Sequence[Goals], wide: Sequence[Goals], place: Place) -> tuple[Floats, Floats]:
+    """Ends of the cells of an own number that tables, quantiles, rules or groups tell apart, for each of its codes."""
+    unit, position = place
+    axis = layout.columns[unit][position].axis
+    told = [(goals, position) for goals in (own[unit],)]
+    told += [
+        (goals, at)
+        for number, goals in enumerate(wide)
+        for at, other in enumerate(layout.wide_places(number))
+        if other == place
+    ]
+    new = np.zeros(axis.size, dtype=bool)
+    for goals, at in told:
+        for projection in _telling(goals, at):
+            new[1:] |= np.diff(projection.offsets[projection.axes.index(at)]) != 0
+    first = np.flatnonzero(np.insert(new[1:], 0, True)) if axis.size else np.zeros(0, dtype=np.int64)
+    run = np.searchsorted(first, np.arange(axis.size), side="right") - 1
+    breaks = np.ceil(axis.breaks) if getattr(axis.variable, "integer", False) else axis.breaks
+    return breaks[first[run]], breaks[np.append(first[1:], axis.size)[run]]
+
+
+def _telling(goals: Goals, at: int) -> Iterator[Projection]:
+    """What tells codes of an axis apart; the sums of the number itself only by their groups and universes."""
+    for kind in (goals.tables, goals.quantiles, goals.zeros):
+        yield from (part.projection for part in kind if at in part.projection.axes)
+    name = goals.grid.axes[at].name
+    for moment in goals.moments:
+        target = moment.target
+        named = {str(r) for r in references(target.universe)} if target.universe is not None else set()
+        if at in moment.projection.axes and (target.variable != name or name in {*target.by, *named}):
+            yield moment.projection
+
+
+def is_own(unit: Unit, target: Statistic) -> bool:
+    """Whether a mean, total, quantile, deviation or correlation is about the unit's own variables alone."""
+    own = {variable.name for variable in unit.coded}
+    inside = target.universe is None or own_names(unit, target.universe) is not None
+    return inside and {*target.by, *target.variables} <= own
+
+
+def own_names(unit: Unit, expression: Expression) -> frozenset[str] | None:
+    """The variables of an expression, if it is about the unit's own variables alone."""
+    own = {variable.name for variable in unit.coded}
+    if any(isinstance(node, Aggregate) for node in nodes(expression.tree)):
+        return None
+    named = references(expression)
+    inside = all(reference.unit in (None, unit.name) and reference.name in own for reference in named)
+    return frozenset(reference.name for reference in named) if inside else None
+
+
+def project_wide(
+    layout: Layout,
+    number: int,
+    grid: Grid,
+    names: Sequence[str],
+    levels: Sequence[Sequence[Level]],
+    flag: str | None,
+) -> Projection:
+    """Project on columns of the wide grid; with a flag only records for which its condition holds."""
+    computed = [layout.columns[u][k].role != "own" for u, k in layout.wide_places(number)]
+    axes = [grid.position(name) for name in names]
+    classes = [
+        _classes(grid.axes[axis], column, outside_too=computed[axis]) for axis, column in zip(axes, levels, strict=True)
+    ]
+    shape = tuple(len(column) for column in levels)
+    cells = np.full(tuple(size + 1 for size in shape), OUTSIDE, dtype=np.int64)
+    cells[tuple(slice(0, size) for size in shape)] = np.arange(int(np.prod(shape))).reshape(shape)
+    if flag is not None:
+        axes, classes = [*axes, grid.position(flag)], [*classes, np.array([0, 1, 0])]
+        cells = np.stack([np.full_like(cells, OUTSIDE), cells], axis=-1)
+    return pack(axes, classes, cells, int(np.prod(shape)))
+
+
+def _classes(axis: Axis, levels: Sequence[Level], *, outside_too: bool) -> NDArray[np.int64]:
+    """Class of each code; the code behind the last stands for a computed value that is missing or outside."""
+    member = membership(axis, levels)
+    classes = np.where(member < 0, len(levels), member)
+    return np.append(classes, len(levels)) if outside_too else classes
