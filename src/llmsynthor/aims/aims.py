@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from llmsynthor.aims.counted import with_implied_means
 from llmsynthor.aims.cuts import Cut, cut_derived, cut_variable
 from llmsynthor.aims.derived import flat_goals
+from llmsynthor.aims.frames import find_frame
 from llmsynthor.aims.goals import Goal, Goals, bring_table, bring_to_grid, table_levels
 from llmsynthor.aims.grid import Axis, Grid
 from llmsynthor.aims.layout import Column, Layout, Place, flag_axis
@@ -87,6 +88,7 @@ def _of_rows(spec: Spec, own: Goals) -> Aims:
     goals, disagreements = reconcile_sources(own, spec)
     columns = tuple(Column(axis=axis) for axis in goals.grid.axes)
     layout = Layout(schema=spec.schema, columns=(columns,), order=(), values={})
+    goals = replace(goals, frame=find_frame(layout, (goals,)))
     return Aims(spec=spec, layout=layout, cuts={}, goals=(goals,), own=(goals,), broken=(), disagreements=disagreements)
 
 
@@ -127,6 +129,7 @@ def _of_trees(spec: Spec) -> Aims:
     own_goals = tuple(
         _own_goals(own_spec, plain, layout, number, goals[number]) for number in range(len(spec.schema.units))
     )
+    own_goals = (replace(own_goals[0], frame=find_frame(layout, goals)), *own_goals[1:])
     return Aims(
         spec=spec,
         layout=layout,

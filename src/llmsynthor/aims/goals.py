@@ -85,7 +85,10 @@ class StructuralZeros:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Goals:
-    """All that the records of one unit must meet; `densities` are the base densities of the axes, None for a category."""
+    """All that the records of one unit must meet; `densities` are the base densities of the axes, None for a category.
+
+    `frame` is the axis that is drawn exactly and never redrawn (see `frames`), -1 for none.
+    """
 
     grid: Grid
     tables: tuple[Goal, ...]
@@ -93,6 +96,7 @@ class Goals:
     moments: tuple[Moment, ...] = ()
     quantiles: tuple[QuantileGoal, ...] = ()
     densities: tuple[Density | None, ...] = ()
+    frame: int = -1
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from llmsynthor.alignment.rows.effort import Effort as FlatEffort
 from llmsynthor.alignment.rows.effort import Task as FlatTask
 from llmsynthor.alignment.rows.fit import fit
 from llmsynthor.alignment.rows.program import compile_goals
+from llmsynthor.alignment.trees.framed import Dealing
 from llmsynthor.population.roster import Roster, rows_below
 from llmsynthor.spec.levels import Interval
 
@@ -58,6 +59,7 @@ def priors(aims: Aims, unit: int, records: int) -> tuple[Potential, ...]:
 def draw_first(aims: Aims, records: int, seed: int, workers: int | None) -> Drawn:
     """Draw a roster of so many top records."""
     layout = aims.layout
+    dealing = Dealing.of(aims) if aims.own[0].frame >= 0 else None
     codes, rows, own = list[Codes](), list[Codes](), list[Own]()
     starts, lengths = [np.zeros(0, dtype=np.int32)], [np.zeros(0, dtype=np.int32)]
     for unit in range(len(layout.units)):
@@ -70,7 +72,10 @@ def draw_first(aims: Aims, records: int, seed: int, workers: int | None) -> Draw
             starts.append((np.cumsum(length) - length).astype(np.int32))
         drawn, more, weights = _draw_unit(aims, unit, number, seed, workers)
         rng = np.random.default_rng([seed, 3, unit])
-        codes.append(drawn[rng.permutation(number)] if unit else drawn)
+        if dealing is not None:
+            codes.append(dealing.deal(unit, drawn, starts[unit], lengths[unit], rng=rng))
+        else:
+            codes.append(drawn[rng.permutation(number)] if unit else drawn)
         rows.append(more)
         own.append(weights)
     proposal = np.full(records, -1, dtype=np.int64)
