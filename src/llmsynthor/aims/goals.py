@@ -298,6 +298,8 @@ def _margin(grid: Grid, tables: Sequence[Goal], axis: int, width: Floats) -> Flo
     column = goal.table.columns.index(name)
     own = goal.shares.reshape(goal.shape).sum(axis=tuple(k for k in range(len(goal.shape)) if k != column))
     shares = np.zeros(size)
+    if goal.levels[column] == grid.axes[axis].levels:
+        return np.asarray(own)
     for level, share in zip(goal.levels[column], own, strict=True):
         inside = grid.axes[axis].within(level)
         shares[inside] = share * width[inside] / width[inside].sum()
