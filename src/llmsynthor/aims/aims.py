@@ -20,7 +20,7 @@ from llmsynthor.aims.reconcile_moments import reconcile_sources
 from llmsynthor.aims.uses import Uses, read_uses
 from llmsynthor.spec.expressions import Aggregate, Expression, Node, Operation, Reference, nodes, parse, references
 from llmsynthor.spec.inputs import POSITION, is_position
-from llmsynthor.spec.levels import Interval
+from llmsynthor.spec.levels import Interval, Level
 from llmsynthor.spec.rules import Rule
 from llmsynthor.spec.schema import Derived, Numeric, Schema, Unit
 from llmsynthor.spec.specification import Spec
@@ -88,7 +88,7 @@ def _of_rows(spec: Spec, own: Goals) -> Aims:
     goals, disagreements = reconcile_sources(own, spec)
     columns = tuple(Column(axis=axis) for axis in goals.grid.axes)
     layout = Layout(schema=spec.schema, columns=(columns,), order=(), values={})
-    goals = replace(goals, frame=find_frame(layout, (goals,)))
+    goals = replace(goals, frame=find_frame(layout, (goals,), spec.frame_variable))
     return Aims(spec=spec, layout=layout, cuts={}, goals=(goals,), own=(goals,), broken=(), disagreements=disagreements)
 
 
@@ -129,7 +129,7 @@ def _of_trees(spec: Spec) -> Aims:
     own_goals = tuple(
         _own_goals(own_spec, plain, layout, number, goals[number]) for number in range(len(spec.schema.units))
     )
-    own_goals = (replace(own_goals[0], frame=find_frame(layout, goals)), *own_goals[1:])
+    own_goals = (replace(own_goals[0], frame=find_frame(layout, goals, spec.frame_variable)), *own_goals[1:])
     return Aims(
         spec=spec,
         layout=layout,
@@ -205,7 +205,7 @@ def _universes(spec: Spec, plain: Sequence[Table], columns: list[list[Column]]) 
     """Add a column for every universe that is no condition on own variables; returns their names by unit and text."""
     known, found = {id(table) for table in plain}, dict[tuple[str, str], str]()
     for target in spec.targets:
-        if not isinstance(target, Table) or target.universe is None or id(target) in known:
+        if not isinstance(target, Table) or target.universe is None or id(target) in known or _is_listed(target):
             continue
         number, key = _number(spec.schema, target.unit), (target.unit, str(target.universe))
         if key not in found:
@@ -257,7 +257,7 @@ def _bring(spec: Spec, layout: Layout, number: int, flags: dict[tuple[str, str],
 def _wide_goal(table: Table, layout: Layout, number: int, grid: Grid, flags: dict[tuple[str, str], str]) -> Goal:
     levels = table_levels(table, grid)
     flag = flags.get((table.unit, str(table.universe or "")))
-    if table.universe is not None and flag is None:
+    if table.universe is not None and flag is None and not _is_listed(table):
         return bring_table(table, grid, project_columns(grid, table.columns, levels, table.universe))
     computed = [layout.columns[u][k].role != "own" for u, k in layout.wide_places(number)]
     axes = [grid.position(name) for name in table.columns]
@@ -267,10 +267,27 @@ def _wide_goal(table: Table, layout: Layout, number: int, grid: Grid, flags: dic
     shape = tuple(len(column) for column in levels)
     cells = np.full(tuple(size + 1 for size in shape), OUTSIDE, dtype=np.int64)
     cells[tuple(slice(0, size) for size in shape)] = np.arange(int(np.prod(shape))).reshape(shape)
-    if flag is not None:
+    if _is_listed(table):
+        cells = _only_listed(table, levels, cells)
+    elif flag is not None:
         axes, classes = [*axes, grid.position(flag)], [*classes, np.array([0, 1, 0])]
         cells = np.stack([np.full_like(cells, OUTSIDE), cells], axis=-1)
     return bring_table(table, grid, pack(axes, classes, cells, int(np.prod(shape))))
+
+
+def _is_listed(table: Table) -> bool:
+    """Whether the cells that a table lists say all of its universe."""
+    return table.base is not None and table.base.universe is None
+
+
+def _only_listed(table: Table, levels: Sequence[Sequence[Level]], cells: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The box of a table whose unnamed cells are open: they are no cells of it."""
+    index = [{level: position for position, level in enumerate(column)} for column in levels]
+    places = [[own[level] for own, level in zip(index, cell, strict=True)] for cell in table.cells]
+    found = np.full_like(cells, OUTSIDE)
+    at = tuple(np.array(places).T)
+    found[at] = cells[at]
+    return found
 
 
 def _classes(axis: Axis, levels: Sequence[object], *, outside_too: bool) -> NDArray[np.int64]:

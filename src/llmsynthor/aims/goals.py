@@ -57,6 +57,11 @@ class Goal:
         return np.asarray(self.table.importance / (1.0 + (self.errors / scale) ** 2))
 
     @property
+    def per_base(self) -> float:
+        """Records that a table of absolute counts wants for each record of its base, 1 for all others."""
+        return sum(self.table.values) / self.table.base.records if self.table.base is not None else 1.0
+
+    @property
     def name(self) -> str:
         return self.table.name
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmsynthor.aims.goals import Goal
+from llmsynthor.alignment.cells import is_free
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -118,10 +119,11 @@ def _draw(drawing: Drawing, table: Wanted, rng: np.random.Generator) -> bool:
             group = group * n_parts + drawing.labels[column]
     if rows.shape[0] * len(allowed) * rows.shape[1] > LARGEST:
         return False
-    wanted = (rows[:, None, :] * allowed[None, :, :]).reshape(-1, rows.shape[1])
+    wanted = np.where(allowed[None, :, :], rows[:, None, :], 0.0).reshape(-1, rows.shape[1])
     held = np.bincount(group, minlength=len(wanted))
+    wanted = _filled(wanted, held)
     if np.any(held[wanted.sum(axis=1) <= 0] > 0):
-        wanted = _with_fallback(wanted, held, rows.sum(axis=0), allowed)
+        wanted = _with_fallback(wanted, held, np.nan_to_num(rows).sum(axis=0), allowed)
     counts = round_within(wanted, held)
     order = np.lexsort((rng.random(drawing.records), group))
     drawn = np.empty(drawing.records, dtype=np.int64)
@@ -131,6 +133,15 @@ def _draw(drawing: Drawing, table: Wanted, rng: np.random.Generator) -> bool:
         drawing.parts[table.columns[k]] = part
         drawing.labels[table.columns[k]] = classes[drawn].astype(np.int64)
     return True
+
+
+def _filled(wanted: Floats, held: Integers) -> Floats:
+    """Let open cells (NaN) have what the others leave of the records of their group."""
+    free = np.isnan(wanted)
+    if not free.any():
+        return wanted
+    rest = np.maximum(held - np.nansum(wanted, axis=1), 0.0) / np.maximum(free.sum(axis=1), 1)
+    return np.where(free, rest[:, None], wanted)
 
 
 def _class_of(drawing: Drawing, column: int, classes: Integers) -> Integers:
@@ -181,8 +192,11 @@ def round_within(wanted: Floats, held: Integers) -> Integers:
 
 
 def wanted_of(goal: Goal, columns: Sequence[int], total: float) -> Wanted | None:
-    """A goal as a table of counts that add up to `total`; `columns` are the numbers of its axes. None where it is no such table."""
-    if goal.table.universe is not None or goal.trust < 1.0 or len(set(columns)) < len(columns):
+    """A goal as a table of counts that add up to `total`; `columns` are the numbers of its axes. None where it is no such table.
+
+    Of absolute counts `total` is the number of records in all its cells; what it leaves open is NaN.
+    """
+    if is_free(goal.table) or goal.trust < 1.0 or len(set(columns)) < len(columns):
         return None
     ends = [np.unique(offsets, return_inverse=True) for offsets in goal.projection.offsets]
     index = np.zeros(1, dtype=np.int64)
@@ -192,7 +206,8 @@ def wanted_of(goal: Goal, columns: Sequence[int], total: float) -> Wanted | None
     inside = cells[cells >= 0]
     if len(np.unique(inside)) < len(inside):
         return None
-    values = np.where(cells >= 0, goal.shares[np.maximum(cells, 0)] * total, 0.0)
+    outside = np.nan if goal.table.base is not None else 0.0
+    values = np.where(cells >= 0, goal.shares[np.maximum(cells, 0)] * total, outside)
     return Wanted(
         columns=tuple(columns),
         classes=tuple(classes.astype(np.int64) for _, classes in ends),
@@ -203,11 +218,12 @@ def wanted_of(goal: Goal, columns: Sequence[int], total: float) -> Wanted | None
 def draw_zones(tables: Sequence[Wanted], column: int, margin: Floats, records: int) -> Integers:
     """The code of the frame of each record, (records,): as the first table that has them all wants them, rounded."""
     size = len(margin)
-    found = [t for t in tables if column in t.columns and t.values.shape[t.columns.index(column)] == size]
+    whole = (t for t in tables if column in t.columns and not np.isnan(t.values).any())
+    found = [t for t in whole if t.values.shape[t.columns.index(column)] == size]
     shares = margin
     if found:
         position = found[0].columns.index(column)
-        totals = found[0].values.sum(axis=tuple(k for k in range(found[0].values.ndim) if k != position))
+        totals = np.nan_to_num(found[0].values).sum(axis=tuple(k for k in range(found[0].values.ndim) if k != position))
         shares = totals[found[0].classes[position]]
     ends = np.cumsum(shares) * (records / max(shares.sum(), 1e-300))
     ends[-1] = records

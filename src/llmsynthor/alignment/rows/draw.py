@@ -131,7 +131,7 @@ def initial_weights(goals: Goals, chain: tuple[Link, ...]) -> dict[int, Floats]:
 
 def draw_framed(goals: Goals, records: int, *, rng: np.random.Generator) -> NDArray[np.int32]:
     """Draw records beginning with the frame, then table by table within it; shape (records, variables)."""
-    wanted = [wanted_of(goal, goal.projection.axes, float(records)) for goal in goals.tables]
+    wanted = [wanted_of(goal, goal.projection.axes, records * goal.per_base) for goal in goals.tables]
     tables = [table for table in wanted if table is not None]
     margins = goals.margins()
     zones = draw_zones(tables, goals.frame, margins[goals.frame], records)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from llmsynthor.aims.goals import Goal, Goals
 from llmsynthor.aims.projection import Projection
 from llmsynthor.aims.quantiles import QuantileGoal
-from llmsynthor.alignment.cells import Potential, scaled_to
+from llmsynthor.alignment.cells import Potential, is_free, scaled_to
 from llmsynthor.alignment.layout import (
     LARGEST_JOINT_MOVE,
     LARGEST_RULE_MOVE,
@@ -102,7 +102,7 @@ def compile_goals(goals: Goals, potentials: Sequence[Potential]) -> Compiled:
     values = {name: np.zeros(starts[-1]) for name in ("fixed", "shares", "decay", "weight")}
     for target, start in zip(targets, starts, strict=False):
         here = slice(start, start + target.projection.size)
-        values["shares"][here] = target.shares
+        values["shares"][here] = target.shares * (target.per_base if isinstance(target, Goal) else 1.0)
         values["decay"][here] = (1 - target.trust) / target.trust
         values["weight"][here] = target.weights
     for potential, start in zip(behind, starts[len(targets) :], strict=False):
@@ -120,7 +120,7 @@ def compile_goals(goals: Goals, potentials: Sequence[Potential]) -> Compiled:
         is_target=is_target,
         is_hard=is_target & (values["decay"] == 0),
         tables=tuple(blocks[:n_tables]),
-        free=tuple(b for goal, b in zip(goals.tables, blocks, strict=False) if goal.table.universe is not None)
+        free=tuple(b for goal, b in zip(goals.tables, blocks, strict=False) if is_free(goal.table))
         + tuple(part for q, b in zip(goals.quantiles, blocks[n_tables:], strict=True) for part in q.parts(b[0])),
         between=between,
         is_slack=is_slack,

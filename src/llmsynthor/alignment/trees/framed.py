@@ -4,7 +4,7 @@ Rows of each unit are those that the flat draw made to the unit's own tables; a 
 whatever the rows' own variables owe each other stays, and tables that share the zone are met from the start.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from llmsynthor.aims.aims import Aims
 from llmsynthor.aims.frames import frame_functions
+from llmsynthor.aims.goals import Goal
 from llmsynthor.aims.layout import Place
 from llmsynthor.alignment.framed import Drawing, Wanted, codes_within, draw_tables, draw_zones, round_within, wanted_of
 from llmsynthor.population.roster import rows_below
@@ -60,7 +61,7 @@ class Dealing:
         """What is known of records before they are drawn, by the axes of the unit's wide grid, and the tables to draw from."""
         layout, goals = self.aims.layout, self.aims.goals[unit]
         wide = layout.wide_places(unit)
-        sized = [wanted_of(goal, goal.projection.axes, float(records)) for goal in goals.tables]
+        sized = [wanted_of(goal, goal.projection.axes, self._total(goal, records)) for goal in goals.tables]
         tables = [table for table in sized if table is not None]
         known = dict[int, Integers]()
         if not unit:
@@ -83,19 +84,54 @@ class Dealing:
         usable = [table for table in tables if set(table.columns) <= own | set(known)]
         return Drawing(records=records, known=known), usable
 
+    def _total(self, goal: Goal, records: int) -> float:
+        """Records in all cells of a table of a unit of which there are so many."""
+        base = goal.table.base
+        above = self.aims.layout.number(base.unit) if base is not None else len(self.codes)
+        return goal.per_base * (len(self.codes[above]) if above < len(self.codes) else records)
+
     def _bring_counts(self, codes: Codes, drawing: Drawing, rng: np.random.Generator) -> None:
         """Draw the numbers of children so that each zone has as many as tables of the children count there, in place."""
         layout = self.aims.layout
         for unit in range(1, len(layout.units)):
             parent, column = layout.count_column(unit)
-            wanted = self._children(unit, len(codes)) if parent == 0 and layout.counting(0).count(column) == 1 else None
-            if wanted is not None:
-                place, totals = wanted
-                margin = self.aims.own[0].margins()[column]
-                group = self.functions[place][codes[:, self.aims.own[0].frame]]
-                part = drawing.parts.get(column, np.zeros(len(margin), dtype=np.int64))
-                numbers = layout.values[0, column]
-                codes[:, column] = to_totals((group, totals), part[codes[:, column]], part, (margin, numbers), rng=rng)
+            if parent != 0:
+                continue
+            margin = self.aims.own[0].margins()[column]
+            part = drawing.parts.get(column, np.zeros(len(margin), dtype=np.int64))
+            numbers = (margin, layout.values[0, column])
+            label, zones = part[codes[:, column]], codes[:, self.aims.own[0].frame].astype(np.int64)
+            for group, totals in self._totals(unit, zones):
+                codes[:, column] = to_totals((group, totals), label, part, numbers, rng=rng)
+                least, held = self._least(unit, zones), np.bincount(zones, numbers[1][codes[:, column]])
+                short = np.flatnonzero(held + 0.5 < least[: len(held)])
+                if len(short) and len(totals) == 1:  # zones that are short of children make a group each, all others one
+                    own = np.zeros(len(least), dtype=np.int64)
+                    own[short] = np.arange(1, len(short) + 1)
+                    left = np.concatenate([[totals[0] - least[short].sum()], least[short]])
+                    codes[:, column] = to_totals((own[zones], left), label, part, numbers, rng=rng)
+
+    def _totals(self, unit: int, zones: Integers) -> Iterator[tuple[Integers, Floats]]:
+        """The group of each top record and the children that each group is to have: by zone, or in all where a mean is known."""
+        wanted = self._children(unit, len(zones))
+        if wanted is not None:
+            yield self.functions[wanted[0]][zones], wanted[1]
+        elif self._stated_mean(unit) is not None:
+            yield np.zeros(len(zones), dtype=np.int64), np.array([self._mean_children(unit) * len(zones)])
+
+    def _least(self, unit: int, zones: Integers) -> Floats:
+        """How many children absolute counts want in each zone at least, (zones,)."""
+        wide, frame = self.aims.layout.wide_places(unit), (0, self.aims.own[0].frame)
+        least = np.zeros(len(self.functions[frame]))
+        for goal in self.aims.goals[unit].tables if unit == 1 else ():
+            base = goal.table.base
+            named = [k for k, axis in enumerate(goal.projection.axes) if wide[axis] == frame]
+            if base is not None and named and base.unit == self.aims.layout.units[0].name:
+                table = wanted_of(goal, goal.projection.axes, goal.per_base * len(zones))
+                if table is not None:
+                    others = tuple(k for k in range(table.values.ndim) if k != named[0])
+                    least = np.maximum(least, np.nansum(table.values, axis=others)[table.classes[named[0]]])
+        return least
 
     def _children(self, unit: int, records: int) -> tuple[Place, Floats] | None:
         """How many children each zone has by the finest table that counts them: the column of the zone, and (its codes,)."""
@@ -105,7 +141,7 @@ class Dealing:
         for goal in self.aims.goals[unit].tables:
             table = wanted_of(goal, goal.projection.axes, 1.0)
             for k, axis in enumerate(goal.projection.axes if table is not None else ()):
-                if wide[axis] in self.functions and table is not None:
+                if wide[axis] in self.functions and table is not None and goal.table.base is None:
                     shares = table.values.sum(axis=tuple(j for j in range(table.values.ndim) if j != k))
                     classes = table.classes[k]
                     whole = len(shares) == len(classes) and goal.table.value == "count"
@@ -114,12 +150,17 @@ class Dealing:
         return best
 
     def _mean_children(self, unit: int) -> float:
-        """Children of a parent on average, as the counts say."""
+        """Children of a parent on average, as the counts say, or their numbers alone."""
+        parent, column = self.aims.layout.count_column(unit)
+        stated = self._stated_mean(unit)
+        fixed = self.aims.own[parent].margins()[column] @ self.aims.layout.values[parent, column]
+        return float(fixed) if stated is None else stated
+
+    def _stated_mean(self, unit: int) -> float | None:
         parent, column = self.aims.layout.count_column(unit)
         targets = [m.target for m in self.aims.own[parent].moments if m.axis == column]
         stated = [target.values[0] for target in targets if target.statistic == "mean" and not target.by]
-        fixed = self.aims.own[parent].margins()[column] @ self.aims.layout.values[parent, column]
-        return float(stated[0] if stated else fixed)
+        return float(stated[0]) if stated else None
 
 
 def matched(drawing: Drawing, stock: Codes, margins: tuple[Floats, ...], *, rng: np.random.Generator) -> Codes:

@@ -97,10 +97,59 @@ DerivedPart = Annotated[
 
 
 class UnitPart(Part):
+    """`geography` names the geography that the records lie in, or one for each of several places, by the place's name."""
+
     variables: dict[str, VariablePart] = Field(min_length=1)
     derived: dict[str, DerivedPart] = Field(default_factory=dict)
     parent: str | None = None
     count: str | None = None
+    geography: str | dict[str, str] | None = None
+
+    @property
+    def places(self) -> dict[str, str]:
+        """The geography of each place; the only place has no name."""
+        named = {"": self.geography} if isinstance(self.geography, str) else self.geography
+        return named or {}
+
+
+class CrosswalkPart(Part):
+    """`columns` say how the file calls the levels, where it calls them otherwise."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True)
+
+    file: Any = None
+    cells: list[dict[str, Any]] | None = None
+    columns: dict[str, str] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def one_origin(self) -> "CrosswalkPart":
+        if (self.file is None) == (self.cells is None):
+            raise ValueError("give either `file` or `cells` (rows in the spec), one of the two")
+        return self
+
+
+class OutlinePart(Part):
+    file: str
+    key: str
+
+
+class GeographyPart(Part):
+    """`levels` are coarse to fine; `geometry` says by level where outlines are."""
+
+    levels: list[str] = Field(min_length=1)
+    crosswalk: CrosswalkPart
+    geometry: dict[str, OutlinePart] = Field(default_factory=dict)
+
+
+class SourcePart(Part):
+    """Who says what targets say; `importance` and `trust` hold for its targets where these say none of their own."""
+
+    title: str = ""
+    publisher: str = ""
+    year: int | None = None
+    licence: str = ""
+    importance: float | None = Field(default=None, gt=0)
+    trust: float | None = Field(default=None, gt=0, le=1)
 
 
 STATISTICS = ("mean", "total", "quantile", "deviation", "correlation")
@@ -139,7 +188,7 @@ class TargetPart(Part):
     tolerance: float | TolerancePart = 0.0
     rounding: float | None = Field(default=None, gt=0)
     margin_of_error: str | None = None
-    importance: float = Field(default=1.0, gt=0)
+    importance: Literal["exact"] | Annotated[float, Field(gt=0)] = 1.0
     zeros: Literal["sampling", "structural"] = "sampling"
     trust: float = Field(default=1.0, gt=0, le=1)
     open: bool = False
@@ -169,8 +218,12 @@ class TargetPart(Part):
     def one_origin(self) -> "TargetPart":
         if self.where is not None:
             return self.of_condition()
-        if any(x is not None for x in (self.of, self.share, self.count)):
-            raise ValueError("`of`, `share` and `count` belong to the share of a condition: say of which with `where`")
+        if any(x is not None for x in (self.share, self.count)):
+            raise ValueError("`share` and `count` belong to the share of a condition: say of which with `where`")
+        if self.of is not None and self.statistic is not None:
+            raise ValueError("`of` makes the counts of a table absolute, or belongs to a condition that `where` gives")
+        if self.of is not None and (self.rest is not None or self.given):
+            raise ValueError("`of` leaves what is not named open: `rest` and `given` say something else")
         if (self.table is None) == (self.cells is None):
             raise ValueError("give either `table` (a file) or `cells` (rows in the spec), one of the two")
         if sum(getattr(self, name) is not None for name in STATISTICS) > 1:
@@ -249,8 +302,15 @@ RuleEntry = Annotated[
 ]
 
 
+class RecordsPart(Part):
+    """As many records as a target counts, or a share of them."""
+
+    of: str
+    share: float = Field(default=1.0, gt=0)
+
+
 class RunPart(Part):
-    records: int | None = Field(default=None, ge=1)
+    records: Annotated[int, Field(ge=1)] | RecordsPart | None = None
     seed: int | None = Field(default=None, ge=0)
     llm: str | None = None
 
@@ -288,4 +348,6 @@ class Document(Part):
     rules: list[RuleEntry] = Field(default_factory=list)
     scenario: str = ""
     dependencies: DependenciesPart = Field(default_factory=DependenciesPart)
+    geographies: dict[str, GeographyPart] = Field(default_factory=dict)
+    sources: dict[str, SourcePart] = Field(default_factory=dict)
     synthesis: SettingsPart = Field(default_factory=SettingsPart)
