@@ -18,6 +18,7 @@ from llmsynthor.aims.projection import OUTSIDE, Projection, membership, pack, pr
 from llmsynthor.aims.reconcile import Disagreement
 from llmsynthor.aims.reconcile_moments import reconcile_sources
 from llmsynthor.aims.uses import Uses, read_uses
+from llmsynthor.aims.zones import made_possible, unmet_rooms
 from llmsynthor.spec.expressions import Aggregate, Expression, Node, Operation, Reference, nodes, parse, references
 from llmsynthor.spec.inputs import POSITION, is_position
 from llmsynthor.spec.levels import Interval, Level
@@ -120,11 +121,12 @@ def _of_trees(spec: Spec) -> Aims:
         order=_order(spec.schema, columns),
         values={place: cut.values for place, cut in cuts.items() if cut.values is not None},
     )
-    goals, disagreements = [], list[Disagreement]()
+    goals, disagreements, narrow = [], list[Disagreement](), unmet_rooms(spec)
     for number in range(len(spec.schema.units)):
         reconciled, found = reconcile_sources(_bring(spec, layout, number, flags), spec)
+        reconciled, led = made_possible(reconciled, narrow)
         goals.append(reconciled)
-        disagreements += found
+        disagreements += [*found, *led]
     own_spec = replace(spec, rules=tuple(own_rules))
     own_goals = tuple(
         _own_goals(own_spec, plain, layout, number, goals[number]) for number in range(len(spec.schema.units))

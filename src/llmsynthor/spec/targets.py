@@ -28,8 +28,9 @@ class Base:
 
 def last_digit(values: Iterable[float]) -> float:
     """Give the unit of the last digit that values show, 1 at most."""
-    exponents = (Decimal(repr(float(value))).normalize().as_tuple().exponent for value in values)
-    return float(10.0 ** min(0, *(exponent for exponent in exponents if isinstance(exponent, int))))
+    broken = (value for value in map(float, values) if not value.is_integer())
+    exponents = (Decimal(repr(value)).normalize().as_tuple().exponent for value in broken)
+    return float(10.0 ** min((0, *(exponent for exponent in exponents if isinstance(exponent, int)))))
 
 
 WHOLE_PER_CENT = 0.01

@@ -70,7 +70,7 @@ def draw_first(aims: Aims, records: int, seed: int, workers: int | None) -> Draw
             number = int(length.sum())
             lengths.append(length)
             starts.append((np.cumsum(length) - length).astype(np.int32))
-        drawn, more, weights = _draw_unit(aims, unit, number, seed, workers)
+        drawn, more, weights = _draw_unit(aims, unit, number, seed, workers, framed=dealing is not None)
         rng = np.random.default_rng([seed, 3, unit])
         if dealing is not None:
             codes.append(dealing.deal(unit, drawn, starts[unit], lengths[unit], rng=rng))
@@ -83,7 +83,9 @@ def draw_first(aims: Aims, records: int, seed: int, workers: int | None) -> Draw
     return Drawn(roster=roster, rows=tuple(rows), own=tuple(own))
 
 
-def _draw_unit(aims: Aims, unit: int, records: int, seed: int, workers: int | None) -> tuple[Codes, Codes, Own]:
+def _draw_unit(
+    aims: Aims, unit: int, records: int, seed: int, workers: int | None, *, framed: bool
+) -> tuple[Codes, Codes, Own]:
     """Rows that meet the unit's own tables, rows drawn under their log-weights, and these."""
     goals = aims.own[unit]
     number = max(records, FEWEST)
@@ -103,6 +105,12 @@ def _draw_unit(aims: Aims, unit: int, records: int, seed: int, workers: int | No
         shaped=any(len(potential.projection.axes) > 1 for potential in shaped),
     )
     fitted = fit(task, np.zeros((0, len(goals.grid.axes)), dtype=np.int32))
+    if framed:  # the deal brings them to their tables
+        return (
+            np.resize(fitted.codes, (records, fitted.codes.shape[1])),
+            fitted.codes,
+            _own_weights(goals, task.compiled.tables, fitted.theta),
+        )
     wanted = replace(task, records=records)
     corrected = correct(wanted, fitted.codes[:records].copy(), fitted.theta, np.zeros(records)) if records else None
     return (
