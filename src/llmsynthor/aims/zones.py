@@ -86,7 +86,7 @@ def rooms(spec: Spec) -> Iterator[Room]:
 
 def _is_part(table: Table) -> bool:
     """Whether a table counts some of all records, and leaves the others open."""
-    return table.base is not None and table.base.universe is None
+    return table.base is not None and table.base.universe is None and table.universe is not None
 
 
 Bounds = tuple[Mapping[Level, float], Mapping[Level, float], float, float, str]
@@ -204,7 +204,7 @@ def _led(goal: Goal, room: Room) -> tuple[Goal, list[Disagreement]]:
     shape[place] = -1
     factors = np.array([by_zone.get(str(level), 1.0) for level in goal.levels[place]]).reshape(shape)
     shares = (goal.shares.reshape(goal.shape) * factors).ravel()
-    if not _is_part(goal.table):
+    if goal.table.base is None:
         shares = shares / max(float(shares.sum()), 1e-300)
     total = max(float(room.asked.sum()), 1e-300)
     off = np.flatnonzero(room.excess + room.lacking)
