@@ -147,7 +147,7 @@ def _room(spec: Spec, table: Table, what: tuple[Unit, str, str], bounds: Bounds)
     for cell, value in zip(table.cells, table.values, strict=True):
         asked[cell[place]] = asked.get(cell[place], 0.0) + value
         cells[cell[place]] = cells.get(cell[place], 0) + 1
-    margins = dict.fromkeys(asked, 0.0)
+    hidden, margins = _rounding(table), dict.fromkeys(asked, 0.0)
     for cell, margin in zip(table.cells, table.margins_of_error or (0.0,) * len(table.cells), strict=True):
         margins[cell[place]] += margin
     variable = spec.schema.top.variable(zone)
@@ -162,7 +162,7 @@ def _room(spec: Spec, table: Table, what: tuple[Unit, str, str], bounds: Bounds)
         asked=np.array([asked.get(z, 0.0) * scale for z in zones]),
         least=np.array([0.0 if part else least.get(z, 0.0) for z in zones]),
         most=np.array([most.get(z, 0.0) for z in zones]),
-        slack=np.array([_rounding(table) * cells.get(z, 0) + margins.get(z, 0.0) + rounded for z in zones]),
+        slack=np.array([hidden * cells.get(z, 0) + margins.get(z, 0.0) + rounded for z in zones]),
         sizes=sizes,
     )
 

@@ -135,18 +135,20 @@ class Dealing:
 
     def _children(self, unit: int, records: int) -> tuple[Place, Floats] | None:
         """How many children each zone has by the finest table that counts them: the column of the zone, and (its codes,)."""
-        mean = self._mean_children(unit)
         wide = self.aims.layout.wide_places(unit)
         best: tuple[Place, Floats] | None = None
         for goal in self.aims.goals[unit].tables:
-            table = wanted_of(goal, goal.projection.axes, 1.0)
-            for k, axis in enumerate(goal.projection.axes if table is not None else ()):
-                if wide[axis] in self.functions and table is not None and goal.table.base is None:
-                    shares = table.values.sum(axis=tuple(j for j in range(table.values.ndim) if j != k))
+            absolute = goal.table.base is not None and goal.table.base.unit == self.aims.layout.units[0].name
+            total = records * (goal.per_base if absolute else self._mean_children(unit))
+            table = wanted_of(goal, goal.projection.axes, total) if goal.table.value == "count" else None
+            if table is None or np.isnan(table.values).any() or (goal.table.base is not None and not absolute):
+                continue
+            for k, axis in enumerate(goal.projection.axes):
+                if wide[axis] in self.functions:
+                    held = table.values.sum(axis=tuple(j for j in range(table.values.ndim) if j != k))
                     classes = table.classes[k]
-                    whole = len(shares) == len(classes) and goal.table.value == "count"
-                    if whole and (best is None or len(classes) > len(best[1])):
-                        best = (wide[axis], shares[classes] * mean * records)
+                    if len(held) == len(classes) and (best is None or len(classes) > len(best[1])):
+                        best = (wide[axis], held[classes])
         return best
 
     def _mean_children(self, unit: int) -> float:
