@@ -16,7 +16,9 @@ def zone_problem(room: Room) -> Problem:
     parts, advice = list[str](), list[str]()
     if excess.any():
         number = int((excess > 0).sum())
-        parts.append(f"{number:,} zones with {excess.sum():,.0f} {unit} records more than their {parent} records can have")
+        parts.append(
+            f"{number:,} zones with {excess.sum():,.0f} {unit} records more than their {parent} records can have"
+        )
         advice.append(
             f"are there {unit} records outside of {parent} records (group quarters: dormitories, barracks, homes)? Give them "
             f"{parent} records of one with a kind of their own and a `universe` to the tables of the others, cut the table to "
@@ -24,7 +26,9 @@ def zone_problem(room: Room) -> Problem:
         )
     if lacking.any():
         number = int((lacking > 0).sum())
-        parts.append(f"{number:,} zones with {lacking.sum():,.0f} {unit} records fewer than their {parent} records need")
+        parts.append(
+            f"{number:,} zones with {lacking.sum():,.0f} {unit} records fewer than their {parent} records need"
+        )
         advice.append("correct the numbers of one of the two tables there")
     order = np.argsort(-(excess + lacking), kind="stable")[: int(((excess + lacking) > 0).sum())]
     shown = [

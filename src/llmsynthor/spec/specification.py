@@ -119,7 +119,7 @@ class Spec:
             object.__setattr__(self, name, part)
 
     def is_vetoed(self, name: str) -> bool:
-        """Whether all pairs of a variable are skipped, as those of zones are: then nothing is assumed of it across records either."""
+        """Whether all pairs of a variable are skipped, as those of zones are: then nothing is assumed across records either."""
         if name in self.zone_variables:
             return True
         units = self.schema.units

@@ -8,7 +8,6 @@ from typing import Literal
 from llmsynthor.spec.expressions import Expression
 from llmsynthor.spec.levels import Level
 
-
 EXACT = 1e9
 """Importance of a target that never yields: `importance: exact`."""
 

@@ -86,7 +86,7 @@ def align_trees(
             none = np.zeros(chains, dtype=np.bool_)
             roster = enlarge(roster, aims, records, without=none, rng=np.random.default_rng([seed, 4]))
         if start is not None:
-            roster = seat(layout, roster, start.roster, rng=np.random.default_rng([seed, 11]))
+            roster = seat(layout, roster, start.roster, frame=aims.own[0].frame, rng=np.random.default_rng([seed, 11]))
         state = state_of(roster)
     after = distances(compiled, state.counts, trees.goal(state.counts, state.arena))
     stay = start.stay if start is not None and whole is not None else 0.0

@@ -38,7 +38,7 @@ class Dealing:
     def of(cls, aims: Aims) -> "Dealing":
         return cls(aims=aims, functions=frame_functions(aims.layout, aims.own[0].frame), codes=[], above=[])
 
-    def deal(self, unit: int, stock: Codes, start: Integers, length: Integers, *, rng: np.random.Generator) -> Codes:
+    def deal(self, unit: int, stock: Codes, start: Codes, length: Codes, *, rng: np.random.Generator) -> Codes:
         """Choose for each record of a unit a row of the stock, (records, own variables), and change what its zone asks for.
 
         `start` and `length` say where the children of each parent stand; both are empty for the top unit.
@@ -105,7 +105,9 @@ class Dealing:
                 codes[:, column] = to_totals((group, totals), label, part, numbers, rng=rng)
                 least, held = self._least(unit, zones), np.bincount(zones, numbers[1][codes[:, column]])
                 short = np.flatnonzero(held + 0.5 < least[: len(held)])
-                if len(short) and len(totals) == 1:  # zones that are short of children make a group each, all others one
+                if (
+                    len(short) and len(totals) == 1
+                ):  # zones that are short of children make a group each, all others one
                     own = np.zeros(len(least), dtype=np.int64)
                     own[short] = np.arange(1, len(short) + 1)
                     left = np.concatenate([[totals[0] - least[short].sum()], least[short]])
@@ -228,7 +230,7 @@ def to_totals(
     counts = round_within(
         (wanted[:, None, :] * (part == np.arange(n_parts)[:, None])[None]).reshape(-1, len(part)), held.ravel()
     ).reshape(len(totals), n_parts, len(part))
-    for number in np.flatnonzero(held.sum(axis=1)):
+    for number in np.flatnonzero(held.sum(axis=1)).tolist():
         _make_up(counts[number], part, values, round(float(totals[number])))
     codes = np.zeros(len(label), dtype=np.int64)
     order = np.lexsort((rng.random(len(label)), label, group))
@@ -257,7 +259,7 @@ def tilted(held: Integers, totals: Floats, part: Integers, numbers: tuple[Floats
 
 def _make_up(counts: Integers, part: Integers, values: Floats, total: int) -> None:
     """Move records of one group, (parts, codes), by a code within their part until the group has its total, in place."""
-    missing = total - int(round(float((counts @ values).sum())))
+    missing = total - round(float((counts @ values).sum()))
     step = 1 if missing > 0 else -1
     while missing:
         best, gain = (-1, -1), 0.0
@@ -271,7 +273,7 @@ def _make_up(counts: Integers, part: Integers, values: Floats, total: int) -> No
                         best, gain = (number, int(code)), float(own[code])
         if best[0] < 0:
             return
-        number, code = best
-        counts[number, code] -= 1
-        counts[number, code + step] += 1
-        missing -= int(round(float(values[code + step] - values[code])))
+        row, at = best
+        counts[row, at] -= 1
+        counts[row, at + step] += 1
+        missing -= round(float(values[at + step] - values[at]))

@@ -2,15 +2,10 @@
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, create_model, model_validator
+from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag, create_model, model_validator
 
 from llmsynthor.options import Budget, Method, key_of, kind_of, options_of
-
-
-class Part(BaseModel):
-    """Strict: nothing is coerced, nothing unknown is accepted."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
+from llmsynthor.spec.reading.parts import GeographyPart, Part, SourcePart
 
 
 def _whole_number_as_text(value: Any) -> Any:
@@ -110,46 +105,6 @@ class UnitPart(Part):
         """The geography of each place; the only place has no name."""
         named = {"": self.geography} if isinstance(self.geography, str) else self.geography
         return named or {}
-
-
-class CrosswalkPart(Part):
-    """`columns` say how the file calls the levels, where it calls them otherwise."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True)
-
-    file: Any = None
-    cells: list[dict[str, Any]] | None = None
-    columns: dict[str, str] = Field(default_factory=dict)
-
-    @model_validator(mode="after")
-    def one_origin(self) -> "CrosswalkPart":
-        if (self.file is None) == (self.cells is None):
-            raise ValueError("give either `file` or `cells` (rows in the spec), one of the two")
-        return self
-
-
-class OutlinePart(Part):
-    file: str
-    key: str
-
-
-class GeographyPart(Part):
-    """`levels` are coarse to fine; `geometry` says by level where outlines are."""
-
-    levels: list[str] = Field(min_length=1)
-    crosswalk: CrosswalkPart
-    geometry: dict[str, OutlinePart] = Field(default_factory=dict)
-
-
-class SourcePart(Part):
-    """Who says what targets say; `importance` and `trust` hold for its targets where these say none of their own."""
-
-    title: str = ""
-    publisher: str = ""
-    year: int | None = None
-    licence: str = ""
-    importance: float | None = Field(default=None, gt=0)
-    trust: float | None = Field(default=None, gt=0, le=1)
 
 
 STATISTICS = ("mean", "total", "quantile", "deviation", "correlation")

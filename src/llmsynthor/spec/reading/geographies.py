@@ -11,8 +11,9 @@ from llmsynthor.errors import Problem
 from llmsynthor.geography.crosswalk import nested_rows
 from llmsynthor.geography.levels import Geography, Located, Outline
 from llmsynthor.spec.reading.columns import from_cells, from_table
-from llmsynthor.spec.reading.document import Document, GeographyPart
+from llmsynthor.spec.reading.document import Document
 from llmsynthor.spec.reading.lookups import category_lookup
+from llmsynthor.spec.reading.parts import GeographyPart
 from llmsynthor.spec.reading.place import Place
 from llmsynthor.spec.schema import Category, Schema, Unit
 from llmsynthor.spec.specification import Spec
@@ -41,9 +42,10 @@ def _geography(name: str, part: GeographyPart, folder: Path, problems: list[Prob
     names = [part.crosswalk.columns.get(level, level) for level in part.levels]
     cells, file = part.crosswalk.cells, part.crosswalk.file
     frame = from_cells(cells, place) if cells is not None else from_table(file, names, folder, place)
-    missing = [column for column in names if frame is not None and column not in frame.columns]
+    having = frame.columns if frame is not None else []
+    missing = [column for column in names if frame is not None and column not in having]
     for column in missing:
-        advice = f"say under `columns` how the file calls the level; it has: {', '.join(frame.columns if frame is not None else [])}"
+        advice = f"say under `columns` how the file calls the level; it has: {', '.join(having)}"
         place.problem("the crosswalk has no column for a level", advice, column)
     if frame is None or missing or unknown:
         return None
@@ -54,7 +56,9 @@ def _geography(name: str, part: GeographyPart, folder: Path, problems: list[Prob
     for level, file in files.items():
         if not Path(file).is_file():
             advice = "correct the path, or leave the geometry out: it is for maps only"
-            problems.append(Problem(where=f"{where}.geometry.{level}", what="there is no such file", found=file, advice=advice))
+            problems.append(
+                Problem(where=f"{where}.geometry.{level}", what="there is no such file", found=file, advice=advice)
+            )
     outlines = {level: Outline(file=files[level], key=shape.key) for level, shape in part.geometry.items()}
     return Geography(name=name, levels=tuple(part.levels), rows=tuple(rows), outlines=outlines)
 
@@ -107,7 +111,9 @@ def _with_place(unit: Unit, geography: Geography, located: Located) -> Unit:
 def crosswalk_frame(geography: Geography) -> pl.DataFrame:
     """A row for each finest zone, a column for each level."""
     columns = zip(*geography.rows, strict=True)
-    return pl.DataFrame({level: pl.Series(own, dtype=pl.String) for level, own in zip(geography.levels, columns, strict=True)})
+    return pl.DataFrame(
+        {level: pl.Series(own, dtype=pl.String) for level, own in zip(geography.levels, columns, strict=True)}
+    )
 
 
 def crosswalk_file(geography: Geography) -> str:
@@ -136,4 +142,4 @@ def write_places(unit: Unit) -> dict[str, Any]:
     if not unit.places:
         return {}
     named = {place.place: place.geography for place in unit.places}
-    return {"geography": named[""] if "" in named else named}
+    return {"geography": named.get("", named)}
