@@ -5,7 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmsynthor.alignment.framed import Drawing, Wanted, draw_tables, round_within
+from llmsynthor.alignment.framed import Barred, Drawing, Wanted
+from llmsynthor.alignment.raked import draw_tables
+from llmsynthor.alignment.rounding import round_within
 
 
 @given(
@@ -49,24 +51,58 @@ def test_a_star_is_met_by_the_draw(zones: int) -> None:
     rng = np.random.default_rng(zones)
     records, tables = star(rng, zones)
     drawing = Drawing(records=len(records), known={0: np.sort(records[:, 0])})
-    assert sorted(draw_tables(drawing, tables, rng=rng)) == [0, 1, 2]
+    margins = {1: np.ones(4), 2: np.ones(3), 3: np.ones(6)}
+    assert sorted(draw_tables(drawing, tables, margins, rng=rng)) == [1, 2, 3]
     for table in tables:
         column, size = table.columns[1], table.values.shape[1]
         made = np.bincount(drawing.known[0] * size + drawing.labels[column], minlength=table.values.size)
         assert (made == table.values.ravel()).all()
 
 
-def test_a_finer_table_is_drawn_within_a_coarser_one() -> None:
-    """A table that cuts a variable finer is drawn within the cells that are drawn already; one that cuts across is left."""
+def test_tables_that_cut_a_variable_otherwise_are_met_together() -> None:
+    """A variable that tables cut finer, coarser and across each other is drawn at their common refinement."""
     rng = np.random.default_rng(1)
     zone, coarse, fine, across = np.arange(2), np.array([0, 0, 1, 1]), np.arange(4), np.array([0, 1, 1, 2])
-    first = Wanted(columns=(0, 1), classes=(zone, coarse), values=np.array([[6.0, 4.0], [2.0, 8.0]]))
-    second = Wanted(columns=(1,), classes=(fine,), values=np.array([4.0, 4.0, 3.0, 9.0]))
-    third = Wanted(columns=(1,), classes=(across,), values=np.array([5.0, 5.0, 10.0]))
+    tables = [
+        Wanted(columns=(0, 1), classes=(zone, coarse), values=np.array([[6.0, 4.0], [2.0, 8.0]])),
+        Wanted(columns=(1,), classes=(fine,), values=np.array([4.0, 4.0, 3.0, 9.0])),
+        Wanted(columns=(1,), classes=(across,), values=np.array([4.0, 7.0, 9.0])),
+    ]
     drawing = Drawing(records=20, known={0: np.repeat([0, 1], 10)})
-    assert draw_tables(drawing, [first, second, third], rng=rng) == [0, 1]
-    assert np.bincount(drawing.labels[1]).tolist() == [4, 4, 3, 9]
-    assert np.bincount(drawing.known[0] * 2 + coarse[drawing.labels[1]]).tolist() == [6, 4, 2, 8]
+    assert draw_tables(drawing, tables, {1: np.ones(4)}, rng=rng) == [1]
+    made = np.bincount(drawing.known[0] * 2 + coarse[drawing.labels[1]])
+    assert made.tolist() == [6, 4, 2, 8]
+    assert np.abs(np.bincount(drawing.labels[1]) - [4, 4, 3, 9]).max() <= 1
+
+
+def test_tables_off_the_star_are_nearly_met() -> None:
+    """A joint table of two variables beside their tables by zone is off by a record or two, those by zone by none."""
+    rng = np.random.default_rng(4)
+    records, tables = star(rng, 30)
+    records[:, 2] = np.where(rng.random(len(records)) < 0.7, records[:, 1] % 3, records[:, 2])
+    values = np.bincount(records[:, 1] * 3 + records[:, 2], minlength=12).reshape(4, 3).astype(float)
+    own = np.bincount(records[:, 0] * 3 + records[:, 2], minlength=90).reshape(30, 3).astype(float)
+    tables[1] = Wanted(columns=(0, 2), classes=(np.arange(30), np.arange(3)), values=own)
+    joint = Wanted(columns=(1, 2), classes=(np.arange(4), np.arange(3)), values=values)
+    drawing = Drawing(records=len(records), known={0: np.sort(records[:, 0])})
+    draw_tables(drawing, [*tables, joint], {1: np.ones(4), 2: np.ones(3), 3: np.ones(6)}, rng=rng)
+    made = np.bincount(drawing.labels[1] * 3 + drawing.labels[2], minlength=12).reshape(4, 3)
+    assert np.abs(made - values).max() <= 12
+    zoned = np.bincount(drawing.known[0] * 3 + drawing.labels[2], minlength=90).reshape(30, 3)
+    assert np.abs(zoned - own).max() <= 1
+
+
+def test_what_a_rule_forbids_is_not_drawn() -> None:
+    """A combination that is barred holds nobody, though tables alone would leave it open."""
+    tables = [
+        Wanted(columns=(0, k), classes=(np.arange(1), np.arange(2)), values=np.array([[5.0, 5.0]])) for k in (1, 2)
+    ]
+    bar = Barred(
+        columns=(1, 2), classes=(np.arange(2), np.arange(2)), forbidden=np.array([[False, True], [True, False]])
+    )
+    drawing = Drawing(records=10, known={0: np.zeros(10, dtype=np.int64)})
+    draw_tables(drawing, tables, {1: np.ones(2), 2: np.ones(2)}, [bar], rng=np.random.default_rng(1))
+    assert (drawing.labels[1] == drawing.labels[2]).all()
 
 
 def test_open_cells_have_what_the_others_leave() -> None:
@@ -75,5 +111,5 @@ def test_open_cells_have_what_the_others_leave() -> None:
         columns=(0, 1), classes=(np.arange(2), np.arange(2)), values=np.array([[3.0, np.nan], [1.0, np.nan]])
     )
     drawing = Drawing(records=30, known={0: np.repeat([0, 1], [10, 20])})
-    draw_tables(drawing, [wanted], rng=np.random.default_rng(2))
+    draw_tables(drawing, [wanted], {1: np.ones(2)}, rng=np.random.default_rng(2))
     assert np.bincount(drawing.known[0] * 2 + drawing.labels[1]).tolist() == [3, 7, 1, 19]

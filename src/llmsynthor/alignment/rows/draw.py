@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmsynthor.aims.goals import Goal, Goals
-from llmsynthor.alignment.framed import Drawing, codes_within, draw_tables, draw_zones, wanted_of
+from llmsynthor.alignment.framed import Drawing, barred_of, codes_within, draw_zones, wanted_of
+from llmsynthor.alignment.raked import draw_tables
 
 Floats = NDArray[np.float64]
 NEVER = -30.0
@@ -136,7 +137,8 @@ def draw_framed(goals: Goals, records: int, *, rng: np.random.Generator) -> NDAr
     margins = goals.margins()
     zones = draw_zones(tables, goals.frame, margins[goals.frame], records)
     drawing = Drawing(records=records, known={goals.frame: zones})
-    draw_tables(drawing, tables, rng=rng)
+    barred = [barred_of(zeros, zeros.projection.axes) for zeros in goals.zeros]
+    draw_tables(drawing, tables, dict(enumerate(margins)), [bar for bar in barred if bar is not None], rng=rng)
     codes = np.zeros((records, len(margins)), dtype=np.int32)
     for axis, margin in enumerate(margins):
         codes[:, axis] = zones if axis == goals.frame else codes_within(drawing, axis, margin, rng=rng)

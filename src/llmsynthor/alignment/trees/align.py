@@ -12,11 +12,12 @@ from llmsynthor.aims.aims import Aims
 from llmsynthor.aims.goals import Goal
 from llmsynthor.alignment.cells import table_distances
 from llmsynthor.alignment.results import Aligned, Report, Start
-from llmsynthor.alignment.trees.correct import Corrected, copy, correct, misses
+from llmsynthor.alignment.trees.correct import NEARLY, Corrected, copy, correct, misses
 from llmsynthor.alignment.trees.deal import Drawn, draw_first, enlarge, priors
 from llmsynthor.alignment.trees.engine import State, Trees, most_values
 from llmsynthor.alignment.trees.fit import Told, fit
 from llmsynthor.alignment.trees.flat import SPARE, Counts, Floats, most_rows, pack, unpack
+from llmsynthor.alignment.trees.mending import mended
 from llmsynthor.alignment.trees.pool import make_pool
 from llmsynthor.alignment.trees.program import Compiled, compile_aims
 from llmsynthor.alignment.trees.start import ImpossibleRulesError, first_weights, forbidden, margins, repaired
@@ -99,8 +100,9 @@ def _fitted(trees: Trees, state: State, weight: Floats, told: Told, effort: Effo
     if trees.aims.own[0].frame < 0:
         return fit(trees, state, weight, told, sweeps=effort.fit_sweeps).weight
     leaning = bool(trees.aims.beliefs) or bool((trees.compiled.is_target & ~trees.compiled.is_hard).any())
-    before = misses(trees, state, trees.goal(state.counts, state.arena))
-    if before <= 0 and not leaning:
+    goal = trees.goal(state.counts, state.arena)
+    before = misses(trees, state, goal)
+    if before <= NEARLY * goal[trees.compiled.is_hard].sum() and not leaning:
         return weight
     drawn, counts = copy(state.arena), state.counts.copy()
     weight = fit(trees, state, weight, told, sweeps=effort.fit_sweeps).weight
@@ -143,7 +145,8 @@ def _valid_start(
             workers=effort.workers,
         )
         try:
-            return trees, weights.first, repaired(trees, roster)
+            sound = mended(trees, roster) if start is None and aims.own[0].frame >= 0 else roster
+            return trees, weights.first, repaired(trees, sound)
         except ImpossibleRulesError:
             if not zeros:
                 raise

@@ -14,6 +14,9 @@ COARSE = (0.7, 0.55, 0.45, 0.36, 0.3, 0.25, 0.2, 0.15)
 FINE = (0.45, 0.36, 0.3, 0.25, 0.2, 0.15)
 """Temperatures: one record too many costs its inverse. One cooling, coarse cycles, then fine ones, each from the best so far."""
 
+NEARLY = 0.02
+"""Part of the records in the tables' cells up to which a draw that holds a frame is better than what a fit makes of it."""
+
 NEAR, LEAST_NEAR = 0.25, 8.0
 """Fine cycles begin when so many records are off, for each cell that must be met, or so many in all."""
 
@@ -72,7 +75,8 @@ def correct(
     hard = trees.compiled.is_hard
     weight, dear, pulled = weight.copy(), np.ones(len(weight)), np.ones(len(trees.sums.scale))
     trees.set_open(len(state.arena.tail), every=False)
-    walk = _Walk(copy(state.arena), state.counts.copy(), np.inf, list(FINE if stay else COOLING), fine=stay > 0)
+    fine = stay > 0 or _is_near(trees, state)
+    walk = _Walk(copy(state.arena), state.counts.copy(), np.inf, list(FINE if fine else COOLING), fine=fine)
     number = 0
     while _goes_on(trees, state, walk):
         temperature = walk.to_come.pop(0)
@@ -92,6 +96,12 @@ def correct(
     return Corrected(
         arena=walk.arena, counts=counts, goal=trees.goal(counts, walk.arena), sentence=sentence, moved=state.moved
     )
+
+
+def _is_near(trees: Trees, state: State) -> bool:
+    """Whether records whose frame is held are so near already that nothing needs to be warmed up."""
+    goal = trees.goal(state.counts, state.arena)
+    return trees.aims.own[0].frame >= 0 and misses(trees, state, goal) <= NEARLY * goal[trees.compiled.is_hard].sum()
 
 
 def _goes_on(trees: Trees, state: State, walk: _Walk) -> bool:

@@ -14,7 +14,16 @@ from llmsynthor.aims.aims import Aims
 from llmsynthor.aims.frames import frame_functions
 from llmsynthor.aims.goals import Goal
 from llmsynthor.aims.layout import Place
-from llmsynthor.alignment.framed import Drawing, Wanted, codes_within, draw_tables, draw_zones, round_within, wanted_of
+from llmsynthor.alignment.framed import (
+    Drawing,
+    Wanted,
+    barred_of,
+    codes_within,
+    draw_zones,
+    wanted_of,
+)
+from llmsynthor.alignment.raked import draw_tables
+from llmsynthor.alignment.rounding import round_within
 from llmsynthor.population.roster import rows_below
 
 Codes = NDArray[np.int32]
@@ -47,7 +56,12 @@ class Dealing:
         self.above.append(parents)
         order, _ = rows_below(start, length) if unit else (np.arange(len(stock)), None)
         drawing, tables = self._drawing(unit, len(stock), parents)
-        draw_tables(drawing, tables, rng=rng)
+        margins = dict(enumerate(self.aims.own[unit].margins()))
+        found_bars = [barred_of(zeros, zeros.projection.axes) for zeros in self.aims.own[unit].zeros]
+        bars = [bar for bar in found_bars if bar is not None]
+        if not unit:
+            margins.pop(self.aims.own[0].frame)
+        draw_tables(drawing, tables, margins, bars, rng=rng)
         codes = matched(drawing, stock, self.aims.own[unit].margins(), rng=rng)
         if not unit:
             codes[:, self.aims.own[0].frame] = drawing.known[self.aims.own[0].frame]
@@ -223,7 +237,7 @@ def to_totals(
     numbers still miss is made up one by one.
     """
     group, totals = groups
-    margin, values = numbers
+    _, values = numbers
     n_parts = int(part.max()) + 1
     held = np.bincount(group * n_parts + label, minlength=len(totals) * n_parts).reshape(len(totals), n_parts)
     wanted = held[:, part] * tilted(held, totals, part, numbers)
