@@ -54,9 +54,9 @@ def fit(task: Task, held: Codes) -> Fitted:
     if task.goals.frame >= 0 and not len(held):
         return _fit_framed(task, theta)
     if _may_be_solution(task, chain, held):
-        drawn = draw_initial(task.goals, chain, missing, np.random.default_rng([task.seed, 1]))
-        if _is_solution(task, drawn, theta):
-            return Fitted(codes=drawn, theta=theta, first=distances(task, drawn))
+        whole = draw_initial(task.goals, chain, missing, np.random.default_rng([task.seed, 1]))
+        if _is_solution(task, whole, theta):
+            return Fitted(codes=whole, theta=theta, first=distances(task, whole))
     n_chains = max(task.effort.chains, int(task.effort.share * missing))
     chains = draw_initial(task.goals, chain, n_chains, np.random.default_rng([task.seed, 2]))
     start, goal = distances(task, np.concatenate([held, chains])), _remaining(task, held) * (n_chains / missing)
@@ -83,8 +83,9 @@ def _fit_framed(task: Task, theta: Floats) -> Fitted:
     _begin_means(task, theta)
     n_chains = min(records, max(task.effort.chains, int(task.effort.share * records)))
     chains = draw_framed(goals, n_chains, rng=np.random.default_rng([seed, 2]))
-    theta = _learn(task, chains, theta, _remaining(task, drawn[:0]) * (n_chains / records))
-    fitted, weights = chains, np.exp(theta)
+    learned = _learn(task, chains, theta, _remaining(task, drawn[:0]) * (n_chains / records))
+    theta, fitted = learned.theta, learned.codes
+    weights = np.exp(theta)
     if records > n_chains:
         fitted = drawn.copy()
         for sweep in range(SETTLING_SWEEPS):
