@@ -26,7 +26,7 @@ class Geography:
     name: str
     levels: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
-    outlines: Mapping[str, Outline] = field(default_factory=dict)
+    outlines: Mapping[str, Outline] = field(default_factory=dict, compare=False)
 
     @property
     def finest(self) -> str:

@@ -20,7 +20,13 @@ from llmsynthor.spec.reading.builder import Builder
 from llmsynthor.spec.reading.dependencies import write_dependencies
 from llmsynthor.spec.reading.document import Document
 from llmsynthor.spec.reading.drafts import RuleDraft, TargetDraft, UnitDraft
-from llmsynthor.spec.reading.geographies import crosswalk_file, crosswalk_frame, write_geographies, write_places
+from llmsynthor.spec.reading.geographies import (
+    crosswalk_file,
+    crosswalk_frame,
+    outline_file,
+    write_geographies,
+    write_places,
+)
 from llmsynthor.spec.reading.lookups import lookup_frame
 from llmsynthor.spec.reading.yaml_text import read_yaml, write_yaml
 from llmsynthor.spec.rules import Rule
@@ -185,6 +191,10 @@ def save(spec: Spec, folder: Path) -> Path:
         frame.write_csv(tables / _lookup_file(unit, derived))
     for geography in spec.geographies:
         crosswalk_frame(geography).write_csv(tables / crosswalk_file(geography))
+        for level, outline in geography.outlines.items():
+            copied = tables / outline_file(geography, level)
+            if Path(outline.file).resolve() != copied.resolve():
+                copied.write_bytes(Path(outline.file).read_bytes())
     path = folder / "spec.yaml"
     path.write_text(write_yaml(_document(spec)), encoding="utf-8")
     return path

@@ -116,6 +116,10 @@ def crosswalk_frame(geography: Geography) -> pl.DataFrame:
     )
 
 
+def outline_file(geography: Geography, level: str) -> str:
+    return f"outlines-{geography.name}-{level}.geojson"
+
+
 def crosswalk_file(geography: Geography) -> str:
     return f"crosswalk-{geography.name}.csv"
 
@@ -126,7 +130,10 @@ def write_geographies(spec: Spec) -> dict[str, Any]:
         geography.name: {
             "levels": list(geography.levels),
             "crosswalk": {"file": f"tables/{crosswalk_file(geography)}"},
-            "geometry": {level: {"file": own.file, "key": own.key} for level, own in geography.outlines.items()},
+            "geometry": {
+                level: {"file": f"tables/{outline_file(geography, level)}", "key": own.key}
+                for level, own in geography.outlines.items()
+            },
         }
         for geography in spec.geographies
     }
