@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmsynthor.aims.goals import Goal, Goals
+from llmsynthor.aims.precision import Kind
 from llmsynthor.aims.reconcile import Disagreement
 from llmsynthor.spec.levels import Interval, Level
 from llmsynthor.spec.schema import Category, Numeric, Unit
@@ -23,6 +24,8 @@ Floats = NDArray[np.float64]
 FEWEST_ZONES = 16
 """Levels from which on a category of the top unit is looked at as if it were zones."""
 
+UNMOVED = 1e-6
+
 WHOLE = 1.0
 """Values that show no smaller or larger unit are counts to the record: no rounding hides anything in them."""
 
@@ -31,7 +34,9 @@ WHOLE = 1.0
 class Room:
     """Records of a unit that a table asks for in each zone, and how many there can be: arrays over `zones`.
 
-    `sizes` names the table that says how many there can be. Of absolute counts of some cells only `most` counts.
+    `sizes` names the table that says how many there can be. Of absolute counts of some cells only `most` counts. `possible` is what
+    records are led to: as near to what is asked for as sizes allow. What is off by no more than `slack`, which rounding and margins
+    of error hide, is no problem.
     """
 
     table: Table
@@ -43,6 +48,7 @@ class Room:
     most: Floats
     slack: Floats
     sizes: str
+    possible: Floats
 
     @property
     def excess(self) -> Floats:
@@ -56,11 +62,6 @@ class Room:
         under = self.least - self.asked
         return np.where(under > self.slack + 1e-6, under, 0.0)
 
-    @property
-    def possible(self) -> Floats:
-        """What comes nearest to what is asked for, (zones,)."""
-        return self.asked - self.excess + self.lacking
-
 
 def zone_columns(spec: Spec) -> tuple[str, ...]:
     """Variables of the top unit that hold zones: those of its geography, or else categories of many levels."""
@@ -71,17 +72,51 @@ def zone_columns(spec: Spec) -> tuple[str, ...]:
 
 
 def rooms(spec: Spec) -> Iterator[Room]:
-    """Every table of counts of children by zone, with how many of them the zone's parents can have."""
+    """Every table of counts of children by zone, with how many of them the zone's parents can have, the finest zones first."""
     top = spec.schema.top
     for unit in spec.schema.children(top.name):
-        for zone in zone_columns(spec):
+        finest = dict[tuple[str, ...], Room]()
+        for zone in reversed(zone_columns(spec)):
             column = f"{top.name}.{zone}"
             tables = [t for t in spec.targets if isinstance(t, Table) and t.unit == unit.name and column in t.columns]
             about = [t for t in tables if t.value == "count" and (t.universe is None or _is_part(t)) and t.trust >= 1]
             bounds = _bounds(spec, unit, zone) if about else None
-            for table in about if bounds is not None else ():
+            for table in sorted(about, key=_is_part) if bounds is not None else ():
                 if bounds is not None:
-                    yield _room(spec, table, (unit, column, zone), bounds)
+                    room = _room(spec, table, (unit, column, zone), bounds)
+                    key = tuple(name for name in table.columns if name != column) if _is_part(table) else ()
+                    for other in [finest[own] for own in dict.fromkeys((key, ())) if own in finest]:
+                        room = _in_line(spec, room, other)
+                    if same_population(room):
+                        finest.setdefault(key, room)
+                    yield room
+
+
+def _in_line(spec: Spec, room: Room, finest: Room) -> Room:
+    """Let a table change as the finest of its unit does: a part of a zone's records is no more than all of them."""
+    if finest.column == room.column:
+        held = dict(zip(finest.zones, finest.possible, strict=True))
+        every = np.array([held.get(zone, np.inf) for zone in room.zones])
+        own = np.minimum(room.possible, every) if _is_part(room.table) else room.possible
+        return replace(room, possible=own)
+    change = dict.fromkeys(room.zones, 0.0)
+    above = _above(spec, room.column.rpartition(".")[2], finest.column.rpartition(".")[2])
+    for zone, off in zip(finest.zones, finest.possible - finest.asked, strict=True):
+        if above.get(zone) in change:
+            change[above[zone]] += float(off)
+    moved = room.asked + np.array([change[zone] for zone in room.zones])
+    alike = _is_part(room.table) == _is_part(finest.table)
+    return replace(room, possible=np.maximum(moved, 0.0)) if above and alike else room
+
+
+def _above(spec: Spec, zone: str, finer: str) -> dict[str, str]:
+    """The zone of one level that each zone of a finer level of the same place lies in; empty where they are of no one place."""
+    for located in spec.schema.top.places:
+        names = located.variables
+        if zone in names and finer in names:
+            geography = next(g for g in spec.geographies if g.name == located.geography)
+            return {row[names.index(finer)]: row[names.index(zone)] for row in geography.rows}
+    return {}
 
 
 def _is_part(table: Table) -> bool:
@@ -122,15 +157,11 @@ def _held(spec: Spec, table: Table, zone: str) -> list[tuple[Level, tuple[Level,
     if zone in table.columns:
         place = table.columns.index(zone)
         return [(cell[place], cell, value) for cell, value in zip(table.cells, table.values, strict=True)]
-    for located in spec.schema.top.places:
-        geography = next(g for g in spec.geographies if g.name == located.geography)
-        names = located.variables
-        for name in names:
-            if zone in names and name in table.columns and names.index(name) > names.index(zone):
-                above = {row[names.index(name)]: row[names.index(zone)] for row in geography.rows}
-                place = table.columns.index(name)
-                rows = zip(table.cells, table.values, strict=True)
-                return [(above[str(cell[place])], cell, value) for cell, value in rows]
+    for place, name in enumerate(table.columns):
+        above = _above(spec, zone, name)
+        if above and len(above) > len(set(above.values())):
+            rows = zip(table.cells, table.values, strict=True)
+            return [(above[str(cell[place])], cell, value) for cell, value in rows]
     return None
 
 
@@ -154,16 +185,22 @@ def _room(spec: Spec, table: Table, what: tuple[Unit, str, str], bounds: Bounds)
     zones = [level for level in getattr(variable, "levels", ()) if level in asked or level in least]
     scale = parents / table.base.records if table.base is not None else 1.0
     part = _is_part(table)
+    numbers = np.array([asked.get(z, 0.0) * scale for z in zones])
+    low, high = (
+        np.array([0.0 if part else least.get(z, 0.0) for z in zones]),
+        np.array([most.get(z, 0.0) for z in zones]),
+    )
     return Room(
         table=table,
         unit=unit,
         column=column,
         zones=tuple(zones),
-        asked=np.array([asked.get(z, 0.0) * scale for z in zones]),
-        least=np.array([0.0 if part else least.get(z, 0.0) for z in zones]),
-        most=np.array([most.get(z, 0.0) for z in zones]),
+        asked=numbers,
+        least=low,
+        most=high,
         slack=np.array([hidden * cells.get(z, 0) + margins.get(z, 0.0) + rounded for z in zones]),
         sizes=sizes,
+        possible=np.clip(numbers, low, np.maximum(low, high)),
     )
 
 
@@ -173,9 +210,9 @@ def same_population(room: Room) -> bool:
 
 
 def unmet_rooms(spec: Spec) -> tuple[Room, ...]:
-    """Tables with zones that cannot be met."""
+    """Tables with zones that cannot be met as they are."""
     found = (room for room in rooms(spec) if same_population(room))
-    return tuple(room for room in found if room.excess.any() or room.lacking.any())
+    return tuple(room for room in found if np.abs(room.possible - room.asked).max(initial=0.0) > UNMOVED)
 
 
 def possible_total(table: Table, found: Sequence[Room]) -> float:
@@ -207,7 +244,9 @@ def _led(goal: Goal, room: Room) -> tuple[Goal, list[Disagreement]]:
     if goal.table.base is None:
         shares = shares / max(float(shares.sum()), 1e-300)
     total = max(float(room.asked.sum()), 1e-300)
-    off = np.flatnonzero(room.excess + room.lacking)
+    off = np.flatnonzero(np.abs(room.possible - room.asked) > UNMOVED)
+    hidden: Kind = "margin of error" if goal.table.margins_of_error is not None else "rounding"
+    real = room.excess + room.lacking > 0
     return replace(goal, shares=shares), [
         Disagreement(
             table=goal.name,
@@ -216,9 +255,9 @@ def _led(goal: Goal, room: Room) -> tuple[Goal, list[Disagreement]]:
             columns=(room.column,),
             cell=(room.zones[k],),
             stated=float(room.asked[k] / total),
-            others_stated=(float((room.most if room.excess[k] else room.least)[k] / total),),
+            others_stated=(float(room.possible[k] / total),),
             used=float(room.possible[k] / total),
-            kind="conflict",
+            kind="conflict" if real[k] else hidden,
         )
         for k in off
     ]

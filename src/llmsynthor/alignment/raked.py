@@ -125,7 +125,7 @@ def _draw_column(
         guess *= ~bar.forbidden.ravel()[
             _cells(drawing, bar.columns, bar.classes, bar.forbidden.shape, column, atoms, first)
         ]
-    asked = [_asked(drawing, table, column, atoms, first) for table in tables]
+    asked = [_asked(drawing, table, column, atoms, first, held) for table in tables]
     counts = round_within(raked(guess, held, asked), held)
     order = np.lexsort((rng.random(drawing.records), group))
     drawn = np.empty(drawing.records, dtype=np.int64)
@@ -159,26 +159,36 @@ def _cells(
     return found
 
 
-def _asked(drawing: Drawing, table: Wanted, column: int, atoms: Integers, first: Integers) -> tuple[Integers, Floats]:
+def _asked(
+    drawing: Drawing, table: Wanted, column: int, atoms: Integers, first: Integers, held: Integers
+) -> tuple[Integers, Floats]:
     """The cell of each group and atom, and what each cell is to hold; columns that are not drawn yet are summed over."""
     kept = [k for k, c in enumerate(table.columns) if c == column or drawing.told(c)]
     values = table.values.sum(axis=tuple(k for k in range(table.values.ndim) if k not in kept))
     columns, classes = tuple(table.columns[k] for k in kept), tuple(table.classes[k] for k in kept)
-    return _cells(drawing, columns, classes, values.shape, column, atoms, first), values.ravel()
+    cell = _cells(drawing, columns, classes, values.shape, column, atoms, first)
+    return _closed(cell, values, columns.index(column), held) if np.isnan(values).any() else (cell, values.ravel())
+
+
+def _closed(cell: Integers, values: Floats, place: int, held: Integers) -> tuple[Integers, Floats]:
+    """Give the open cells (NaN) of each group of a table one cell together: what the others leave of its records."""
+    size, inner = values.shape[place], int(np.prod(values.shape[place + 1 :], dtype=np.int64))
+    outer, rest = np.divmod(cell, size * inner)
+    group = outer * inner + rest % inner  # without the column itself
+    flat, rows = values.ravel(), np.moveaxis(values, place, -1).reshape(-1, size)
+    records = np.bincount(group[:, 0], weights=held, minlength=len(rows))
+    left = np.maximum(records - np.nansum(rows, axis=1), 0.0)
+    return np.where(np.isnan(flat[cell]), len(flat) + group, cell), np.concatenate([np.nan_to_num(flat), left])
 
 
 def raked(guess: Floats, held: Integers, asked: Sequence[tuple[Integers, Floats]]) -> Floats:
-    """Bring a guess (groups, atoms) to the counts asked for, and its rows to what groups hold (Deming and Stephan 1940).
-
-    Cells that are open (NaN) have what the others leave.
-    """
+    """Bring a guess (groups, atoms) to the counts asked for, and its rows to what groups hold (Deming and Stephan 1940)."""
     wanted = _rows_to(guess, held)
-    for _ in range(ROUNDS if len(asked) > 1 or any(np.isnan(goal).any() for _, goal in asked) else 2):
+    for _ in range(ROUNDS if len(asked) > 1 else 2):
         before = wanted
         for cell, goal in asked:
             now = np.bincount(cell.ravel(), weights=wanted.ravel(), minlength=len(goal))
-            factor = np.where(np.isnan(goal), 1.0, np.nan_to_num(goal) / np.maximum(now, SMALLEST))
-            wanted = wanted * factor[cell]
+            wanted = wanted * (goal / np.maximum(now, SMALLEST))[cell]
         wanted = _rows_to(wanted, held)
         if np.abs(wanted - before).max(initial=0.0) < CLOSE:
             break

@@ -38,9 +38,15 @@ def examine(spec: Spec, llm: str | None = None) -> Examined:
     refuse_impossible(spec)
     aims = set_aims(spec)
     rooms = unmet_rooms(spec)
+    unmet = [room for room in rooms if (room.excess + room.lacking).any()]
     told = {(room.table.name, (room.column,)) for room in rooms}
     others = [entry for entry in aims.disagreements if (entry.table, entry.columns) not in told]
-    found = [*warnings(spec), *assumed_ends(spec), *(zone_problem(room) for room in rooms), *_disagreements(others)]
+    found = [
+        *warnings(spec),
+        *assumed_ends(spec),
+        *map(zone_problem, unmet),
+        *_disagreements(others),
+    ]
     found += [_contradiction(contradiction) for contradiction in find_across(aims)]
     settings, words = spec.settings, llm or spec.settings.llm or "local"
     options = Options(records=settings.records or 1, **asdict(settings.method))
