@@ -90,6 +90,14 @@ def test_spec_page_shows_lookups() -> None:
     assert solution.exit_code == 0
 
 
+def test_spec_page_shows_geography() -> None:
+    """The spec with zones that docs/spec.md shows can be read, and its records meet every target."""
+    document = yaml.safe_load(blocks(ROOT / "docs" / "spec.md", "yaml geography")[0])
+    solution = llmsynthor.synthesize(document, llm="none")
+    assert solution.exit_code == 0, solution.alignment
+    assert solution.records["household"].height == 45
+
+
 def test_spec_page_shows_nested_units() -> None:
     """The nested spec that docs/spec.md shows can be read, and nothing in it contradicts itself."""
     from llmsynthor.spec.checks.checks import forbidden_targets  # noqa: PLC0415  (only where used)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from llmsynthor.aims.counted import with_implied_means
 from llmsynthor.aims.cuts import Cut, cut_derived, cut_variable
 from llmsynthor.aims.derived import flat_goals
+from llmsynthor.aims.frames import find_frame
 from llmsynthor.aims.goals import Goal, Goals, bring_table, bring_to_grid, table_levels
 from llmsynthor.aims.grid import Grid, cut_at
 from llmsynthor.aims.layout import Column, Layout, Place, flag_axis
@@ -18,6 +19,7 @@ from llmsynthor.aims.reconcile import Disagreement
 from llmsynthor.aims.reconcile_moments import reconcile_moments, reconcile_sources
 from llmsynthor.aims.uses import Uses, read_uses
 from llmsynthor.aims.wide import bring_wide, is_own, own_names, project_wide, value_columns, within_reach
+from llmsynthor.aims.zones import made_possible, unmet_rooms
 from llmsynthor.spec.expressions import Expression, Node, Operation, Reference, parse, references
 from llmsynthor.spec.inputs import POSITION, is_position
 from llmsynthor.spec.levels import Interval
@@ -88,6 +90,7 @@ def _of_rows(spec: Spec, own: Goals) -> Aims:
     goals, disagreements = reconcile_sources(own, spec)
     columns = tuple(Column(axis=axis) for axis in goals.grid.axes)
     layout = Layout(schema=spec.schema, columns=(columns,), order=(), values={})
+    goals = replace(goals, frame=find_frame(layout, (goals,), spec.frame_variable))
     return Aims(spec=spec, layout=layout, cuts={}, goals=(goals,), own=(goals,), broken=(), disagreements=disagreements)
 
 
@@ -119,13 +122,14 @@ def _of_trees(spec: Spec) -> Aims:
         order=_order(spec.schema, columns),
         values={place: cut.values for place, cut in cuts.items() if cut.values is not None},
     )
-    goals, disagreements = [], list[Disagreement]()
+    goals, disagreements, narrow = [], list[Disagreement](), unmet_rooms(spec)
     for number in range(len(spec.schema.units)):
         moments, quantiles = bring_wide(spec, layout, number, flags, uses)
         brought = replace(_bring(spec, layout, number, flags), moments=moments, quantiles=quantiles)
         reconciled, found = reconcile_sources(brought, spec)
+        reconciled, led = made_possible(reconciled, narrow)
         goals.append(reconciled)
-        disagreements += found
+        disagreements += [*found, *led]
     own_spec = replace(spec, rules=tuple(own_rules))
     own_goals = list[Goals]()
     for number in range(len(spec.schema.units)):
@@ -133,6 +137,7 @@ def _of_trees(spec: Spec) -> Aims:
         moments, found = reconcile_moments(own_goal.moments, spec)
         own_goals.append(replace(own_goal, moments=moments))
         disagreements += found
+    own_goals[0] = replace(own_goals[0], frame=find_frame(layout, goals, spec.frame_variable))
     own_within, wide_within = within_reach(layout, own_goals, goals, uses)
     return Aims(
         spec=spec,
@@ -206,7 +211,7 @@ def _universes(spec: Spec, plain: Sequence[Table], columns: list[list[Column]]) 
     known, found = {id(table) for table in plain}, dict[tuple[str, str], str]()
     for target in spec.targets:
         own = id(target) in known if isinstance(target, Table) else is_own(spec.schema[target.unit], target)
-        if target.universe is None or own:
+        if target.universe is None or own or (isinstance(target, Table) and _is_listed(target)):
             continue
         number, key = _number(spec.schema, target.unit), (target.unit, str(target.universe))
         if key not in found:
@@ -258,9 +263,15 @@ def _bring(spec: Spec, layout: Layout, number: int, flags: dict[tuple[str, str],
 def _wide_goal(table: Table, layout: Layout, number: int, grid: Grid, flags: dict[tuple[str, str], str]) -> Goal:
     levels = table_levels(table, grid)
     flag = flags.get((table.unit, str(table.universe or "")))
-    if table.universe is not None and flag is None:
+    if table.universe is not None and flag is None and not _is_listed(table):
         return bring_table(table, grid, project_columns(grid, table.columns, levels, table.universe))
-    return bring_table(table, grid, project_wide(layout, number, grid, table.columns, levels, flag))
+    listed = table.cells if _is_listed(table) else None
+    return bring_table(table, grid, project_wide(layout, number, grid, table.columns, levels, flag, listed))
+
+
+def _is_listed(table: Table) -> bool:
+    """Whether the cells that a table lists say all of its universe."""
+    return table.base is not None and table.base.universe is None
 
 
 def _own_goals(spec: Spec, plain: Sequence[Table], layout: Layout, number: int, wide: Goals) -> Goals:

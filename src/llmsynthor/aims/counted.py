@@ -10,6 +10,7 @@ from dataclasses import replace
 from llmsynthor.aims.density import open_end
 from llmsynthor.aims.laws import table_shares
 from llmsynthor.aims.uses import Use, read_uses
+from llmsynthor.aims.zones import possible_total, unmet_rooms, zone_columns
 from llmsynthor.errors import Problem
 from llmsynthor.spec.checks.units import sizes_of, slack, tables_of
 from llmsynthor.spec.levels import Interval
@@ -28,18 +29,18 @@ def with_implied_means(spec: Spec) -> Spec:
 
 def implied_means(spec: Spec) -> Iterator[Statistic]:
     """The mean number of children of each unit that follows from counts, where tables of the count variable leave it open."""
-    uses = read_uses(spec)
+    uses, narrow = read_uses(spec), unmet_rooms(spec)
     for unit in spec.schema.units[1:]:
         parent = spec.schema[str(unit.parent)]
         count = parent.variable(str(unit.count))
         assert isinstance(count, Numeric)
         if any(not stated.by for stated in uses[parent.name, count.name].stated("mean", "total")):
             continue
-        parents, children = _counts(spec, parent.name), _counts(spec, unit.name)
+        parents, children = _counts(spec, parent.name), _by_zone(spec, _counts(spec, unit.name))
         low, high = sizes_of(spec, unit).mean
         if not _agree(parents) or not _agree(children) or high - low < 1e-9:
             continue
-        mean = sum(children[0].values) / sum(parents[0].values)
+        mean = possible_total(children[0], narrow) / sum(parents[0].values)
         if low < mean < high:
             name = f'{unit.name} records of each {parent.name}, by the counts of "{children[0].name}" and "{parents[0].name}"'
             yield Statistic(
@@ -58,6 +59,12 @@ def implied_means(spec: Spec) -> Iterator[Statistic]:
 def _counts(spec: Spec, unit: str) -> list[Table]:
     found = [table for table in tables_of(spec, unit) if table.value == "count" and table.trust >= 1]
     return sorted(found, key=lambda table: -table.importance)
+
+
+def _by_zone(spec: Spec, tables: list[Table]) -> list[Table]:
+    """Of tables of children those that count them zone by zone, where there are such: they say most of how many there are."""
+    zones = {f"{spec.schema.top.name}.{zone}" for zone in zone_columns(spec)}
+    return [table for table in tables if zones & set(table.columns)] or tables
 
 
 def _agree(tables: Sequence[Table]) -> bool:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from llmsynthor.aims.aims import Aims, set_aims
+from llmsynthor.aims.frames import frame_functions
 from llmsynthor.aims.functions import nested_terrain
 from llmsynthor.aims.goals import Goals
 from llmsynthor.aims.joint import axes_of, closed, fits, join, lay, units_of
@@ -25,6 +26,7 @@ from llmsynthor.spec.specification import Spec
 from llmsynthor.spec.targets import Statistic
 
 MOST_FOUND = 5
+MANY_ZONES = 64
 MOST_STEPS = 40
 """Times that a set of variables is widened at most."""
 
@@ -72,7 +74,7 @@ def find_across(aims: Aims, suspects: Iterable[str] | None = None) -> tuple[Cont
     if len(aims.layout.units) == 1 and not aims.cuts:
         goals = aims.own[0]
         return find_contradictions(goals, goals.names if suspects is None else suspects, records=spec.settings.records)
-    terrain = nested_terrain(aims.layout, spec)
+    terrain = _without_zones(nested_terrain(aims.layout, spec), aims)
     statements: list[Statement | None] = [tabled(goal, terrain) for goals in aims.goals for goal in goals.given]
     moments = {moment.target.name: moment for own in (*aims.own, *aims.goals) for moment in own.moments}
     for target in spec.targets:
@@ -86,6 +88,20 @@ def find_across(aims: Aims, suspects: Iterable[str] | None = None) -> tuple[Cont
     found = [statement for statement in statements if statement is not None]
     names = list(suspects) if suspects is not None else [s.name for s in found if not isinstance(s, Forbidden)]
     return _around_each(terrain, found, names)
+
+
+def _without_zones(terrain: Terrain, aims: Aims) -> Terrain:
+    """Where zones are many, look at all of them as one: what each asks for by itself is looked at zone by zone (see `zones`)."""
+    frame = aims.own[0].frame
+    if frame < 0 or aims.own[0].grid.axes[frame].size < MANY_ZONES:
+        return terrain
+    zones = {
+        (aims.layout.units[unit].name, aims.layout.columns[unit][column].name)
+        for unit, column in frame_functions(aims.layout, frame)
+    }
+    axes = {key: ground for key, ground in terrain.axes.items() if key not in zones}
+    definitions = [truth for truth in terrain.definitions if not zones & set(truth.keys)]
+    return replace(terrain, axes=axes, definitions=definitions)
 
 
 def find_broken_rules(spec: Spec) -> tuple[Contradiction, ...]:

@@ -57,6 +57,11 @@ class Goal:
         return np.asarray(self.table.importance / (1.0 + (self.errors / scale) ** 2))
 
     @property
+    def per_base(self) -> float:
+        """Records that a table of absolute counts wants for each record of its base, 1 for all others."""
+        return sum(self.table.values) / self.table.base.records if self.table.base is not None else 1.0
+
+    @property
     def name(self) -> str:
         return self.table.name
 
@@ -85,7 +90,10 @@ class StructuralZeros:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Goals:
-    """All that the records of one unit must meet; `densities` are the base densities of the axes, None for a category."""
+    """All that the records of one unit must meet; `densities` are the base densities of the axes, None for a category.
+
+    `frame` is the axis that is drawn exactly and never redrawn (see `frames`), -1 for none.
+    """
 
     grid: Grid
     tables: tuple[Goal, ...]
@@ -93,6 +101,7 @@ class Goals:
     moments: tuple[Moment, ...] = ()
     quantiles: tuple[QuantileGoal, ...] = ()
     densities: tuple[Density | None, ...] = ()
+    frame: int = -1
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -294,6 +303,8 @@ def _margin(grid: Grid, tables: Sequence[Goal], axis: int, width: Floats) -> Flo
     column = goal.table.columns.index(name)
     own = goal.shares.reshape(goal.shape).sum(axis=tuple(k for k in range(len(goal.shape)) if k != column))
     shares = np.zeros(size)
+    if goal.levels[column] == grid.axes[axis].levels:
+        return np.asarray(own)
     for level, share in zip(goal.levels[column], own, strict=True):
         inside = grid.axes[axis].within(level)
         shares[inside] = share * width[inside] / width[inside].sum()

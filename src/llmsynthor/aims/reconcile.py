@@ -216,7 +216,9 @@ def _map_cells(
     found, inside = np.zeros(place.shape[1], dtype=np.int64), np.ones(place.shape[1], dtype=bool)
     for name, coarse in zip(columns, levels, strict=True):
         own = goal.levels[goal.table.columns.index(name)]
-        member = np.array([_holder(level, coarse) for level in own])[place[goal.table.columns.index(name)]]
+        named = {level: number for number, level in enumerate(coarse)}
+        held = [named[level] if level in named else _holder(level, coarse) for level in own]
+        member = np.array(held)[place[goal.table.columns.index(name)]]
         found, inside = found * len(coarse) + np.maximum(member, 0), inside & (member >= 0)
     if goal.about != universe:
         part = next(other.table.universe for other in goals.tables if other.about == universe)
@@ -227,8 +229,6 @@ def _map_cells(
 
 def _holder(level: Level, coarse: Sequence[Level]) -> int:
     for number, candidate in enumerate(coarse):
-        if candidate == level:
-            return number
         if isinstance(level, Interval) and isinstance(candidate, Interval) and candidate.holds(level):
             return number
     return -1

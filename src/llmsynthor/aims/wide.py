@@ -6,7 +6,7 @@ child. A derived number enters sums as the middle of a fine cell of its own valu
 numbers that it is computed from.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -252,8 +252,9 @@ def project_wide(
     names: Sequence[str],
     levels: Sequence[Sequence[Level]],
     flag: str | None,
+    listed: Collection[tuple[Level, ...]] | None = None,
 ) -> Projection:
-    """Project on columns of the wide grid; with a flag only records for which its condition holds."""
+    """Project on columns of the wide grid; with a flag only records for which its condition holds, or only `listed` cells."""
     computed = [layout.columns[u][k].role != "own" for u, k in layout.wide_places(number)]
     axes = [grid.position(name) for name in names]
     classes = [
@@ -262,10 +263,24 @@ def project_wide(
     shape = tuple(len(column) for column in levels)
     cells = np.full(tuple(size + 1 for size in shape), OUTSIDE, dtype=np.int64)
     cells[tuple(slice(0, size) for size in shape)] = np.arange(int(np.prod(shape))).reshape(shape)
-    if flag is not None:
+    if listed is not None:
+        cells = _only_listed(listed, levels, cells)
+    elif flag is not None:
         axes, classes = [*axes, grid.position(flag)], [*classes, np.array([0, 1, 0])]
         cells = np.stack([np.full_like(cells, OUTSIDE), cells], axis=-1)
     return pack(axes, classes, cells, int(np.prod(shape)))
+
+
+def _only_listed(
+    listed: Collection[tuple[Level, ...]], levels: Sequence[Sequence[Level]], cells: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """The box of a table whose unnamed cells are open: they are no cells of it."""
+    index = [{level: position for position, level in enumerate(column)} for column in levels]
+    places = [[own[level] for own, level in zip(index, cell, strict=True)] for cell in listed]
+    found = np.full_like(cells, OUTSIDE)
+    at = tuple(np.array(places).T)
+    found[at] = cells[at]
+    return found
 
 
 def _classes(axis: Axis, levels: Sequence[Level], *, outside_too: bool) -> NDArray[np.int64]:

@@ -4,10 +4,12 @@ Rows serve where every aim reads own columns of its row alone; trees, whole top 
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
 from llmsynthor.aims.aims import Aims
+from llmsynthor.aims.frames import NONE, frame_functions
 from llmsynthor.aims.layout import Codes, Place
 from llmsynthor.alignment.priors import dependence_tree, shape_potentials
 from llmsynthor.alignment.results import Aligned, Start
@@ -17,6 +19,7 @@ from llmsynthor.alignment.trees.align import Effort as TreesEffort
 from llmsynthor.alignment.trees.align import align_trees
 from llmsynthor.alignment.trees.flat import computed_codes as columns_of
 from llmsynthor.population.roster import Roster
+from llmsynthor.spec.expressions import references
 
 
 def align(
@@ -32,6 +35,8 @@ def align(
 
     `notify(stage, sweep, tvd per table)` is told how it goes. The number of workers changes nothing.
     """
+    if start is not None and (start.for_good or not aims.needs_trees or _rules_name_zones(aims)):
+        aims = _without_frame(aims)  # given records have the zones that they have
     if aims.needs_trees:
         effort = TreesEffort(workers=workers)
         return align_trees(aims, records=records, seed=seed, start=start, effort=effort, notify=notify)
@@ -47,6 +52,19 @@ def align(
         effort=Effort(workers=workers),
         notify=notify,
     )
+
+
+def _without_frame(aims: Aims) -> Aims:
+    """The same aims with no variable held."""
+    own, wide = (tuple(replace(goals, frame=NONE) for goals in each) for each in (aims.own, aims.goals))
+    return replace(aims, own=own, goals=wide)
+
+
+def _rules_name_zones(aims: Aims) -> bool:
+    """Whether a rule says something of the variable that is held: a record may not take over any zone then."""
+    frame = aims.own[0].frame
+    zones = {aims.layout.columns[u][k].name for u, k in frame_functions(aims.layout, frame)} if frame >= 0 else set()
+    return any(reference.name in zones for rule in aims.spec.rules for reference in references(rule.forbid))
 
 
 def computed_codes(aims: Aims, roster: Roster) -> Mapping[Place, Codes]:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmsynthor.aims.projection import Projection
+from llmsynthor.spec.targets import Table
 
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -18,6 +19,11 @@ class Potential:
 
     projection: Projection
     values: Floats
+
+
+def is_free(table: Table) -> bool:
+    """Whether how many records a table is about is left to others: it has a universe, and its counts are not absolute."""
+    return table.universe is not None and table.base is None
 
 
 def scaled_to(goal: Floats, counts: Integers, free: Sequence[tuple[int, int]]) -> Floats:

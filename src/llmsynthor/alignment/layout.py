@@ -32,11 +32,14 @@ class Offsets:
         return self.length - len(piece)
 
 
-def move_chances(moves: Sequence[tuple[int, ...]], sizes: tuple[int, ...], move_ptr: Sequence[int]) -> Floats:
-    """Let all joint moves together cost about as much as those of single variables."""
+def move_chances(
+    moves: Sequence[tuple[int, ...]], sizes: tuple[int, ...], move_ptr: Sequence[int], frame: int
+) -> Floats:
+    """Let all joint moves together cost about as much as those of single variables; a frame is never redrawn."""
     cost = np.array([np.prod([sizes[axis] for axis in axes]) for axes in moves]) * np.maximum(np.diff(move_ptr), 1)
-    singles, joint = cost[: len(sizes)].sum(), cost[len(sizes) :]
-    return np.concatenate([np.ones(len(sizes)), np.minimum(1.0, singles / np.maximum(joint, 1) * JOINT_SHARE)])
+    redrawn = np.arange(len(sizes)) != frame
+    singles, joint = cost[: len(sizes)][redrawn].sum(), cost[len(sizes) :]
+    return np.concatenate([redrawn, np.minimum(1.0, singles / np.maximum(joint, 1) * JOINT_SHARE)])
 
 
 def as_array(values: Sequence[int] | Integers) -> Integers:

@@ -50,6 +50,7 @@ def coarsen(
     """
     margins = goals.margins()
     known = {name for goal in goals.given if goal.table.universe is None for name in goal.table.columns}
+    known -= set(goals.grid.unit.zones)  # a model is not asked about zones
     axes = [(k, axis) for k, axis in enumerate(goals.grid.axes) if axis.name in known]
     found = [_coarse(goals, k, axis, margins[k], most_bins, (cuts or {}).get(axis.name, ())) for k, axis in axes]
     return tuple(entry for entry in found if 2 <= entry.size <= MOST_LEVELS)

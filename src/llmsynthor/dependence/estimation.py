@@ -95,7 +95,7 @@ def choose_pairs(
     wish = spec.dependencies
     named = [set(group.variables) for group in groups if group.source == "llm"]
     every = [(a.name, b.name) for a, b in combinations(variables, 2)] if among is None else among
-    pairs = [pair for pair in every if bare(pair) not in wish.skip]
+    pairs = [pair for pair in every if bare(pair) not in wish.skip and not bare(pair) & spec.zone_variables]
     given = tuple(pair for pair in pairs if given_shares(goals, variables, pair) is not None)
     left = [pair for pair in pairs if not _tabulated(goals, pair)]
     rank = {p: (bare(p) not in wish.ask, not any(set(p) <= names for names in named)) for p in left}

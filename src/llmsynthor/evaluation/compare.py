@@ -183,6 +183,8 @@ def _table(nested: Nested, table: Table) -> Comparison:
     shares = np.array(table.values) / sum(table.values)
     universe = len(cells) if table.universe is None else int(got.sum())
     wanted = shares * universe
+    if table.base is not None:
+        wanted = np.array(table.values) * (nested.frames[table.base.unit].height / table.base.records)
     stray = universe - got.sum()
     tvd = float((np.abs(got - wanted).sum() + stray) / (2 * universe)) if universe else 1.0
     slack, step = np.full(len(wanted), WHOLE), np.zeros(len(wanted))

@@ -11,10 +11,11 @@ from llmsynthor.population.roster import Roster, rows_below
 Rows = NDArray[np.int64]
 
 
-def seat(layout: Layout, roster: Roster, guests: Roster, *, rng: np.random.Generator) -> Roster:
+def seat(layout: Layout, roster: Roster, guests: Roster, *, frame: int = -1, rng: np.random.Generator) -> Roster:
     """Put the guests in the place of top records of the same shape, drawn at random; guests without one are left out.
 
-    Their origin goes with them: a guest is known by its `proposal`.
+    Their origin goes with them: a guest is known by its `proposal`. With a `frame`, a column of the top unit, they take over that
+    of the record whose place they take: its zone.
     """
     codes, origin = tuple(own.copy() for own in roster.codes), roster.proposal.copy()
     places: dict[tuple[int, ...], list[int]] = {}
@@ -26,8 +27,11 @@ def seat(layout: Layout, roster: Roster, guests: Roster, *, rng: np.random.Gener
         if order.get(shape):
             top = order[shape].pop()
             mine, theirs = _rows(layout, roster, top), _rows(layout, guests, guest)
+            zone = codes[0][top, frame]
             for unit, own in enumerate(codes):
                 own[mine[unit]] = guests.codes[unit][theirs[unit]]
+            if frame >= 0:
+                codes[0][top, frame] = zone
             origin[top] = guests.proposal[guest]
     return replace(roster, codes=codes, proposal=origin)
 

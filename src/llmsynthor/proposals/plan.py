@@ -108,7 +108,8 @@ def _slots(
 
 
 def _slot(situation: Situation, key: str, guide: Missing | None, rng: np.random.Generator) -> Slot:
-    fixed = dict(guide.values) if guide is not None else {}
+    zones = situation.goals.grid.unit.zones
+    fixed = {name: level for name, level in guide.values.items() if name not in zones} if guide is not None else {}
     margins = situation.goals.margins()
     axes = {axis.name: (axis, margins[k]) for k, axis in enumerate(situation.goals.grid.axes)}
     choices: dict[str, tuple[Level, ...]] = {name: (level,) for name, level in fixed.items()}
@@ -128,9 +129,11 @@ def _shuffled(axis: Axis, margin: Any, rng: np.random.Generator) -> tuple[Level,
 
 
 def _fields(situation: Situation, fixed: Mapping[str, Level]) -> list[str]:
+    """What a proposal says, but for zones: a model is not asked about those."""
+    zones = situation.goals.grid.unit.zones
     names = [axis.name for axis in situation.goals.grid.axes]
     wanted = [*fixed, *(name for group in situation.groups for name in group.variables), *names]
-    return list(dict.fromkeys(wanted))[:MOST_FIELDS]
+    return [name for name in dict.fromkeys(wanted) if name not in zones][:MOST_FIELDS]
 
 
 def _schema(slots: Sequence[Slot], scale: int) -> dict[str, Any]:

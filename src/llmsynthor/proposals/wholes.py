@@ -172,9 +172,10 @@ def _prompt(aims: Aims, guidance: str) -> str:
 
 
 def _asked_grid(aims: Aims, unit: int) -> Grid:
-    """A unit's variables without the numbers of records below, which the answer's lists show."""
+    """A unit's variables without the numbers of records below, which the answer's lists show, and without zones."""
     grid, counting = aims.own[unit].grid, aims.layout.counting(unit)
-    return replace(grid, axes=tuple(axis for k, axis in enumerate(grid.axes) if k not in counting))
+    asked = (axis for k, axis in enumerate(grid.axes) if k not in counting and axis.name not in grid.unit.zones)
+    return replace(grid, axes=tuple(asked))
 
 
 def children_of(aims: Aims, unit: int) -> list[int]:

@@ -49,8 +49,9 @@ def cell_numbers(nested: Nested, target: Target) -> NDArray[np.int64]:
     codes = [_codes(nested, name, levels, target.unit) for name, levels in zip(columns, distinct, strict=True)]
     flat = np.ravel_multi_index(codes, shape) if codes else np.zeros(nested.frames[target.unit].height, dtype=np.int64)
     numbers = np.full(int(np.prod(shape)), OUTSIDE, dtype=np.int64)
+    places = [{level: k for k, level in enumerate(levels)} for levels in distinct]
     for number, cell in enumerate(target.cells):
-        position = [levels.index(level) for levels, level in zip(distinct, cell, strict=True)]
+        position = [own[level] for own, level in zip(places, cell, strict=True)]
         numbers[np.ravel_multi_index(position, shape) if position else 0] = number
     cells = numbers[flat]
     if target.universe is not None:

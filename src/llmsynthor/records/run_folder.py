@@ -22,6 +22,7 @@ WRITTEN = (
     "proposals.parquet",
     "history.parquet",
     "report.html",
+    "zones.csv",
 )
 IDENTITY = ("spec", "arguments", "model", "prompts", "llmsynthor")
 """Entries of the manifest that say which run it is: an equal run may be repeated in its own folder."""

@@ -13,18 +13,20 @@ import polars as pl
 from llmsynthor.errors import Problem, RunFolderError
 from llmsynthor.evaluation.compare import Comparison, compare_nested
 from llmsynthor.evaluation.ends import Status, count_ends, read_accounts, say_ends
+from llmsynthor.evaluation.zones import worst_zones, zones_frame
 from llmsynthor.records.linked import Nested, nest
 from llmsynthor.records.run_folder import read_manifest
 from llmsynthor.report.assumptions import assumptions
 from llmsynthor.report.charts import draw_distribution, draw_history, draw_two_way
 from llmsynthor.report.targets import target_rows
 from llmsynthor.report.units import distributions, pairs, sample, say
+from llmsynthor.report.zones import legend, maps
 from llmsynthor.spec.inputs import base_columns
 from llmsynthor.spec.specification import Spec
 from llmsynthor.spec.targets import Table
 
 MOST_ONE_WAY, MOST_TWO_WAY = 200, 12
-MOST_CONFLICTS = 20
+MOST_CONFLICTS, MOST_ZONES = 20, 20
 STAGES = {"proposals": "Proposals of the LLM", "fit": "Fit to the tables", "correct": "Correction to whole records"}
 
 
@@ -46,7 +48,12 @@ def gather(folder: Path) -> dict[str, Any]:
     comparisons = compare_nested(spec, nested, read_accounts(folder)) if spec is not None and nested is not None else ()
     history = _parquet(folder / "history.parquet")
     proposals = _parquet(folder / "proposals.parquet")
+    zones = zones_frame(spec, comparisons) if spec is not None else None
     return {
+        "zones": zones,
+        "worst_zones": worst_zones(zones, MOST_ZONES) if zones is not None else [],
+        "maps": maps(spec, zones) if spec is not None and zones is not None else [],
+        "map_legend": legend(),
         "manifest": manifest,
         "spec": spec,
         "command": _command(manifest),

@@ -7,15 +7,20 @@ from llmsynthor.errors import Problem, RunFolderError
 
 
 def write_report(run_folder: Path) -> Path:
-    """Write `report.html` into a run folder; raises RunFolderError when it cannot be read or written."""
+    """Write `report.html`, and `zones.csv` where there are zones, into a run folder; raises RunFolderError where it cannot."""
     from llmsynthor.report.contents import gather  # noqa: PLC0415  (pictures need heavy imports)
 
     path = run_folder / "report.html"
-    html = render(gather(run_folder))
+    contents = gather(run_folder)
+    html, zones = render(contents), contents["zones"]
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         partial.write_text(html, encoding="utf-8")
         partial.replace(path)
+        if zones is not None and not zones.is_empty():
+            beside = partial.with_name(f".zones.csv.{os.getpid()}.partial")
+            zones.write_csv(beside)
+            beside.replace(run_folder / "zones.csv")
     except OSError as cause:
         advice = "make room or choose a folder that can be written; the records are there already"
         raise RunFolderError(Problem(where=str(path), what=f"it cannot be written ({cause})", advice=advice)) from cause

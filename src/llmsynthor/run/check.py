@@ -7,9 +7,11 @@ from llmsynthor.aims.aims import set_aims
 from llmsynthor.aims.counted import assumed_ends
 from llmsynthor.aims.feasibility import Contradiction, find_across, find_broken_rules
 from llmsynthor.aims.reconcile import Disagreement, say_entry
+from llmsynthor.aims.zones import unmet_rooms
 from llmsynthor.errors import Problem, SpecError
 from llmsynthor.llm.models import DEFAULT
 from llmsynthor.llm.speed import expected_seconds
+from llmsynthor.run.zones import zone_problem
 from llmsynthor.spec.checks.checks import forbidden_targets, warnings
 from llmsynthor.spec.specification import Spec
 from llmsynthor.synthesis.believing import questions as most_questions
@@ -35,7 +37,16 @@ def examine(spec: Spec, llm: str | None = None) -> Examined:
     """Look through a spec; raises SpecError for what cannot be."""
     refuse_impossible(spec)
     aims = set_aims(spec)
-    found = [*warnings(spec), *assumed_ends(spec), *_disagreements(aims.disagreements)]
+    rooms = unmet_rooms(spec)
+    unmet = [room for room in rooms if (room.excess + room.lacking).any()]
+    told = {(room.table.name, (room.column,)) for room in rooms}
+    others = [entry for entry in aims.disagreements if (entry.table, entry.columns) not in told]
+    found = [
+        *warnings(spec),
+        *assumed_ends(spec),
+        *map(zone_problem, unmet),
+        *_disagreements(others),
+    ]
     found += [_contradiction(contradiction) for contradiction in find_across(aims)]
     settings, words = spec.settings, llm or spec.settings.llm or "local"
     options = Options(records=settings.records or 1, **asdict(settings.method))

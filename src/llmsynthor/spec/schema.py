@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from llmsynthor.geography.levels import Located
 from llmsynthor.spec.expressions import Expression
 from llmsynthor.spec.levels import Interval
 
@@ -67,13 +68,22 @@ class Derived:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unit:
-    """A kind of record. `count` names the parent's variable that says how many of these a parent record holds."""
+    """A kind of record. `count` names the parent's variable that says how many of these a parent record holds.
+
+    `places` say where its records are: the finest level of each is a variable, those above it derived ones.
+    """
 
     name: str
     variables: tuple[Variable, ...]
     derived: tuple[Derived, ...] = ()
     parent: str | None = None
     count: str | None = None
+    places: tuple[Located, ...] = ()
+
+    @property
+    def zones(self) -> tuple[str, ...]:
+        """Names of the variables that hold zones; a model is never asked about them."""
+        return tuple(name for place in self.places for name in place.variables)
 
     @property
     def coded(self) -> tuple[Coded, ...]:

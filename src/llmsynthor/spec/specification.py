@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from llmsynthor.errors import Problem
+from llmsynthor.geography.levels import Geography
 from llmsynthor.options import Budget, Method
 from llmsynthor.spec.rules import Rule
 from llmsynthor.spec.schema import Schema
-from llmsynthor.spec.targets import Target
+from llmsynthor.spec.targets import Origin, Target
 
 if TYPE_CHECKING:
     from llmsynthor.spec.reading.drafts import RuleDraft, TargetDraft, UnitDraft
@@ -43,7 +44,8 @@ class Dependencies:
     trust: Mapping[Pair, float] = field(default_factory=dict)
 
 
-EMPTY: dict[str, Any] = {"name": "", "context": "", "targets": (), "rules": (), "scenario": "", "notes": ()}
+LISTS = ("targets", "rules", "geographies", "sources", "notes")
+EMPTY: dict[str, Any] = {"name": "", "context": "", "scenario": "", **dict.fromkeys(LISTS, ())}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, init=False, repr=False)
@@ -52,7 +54,8 @@ class Spec:
 
     In Python it is built of drafts (`units=[unit(…)]`, `targets=[table(…)]`, `rules=[forbid(…)]`, and what else a spec may say),
     read and checked like a document: a SpecError holds every problem. Inside the house it is made of checked parts (`schema=…`).
-    `notes` are what reading it found worth a look; they are no part of what it says.
+    `geographies` are the zones that its units lie in, `sources` who says what its targets say. `notes` are what reading it found
+    worth a look; they are no part of what it says.
 
     >>> import llmsynthor as ls
     >>> ls.Spec(name="coins", units=[ls.unit("toss", side=ls.category("head", "tail"))])
@@ -67,6 +70,8 @@ class Spec:
     scenario: str = ""
     dependencies: Dependencies = field(default_factory=Dependencies)
     settings: Settings = field(default_factory=Settings)
+    geographies: tuple[Geography, ...] = ()
+    sources: tuple[Origin, ...] = ()
     notes: tuple[Problem, ...] = field(default=(), compare=False)
 
     @overload
@@ -81,6 +86,8 @@ class Spec:
         scenario: str = "",
         dependencies: Mapping[str, Any] | None = None,
         synthesis: Mapping[str, Any] | None = None,
+        geographies: Mapping[str, Any] | None = None,
+        sources: Mapping[str, Any] | None = None,
     ) -> None: ...
 
     @overload
@@ -95,6 +102,8 @@ class Spec:
         scenario: str = "",
         dependencies: Dependencies = ...,
         settings: Settings = ...,
+        geographies: tuple[Geography, ...] = (),
+        sources: tuple[Origin, ...] = (),
         notes: tuple[Problem, ...] = (),
     ) -> None: ...
 
@@ -110,7 +119,9 @@ class Spec:
             object.__setattr__(self, name, part)
 
     def is_vetoed(self, name: str) -> bool:
-        """Whether all pairs of a variable are skipped: then nothing is assumed about it across records either."""
+        """Whether all pairs of a variable are skipped, as those of zones are: then nothing is assumed across records either."""
+        if name in self.zone_variables:
+            return True
         units = self.schema.units
         names = {v.name for unit in units for v in (*unit.coded, *(derived.variable for derived in unit.derived))}
         others = {frozenset((name, other)) for other in names - {name}}
@@ -131,6 +142,16 @@ class Spec:
         from llmsynthor.spec.shown import spec_html  # noqa: PLC0415  (for notebooks only)
 
         return spec_html(self)
+
+    @property
+    def zone_variables(self) -> frozenset[str]:
+        """Names of all variables that hold zones; a model is never asked about them."""
+        return frozenset(name for unit in self.schema.units for name in unit.zones)
+
+    @property
+    def frame_variable(self) -> str | None:
+        """The variable of the top unit that holds its finest zone, of several places the first; None without one."""
+        return self.schema.top.places[0].variables[-1] if self.schema.top.places else None
 
     @classmethod
     def load(cls, source: Any) -> "Spec":

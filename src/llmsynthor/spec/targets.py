@@ -8,11 +8,28 @@ from typing import Literal
 from llmsynthor.spec.expressions import Expression
 from llmsynthor.spec.levels import Level
 
+EXACT = 1e9
+"""Importance of a target that never yields: `importance: exact`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Base:
+    """What makes counts absolute: they are so many per `records` records of `unit`, which `target` counts.
+
+    `universe` is that of the table as it is written; the table's own leaves out the cells that are not named.
+    """
+
+    target: str
+    unit: str
+    records: float
+    universe: Expression | None = None
+
 
 def last_digit(values: Iterable[float]) -> float:
     """Give the unit of the last digit that values show, 1 at most."""
-    exponents = (Decimal(repr(float(value))).normalize().as_tuple().exponent for value in values)
-    return float(10.0 ** min(0, *(exponent for exponent in exponents if isinstance(exponent, int))))
+    broken = (value for value in map(float, values) if not value.is_integer())
+    exponents = (Decimal(repr(value)).normalize().as_tuple().exponent for value in broken)
+    return float(10.0 ** min((0, *(exponent for exponent in exponents if isinstance(exponent, int)))))
 
 
 WHOLE_PER_CENT = 0.01
@@ -26,6 +43,7 @@ class Table:
     `values[i]` its count or share (finite, not all zero; negative only beside a margin of error). A combination that is not
     listed is a zero. `trust` below 1 makes a soft target: the records lean towards it without being walked to it. `number` is its
     place in the spec as it was written. `condition` is set where it is the share or count of a condition: its first cell.
+    With a `base` its counts are absolute; otherwise only their distribution over the universe is met.
     A cell may be off by the share `tolerance` of itself, or by `tolerance_records`. `rounding` is the base that the values were
     rounded to, where it is stated.
     """
@@ -46,6 +64,7 @@ class Table:
     zeros: Literal["sampling", "structural"] = "sampling"
     trust: float = 1.0
     condition: str = ""
+    base: Base | None = None
     number: int = field(default=0, compare=False)
 
     @property
@@ -119,6 +138,24 @@ class Statistic:
 
 
 Target = Table | Statistic
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Who says what targets say; `importance` and `trust` are those of its targets where they say none of their own."""
+
+    name: str
+    title: str = ""
+    publisher: str = ""
+    year: int | None = None
+    licence: str = ""
+    importance: float | None = None
+    trust: float | None = None
+
+    def __str__(self) -> str:
+        said = [self.publisher, str(self.year) if self.year is not None and str(self.year) not in self.title else ""]
+        about = ", ".join(word for word in said if word)
+        return (self.title or self.name) + (f" ({about})" if about else "")
 
 
 Source = Literal["given", "estimated", "maximum entropy"]

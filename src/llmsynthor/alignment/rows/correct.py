@@ -248,7 +248,8 @@ def _in_blocks(task: Task, state: _State, theta: Floats, stay: Floats, penalty: 
 
 def _cost(program: Program, records: int, n_moves: int) -> float:
     """Look-ups of a sweep: for every record and move, one for each level in each table."""
-    return float(records * (np.diff(program.move_ptr) * program.move_size)[:n_moves].sum())
+    tried = program.move_chance > 0
+    return float(records * (np.diff(program.move_ptr) * program.move_size * tried)[:n_moves].sum())
 
 
 def _affordable(program: Program, n_moves: int) -> int:

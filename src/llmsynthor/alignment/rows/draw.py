@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmsynthor.aims.goals import Goal, Goals
+from llmsynthor.alignment.framed import Drawing, barred_of, codes_within, draw_zones, wanted_of
+from llmsynthor.alignment.raked import draw_tables
 
 Floats = NDArray[np.float64]
 NEVER = -30.0
@@ -126,3 +128,18 @@ def initial_weights(goals: Goals, chain: tuple[Link, ...]) -> dict[int, Floats]:
         back = logs.reshape([goal.shape[goal.projection.axes.index(axis)] for axis in axes])
         found[link.table] = back.transpose([axes.index(axis) for axis in goal.projection.axes]).ravel()
     return found
+
+
+def draw_framed(goals: Goals, records: int, *, rng: np.random.Generator) -> NDArray[np.int32]:
+    """Draw records beginning with the frame, then table by table within it; shape (records, variables)."""
+    wanted = [wanted_of(goal, goal.projection.axes, records * goal.per_base) for goal in goals.tables]
+    tables = [table for table in wanted if table is not None]
+    margins = goals.margins()
+    zones = draw_zones(tables, goals.frame, margins[goals.frame], records)
+    drawing = Drawing(records=records, known={goals.frame: zones})
+    barred = [barred_of(zeros, zeros.projection.axes) for zeros in goals.zeros]
+    draw_tables(drawing, tables, dict(enumerate(margins)), [bar for bar in barred if bar is not None], rng=rng)
+    codes = np.zeros((records, len(margins)), dtype=np.int32)
+    for axis, margin in enumerate(margins):
+        codes[:, axis] = zones if axis == goals.frame else codes_within(drawing, axis, margin, rng=rng)
+    return codes

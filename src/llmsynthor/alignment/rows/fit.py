@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmsynthor.aims.moments import tilt
-from llmsynthor.alignment.rows.draw import NEVER, Link, draw_initial, initial_weights, links
+from llmsynthor.alignment.rows.draw import NEVER, Link, draw_framed, draw_initial, initial_weights, links
 from llmsynthor.alignment.rows.effort import Codes, Counts, Floats, Task
 from llmsynthor.alignment.rows.engine import count, distances, sweep_all
 
@@ -51,10 +51,12 @@ def fit(task: Task, held: Codes) -> Fitted:
     for table, weights in initial_weights(task.goals, chain).items():
         a, b = task.compiled.tables[table]
         theta[a:b] = weights
+    if task.goals.frame >= 0 and not len(held):
+        return _fit_framed(task, theta)
     if _may_be_solution(task, chain, held):
-        drawn = draw_initial(task.goals, chain, missing, np.random.default_rng([task.seed, 1]))
-        if _is_solution(task, drawn, theta):
-            return Fitted(codes=drawn, theta=theta, first=distances(task, drawn))
+        whole = draw_initial(task.goals, chain, missing, np.random.default_rng([task.seed, 1]))
+        if _is_solution(task, whole, theta):
+            return Fitted(codes=whole, theta=theta, first=distances(task, whole))
     n_chains = max(task.effort.chains, int(task.effort.share * missing))
     chains = draw_initial(task.goals, chain, n_chains, np.random.default_rng([task.seed, 2]))
     start, goal = distances(task, np.concatenate([held, chains])), _remaining(task, held) * (n_chains / missing)
@@ -65,6 +67,39 @@ def fit(task: Task, held: Codes) -> Fitted:
         learned = _learn(task, chains.copy(), begun, goal)
         drawn = learned if learned.noise <= max(drawn.noise, 1.0) else drawn
     return Fitted(codes=_as_many(task, drawn.codes, drawn.theta, missing), theta=drawn.theta, first=start)
+
+
+def _fit_framed(task: Task, theta: Floats) -> Fitted:
+    """Draw the frame first, then what each of its records is; where that meets everything, nothing needs fitting.
+
+    Otherwise θ is fitted beside records that keep their frame, and what is drawn or fitted is kept, whichever misses less.
+    """
+    goals, records, seed = task.goals, task.records, task.seed
+    drawn = draw_framed(goals, records, rng=np.random.default_rng([seed, 1]))
+    start = distances(task, drawn)
+    soft = bool((task.compiled.is_target & ~task.compiled.is_hard).any())
+    if not (soft or goals.moments or goals.quantiles) and _is_solution(task, drawn, theta):
+        return Fitted(codes=drawn, theta=theta, first=start)
+    _begin_means(task, theta)
+    n_chains = min(records, max(task.effort.chains, int(task.effort.share * records)))
+    chains = draw_framed(goals, n_chains, rng=np.random.default_rng([seed, 2]))
+    learned = _learn(task, chains, theta, _remaining(task, drawn[:0]) * (n_chains / records))
+    theta, fitted = learned.theta, learned.codes
+    weights = np.exp(theta)
+    if records > n_chains:
+        fitted = drawn.copy()
+        for sweep in range(SETTLING_SWEEPS):
+            sweep_all(task, fitted, weights, 1_000 + sweep)
+    better = _missing(task, drawn) <= _missing(task, fitted) and not soft
+    return Fitted(codes=drawn if better else fitted, theta=theta, first=start)
+
+
+def _missing(task: Task, codes: Codes) -> float:
+    """Records by which cells are off beyond rounding, and those in cells that are forbidden."""
+    counts = count(task, codes)
+    error = np.abs(counts - task.goal(counts, len(codes)))[task.compiled.is_hard]
+    broken = counts[np.isneginf(task.compiled.fixed)].sum()
+    return float(np.where(error >= task.effort.rounding - 1e-9, error, 0.0).sum() + broken)
 
 
 def _may_be_solution(task: Task, chain: tuple[Link, ...], held: Codes) -> bool:

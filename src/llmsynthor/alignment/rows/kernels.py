@@ -147,6 +147,8 @@ def correct(codes, order, program, n_moves, gain, counts, targets, stay, penalty
                 state, uniform = mix(state)
                 if uniform >= program.move_chance[move]:
                     continue
+            if program.move_chance[move] <= 0.0:
+                continue
             size, old = program.move_size[move], joint_code(codes, record, move, program)
             work[:size] = 0.0
             for k in range(program.move_ptr[move], program.move_ptr[move + 1]):

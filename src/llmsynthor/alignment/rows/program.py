@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from llmsynthor.aims.goals import Goal, Goals
 from llmsynthor.aims.projection import Projection
 from llmsynthor.aims.quantiles import QuantileGoal
-from llmsynthor.alignment.cells import Potential, scaled_to
+from llmsynthor.alignment.cells import Potential, is_free, scaled_to
 from llmsynthor.alignment.layout import (
     LARGEST_JOINT_MOVE,
     LARGEST_RULE_MOVE,
@@ -102,7 +102,7 @@ def compile_goals(goals: Goals, potentials: Sequence[Potential]) -> Compiled:
     values = {name: np.zeros(starts[-1]) for name in ("fixed", "shares", "decay", "weight")}
     for target, start in zip(targets, starts, strict=False):
         here = slice(start, start + target.projection.size)
-        values["shares"][here] = target.shares
+        values["shares"][here] = target.shares * (target.per_base if isinstance(target, Goal) else 1.0)
         values["decay"][here] = (1 - target.trust) / target.trust
         values["weight"][here] = target.weights
     for potential, start in zip(behind, starts[len(targets) :], strict=False):
@@ -120,7 +120,7 @@ def compile_goals(goals: Goals, potentials: Sequence[Potential]) -> Compiled:
         is_target=is_target,
         is_hard=is_target & (values["decay"] == 0),
         tables=tuple(blocks[:n_tables]),
-        free=tuple(b for goal, b in zip(goals.tables, blocks, strict=False) if goal.table.universe is not None)
+        free=tuple(b for goal, b in zip(goals.tables, blocks, strict=False) if is_free(goal.table))
         + tuple(part for q, b in zip(goals.quantiles, blocks[n_tables:], strict=True) for part in q.parts(b[0])),
         between=between,
         is_slack=is_slack,
@@ -164,14 +164,15 @@ def _assemble(goals: Goals, projections: Sequence[Projection], starts: Integers)
         move_axis_ptr=as_array(np.cumsum([0, *(len(axes) for axes in moves)])),
         move_axis=as_array(flat),
         move_axis_size=as_array([sizes[axis] for axis in flat]),
-        move_chance=move_chances(moves, sizes, move_ptr),
+        move_chance=move_chances(moves, sizes, move_ptr, goals.frame),
         sweep_moves=len(sizes) + len(_rule_moves(goals)),
     )
 
 
 def _rule_moves(goals: Goals) -> list[tuple[int, ...]]:
     """Variables that a rule ties together are redrawn together: no single change may lead past a wall of zeros."""
-    tied = [tuple(sorted(zeros.projection.axes)) for zeros in goals.zeros if len(zeros.projection.axes) > 1]
+    own = (sorted(set(zeros.projection.axes) - {goals.frame}) for zeros in goals.zeros)
+    tied = [tuple(axes) for axes in own if len(axes) > 1]
     pairs = {pair for axes in tied for pair in combinations(axes, 2)}
     return small_enough({*tied, *pairs, *clusters(tied)}, goals, LARGEST_RULE_MOVE)
 
@@ -181,5 +182,5 @@ def _moves(goals: Goals, projections: Sequence[Projection]) -> list[tuple[int, .
     rules = _rule_moves(goals)
     pairs: set[tuple[int, ...]] = set()
     for projection in (*(goal.projection for goal in goals.tables), *(moment.projection for moment in goals.moments)):
-        pairs |= set(combinations(sorted(projection.axes), 2))
+        pairs |= set(combinations(sorted(set(projection.axes) - {goals.frame}), 2))
     return [*singles, *rules, *(pair for pair in small_enough(pairs, goals, LARGEST_JOINT_MOVE) if pair not in rules)]

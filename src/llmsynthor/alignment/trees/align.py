@@ -12,11 +12,12 @@ from llmsynthor.aims.aims import Aims
 from llmsynthor.aims.goals import Goal
 from llmsynthor.alignment.cells import table_distances
 from llmsynthor.alignment.results import Aligned, Report, Start
-from llmsynthor.alignment.trees.correct import Corrected, correct
+from llmsynthor.alignment.trees.correct import NEARLY, Corrected, copy, correct, misses
 from llmsynthor.alignment.trees.deal import Drawn, draw_first, enlarge, priors
 from llmsynthor.alignment.trees.engine import State, Trees, most_values
-from llmsynthor.alignment.trees.fit import fit
+from llmsynthor.alignment.trees.fit import Told, fit
 from llmsynthor.alignment.trees.flat import SPARE, Counts, Floats, most_rows, pack, unpack
+from llmsynthor.alignment.trees.mending import mended
 from llmsynthor.alignment.trees.pool import make_pool
 from llmsynthor.alignment.trees.program import Compiled, compile_aims
 from llmsynthor.alignment.trees.start import ImpossibleRulesError, first_weights, forbidden, margins, repaired
@@ -62,7 +63,8 @@ def align_trees(
     """
     effort = effort or Effort()
     tell = notify or (lambda stage, sweep, distances: None)
-    chains = min(records, max(effort.chains, int(effort.share * records)))
+    framed = aims.own[0].frame >= 0
+    chains = records if framed else min(records, max(effort.chains, int(effort.share * records)))
     drawn = draw_first(aims, chains, seed, effort.workers)
     whole = start.roster if start is not None and start.for_good else None
     trees, weight, roster = _valid_start(aims, drawn, whole, records=records, seed=seed, effort=effort)
@@ -82,13 +84,13 @@ def align_trees(
     state = state_of(roster)
     begun = distances(compiled, state.counts, trees.goal(state.counts, state.arena))
     if whole is None:
-        weight = fit(trees, state, weight, told, sweeps=effort.fit_sweeps).weight
+        weight = _fitted(trees, state, weight, told, effort)
         roster = unpack(state.arena, layout, roster.proposal)
         if records > chains:
             none = np.zeros(chains, dtype=np.bool_)
             roster = enlarge(roster, aims, records, without=none, rng=np.random.default_rng([seed, 4]))
         if start is not None:
-            roster = seat(layout, roster, start.roster, rng=np.random.default_rng([seed, 11]))
+            roster = seat(layout, roster, start.roster, frame=aims.own[0].frame, rng=np.random.default_rng([seed, 11]))
         state = state_of(roster)
     after = distances(compiled, state.counts, trees.goal(state.counts, state.arena))
     stay = start.stay if start is not None and whole is not None else 0.0
@@ -100,6 +102,22 @@ def align_trees(
             made = unpack(corrected.arena, layout, roster.proposal)
             roster = replace(roster, proposal=np.where(changed_tops(layout, roster, made), NO_PROPOSAL, made.proposal))
     return _aligned(trees, corrected, roster, (begun, after), whole)
+
+
+def _fitted(trees: Trees, state: State, weight: Floats, told: Told, effort: Effort) -> Floats:
+    """Weights fitted; where a frame is held, only if the draw leaves something to fit, and the better of draw and fit is kept."""
+    if trees.aims.own[0].frame < 0:
+        return fit(trees, state, weight, told, sweeps=effort.fit_sweeps).weight
+    leaning = bool(trees.aims.beliefs) or bool((trees.compiled.is_target & ~trees.compiled.is_hard).any())
+    goal = trees.goal(state.counts, state.arena)
+    before = misses(trees, state, goal)
+    if before <= NEARLY * goal[trees.compiled.is_hard].sum() and not leaning:
+        return weight
+    drawn, counts = copy(state.arena), state.counts.copy()
+    weight = fit(trees, state, weight, told, sweeps=effort.fit_sweeps).weight
+    if not leaning and before <= misses(trees, state, trees.goal(state.counts, state.arena)):
+        state.arena, state.counts = drawn, counts
+    return weight
 
 
 def distances(compiled: Compiled, counts: Counts, goal: Floats) -> Floats:
@@ -136,7 +154,8 @@ def _valid_start(
             workers=effort.workers,
         )
         try:
-            return trees, weights.first, repaired(trees, roster)
+            sound = mended(trees, roster) if start is None and aims.own[0].frame >= 0 else roster
+            return trees, weights.first, repaired(trees, sound)
         except ImpossibleRulesError:
             if not zeros:
                 raise

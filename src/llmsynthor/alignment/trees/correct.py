@@ -14,10 +14,16 @@ COARSE = (0.7, 0.55, 0.45, 0.36, 0.3, 0.25, 0.2, 0.15)
 FINE = (0.45, 0.36, 0.3, 0.25, 0.2, 0.15)
 """Temperatures: one record too many costs its inverse. One cooling, coarse cycles, then fine ones, each from the best so far."""
 
+COLD, MILD = (0.1,) * 30, (0.2, 0.16, 0.13, 0.1, 0.1, 0.1)
+"""Temperatures of records that a draw has brought so near that nothing but what is left may change, and of their later cycles."""
+
+NEARLY = 0.02
+"""Part of the records in the tables' cells up to which a draw that holds a frame is better than what a fit makes of it."""
+
 NEAR, LEAST_NEAR = 0.25, 8.0
 """Fine cycles begin when so many records are off, for each cell that must be met, or so many in all."""
 
-CYCLES, GIVE_UP_COARSE, GIVE_UP_FINE = 60, 15, 25
+CYCLES, GIVE_UP_COARSE, GIVE_UP_FINE, GIVE_UP_COLD = 60, 15, 25, 10
 """Cycles at most, and after how many without a gain the correction ends."""
 
 EASE_AFTER, EASING, MOST_EASE = 3, 1.5, 8.0
@@ -57,7 +63,7 @@ class Corrected:
 
 @dataclass(slots=True)
 class _Walk:
-    """The best so far, its counts, and the temperatures still to come; `fine` once few records are off.
+    """The best so far, its counts, the temperatures still to come; `fine` once few records are off, `cold` if from the start.
 
     `ease` is how much more than their slack sums may be off that values can be moved for.
     """
@@ -67,6 +73,7 @@ class _Walk:
     missing: float
     to_come: list[float]
     fine: bool = False
+    cold: bool = False
     cycles: int = 0
     stalled: int = 0
     ease: float = 1.0
@@ -92,8 +99,11 @@ def correct(
     weight, dear, pulled = weight.copy(), np.ones(len(weight)), np.ones(len(trees.sums.scale))
     trees.set_open(len(state.arena.tail), every=False)
     sums = trees.sums
-    walk = _Walk(copy(state.arena), state.counts.copy(), np.inf, list(FINE if stay or fine else COOLING))
-    walk.fine, number = stay > 0 or fine, first
+    cold = not stay and _is_near(trees, state)
+    fine = fine or cold
+    begin = COLD if cold else FINE if stay or fine else COOLING
+    walk = _Walk(copy(state.arena), state.counts.copy(), np.inf, list(begin))
+    walk.fine, walk.cold, number = stay > 0 or fine, cold, first
     while _goes_on(trees, state, walk):
         trees = replace(trees, sums=sums.eased(walk.ease))
         temperature = walk.to_come.pop(0)
@@ -116,6 +126,12 @@ def correct(
     )
 
 
+def _is_near(trees: Trees, state: State) -> bool:
+    """Whether records whose frame is held are so near already that nothing needs to be warmed up."""
+    goal = trees.goal(state.counts, state.arena)
+    return trees.aims.own[0].frame >= 0 and misses(trees, state, goal) <= NEARLY * goal[trees.compiled.is_hard].sum()
+
+
 def _goes_on(trees: Trees, state: State, walk: _Walk) -> bool:
     """Keep the best, and lay out the next cycle where one has ended; says whether there is more to do."""
     missing = misses(trees, state, trees.goal(state.counts, state.arena))
@@ -126,7 +142,9 @@ def _goes_on(trees: Trees, state: State, walk: _Walk) -> bool:
     if walk.to_come:
         return True
     walk.cycles, walk.stalled = walk.cycles + 1, walk.stalled + 1
-    if walk.cycles > CYCLES or walk.stalled > (GIVE_UP_FINE if walk.fine else GIVE_UP_COARSE):
+    if walk.cycles > CYCLES or walk.stalled > (
+        GIVE_UP_COLD if walk.cold else GIVE_UP_FINE if walk.fine else GIVE_UP_COARSE
+    ):
         return False
     if walk.stalled and walk.stalled % EASE_AFTER == 0:
         walk.ease = min(walk.ease * EASING, MOST_EASE)
@@ -134,7 +152,7 @@ def _goes_on(trees: Trees, state: State, walk: _Walk) -> bool:
     walk.fine = walk.fine or walk.missing <= near
     if walk.fine:
         state.arena, state.counts = copy(walk.arena), walk.counts.copy()
-    walk.to_come = list(FINE if walk.fine else COARSE)
+    walk.to_come = list(MILD if walk.cold else FINE if walk.fine else COARSE)
     return True
 
 

@@ -20,6 +20,7 @@ from llmsynthor.alignment.rows.effort import Task as FlatTask
 from llmsynthor.alignment.rows.fit import fit
 from llmsynthor.alignment.rows.program import compile_goals
 from llmsynthor.alignment.trees.dense import is_walled, solve
+from llmsynthor.alignment.trees.framed import Dealing
 from llmsynthor.population.roster import Roster, rows_below
 from llmsynthor.spec.levels import Interval
 
@@ -59,6 +60,7 @@ def priors(aims: Aims, unit: int, records: int) -> tuple[Potential, ...]:
 def draw_first(aims: Aims, records: int, seed: int, workers: int | None) -> Drawn:
     """Draw a roster of so many top records."""
     layout = aims.layout
+    dealing = Dealing.of(aims) if aims.own[0].frame >= 0 else None
     codes, rows, own = list[Codes](), list[Codes](), list[Own]()
     starts, lengths = [np.zeros(0, dtype=np.int32)], [np.zeros(0, dtype=np.int32)]
     for unit in range(len(layout.units)):
@@ -69,9 +71,12 @@ def draw_first(aims: Aims, records: int, seed: int, workers: int | None) -> Draw
             number = int(length.sum())
             lengths.append(length)
             starts.append((np.cumsum(length) - length).astype(np.int32))
-        drawn, more, weights = _draw_unit(aims, unit, number, seed, workers)
+        drawn, more, weights = _draw_unit(aims, unit, number, seed, workers, framed=dealing is not None)
         rng = np.random.default_rng([seed, 3, unit])
-        codes.append(drawn[rng.permutation(number)] if unit else drawn)
+        if dealing is not None:
+            codes.append(dealing.deal(unit, drawn, starts[unit], lengths[unit], rng=rng))
+        else:
+            codes.append(drawn[rng.permutation(number)] if unit else drawn)
         rows.append(more)
         own.append(weights)
     proposal = np.full(records, -1, dtype=np.int64)
@@ -79,7 +84,9 @@ def draw_first(aims: Aims, records: int, seed: int, workers: int | None) -> Draw
     return Drawn(roster=roster, rows=tuple(rows), own=tuple(own))
 
 
-def _draw_unit(aims: Aims, unit: int, records: int, seed: int, workers: int | None) -> tuple[Codes, Codes, Own]:
+def _draw_unit(
+    aims: Aims, unit: int, records: int, seed: int, workers: int | None, *, framed: bool
+) -> tuple[Codes, Codes, Own]:
     """Rows that meet the unit's own tables, rows drawn under their log-weights, and these."""
     goals = aims.own[unit]
     number = max(records, FEWEST)
@@ -104,8 +111,8 @@ def _draw_unit(aims: Aims, unit: int, records: int, seed: int, workers: int | No
         first, rows, theta = found.draw(records, rng=rng), found.draw(number, rng=rng), found.theta
     else:
         fitted = fit(task, np.zeros((0, len(goals.grid.axes)), dtype=np.int32))
-        first, rows, theta = fitted.codes[:records].copy(), fitted.codes, fitted.theta
-    if records:
+        first, rows, theta = np.resize(fitted.codes, (records, fitted.codes.shape[1])), fitted.codes, fitted.theta
+    if records and not framed:  # with a frame the deal brings them to their tables
         first = correct(replace(task, records=records), first, theta, np.zeros(records)).codes
     return first, rows, _own_weights(goals, task.compiled.tables, theta)
 

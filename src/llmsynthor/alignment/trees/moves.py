@@ -59,7 +59,7 @@ def assemble_moves(aims: Aims, pieces: Sequence[Piece]) -> dict[str, Integers]:
     tables = [(piece.unit, piece.places) for piece in pieces]
     lists: dict[str, list[int]] = {name: [] for name in ("touch", "touch_scope", "far", "far_scope")}
     ends: dict[str, list[int]] = {name: [0] for name in ("touch_ptr", "far_ptr")}
-    free = [_free_axes(layout, unit) for unit in range(len(layout.units))]
+    free = [_free_axes(layout, unit, aims.own[0].frame) for unit in range(len(layout.units))]
     singles = [(unit, (axis,)) for unit in range(len(layout.units)) for axis in range(layout.n_own(unit))]
     for unit, axes in [*singles, *enumerate(map(tuple, free))]:
         computed = changed_columns(layout, unit, axes)
@@ -79,9 +79,10 @@ def assemble_moves(aims: Aims, pieces: Sequence[Piece]) -> dict[str, Integers]:
     }
 
 
-def _free_axes(layout: Layout, unit: int) -> list[int]:
-    """Own columns that count no children."""
-    return [axis for axis in range(layout.n_own(unit)) if axis not in layout.counting(unit)]
+def _free_axes(layout: Layout, unit: int, frame: int) -> list[int]:
+    """Own columns that count no children and are no frame."""
+    fixed = {*layout.counting(unit), *([frame] if not unit else [])}
+    return [axis for axis in range(layout.n_own(unit)) if axis not in fixed]
 
 
 def assemble_counts(aims: Aims) -> dict[str, Integers]:

@@ -13,7 +13,7 @@ from llmsynthor.aims.layout import Place
 from llmsynthor.aims.moments import Moment
 from llmsynthor.aims.projection import Projection
 from llmsynthor.aims.quantiles import QuantileGoal
-from llmsynthor.alignment.cells import Potential, scaled_to
+from llmsynthor.alignment.cells import Potential, is_free, scaled_to
 from llmsynthor.alignment.trees.bytecode import compile_columns
 from llmsynthor.alignment.trees.moves import (
     Offsets,
@@ -106,6 +106,9 @@ def compile_aims(aims: Aims, priors: Sequence[tuple[int, Potential]]) -> Compile
         unit[here] = piece.unit
         if isinstance(piece.goal, Goal | QuantileGoal):
             values["shares"][here] = piece.goal.shares
+            if isinstance(piece.goal, Goal) and piece.goal.table.base is not None:
+                values["shares"][here] *= piece.goal.per_base
+                unit[here] = aims.layout.number(piece.goal.table.base.unit)
             values["decay"][here] = (1 - piece.goal.trust) / piece.goal.trust
             values["weight"][here] = piece.goal.weights
             if isinstance(piece.goal, Goal) and piece.goal.table.structural:
@@ -149,7 +152,7 @@ def compile_aims(aims: Aims, priors: Sequence[tuple[int, Potential]]) -> Compile
 def _free(piece: Piece, block: tuple[int, int]) -> list[tuple[int, int]]:
     if isinstance(piece.goal, QuantileGoal):
         return [*piece.goal.parts(block[0])]
-    return [block] if isinstance(piece.goal, Goal) and piece.goal.table.universe is not None else []
+    return [block] if isinstance(piece.goal, Goal) and is_free(piece.goal.table) else []
 
 
 def _pieces(aims: Aims, priors: Sequence[tuple[int, Potential]]) -> tuple[Piece, ...]:

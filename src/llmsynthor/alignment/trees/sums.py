@@ -140,8 +140,8 @@ def softness(moment: Moment, group: int) -> float:
 
 
 def _per_top(aims: Aims, compiled: Compiled, unit: int, drawn: float) -> float:
-    """Records of a unit for each top record: as drawn where a table fixes that, else as tables of counts have them; 0 for none."""
-    if unit == 0 or compiled.program.arrays["is_open"][unit] != 1:
+    """Records of a unit for each top record: as drawn where a table or zones fix that, else as tables count them; 0 for none."""
+    if unit == 0 or compiled.program.arrays["is_open"][unit] != 1 or aims.own[0].frame >= 0:
         return drawn
     names = [own.name for own in aims.layout.units]
     parent, column = aims.layout.count_column(unit)

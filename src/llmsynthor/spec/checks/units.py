@@ -158,8 +158,9 @@ def _bounds(own: Table, name: str, unit: Unit, sizes: Sizes) -> dict[Level, tupl
         least, most = (_by_level(own, name, shares * end) for end in ends)
     else:
         parents = _by_level(own, name, shares)
-        least = {level: _fewest(share, sizes.low, sizes.share) for level, share in parents.items()}
-        most = {level: -_fewest(share, -sizes.high, sizes.share) for level, share in parents.items()}
+        held = np.array(list(parents.values()))
+        least = dict(zip(parents, _fewest(held, sizes.low, sizes.share).tolist(), strict=True))
+        most = dict(zip(parents, (-_fewest(held, -sizes.high, sizes.share)).tolist(), strict=True))
     low, high = sum(least.values()), sum(most.values())
     if unit.count not in own.columns:
         low, high = sizes.mean
@@ -173,8 +174,9 @@ def _bounds(own: Table, name: str, unit: Unit, sizes: Sizes) -> dict[Level, tupl
     }
 
 
-def _fewest(share: float, sizes: Floats, weights: Floats) -> float:
-    """Children of a share of the parents when these are the parents with the smallest sizes."""
-    order = np.argsort(sizes, kind="stable")
-    filled = np.minimum(np.cumsum(weights[order]), share)
-    return float(np.diff(filled, prepend=0.0) @ sizes[order])
+def _fewest(shares: Floats, sizes: Floats, weights: Floats) -> Floats:
+    """Children of each share of the parents when these are the parents with the smallest sizes, as many as `shares`."""
+    distinct, place = np.unique(sizes, return_inverse=True)
+    held = np.cumsum(np.bincount(place, weights=weights))
+    filled = np.minimum(held[None, :], shares[:, None])
+    return np.asarray(np.diff(filled, prepend=0.0, axis=1) @ distinct)

@@ -10,6 +10,7 @@ from llmsynthor.errors import Problem, SpecError
 from llmsynthor.options import Budget, Method, changed
 from llmsynthor.spec.expressions import Expression, ExpressionError, parse
 from llmsynthor.spec.levels import Interval
+from llmsynthor.spec.reading.absolute import number_of, said_by, with_bases
 from llmsynthor.spec.reading.dependencies import read_dependencies
 from llmsynthor.spec.reading.document import (
     CategoryPart,
@@ -25,6 +26,7 @@ from llmsynthor.spec.reading.document import (
     UnitPart,
     VariablePart,
 )
+from llmsynthor.spec.reading.geographies import read_geographies, with_places
 from llmsynthor.spec.reading.given import resolve_given
 from llmsynthor.spec.reading.kinds import circle_problems, condition_problems, derived_problems
 from llmsynthor.spec.reading.libraries import included
@@ -36,7 +38,7 @@ from llmsynthor.spec.reading.tables import read_target
 from llmsynthor.spec.rules import Rule
 from llmsynthor.spec.schema import Category, Coded, Derived, Numeric, Schema, Text, Unit, Variable
 from llmsynthor.spec.specification import Settings, Spec
-from llmsynthor.spec.targets import Statistic, Table, Target, stated_population
+from llmsynthor.spec.targets import Origin, Statistic, Table, Target, stated_population
 
 
 @dataclass(slots=True)
@@ -49,6 +51,8 @@ class Builder:
     def spec(self, document: Document) -> Spec | None:
         """Build the spec, or None where its units make no sense."""
         units = [self.unit(name, part) for name, part in document.units.items()]
+        geographies = read_geographies(document.geographies, self.folder, self.problems)
+        units = with_places(units, document, geographies, self.problems)
         found = list(structure_problems(units))
         if not any(problem.severity == "error" for problem in found):
             units = with_lookups(units, document, self.folder, self.problems)
@@ -60,10 +64,12 @@ class Builder:
         for unit in schema.units:
             self.problems += derived_problems(unit, schema)
         self.problems += circle_problems(schema)
-        schema, parts = self.conditions(document.targets, schema)
+        origins = tuple(Origin(name=name, **part.model_dump()) for name, part in document.sources.items())
+        schema, parts = self.conditions([said_by(part, origins) for part in document.targets], schema)
         targets = self.targets(parts, schema)
         rules = tuple(rule for k, part in enumerate(document.rules) for rule in self.rules(k, part, schema))
-        settings = self.settings(document.synthesis.model_dump())
+        settings = self.settings(document.synthesis.model_dump(), targets)
+        dependencies = read_dependencies(document.dependencies, schema, self.problems)
         return Spec(
             name=document.name,
             context=document.context,
@@ -71,18 +77,23 @@ class Builder:
             targets=targets,
             rules=rules,
             scenario=document.scenario,
-            dependencies=read_dependencies(document.dependencies, schema, self.problems),
+            dependencies=dependencies,
             settings=settings,
+            geographies=geographies,
+            sources=origins,
             notes=tuple(problem for problem in self.problems if problem.severity == "warning"),
         )
 
-    def settings(self, said: Mapping[str, Any]) -> Settings:
+    def settings(self, said: Mapping[str, Any], targets: Sequence[Target]) -> Settings:
         try:
             method, budget = changed(Method(), said), changed(Budget(), said)
         except SpecError as error:
             self.problems += [replace(problem, where=f"synthesis.{problem.where}") for problem in error.problems]
             return Settings()
-        return Settings(records=said["records"], seed=said["seed"], llm=said["llm"], method=method, budget=budget)
+        records = said["records"]
+        if isinstance(records, dict):
+            records = number_of(records["of"], records["share"], targets, self.problems)
+        return Settings(records=records, seed=said["seed"], llm=said["llm"], method=method, budget=budget)
 
     def unit(self, name: str, part: UnitPart) -> Unit:
         where = f"units.{name}"
@@ -165,7 +176,7 @@ class Builder:
         self.problems += found
         return None if found else expression
 
-    def targets(self, wanted: Iterable["_Wanted"], schema: Schema) -> tuple[Target, ...]:
+    def targets(self, wanted: Sequence["_Wanted"], schema: Schema) -> tuple[Target, ...]:
         """Read all targets; counts of conditions last, since the others say of how many."""
         found: list[Target] = []
         given: dict[int, list[str]] = {}
@@ -185,6 +196,9 @@ class Builder:
                 )
                 given |= {entry.number: entry.part.given} if entry.part.given is not None else {}
         ordered = sorted(found, key=lambda target: target.number)
+        counted = [entry for entry in wanted if entry.condition is None]
+        of = {e.number: (e.part.of, e.part.universe) for e in counted if e.part.of is not None}
+        ordered = list(with_bases(ordered, of, places))
         return tuple(resolve_given(ordered, given, places)) if given else tuple(ordered)
 
     def target(self, part: TargetPart, where: str, schema: Schema, others: Sequence[Target]) -> Target | None:

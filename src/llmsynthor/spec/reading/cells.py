@@ -35,9 +35,10 @@ def _levels(column: pl.Series, place: Place) -> list[Level] | None:
     known: dict[str, Level] = {}
     odd: list[tuple[int, str]] = []
     reason = ""
+    levels = frozenset(variable.levels if isinstance(variable, Category) else ())
     for row, text in _first_rows(texts):
         try:
-            known[text] = read_level(text, variable)
+            known[text] = text if text in levels else read_level(text, variable)
         except ValueError as error:
             reason = reason or str(error)
             odd.append((row, text or "an empty cell"))

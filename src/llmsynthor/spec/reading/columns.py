@@ -219,7 +219,7 @@ def total_rows(frame: pl.DataFrame, columns: Sequence[str], place: Place) -> lis
     found: dict[int, str] = {}
     for name in columns:
         _, variable = place.schema.find(place.unit, name)
-        levels = variable.levels if isinstance(variable, Category) else ()
+        levels = frozenset(variable.levels if isinstance(variable, Category) else ())
         for row, text in enumerate(frame[name].to_list()):
             if text is not None and text.strip() not in levels and is_total(text):
                 found.setdefault(row, text.strip())

@@ -2,15 +2,10 @@
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, create_model, model_validator
+from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag, create_model, model_validator
 
 from llmsynthor.options import Budget, Method, key_of, kind_of, options_of
-
-
-class Part(BaseModel):
-    """Strict: nothing is coerced, nothing unknown is accepted."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
+from llmsynthor.spec.reading.parts import GeographyPart, Part, SourcePart
 
 
 def _whole_number_as_text(value: Any) -> Any:
@@ -97,10 +92,19 @@ DerivedPart = Annotated[
 
 
 class UnitPart(Part):
+    """`geography` names the geography that the records lie in, or one for each of several places, by the place's name."""
+
     variables: dict[str, VariablePart] = Field(min_length=1)
     derived: dict[str, DerivedPart] = Field(default_factory=dict)
     parent: str | None = None
     count: str | None = None
+    geography: str | dict[str, str] | None = None
+
+    @property
+    def places(self) -> dict[str, str]:
+        """The geography of each place; the only place has no name."""
+        named = {"": self.geography} if isinstance(self.geography, str) else self.geography
+        return named or {}
 
 
 STATISTICS = ("mean", "total", "quantile", "deviation", "correlation")
@@ -139,7 +143,7 @@ class TargetPart(Part):
     tolerance: float | TolerancePart = 0.0
     rounding: float | None = Field(default=None, gt=0)
     margin_of_error: str | None = None
-    importance: float = Field(default=1.0, gt=0)
+    importance: Literal["exact"] | Annotated[float, Field(gt=0)] = 1.0
     zeros: Literal["sampling", "structural"] = "sampling"
     trust: float = Field(default=1.0, gt=0, le=1)
     open: bool = False
@@ -169,8 +173,12 @@ class TargetPart(Part):
     def one_origin(self) -> "TargetPart":
         if self.where is not None:
             return self.of_condition()
-        if any(x is not None for x in (self.of, self.share, self.count)):
-            raise ValueError("`of`, `share` and `count` belong to the share of a condition: say of which with `where`")
+        if any(x is not None for x in (self.share, self.count)):
+            raise ValueError("`share` and `count` belong to the share of a condition: say of which with `where`")
+        if self.of is not None and self.statistic is not None:
+            raise ValueError("`of` makes the counts of a table absolute, or belongs to a condition that `where` gives")
+        if self.of is not None and (self.rest is not None or self.given):
+            raise ValueError("`of` leaves what is not named open: `rest` and `given` say something else")
         if (self.table is None) == (self.cells is None):
             raise ValueError("give either `table` (a file) or `cells` (rows in the spec), one of the two")
         if sum(getattr(self, name) is not None for name in STATISTICS) > 1:
@@ -249,8 +257,15 @@ RuleEntry = Annotated[
 ]
 
 
+class RecordsPart(Part):
+    """As many records as a target counts, or a share of them."""
+
+    of: str
+    share: float = Field(default=1.0, gt=0)
+
+
 class RunPart(Part):
-    records: int | None = Field(default=None, ge=1)
+    records: Annotated[int, Field(ge=1)] | RecordsPart | None = None
     seed: int | None = Field(default=None, ge=0)
     llm: str | None = None
 
@@ -288,4 +303,6 @@ class Document(Part):
     rules: list[RuleEntry] = Field(default_factory=list)
     scenario: str = ""
     dependencies: DependenciesPart = Field(default_factory=DependenciesPart)
+    geographies: dict[str, GeographyPart] = Field(default_factory=dict)
+    sources: dict[str, SourcePart] = Field(default_factory=dict)
     synthesis: SettingsPart = Field(default_factory=SettingsPart)

@@ -20,12 +20,19 @@ from llmsynthor.spec.reading.builder import Builder
 from llmsynthor.spec.reading.dependencies import write_dependencies
 from llmsynthor.spec.reading.document import Document
 from llmsynthor.spec.reading.drafts import RuleDraft, TargetDraft, UnitDraft
+from llmsynthor.spec.reading.geographies import (
+    crosswalk_file,
+    crosswalk_frame,
+    outline_file,
+    write_geographies,
+    write_places,
+)
 from llmsynthor.spec.reading.lookups import lookup_frame
 from llmsynthor.spec.reading.yaml_text import read_yaml, write_yaml
 from llmsynthor.spec.rules import Rule
 from llmsynthor.spec.schema import Category, Derived, Numeric, Text, Unit, Variable
 from llmsynthor.spec.specification import Spec
-from llmsynthor.spec.targets import Statistic, Table, Target
+from llmsynthor.spec.targets import EXACT, Statistic, Table, Target
 
 DEVIATION = "a standard deviation is written deviation: VARIABLE"
 OPPOSITE = "a rule says what no record may be: write the opposite as forbid"
@@ -182,6 +189,12 @@ def save(spec: Spec, folder: Path) -> Path:
         table_frame(target).write_csv(tables / _table_file(number, target))
     for unit, derived, frame in _lookups(spec):
         frame.write_csv(tables / _lookup_file(unit, derived))
+    for geography in spec.geographies:
+        crosswalk_frame(geography).write_csv(tables / crosswalk_file(geography))
+        for level, outline in geography.outlines.items():
+            copied = tables / outline_file(geography, level)
+            if Path(outline.file).resolve() != copied.resolve():
+                copied.write_bytes(Path(outline.file).read_bytes())
     path = folder / "spec.yaml"
     path.write_text(write_yaml(_document(spec)), encoding="utf-8")
     return path
@@ -192,6 +205,8 @@ def digest(spec: Spec) -> str:
     content = {"document": _document(spec), "tables": [table_frame(t).write_csv() for t in spec.targets]}
     looked_up = [frame.write_csv() for _, _, frame in _lookups(spec)]
     content |= {"lookups": looked_up} if looked_up else {}
+    crosswalks = [crosswalk_frame(geography).write_csv() for geography in spec.geographies]
+    content |= {"crosswalks": crosswalks} if crosswalks else {}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
@@ -233,6 +248,7 @@ def _document(spec: Spec) -> dict[str, Any]:
         "rules": [_rule(rule) for rule in spec.rules],
         "scenario": spec.scenario,
         **({"dependencies": dependencies} if dependencies else {}),
+        **write_geographies(spec),
         "synthesis": {key: value for key, value in said.items() if value is not None},
     }
 
@@ -243,8 +259,9 @@ def _rule(rule: Rule) -> dict[str, str]:
 
 
 def _unit(unit: Unit) -> dict[str, Any]:
-    written: dict[str, Any] = {"variables": {variable.name: _variable(variable) for variable in unit.variables}}
-    shown = [derived for derived in unit.derived if not derived.hidden]
+    written: dict[str, Any] = {"variables": {v.name: _variable(v) for v in unit.variables if v.name not in unit.zones}}
+    written |= write_places(unit)
+    shown = [derived for derived in unit.derived if not derived.hidden and derived.name not in unit.zones]
     if shown:
         written["derived"] = {derived.name: _derived(unit, derived) for derived in shown}
     if unit.parent is not None:
@@ -256,7 +273,7 @@ def _lookups(spec: Spec) -> Iterator[tuple[Unit, Derived, pl.DataFrame]]:
     for unit in spec.schema.units:
         for derived in unit.derived:
             frame = lookup_frame(derived)
-            if frame is not None:
+            if frame is not None and derived.name not in unit.zones:
                 yield unit, derived, frame
 
 
@@ -300,7 +317,8 @@ def _weighed(target: Target) -> dict[str, Any]:
     """Who says a target, and how exactly."""
     both = {"records": target.tolerance_records, "relative": target.tolerance}
     tolerance = {name: value for name, value in both.items() if value} if target.tolerance_records else target.tolerance
-    written = {"source": target.source, "tolerance": tolerance, "importance": target.importance}
+    importance = "exact" if target.importance == EXACT else target.importance
+    written = {"source": target.source, "tolerance": tolerance, "importance": importance}
     return written | ({"rounding": target.rounding} if target.rounding is not None else {})
 
 
@@ -317,6 +335,9 @@ def _target(number: int, target: Target) -> dict[str, Any]:
     else:
         written |= {"zeros": target.zeros, "trust": target.trust}
     written |= _weighed(target)
-    written |= {"universe": target.universe.text} if target.universe is not None else {}
+    base = target.base if isinstance(target, Table) else None
+    universe = target.universe if base is None else base.universe
+    written |= {"of": base.target} if base is not None else {}
+    written |= {"universe": universe.text} if universe is not None else {}
     written |= {"margin_of_error": "margin_of_error"} if target.margins_of_error is not None else {}
     return written

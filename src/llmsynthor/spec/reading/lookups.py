@@ -64,7 +64,17 @@ def with_lookups(units: Sequence[Unit], document: Document, folder: Path, proble
 
 
 def _in_order(unit: Unit, names: Sequence[str]) -> Unit:
-    return replace(unit, derived=tuple(sorted(unit.derived, key=lambda derived: names.index(derived.name))))
+    """In the order of the document; levels of zones, which it does not list, come first."""
+    places = {name: number for number, name in enumerate(names)}
+    return replace(unit, derived=tuple(sorted(unit.derived, key=lambda derived: places.get(derived.name, -1))))
+
+
+def category_lookup(name: str, levels: tuple[str, ...], key: Category, of: Mapping[str, str]) -> Derived:
+    """A derived category that has, for each level of the key, the level that `of` says."""
+    codes = {level: float(code) for code, level in enumerate(levels)}
+    values = tuple(codes[of[level]] for level in key.levels)
+    named = _Key(name=key.name, variable=key, column="")
+    return _derived([named], [key.levels], values, Category(name=name, levels=levels), "")
 
 
 def _waiting(unit: str, part: LookupPart, pending: Mapping[str, set[str]], units: Sequence[Unit]) -> bool:

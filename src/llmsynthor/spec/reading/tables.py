@@ -8,6 +8,7 @@ import polars as pl
 
 from llmsynthor.errors import Problem
 from llmsynthor.spec.expressions import Expression
+from llmsynthor.spec.reading.absolute import between, named_only
 from llmsynthor.spec.reading.cells import Cell, cell_problems, read_cells, read_values
 from llmsynthor.spec.reading.columns import (
     SHARES,
@@ -54,14 +55,17 @@ def read_target(
         return None
     cells = read_cells(frame, columns, place)
     margins = _margins(part, frame, place)
+    middles, halves = between(frame[value])
     values = read_values(
-        frame[value],
+        middles,
         place,
         negative=is_statistic(part) or margins is not None,
         shares=not is_statistic(part) and is_share(part, value),
     )
     if cells is None or values is None or place.errors > before:
         return None
+    if any(halves):  # a value known to lie between two numbers is one with a margin
+        margins = tuple(max(pair) for pair in zip(margins or [0.0] * len(halves), halves, strict=True))
     cell_problems(_with_rest(cells, part, columns, place), columns, place, universe=universe)
     if place.errors > before:
         return None
@@ -95,7 +99,9 @@ def _built(
         if place.errors == before and sum(numbers) <= 0:
             _says_nothing(numbers, place, noisy=any(errors or ()))
             return None
-        if opened and place.errors == before:
+        if part.of is not None and place.errors == before:
+            universe = named_only(universe, listed, columns, place)
+        elif opened and place.errors == before:
             if min(len(opened), len(listed)) > MOST_OPEN:
                 _too_many(opened, place)
             else:
@@ -143,6 +149,8 @@ def _complete(
         place.problem("`rest` is for shares", "give counts for all cells, or shares", part.rest)
     elif part.rest is not None:
         add_rest(cells, values, columns, part.given or [], part.rest, place, percent=percent)
+    if part.of is not None:  # what is not named is open: see `named_only`
+        return []
     if part.open is True:
         listed = {*opened}
         return [*opened, *(cell for cell in unlisted(cells, columns, place) if cell not in listed)]

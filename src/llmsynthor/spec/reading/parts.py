@@ -1,0 +1,51 @@
+"""Parts of spec.yaml that others are made of: the strict model, and where and from whom things are."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class Part(BaseModel):
+    """Strict: nothing is coerced, nothing unknown is accepted."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class CrosswalkPart(Part):
+    """`columns` say how the file calls the levels, where it calls them otherwise."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True)
+
+    file: Any = None
+    cells: list[dict[str, Any]] | None = None
+    columns: dict[str, str] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def one_origin(self) -> "CrosswalkPart":
+        if (self.file is None) == (self.cells is None):
+            raise ValueError("give either `file` or `cells` (rows in the spec), one of the two")
+        return self
+
+
+class OutlinePart(Part):
+    file: str
+    key: str
+
+
+class GeographyPart(Part):
+    """`levels` are coarse to fine; `geometry` says by level where outlines are."""
+
+    levels: list[str] = Field(min_length=1)
+    crosswalk: CrosswalkPart
+    geometry: dict[str, OutlinePart] = Field(default_factory=dict)
+
+
+class SourcePart(Part):
+    """Who says what targets say; `importance` and `trust` hold for its targets where these say none of their own."""
+
+    title: str = ""
+    publisher: str = ""
+    year: int | None = None
+    licence: str = ""
+    importance: float | None = Field(default=None, gt=0)
+    trust: float | None = Field(default=None, gt=0, le=1)
