@@ -13,7 +13,7 @@ import typer
 
 from llmsynthor.cli.options import with_options
 from llmsynthor.errors import LLMSynthorError
-from llmsynthor.options import Budget, Method, changed
+from llmsynthor.options import Budget, Method, Server, changed
 
 app = typer.Typer(
     add_completion=False,
@@ -72,7 +72,7 @@ def check(
 
 
 @app.command()
-@with_options(Method, Budget)
+@with_options(Method, Budget, Server)
 def synthesize(
     spec: SpecPath,
     out: Annotated[Path, typer.Option(help="Folder of the run: new, empty, or of the same run.")],
@@ -81,7 +81,6 @@ def synthesize(
         str | None, typer.Option(help="none, local, local:NAME, local:/path.gguf, openai:MODEL, scripted:FILE.")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Same seed, same bytes.")] = None,
-    base_url: Annotated[str | None, typer.Option(help="Address of an OpenAI-compatible server.")] = None,
     workers: Annotated[int | None, typer.Option(help="Threads of the alignment; changes no result.")] = None,
     start: Annotated[
         Path | None, typer.Option(help="Records to begin with (Parquet, CSV): few are changed, no model is used.")
@@ -100,7 +99,6 @@ def synthesize(
         "records": records,
         "llm": llm,
         "seed": seed,
-        "base_url": base_url,
         "workers": workers,
         "start": start,
         "weight": weight,
@@ -212,12 +210,11 @@ def report(run_folder: RunPath) -> None:
 
 
 @app.command("suggest-rules")
-@with_options(Budget)
+@with_options(Budget, Server)
 def suggest_rules(
     spec: SpecPath,
     llm: Annotated[str, typer.Option(help="The model that is asked, as in synthesize.")] = "local",
     seed: Annotated[int, typer.Option(help="Seed of the written answers.")] = 0,
-    base_url: Annotated[str | None, typer.Option(help="Address of an OpenAI-compatible server.")] = None,
     run: Annotated[
         Path | None, typer.Option(help="A folder whose ledger answers what was asked before, and keeps what is asked.")
     ] = None,
@@ -229,8 +226,8 @@ def suggest_rules(
 
     loaded = Spec.load(spec)
     with _ending_on_interrupt():
-        budget = changed(Budget(), options)
-        found = advise.suggest_rules(loaded, llm=llm, seed=seed, budget=budget, base_url=base_url, run=run)
+        budget, server = changed(Budget(), options), changed(Server(), options)
+        found = advise.suggest_rules(loaded, llm=llm, seed=seed, budget=budget, server=server, run=run)
     typer.echo(advise.write_rules(found, loaded.schema.top.name), nl=False)
 
 

@@ -29,7 +29,7 @@ from llmsynthor.dependence.elicit import (
 from llmsynthor.dependence.estimates import CLIP, Estimate, combine
 from llmsynthor.dependence.given import given_shares
 from llmsynthor.dependence.groups import Group
-from llmsynthor.errors import BudgetError, CannotScoreError
+from llmsynthor.errors import AskingEndedError, CannotScoreError
 from llmsynthor.spec.specification import Spec
 from llmsynthor.spec.targets import Table
 
@@ -161,7 +161,7 @@ def elicit_estimates(goals: Goals, asking: Asking) -> tuple[tuple[Estimate, ...]
 
 def _ask(
     asking: Asking, questions: Questions, *, spare: int, most: int, notify: Notify
-) -> tuple[tuple[Estimate, ...], BudgetError | None]:
+) -> tuple[tuple[Estimate, ...], AskingEndedError | None]:
     try:
         found, ended = _interview(asking, questions, spare=spare, most=asking.model.spent.scores + most, notify=notify)
     except CannotScoreError:
@@ -180,7 +180,7 @@ def conclude(
     asking: Asking,
     estimates: Sequence[Estimate],
     implied: Mapping[Pair, Floats],
-    ended: BudgetError | None,
+    ended: AskingEndedError | None,
     scope: Scope,
 ) -> Estimation:
     """Weigh the estimates by trust, calibrated on the pairs that tables give, and write them as soft targets."""
@@ -204,7 +204,7 @@ def conclude(
 
 def _interview(
     asking: Asking, questions: Questions, *, spare: int, most: int, notify: Notify
-) -> tuple[list[Conditional], BudgetError | None]:
+) -> tuple[list[Conditional], AskingEndedError | None]:
     """Put the passes one after another; returns what was answered in full, and the error if the budget ended it.
 
     The first pass asks for the larger variable given the smaller one: that takes the fewest calls.

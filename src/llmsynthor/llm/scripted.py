@@ -35,6 +35,11 @@ class Scripted:
     def identity(self) -> Identity:
         return self._identity
 
+    def passed(self, request: WriteRequest | ScoreRequest) -> None:
+        """Take note of a question that a ledger answered: its place in the order is used."""
+        if isinstance(request, WriteRequest) and not any(e["when"] in request.prompt for e in self._matching):
+            self._next += 1
+
     def write(self, request: WriteRequest) -> Written:
         for entry in self._matching:
             if entry["when"] in request.prompt:

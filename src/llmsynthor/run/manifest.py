@@ -8,9 +8,10 @@ from typing import Any
 
 from llmsynthor import prompts
 from llmsynthor.errors import RunFolderError
-from llmsynthor.llm.ledger import Recorded
+from llmsynthor.llm.endpoint import read_endpoint
 from llmsynthor.llm.opening import Choice
-from llmsynthor.options import written
+from llmsynthor.llm.recorded import Recorded
+from llmsynthor.options import Server, written
 from llmsynthor.records.run_folder import RunFolder
 from llmsynthor.report.page import write_report
 from llmsynthor.spec.reading.files import digest
@@ -20,12 +21,13 @@ from llmsynthor.synthesis.stop import StopReason
 LIBRARIES = ("numpy", "polars", "scipy", "numba")
 
 
-def first_manifest(spec: Spec, settings: Settings, choice: Choice | None, base_url: str | None) -> dict[str, Any]:
+def first_manifest(spec: Spec, settings: Settings, choice: Choice | None, server: Server) -> dict[str, Any]:
     """What is known before anything is made; an option at its default is null."""
     versions = {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}}
     words = settings.llm or (choice.identity.name if choice else "none")
     model = {"name": choice.identity.name, "digest": choice.identity.digest} if choice else None
     options = written(settings.method, settings.budget)
+    base_url = read_endpoint(server.base_url).shown if server.base_url else None
     asked = {"records": settings.records, "seed": settings.seed, "llm": words, **options, "base_url": base_url}
     return {
         "llmsynthor": version("llmsynthor"),
@@ -66,6 +68,8 @@ class Standing:
         """Write down that a stage begins, unless the run is in it."""
         if stage != self.stage:
             self.stage = stage
+            if self.model is not None:
+                self.model.stage = stage
             self.note(StopReason.RUNNING, "running", f"the run is in its stage {stage}")
 
     def interrupted(self) -> None:

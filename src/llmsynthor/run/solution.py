@@ -33,7 +33,8 @@ class Solution:
 
     `records` maps each unit to a polars frame (`.to_pandas()` works), categories as Enum in the order of the spec; `alignment`,
     `disagreements`, `dependencies`, `proposals` and `history` are the tables of the run folder, `estimated` those that the LLM
-    estimated by their file names, `manifest` its run.json. `exit_code` is 0 when every target and rule holds, 1 otherwise.
+    estimated by their file names, `manifest` its run.json. `exit_code` is 0 when every target and rule holds, 3 when
+    the server of the model stayed away, 1 otherwise.
 
     >>> import llmsynthor as ls
     >>> coins = ls.Spec(
@@ -83,6 +84,8 @@ class Solution:
 
     @property
     def exit_code(self) -> int:
+        if self.manifest.get("stop") == StopReason.SERVER_AWAY.name:
+            return 3
         return 1 if self.unmet or any(self.manifest["rules_broken"].values()) else 0
 
     def table(self, *names: str, unit: str | None = None) -> pl.DataFrame:
