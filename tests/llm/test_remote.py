@@ -31,12 +31,11 @@ QUESTION = ScoreRequest(context="A", choices=(" B", " C"))
 def _key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+    monkeypatch.setattr("llmsynthor.llm.patience.FIRST_WAIT", 0.01)
 
 
 def remote(address: str, *, patience: float = 3, seconds: float = 1.0) -> Remote:
-    made = open_remote("m", Server(base_url=address, patience=patience, answer_seconds=seconds))
-    made._patience._first = 0.01
-    return made
+    return open_remote("m", Server(base_url=address, patience=patience, answer_seconds=seconds))
 
 
 @pytest.mark.parametrize("name", sorted(manners({})))

@@ -71,8 +71,9 @@ class Gate:
 class Patience:
     """Asks again until there is an answer or the patience is at its end; stamina does the asking again."""
 
-    def __init__(self, seconds: float, gate: Gate, *, first_wait: float = FIRST_WAIT) -> None:
-        self.seconds, self._gate, self._first = seconds, gate, first_wait
+    def __init__(self, seconds: float, gate: Gate, *, first_wait: float | None = None) -> None:
+        self.seconds, self._gate = seconds, gate
+        self._first = FIRST_WAIT if first_wait is None else first_wait
         self._said = -SAID_EVERY
 
     def ask(self, call: Callable[[], T]) -> T:

@@ -68,14 +68,12 @@ class Remote:
         *,
         key: Secret | None = None,
         server: Server | None = None,
-        first_wait: float = 0.5,
     ) -> None:
-        """`first_wait` is the first pause before a question is put again, in seconds; it doubles."""
         server = server or Server()
         self._endpoint, self._identity, self._model, self._key = endpoint, identity, model, key
         self._bounds = Bounds(seconds=server.answer_seconds)
         self.concurrency = server.concurrency
-        self._patience = Patience(server.patience, Gate(server.concurrency), first_wait=first_wait)
+        self._patience = Patience(server.patience, Gate(server.concurrency))
         self._manners: list[Callable[[WriteRequest], dict[str, Any]]] = [_to_schema, _to_object, _in_words]
         self._answered, self._slowest = 0, 0.0
         self._settled, self._scores, self._odd = False, False, 0

@@ -4,6 +4,7 @@ The only place that looks into the JSON of a server or of the embedded engine.
 """
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
@@ -17,6 +18,11 @@ LEAST_SCORE = -100.0
 
 MOST_TOKENS = 10**9
 EVENT, END = "data:", "[DONE]"
+HALF = re.compile(
+    rb"(?<!\\)\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB]..)(?<!\\)\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+)
+"""Half of a surrogate pair in JSON, which no reader takes: it is replaced like other characters that no text may hold."""
+
 LETTERS_A_TOKEN = 4
 
 Shape = TypeVar("Shape", bound="_Shape")
@@ -220,6 +226,8 @@ def count_tokens(text: str) -> int:
 
 def _read(shape: type[Shape], body: bytes | Mapping[str, Any]) -> Shape:
     """Validate; the reason names the place and what is wrong there, and repeats nothing of the answer."""
+    if isinstance(body, bytes) and HALF.search(body):
+        body = HALF.sub(rb"\\ufffd", body)
     try:
         return shape.model_validate_json(body) if isinstance(body, bytes) else shape.model_validate(body)
     except ValidationError as cause:

@@ -19,7 +19,7 @@ from llmsynthor.texts import Secret, fit
 
 CHUNK = 1 << 16
 CONNECT_SECONDS = 10.0
-MOST_BYTES = 4 << 20
+MOST_BYTES = 2 << 20
 """An answer of 4,096 tokens streamed event by event has about one million bytes."""
 
 Fault = Literal["away", "late", "cut", "long", "odd"]
