@@ -183,4 +183,4 @@ def test_interrupt_is_answered_while_the_model_writes(spec_file: Path, tmp_path:
     assert time.monotonic() - began < 15
     assert "--resume" in said
     manifest = json.loads((out / "run.json").read_text())
-    assert (manifest["status"], manifest["stage"]) == ("interrupted", "proposals")
+    assert (manifest["status"], manifest["stage"]) == ("stopped", "proposals")

@@ -117,7 +117,10 @@ class Solution:
     def save(self, folder: str | Path) -> Path:
         """Write the run folder; raises RunFolderError when the folder holds another run or something else."""
         taken = claim(Path(folder), self.manifest, resume=False, force=False)
-        write_all(self, taken)
+        try:
+            write_all(self, taken)
+        finally:
+            taken.release()
         return taken.path
 
     def __repr__(self) -> str:
@@ -228,5 +231,6 @@ def write_all(solution: Solution, folder: RunFolder) -> None:
         folder.write_parquet(f"start/{unit}.parquet" if len(solution.start or {}) > 1 else "start.parquet", frame)
     folder.write_parquet("proposals.parquet", solution.proposals)
     folder.write_parquet("history.parquet", solution.history)
+    solution.manifest["files"] = folder.digests()
     folder.write_manifest(solution.manifest)
     write_report(folder.path)

@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from llmsynthor.errors import AskingEndedError, LLMError, OutageError, RunFolderError
+from llmsynthor.errors import AskingEndedError, OutageError
 from llmsynthor.evaluation.compare import alignment_frame, compare
 from llmsynthor.evaluation.rules import rules_broken
 from llmsynthor.llm import speed
@@ -102,11 +102,11 @@ def synthesize(  # noqa: PLR0913  (what is made, by whom, where; all that says h
     if begin is not None:
         manifest["start"] = start_digest(spec, begin)
     folder = claim(Path(out), manifest, resume=resume, force=force) if out is not None else None
-    ledger = Ledger(folder.ledger if folder is not None else None)
-    model = _recorded(choice, ledger, settings.budget)
-    order = _Order(spec=spec, options=_options(settings, workers), start=begin)
-    with watched(progress) as notify:
-        return _make(order, Standing(manifest=manifest, folder=folder, model=model), ledger, notify)
+    with Standing(manifest=manifest, folder=folder, model=None) as standing, watched(progress) as notify:
+        ledger = Ledger(folder.ledger if folder is not None else None)
+        standing.model = _recorded(choice, ledger, settings.budget)
+        order = _Order(spec=spec, options=_options(settings, workers), start=begin)
+        return _make(order, standing, ledger, notify)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,27 +129,21 @@ def _options(settings: Settings, workers: int | None) -> Options:
 
 
 def _make(order: _Order, standing: Standing, ledger: Ledger, progress: Notify) -> Solution:
-    """Work through the stages; whatever ends the run early is written to the manifest before it is passed on."""
+    """Work through the stages."""
     folder, model = standing.folder, standing.model
 
     def notify(event: Progress) -> None:
         standing.begin(event.stage)
         progress(event)
 
-    try:
-        standing.note(StopReason.RUNNING, "running", "the run has begun")
-        if folder is not None:
-            write_spec(order.spec, folder)
-        outcome = run_loop(order.spec, order.options, model, notify=notify, start=order.start)
-        solution = _finish(order, outcome, standing, ledger, notify)
-        if folder is not None:
-            write_all(solution, folder)
-    except KeyboardInterrupt:
-        standing.interrupted()
-        raise
-    except (LLMError, RunFolderError) as error:
-        standing.failed(error)
-        raise
+    standing.note(StopReason.RUNNING, "running", "the run has begun")
+    if folder is not None:
+        write_spec(order.spec, folder)
+    outcome = run_loop(order.spec, order.options, model, notify=notify, start=order.start)
+    solution = _finish(order, outcome, standing, ledger, notify)
+    if folder is not None:
+        write_all(solution, folder)
+    standing.ended = True
     if model is not None and model.spent.new:
         speed.remember(model.identity, ledger.mean_seconds(model.identity))
     return solution
