@@ -15,7 +15,18 @@ import typer
 from llmsynthor.cli.heard import run_heard
 from llmsynthor.cli.options import with_options
 from llmsynthor.cli.printing import print_solution
-from llmsynthor.cli.saying import FORMATS, OPTION, complain, complain_of, in_front, say, set_up_log, tell, watcher
+from llmsynthor.cli.saying import (
+    ENDING,
+    FORMATS,
+    OPTION,
+    complain,
+    complain_of,
+    in_front,
+    say,
+    set_up_log,
+    tell,
+    watcher,
+)
 from llmsynthor.errors import LLMSynthorError, Problem, RunFolderError, SpecError
 from llmsynthor.options import Budget, Method, Server, changed
 from llmsynthor.texts import hide
@@ -258,6 +269,7 @@ def _ending_on_interrupt() -> Iterator[None]:
 
 
 def _tell_of_interrupt() -> None:
+    ENDING.set()
     tell("interrupted; what was done is kept: the same command (a run with --resume) goes on")
 
 

@@ -1,6 +1,7 @@
 """Ctrl-C and SIGTERM, heard within a second whatever goes on: the work has a thread of its own, and the main thread listens.
 
-The signals are blocked for every thread, so that no library can take them; the main thread waits for them by name.
+The signals are blocked for every thread, so that no library can take them; the main thread waits for them by name. They stay
+blocked when the work is done: what comes then is too late to change how it ended.
 """
 
 import ctypes
@@ -11,7 +12,7 @@ import threading
 from collections.abc import Callable
 
 ENDING = ("SIGINT", "SIGTERM", "SIGHUP")
-GRACE = 0.5
+GRACE = 0.3
 """Seconds that the work has to end by itself."""
 
 LISTENS = 0.5
@@ -27,12 +28,12 @@ def run_heard(work: Callable[[], int], *, tell: Callable[[], None]) -> int:
         return work()
     heard = {getattr(signal, name) for name in ENDING}
     done, main, codes = signal.SIGUSR1, threading.get_ident(), [70]
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {*heard, done})
+    signal.pthread_sigmask(signal.SIG_BLOCK, {*heard, done})
 
     def run() -> None:
         try:
             codes[0] = work()
-        except KeyboardInterrupt:
+        except KeyboardInterrupt:  # the main thread has heard it
             codes[0] = 130
         finally:
             signal.pthread_kill(main, done)
@@ -45,19 +46,18 @@ def run_heard(work: Callable[[], int], *, tell: Callable[[], None]) -> int:
             tell()
             _end(thread, 128 + found.si_signo)
     thread.join()
-    signal.sigtimedwait({done}, 0)
-    signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return codes[0]
 
 
 def _end(thread: threading.Thread, code: int) -> None:
-    """End the process; whatever the work holds is on disk already, or is asked again."""
-    if thread.ident is not None:
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(KeyboardInterrupt))
-    thread.join(GRACE)
+    """End the process: the runs are noted as stopped, then the work has a moment to clear away what it began."""
     manifest = sys.modules.get("llmsynthor.run.manifest")
     if manifest is not None:
         manifest.stop_all()
+    sys.unraisablehook = lambda _: None  # compiled code that calls back passes no exception on
+    if thread.ident is not None:
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(KeyboardInterrupt))
+    thread.join(GRACE)
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     os._exit(code)

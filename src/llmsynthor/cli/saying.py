@@ -3,6 +3,7 @@
 import json
 import logging
 import sys
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -16,6 +17,8 @@ LOG = logging.getLogger("llmsynthor")
 FORMATS = ("text", "json")
 KEPT = ("event", "stage", "seconds", "left", "calls", "expected_calls", "discrepancy", "exit_code")
 OPTION = "--log-format"
+ENDING = threading.Event()
+"""Set when a signal ends the process: what fails then is no news."""
 
 
 def say(text: str) -> None:
@@ -24,7 +27,9 @@ def say(text: str) -> None:
 
 
 def complain(text: str) -> None:
-    """Print beside what was asked for: on stderr, or into the log where that is one of JSON lines."""
+    """Print beside what was asked for: on stderr, or into the log where that is one of JSON lines; nothing when all ends."""
+    if ENDING.is_set():
+        return
     if _is_json():
         LOG.error(text, extra={"event": "error"})
     else:
