@@ -1,9 +1,9 @@
 """Ctrl-C and SIGTERM, heard within a second whatever goes on: the work has a thread of its own, and the main thread listens.
 
-The signals are blocked for every thread, so that no library can take them; the main thread waits for them by name. They stay
-blocked when the work is done: what comes then is too late to change how it ended.
+The signals are blocked for every thread, so that no library can take them; the main thread waits for them by name.
 """
 
+import atexit
 import ctypes
 import os
 import signal
@@ -28,7 +28,7 @@ def run_heard(work: Callable[[], int], *, tell: Callable[[], None]) -> int:
         return work()
     heard = {getattr(signal, name) for name in ENDING}
     done, main, codes = signal.SIGUSR1, threading.get_ident(), [70]
-    signal.pthread_sigmask(signal.SIG_BLOCK, {*heard, done})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {*heard, done})
 
     def run() -> None:
         try:
@@ -46,7 +46,17 @@ def run_heard(work: Callable[[], int], *, tell: Callable[[], None]) -> int:
             tell()
             _end(thread, 128 + found.si_signo)
     thread.join()
+    while signal.sigtimedwait({*heard, done}, 0) is not None:
+        pass
+    atexit.register(_hear_no_more)
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return codes[0]
+
+
+def _hear_no_more() -> None:
+    """When the work is done, what comes is too late to change how it ended."""
+    for name in ENDING:
+        signal.signal(getattr(signal, name), signal.SIG_IGN)
 
 
 def _end(thread: threading.Thread, code: int) -> None:

@@ -5,6 +5,7 @@ What came to nothing is kept beside, with its reason, and is asked again.
 
 import hashlib
 import json
+import logging
 import math
 import shutil
 import sqlite3
@@ -29,6 +30,9 @@ TABLES = (
 )
 
 Request = WriteRequest | ScoreRequest
+
+KINDS = ("write", "score")
+LOG = logging.getLogger("llmsynthor")
 
 CANNOT = "null"
 """Answer to a question for scores by a model that gives none."""
@@ -77,6 +81,7 @@ class Ledger:
         problem = _problem_of(row, kind, choices)
         if problem is not None:
             self.corrupt.append(f"{call_id}: {problem}")
+            LOG.warning("a row of the ledger is corrupt and is asked again: %s: %s", call_id, problem)
             return None
         lost = self._one("select count(*) from losses where call_id = ?", (call_id,))
         usage = Usage(prompt_tokens=row[1], completion_tokens=row[2], seconds=row[3])
@@ -173,6 +178,8 @@ def _choices(request: Any) -> int:
 def _problem_of(row: tuple[Any, ...], kind: str, choices: int) -> str | None:
     """What is wrong with a recorded answer; None where it can be used."""
     answer, prompt_tokens, completion_tokens, seconds, own = row
+    if kind not in KINDS:
+        return "there is no such kind of call"
     if own != kind or not isinstance(answer, str):
         return "the answer is of another kind"
     whole = (prompt_tokens, completion_tokens)
