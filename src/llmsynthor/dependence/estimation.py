@@ -7,7 +7,7 @@ well: they show how far the model can be trusted, and calibrate it.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
+from itertools import combinations, permutations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,14 +96,11 @@ def choose_pairs(
     named = [set(group.variables) for group in groups if group.source == "llm"]
     every = [(a.name, b.name) for a, b in combinations(variables, 2)] if among is None else among
     pairs = [pair for pair in every if bare(pair) not in wish.skip]
-    given = tuple(pair for pair in pairs if given_shares(goals, variables, pair) is not None)
-    left = [pair for pair in pairs if not _tabulated(goals, pair)]
+    tabled = {both for goal in goals.tables for both in permutations(dict.fromkeys(goal.table.columns), 2)}
+    given = tuple(pair for pair in pairs if pair in tabled and given_shares(goals, variables, pair) is not None)
+    left = [pair for pair in pairs if pair not in tabled]
     rank = {p: (bare(p) not in wish.ask, not any(set(p) <= names for names in named)) for p in left}
     return Questions(open=tuple(sorted(left, key=lambda pair: rank[pair])), given=given if left else ())
-
-
-def _tabulated(goals: Goals, pair: Pair) -> bool:
-    return any(set(pair) <= set(goal.table.columns) for goal in goals.tables)
 
 
 def planned_questions(

@@ -11,7 +11,7 @@ from llmsynthor.spec.levels import Level
 
 def last_digit(values: Iterable[float]) -> float:
     """Give the unit of the last digit that values show, 1 at most."""
-    exponents = (Decimal(repr(float(value))).normalize().as_tuple().exponent for value in values)
+    exponents = (Decimal(repr(value)).normalize().as_tuple().exponent for value in {float(value) for value in values})
     return float(10.0 ** min(0, *(exponent for exponent in exponents if isinstance(exponent, int))))
 
 
