@@ -3,8 +3,11 @@
 import os
 import stat
 from pathlib import Path
+from typing import Any
 
 MOST_BYTES = 64 << 20
+MOST_NODES = 20_000_000
+DEEPEST = 60
 
 
 class OddFileError(ValueError):
@@ -39,3 +42,24 @@ def read_bytes(path: Path, most: int = MOST_BYTES) -> bytes:
 def read_text(path: Path, most: int = MOST_BYTES) -> str:
     """Read a regular file of UTF-8, with or without a mark of byte order; raises OSError, ValueError."""
     return read_bytes(path, most).decode("utf-8-sig")
+
+
+def expanded_size(raw: Any) -> int:
+    """How many values a document has when its aliases are written out; raises ValueError for one that holds itself."""
+    known: dict[int, int] = {}
+    return _size(raw, known, set(), 0)
+
+
+def _size(value: Any, known: dict[int, int], above: set[int], depth: int) -> int:
+    if not isinstance(value, list | dict):
+        return 1
+    if depth > DEEPEST:
+        raise ValueError(f"it is nested more than {DEEPEST} levels deep")
+    if id(value) in above:
+        raise ValueError("a part of it holds itself, by an alias")
+    if id(value) not in known:
+        above.add(id(value))
+        inner = value.values() if isinstance(value, dict) else value
+        known[id(value)] = 1 + sum(_size(own, known, above, depth + 1) for own in inner)
+        above.discard(id(value))
+    return known[id(value)]

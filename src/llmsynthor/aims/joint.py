@@ -137,9 +137,10 @@ def _numbered(told: Sequence[NDArray[np.generic]], size: int) -> Integers:
 def _distinct(array: NDArray[np.generic]) -> Integers:
     """Number the rows of an array such that equal ones share a number, in their order; truth values are packed for that."""
     if array.dtype != np.bool_ or array.shape[1] < 2:
-        return np.unique(array, axis=0, return_inverse=True)[1].ravel()
-    packed = np.ascontiguousarray(np.packbits(array, axis=1))
-    return np.unique(packed.view(np.dtype((np.void, packed.shape[1]))).ravel(), return_inverse=True)[1].ravel()
+        return np.asarray(np.unique(array, axis=0, return_inverse=True)[1]).ravel()
+    packed = np.ascontiguousarray(np.packbits(array.astype(np.bool_), axis=1))
+    rows = packed.view(np.dtype((np.void, packed.shape[1]))).ravel()
+    return np.asarray(np.unique(rows, return_inverse=True)[1]).ravel()
 
 
 def _sides(terrain: Terrain, statement: Averaged) -> Integers:

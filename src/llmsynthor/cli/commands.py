@@ -83,6 +83,7 @@ def check(
         say(f"warning: {warning}")
     counts = f"{len(loaded.schema.units)} units, {len(loaded.targets)} targets, {len(loaded.rules)} rules"
     say(f'"{loaded.name}" can be read: {counts}.')
+    say(f"Size: {found.size}.")
     took = (
         "not measured on this machine yet" if found.seconds is None else f"about {found.seconds / 60:.1f} minutes here"
     )

@@ -11,6 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from llmsynthor.errors import DataError, Problem
+from llmsynthor.files import check_regular
 from llmsynthor.records.edited import write_kept
 from llmsynthor.records.levels import as_text
 from llmsynthor.records.linked import Nested, column, evaluate_nested, nest
@@ -237,10 +238,11 @@ def read_records(source: Any) -> pl.DataFrame:
         return as_text(as_frame(source, "start"))
     path = Path(source)
     try:
+        check_regular(path)
         if path.suffix.lower() in (".parquet", ".pq"):
-            return pl.read_parquet(path)
-        return pl.read_csv(path, infer_schema_length=None)
-    except (OSError, pl.exceptions.PolarsError) as cause:
+            return pl.read_parquet(path, glob=False)
+        return pl.read_csv(path, infer_schema_length=None, glob=False)
+    except (OSError, ValueError, pl.exceptions.PolarsError) as cause:
         first = (str(cause).splitlines() or [""])[0][:120]
         problem = Problem(where=str(path), what=f"the records cannot be read ({first})", advice="give CSV or Parquet")
         raise DataError(problem) from cause

@@ -182,7 +182,7 @@ def _parquet(path: Path, *, needed: bool) -> pl.DataFrame | None:
     if not needed and not path.is_file():
         return None
     try:
-        return pl.read_parquet(path)
+        return pl.read_parquet(path, glob=False)
     except (OSError, pl.exceptions.PolarsError) as cause:
         raise _unreadable(path, cause) from cause
 
@@ -190,9 +190,9 @@ def _parquet(path: Path, *, needed: bool) -> pl.DataFrame | None:
 def _csv(path: Path, types: Mapping[str, Any]) -> pl.DataFrame:
     """Columns that are not named are read as what they look like."""
     try:
-        header = pl.read_csv(path, n_rows=0, infer_schema=False).columns
+        header = pl.read_csv(path, n_rows=0, infer_schema=False, glob=False).columns
         known = {name: kind for name, kind in types.items() if name in header}
-        return pl.read_csv(path, schema_overrides=known, infer_schema_length=None)
+        return pl.read_csv(path, schema_overrides=known, infer_schema_length=None, glob=False)
     except (OSError, pl.exceptions.PolarsError) as cause:
         raise _unreadable(path, cause) from cause
 

@@ -25,6 +25,7 @@ from llmsynthor.run.check import refuse_impossible
 from llmsynthor.run.manifest import Standing, first_manifest
 from llmsynthor.run.progress import watched
 from llmsynthor.run.settings import resolve, without_model
+from llmsynthor.run.size import measure_size, refuse_too_large
 from llmsynthor.run.solution import Solution, write_all, write_spec
 from llmsynthor.run.tables import (
     dependencies_frame,
@@ -91,6 +92,13 @@ def synthesize(  # noqa: PLR0913  (what is made, by whom, where; all that says h
     others = {key: value for key, value in options.items() if key not in SERVER_KEYS}
     given = {"records": records, "seed": seed, "llm": llm if isinstance(llm, str) else None, **others}
     settings = resolve(spec, given, method=method, budget=budget)
+    at_least = settings.method.rounds * settings.method.proposals
+    model_asked = isinstance(llm, Choice) or settings.llm != "none"
+    refuse_too_large(
+        measure_size(spec, settings.records),
+        calls=at_least if model_asked else 0,
+        has_budget=settings.budget.calls is not None,
+    )
     refuse_impossible(spec)
     begin = with_weights(read_start(spec, start), spec.schema, weight) if start is not None else None
     if begin is not None:

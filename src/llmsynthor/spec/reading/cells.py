@@ -16,6 +16,9 @@ from llmsynthor.spec.schema import Category, Numeric
 
 Cell = tuple[Level, ...]
 
+LEAST, MOST = 1e-200, 1e200
+"""Sizes of values beside which sums and products stay numbers."""
+
 
 def read_cells(frame: pl.DataFrame, columns: Sequence[str], place: Place) -> list[Cell] | None:
     """Read the levels of every row; None where some cannot be."""
@@ -135,6 +138,9 @@ def read_values(column: pl.Series, place: Place, *, negative: bool, shares: bool
             other,
         )
     below = [(row, texts[row]) for row, value in enumerate(read.values) if value is not None and value < 0]
+    absurd = [(row, texts[row]) for row, value in enumerate(read.values) if value and not LEAST <= abs(value) <= MOST]
+    if absurd:
+        place.in_rows("the value is no amount of anything", f"give values from {LEAST:g} to {MOST:g}, or zero", absurd)
     if below and not negative:
         advice = "a count or share is zero or more; of noisy tables name the column of their margin_of_error"
         place.in_rows("the value is negative", advice, below)
