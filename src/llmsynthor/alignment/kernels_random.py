@@ -1,9 +1,8 @@
 """Compiled random numbers: one stream a record and sweep, so that the number of workers changes nothing."""
 
-import numba
 import numpy as np
 
-jit = numba.njit(nogil=True, cache=True)
+from llmsynthor.alignment.compiled import jit
 
 
 @jit

@@ -29,8 +29,20 @@ class Fitted:
     first: tuple[float, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Learned:
+    """Records drawn under θ, and their squared error for each cell in what chance explains: 1 is as good as a draw can be."""
+
+    codes: Codes
+    theta: Floats
+    noise: float
+
+
 def fit(task: Task, held: Codes) -> Fitted:
-    """Fit θ to what the held records leave open, and draw as many records as are missing."""
+    """Fit θ to what the held records leave open, and draw as many records as are missing.
+
+    Where rules stand between records like walls, Gibbs sweeps lead away from what the first draw has met: that is kept then.
+    """
     missing = task.records - len(held)
     if not missing:
         return Fitted(codes=held[:0], theta=task.compiled.fixed.copy(), first=distances(task, held))
@@ -43,12 +55,16 @@ def fit(task: Task, held: Codes) -> Fitted:
         drawn = draw_initial(task.goals, chain, missing, np.random.default_rng([task.seed, 1]))
         if _is_solution(task, drawn, theta):
             return Fitted(codes=drawn, theta=theta, first=distances(task, drawn))
-    _begin_means(task, theta)
     n_chains = max(task.effort.chains, int(task.effort.share * missing))
     chains = draw_initial(task.goals, chain, n_chains, np.random.default_rng([task.seed, 2]))
-    start = distances(task, np.concatenate([held, chains]))
-    theta = _learn(task, chains, theta, _remaining(task, held) * (n_chains / missing))
-    return Fitted(codes=_as_many(task, chains, theta, missing), theta=theta, first=start)
+    start, goal = distances(task, np.concatenate([held, chains])), _remaining(task, held) * (n_chains / missing)
+    drawn = Learned(codes=chains, theta=theta, noise=_noise(task, chains, theta, goal))
+    if not _may_be_solution(task, chain, held) or drawn.noise > 1.0:
+        begun = theta.copy()
+        _begin_means(task, begun)
+        learned = _learn(task, chains.copy(), begun, goal)
+        drawn = learned if learned.noise <= max(drawn.noise, 1.0) else drawn
+    return Fitted(codes=_as_many(task, drawn.codes, drawn.theta, missing), theta=drawn.theta, first=start)
 
 
 def _may_be_solution(task: Task, chain: tuple[Link, ...], held: Codes) -> bool:
@@ -67,8 +83,18 @@ def _is_solution(task: Task, codes: Codes, theta: Floats) -> bool:
     return bool((error < task.effort.rounding - 1e-9).all()) and not np.any(counts[np.isneginf(theta)])
 
 
-def _learn(task: Task, codes: Codes, theta: Floats, open_goal: Floats) -> Floats:
-    """Move θ until the tables of the chains are at the noise of their number; returns an average over the sweeps."""
+def _noise(task: Task, codes: Codes, theta: Floats, open_goal: Floats) -> float:
+    """Squared error of what must be met for each of its cells, in what chance explains; endless where θ forbids a record."""
+    counts = count(task, codes)
+    goal = task.compiled.scaled(open_goal, counts)
+    told = task.compiled.is_hard & (goal > 0) & ~task.compiled.is_slack
+    if np.any(counts[np.isneginf(theta)]):
+        return np.inf
+    return float(np.mean((counts[told] - goal[told]) ** 2 / np.maximum(goal[told], 1.0))) if told.any() else 0.0
+
+
+def _learn(task: Task, codes: Codes, theta: Floats, open_goal: Floats) -> Learned:
+    """Move θ until the tables of the chains are at the noise of their number; θ is an average over the sweeps."""
     compiled = task.compiled
     theta = np.where(compiled.is_target & (open_goal <= 0) & ~compiled.is_slack, NEVER, theta)
     learn = compiled.is_target & (open_goal > 0) & ~compiled.is_slack
@@ -92,7 +118,7 @@ def _learn(task: Task, codes: Codes, theta: Floats, open_goal: Floats) -> Floats
         best = min(best, noise)
         if sweep >= least and patience <= 0:
             break
-    return average
+    return Learned(codes=codes, theta=average, noise=_noise(task, codes, average, open_goal))
 
 
 def _overlap(task: Task) -> float:

@@ -7,7 +7,8 @@ chunks nor the number of workers changes a result.
 
 import numpy as np
 
-from llmsynthor.alignment.kernels_random import exp_below, jit, mix, pick, stream
+from llmsynthor.alignment.compiled import jit
+from llmsynthor.alignment.kernels_random import exp_below, mix, pick, stream
 
 
 @jit

@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -21,7 +21,8 @@ from llmsynthor.alignment.trees.pool import make_pool
 from llmsynthor.alignment.trees.program import Compiled, compile_aims
 from llmsynthor.alignment.trees.start import ImpossibleRulesError, first_weights, forbidden, margins, repaired
 from llmsynthor.alignment.trees.sums import lay_out_sums
-from llmsynthor.population.roster import Roster, changed_tops
+from llmsynthor.alignment.trees.yielding import settle
+from llmsynthor.population.roster import NO_PROPOSAL, Roster, changed_tops
 from llmsynthor.population.seating import seat
 
 Notify = Callable[[str, int, Floats], None]
@@ -89,7 +90,13 @@ def align_trees(
         state = state_of(roster)
     after = distances(compiled, state.counts, trees.goal(state.counts, state.arena))
     stay = start.stay if start is not None and whole is not None else 0.0
-    corrected = correct(trees, state, weight, roster.proposal >= 0, told, stay=stay)
+    held = roster.proposal >= 0
+    corrected = correct(trees, state, weight, held, told, stay=stay)
+    if whole is None:
+        corrected, let_go = settle(trees, corrected, weight, held, told)
+        if let_go:
+            made = unpack(corrected.arena, layout, roster.proposal)
+            roster = replace(roster, proposal=np.where(changed_tops(layout, roster, made), NO_PROPOSAL, made.proposal))
     return _aligned(trees, corrected, roster, (begun, after), whole)
 
 

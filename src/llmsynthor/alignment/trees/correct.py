@@ -31,6 +31,9 @@ NUDGE, NUDGE_FINE = 0.15, 0.05
 DEARER, DEAREST, FORGET = 0.1, 4.0, 0.9
 """By how much the weight of a missed target moves, and how much dearer an error becomes as long as it stays."""
 
+FURTHEST = 12.0
+"""How far the weight of a missed target moves at most: where tables exclude each other it would go on for ever."""
+
 STAYING = 4.0
 """What the first change of a given record costs at temperature one: as much as four errors of a cell."""
 
@@ -63,17 +66,26 @@ class _Walk:
 
 
 def correct(
-    trees: Trees, state: State, weight: Floats, held: NDArray[np.bool_], told: Told, *, stay: float = 0.0
+    trees: Trees,
+    state: State,
+    weight: Floats,
+    held: NDArray[np.bool_],
+    told: Told,
+    *,
+    stay: float = 0.0,
+    fine: bool = False,
+    first: int = 0,
 ) -> Corrected:
     """Walk until every cell is within rounding, or nothing more is gained; held top records stay.
 
-    With `stay` the records are given ones: each holds on to what it is (see STAYING), and nothing is warmed up.
+    With `stay` the records are given ones: each holds on to what it is (see STAYING), and nothing is warmed up, nor is it where
+    they are nearly met (`fine`). `first` numbers the first chunk of moves.
     """
-    hard = trees.compiled.is_hard
+    hard, begun = trees.compiled.is_hard, weight
     weight, dear, pulled = weight.copy(), np.ones(len(weight)), np.ones(len(trees.sums.scale))
     trees.set_open(len(state.arena.tail), every=False)
-    walk = _Walk(copy(state.arena), state.counts.copy(), np.inf, list(FINE if stay else COOLING), fine=stay > 0)
-    number = 0
+    walk = _Walk(copy(state.arena), state.counts.copy(), np.inf, list(FINE if stay or fine else COOLING))
+    walk.fine, number = stay > 0 or fine, first
     while _goes_on(trees, state, walk):
         temperature = walk.to_come.pop(0)
         pressure = Pressure(
@@ -83,8 +95,9 @@ def correct(
             pull=pulled * trees.sums.scale / temperature,
             stay=STAYING / temperature if stay else 0.0,
         )
-        _step(trees, state, held, pressure, number)
+        step(trees, state, held, pressure, number)
         adapt(trees, state, (weight, dear, pulled), NUDGE_FINE if walk.fine else NUDGE)
+        np.clip(weight, begun - FURTHEST, begun + FURTHEST, out=weight)
         told("correct", number, state.counts, trees.goal(state.counts, state.arena))
         number += 1
     counts = trees.count(walk.arena)
@@ -132,7 +145,7 @@ def misses(trees: Trees, state: State, goal: Floats) -> float:
     return float(np.where(error >= 1.0 - 1e-9, error, 0.0).sum() + sums.sum())
 
 
-def _step(trees: Trees, state: State, held: NDArray[np.bool_], pressure: Pressure, number: int) -> None:
+def step(trees: Trees, state: State, held: NDArray[np.bool_], pressure: Pressure, number: int) -> None:
     """One chunk of moves, in place: most records at random, some from over-full cells and some from those that lack records."""
     records, blocks = len(state.arena.start), len(state.arena.tail)
     rng = np.random.default_rng([trees.seed, 8, number])

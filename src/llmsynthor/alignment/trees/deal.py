@@ -19,6 +19,7 @@ from llmsynthor.alignment.rows.effort import Effort as FlatEffort
 from llmsynthor.alignment.rows.effort import Task as FlatTask
 from llmsynthor.alignment.rows.fit import fit
 from llmsynthor.alignment.rows.program import compile_goals
+from llmsynthor.alignment.trees.dense import is_walled, solve
 from llmsynthor.population.roster import Roster, rows_below
 from llmsynthor.spec.levels import Interval
 
@@ -97,14 +98,16 @@ def _draw_unit(aims: Aims, unit: int, records: int, seed: int, workers: int | No
         effort=FlatEffort(workers=workers, chains=min(number, LEAST_ROWS)),
         shaped=any(len(potential.projection.axes) > 1 for potential in shaped),
     )
-    fitted = fit(task, np.zeros((0, len(goals.grid.axes)), dtype=np.int32))
-    wanted = replace(task, records=records)
-    corrected = correct(wanted, fitted.codes[:records].copy(), fitted.theta, np.zeros(records)) if records else None
-    return (
-        corrected.codes if corrected is not None else fitted.codes[:0],
-        fitted.codes,
-        _own_weights(goals, task.compiled.tables, fitted.theta),
-    )
+    found = solve(task, shaped) if is_walled(goals) else None
+    if found is not None:
+        rng = np.random.default_rng([seed, 12, unit])
+        first, rows, theta = found.draw(records, rng=rng), found.draw(number, rng=rng), found.theta
+    else:
+        fitted = fit(task, np.zeros((0, len(goals.grid.axes)), dtype=np.int32))
+        first, rows, theta = fitted.codes[:records].copy(), fitted.codes, fitted.theta
+    if records:
+        first = correct(replace(task, records=records), first, theta, np.zeros(records)).codes
+    return first, rows, _own_weights(goals, task.compiled.tables, theta)
 
 
 def _own_weights(goals: Goals, blocks: Sequence[tuple[int, int]], theta: Floats) -> Own:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +11,9 @@ from llmsynthor.aims.aims import Aims
 from llmsynthor.alignment.parallel import in_parallel
 from llmsynthor.alignment.trees import fields as key
 from llmsynthor.alignment.trees import kernels, kernels_visits
-from llmsynthor.alignment.trees.flat import Arena, Counts, Floats
+from llmsynthor.alignment.trees.flat import Arena, Counts, Floats, roomy
 from llmsynthor.alignment.trees.kernels import World
+from llmsynthor.alignment.trees.kernels_visits import Way
 from llmsynthor.alignment.trees.pool import Pool
 from llmsynthor.alignment.trees.program import Compiled
 from llmsynthor.alignment.trees.sums import Current, Sums
@@ -39,24 +39,6 @@ def make_ledger(
         cells=np.ascontiguousarray(np.stack([zero + column for column in cells], axis=1)),
         sums=np.ascontiguousarray(np.stack(ends, axis=1)),
     )
-
-
-class Way(NamedTuple):
-    """How visits go: `moves` a row; the share of moves of `single` records, of them `renew`ed, of the others `swap`s.
-
-    `walk` and `anew` are the cumulative shares of basic moves (see `kernels_moves.basic`); rows before `lowest` stay. What a
-    record that has not changed yet loses by a change is `stay`; partners that are alike stand at most `near` apart.
-    """
-
-    moves: float
-    single: float
-    renew: float
-    swap: float
-    walk: tuple[float, float, float]
-    anew: tuple[float, float, float]
-    lowest: int
-    stay: float
-    near: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,6 +144,8 @@ class Trees:
 
         Each block makes up its part of what is missing, so that the number of workers changes nothing.
         """
+        if self.compiled.program.n_open:
+            state.arena = roomy(state.arena, self.aims.layout)
         blocks, goal = len(state.arena.tail), self.goal(state.counts, state.arena)
         sums = self.sums.current(state.counts, len(state.arena.start))
         missing = (goal - state.counts) / blocks

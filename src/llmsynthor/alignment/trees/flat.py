@@ -19,8 +19,11 @@ Floats = NDArray[np.float64]
 MOST_ROWS = 1_024
 """A top record grows to more rows than this only where one has them from the start."""
 
-SPARE = 0.5
-"""Room for records that outgrow their place, beside what all records take."""
+SPARE, LEAST_SPARE = 0.5, 50_000
+"""Room for records that outgrow their place: so much of what all records take, and so many codes in a block at least."""
+
+GROWS = 0.5
+"""Room that each record has to grow where it stands, as a part of what it takes, beside one more row."""
 
 
 class Arena(NamedTuple):
@@ -64,21 +67,22 @@ def pack(roster: Roster, layout: Layout, blocks: int = 1, spare: float = 0.0) ->
     sizes, records = sizes_of(roster, layout), len(roster)
     ends = np.linspace(0, records, blocks + 1).astype(np.int64)
     largest = max((column.axis.size for columns in layout.columns for column in columns), default=1)
+    capacity = sizes.codes.copy()
+    if spare > 0:
+        capacity += (GROWS * capacity).astype(np.int64) + max(map(layout.n_own, range(len(layout.units))))
     start, tail, at = np.zeros(records, dtype=np.int64), np.zeros((blocks, 2), dtype=np.int64), 0
     for block in range(blocks):
         own = slice(int(ends[block]), int(ends[block + 1]))
-        start[own] = at + np.cumsum(sizes.codes[own]) - sizes.codes[own]
-        used = at + int(sizes.codes[own].sum())
-        at = used + int(spare * (used - at) + (spare > 0) * 5 * sizes.codes.max(initial=1))
+        start[own] = at + np.cumsum(capacity[own]) - capacity[own]
+        used = at + int(capacity[own].sum())
+        at = used + (max(int(spare * (used - at)), LEAST_SPARE, 5 * int(capacity.max(initial=1))) if spare > 0 else 0)
         tail[block] = used, at
     codes: NDArray[np.int16] | NDArray[np.int32] = np.zeros(at, dtype=np.int32)
     if largest < np.iinfo(np.int16).max:
         codes = np.zeros(at, dtype=np.int16)
     for unit, places in enumerate(_places(sizes, start, layout)):
         codes[places] = roster.codes[unit]
-    return Arena(
-        codes=codes, start=start, capacity=sizes.codes.copy(), tail=tail, changed=np.ones(records, dtype=np.bool_)
-    )
+    return Arena(codes=codes, start=start, capacity=capacity, tail=tail, changed=np.ones(records, dtype=np.bool_))
 
 
 def _places(sizes: Sizes, start: NDArray[np.int64], layout: Layout) -> list[NDArray[np.int64]]:
@@ -113,6 +117,15 @@ def unpack(arena: Arena, layout: Layout, proposal: NDArray[np.int64]) -> Roster:
         codes.append(arena.codes[places].astype(np.int32))
         before = before + rows * n_own
     return Roster(codes=tuple(codes), start=tuple(starts), length=tuple(lengths), proposal=proposal)
+
+
+def roomy(arena: Arena, layout: Layout) -> Arena:
+    """The same records, laid out anew where those that moved have used up half of the room of a block."""
+    free, whole = arena.tail[:, 1] - arena.tail[:, 0], np.diff(arena.tail[:, 1], prepend=0)
+    if (free >= np.maximum(SPARE / (1 + SPARE) * whole, LEAST_SPARE) / 2).all():
+        return arena
+    again = unpack(arena, layout, np.zeros(len(arena.start), dtype=np.int64))
+    return pack(again, layout, len(arena.tail), SPARE)._replace(changed=arena.changed)
 
 
 def most_rows(compiled: Compiled, roster: Roster, layout: Layout) -> int:

@@ -6,15 +6,13 @@ and the cell of every table that the row lies in. Plain arrays in, plain arrays 
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from llmsynthor.alignment.compiled import jit
 from llmsynthor.alignment.trees import fields as key
 from llmsynthor.alignment.trees.kernels_borrow import borrow
 from llmsynthor.alignment.trees.kernels_expressions import compute
-
-jit = numba.njit(nogil=True, cache=True)
 
 
 class World(NamedTuple):

@@ -1,12 +1,9 @@
 """Changes of who belongs to a record: a member added, removed, or taken over from another, with all below it."""
 
-import numba
-
+from llmsynthor.alignment.compiled import jit
 from llmsynthor.alignment.trees import fields as key
 from llmsynthor.alignment.trees.kernels import children, close_unit, compute_all, length_of, open_row
 from llmsynthor.alignment.trees.kernels_ledger import below
-
-jit = numba.njit(nogil=True, cache=True)
 
 REMOVE, ADD, TAKE, REPLACE = 0, 1, 2, 3
 

@@ -1,13 +1,10 @@
 """Changes of own codes of a laid out record: only the columns and cells that they touch are computed anew, and all is logged."""
 
-import numba
-
+from llmsynthor.alignment.compiled import jit
 from llmsynthor.alignment.trees import fields as key
 from llmsynthor.alignment.trees.kernels import cell_of, rows_in_scope
 from llmsynthor.alignment.trees.kernels_expressions import compute
 from llmsynthor.alignment.trees.kernels_ledger import is_bad, is_same, weight_of
-
-jit = numba.njit(nogil=True, cache=True)
 
 
 @jit

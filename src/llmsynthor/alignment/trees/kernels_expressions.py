@@ -1,11 +1,9 @@
 """The stack machine that computes expressions over one loaded top record (`bytecode` writes its programs)."""
 
-import numba
 import numpy as np
 
+from llmsynthor.alignment.compiled import jit
 from llmsynthor.alignment.trees import fields as key
-
-jit = numba.njit(nogil=True, cache=True)
 
 
 @jit

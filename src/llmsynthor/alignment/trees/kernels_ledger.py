@@ -1,12 +1,10 @@
 """Energies: what records win by their weights, and what they cost by the counts of the cells and the sums that they are in."""
 
-import numba
 import numpy as np
 
+from llmsynthor.alignment.compiled import jit
 from llmsynthor.alignment.kernels_random import exp_below, mix
 from llmsynthor.alignment.trees import fields as key
-
-jit = numba.njit(nogil=True, cache=True)
 
 
 @jit

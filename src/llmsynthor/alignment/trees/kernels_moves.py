@@ -1,14 +1,11 @@
 """Basic moves within one laid out record: a value, a member drawn anew, one more or less, two that change places."""
 
-import numba
-
+from llmsynthor.alignment.compiled import jit
 from llmsynthor.alignment.trees import fields as key
 from llmsynthor.alignment.trees.kernels import compute_all
 from llmsynthor.alignment.trees.kernels_build import ADD, REMOVE, new_row, rebuild
 from llmsynthor.alignment.trees.kernels_change import refresh, write_code
 from llmsynthor.alignment.trees.kernels_ledger import below, is_bad, own_weight, roll, tally
-
-jit = numba.njit(nogil=True, cache=True)
 
 NOTHING, WRITTEN, REBUILT = 0, 1, 2
 """What a basic move has done: nothing; codes of the record itself, logged; or a changed copy in the second workspace."""

@@ -1,8 +1,10 @@
 """Visits: two records are laid out side by side, moved many times, and written back."""
 
-import numba
+from typing import NamedTuple
+
 import numpy as np
 
+from llmsynthor.alignment.compiled import jit
 from llmsynthor.alignment.kernels_random import stream
 from llmsynthor.alignment.trees import fields as key
 from llmsynthor.alignment.trees.kernels import World, compute_all, copy_space, length_of, load, save
@@ -12,7 +14,23 @@ from llmsynthor.alignment.trees.kernels_ledger import below, chance, roll, turn,
 from llmsynthor.alignment.trees.kernels_moves import NOTHING, REBUILT, basic
 from llmsynthor.alignment.trees.kernels_walks import anew, repair, swap_rows, walk
 
-jit = numba.njit(nogil=True, cache=True)
+
+class Way(NamedTuple):
+    """How visits go: `moves` a row; the share of moves of `single` records, of them `renew`ed, of the others `swap`s.
+
+    `walk` and `anew` are the cumulative shares of basic moves (see `kernels_moves.basic`); rows before `lowest` stay. What a
+    record that has not changed yet loses by a change is `stay`; partners that are alike stand at most `near` apart.
+    """
+
+    moves: float
+    single: float
+    renew: float
+    swap: float
+    walk: tuple[float, float, float]
+    anew: tuple[float, float, float]
+    lowest: int
+    stay: float
+    near: int
 
 
 @jit
@@ -131,7 +149,7 @@ def store(world, arena, record, space, block):
     length = length_of(world, space)
     if length > arena.capacity[record]:
         arena.start[record] = arena.tail[block, 0]
-        arena.capacity[record] = length + length // 8
+        arena.capacity[record] = length + length // 4
         arena.tail[block, 0] += arena.capacity[record]
     save(world, space, arena.codes, arena.start[record])
 

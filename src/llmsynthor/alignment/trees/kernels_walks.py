@@ -1,8 +1,8 @@
 """Moves over whole valid records that cross walls: walks through invalid states, two records at once, members drawn anew."""
 
-import numba
 import numpy as np
 
+from llmsynthor.alignment.compiled import jit
 from llmsynthor.alignment.trees import fields as key
 from llmsynthor.alignment.trees.kernels import compute_all, copy_space
 from llmsynthor.alignment.trees.kernels_build import REMOVE, REPLACE, TAKE, new_row, rebuild
@@ -18,8 +18,6 @@ from llmsynthor.alignment.trees.kernels_moves import (
     match_neighbours,
 )
 
-jit = numba.njit(nogil=True, cache=True)
-
 TOO_MANY = 0.75
 """A cell with so many records beyond its target is over-full."""
 
@@ -32,7 +30,7 @@ THROUGH = 1.5
 FIRM = 2.0
 """Log-weight that a broken rule costs a repair, at least."""
 
-STEPS_ANEW = 80
+STEPS_ANEW = 20
 
 
 @jit

@@ -1,0 +1,134 @@
+"""Who yields where not all can be met: what the model said and proposed goes before tables, and of tables the less important.
+
+Only what is needed yields: estimates and held records are let go only where tables are nearer without them, and importance and
+margins of error decide only where tables are further off than rounding explains.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llmsynthor.aims.goals import Goal
+from llmsynthor.alignment.trees.correct import COARSE, Corrected, copy, correct, misses, step
+from llmsynthor.alignment.trees.engine import Pressure, State, Trees
+from llmsynthor.alignment.trees.fit import Told
+from llmsynthor.alignment.trees.flat import Arena, Counts, Floats
+from llmsynthor.alignment.trees.program import Compiled
+
+NEARER = 0.9
+"""What is let go must bring the records that are missing below this part of what they were."""
+
+DEAR = 2.0
+"""Errors of so many records in a cell are no rounding: from there on importance decides who yields."""
+
+DEAREST = 30.0
+"""The price of the most important target's records at most, where those of the least important cost one."""
+
+FIRM, SURE = 0.5, 10.0
+"""What the last record within a margin of error costs, and one of a target without, where there are such margins."""
+
+SLIGHT = 1e-3
+"""Part of its price that an error within rounding or a margin of error costs."""
+
+CYCLES, GIVE_UP = 12, 3
+"""Coolings under the prices of importance at most, and how many of them without a gain end it."""
+
+LATER, LAST = 10_000, 20_000
+"""Numbers of the first chunk of moves after something was let go, and under the prices of importance."""
+
+LET_GO = "what the model said and proposed gave way to the tables"
+WEIGHED = "then the more important targets were brought nearer first"
+
+
+def settle(
+    trees: Trees, corrected: Corrected, weight: Floats, held: NDArray[np.bool_], told: Told
+) -> tuple[Corrected, bool]:
+    """Go on from a correction that has not met everything; says whether held records were let go as well."""
+    let_go = False
+    lean = soft(trees)
+    if _missing(trees, corrected) > 0 and (held.any() or np.any(weight[lean] != 0)):
+        free, plain = np.zeros_like(held), np.where(lean, 0.0, weight)
+        state = State(arena=copy(corrected.arena), counts=corrected.counts.copy(), moved=corrected.moved)
+        again = correct(trees, state, plain, free, told, fine=True, first=LATER)
+        if _missing(trees, again) < NEARER * _missing(trees, corrected):
+            corrected, weight, held, let_go = replace(again, sentence=f"{again.sentence}; {LET_GO}"), plain, free, True
+    off = np.abs(corrected.counts - corrected.goal)[trees.compiled.is_hard]
+    if off.max(initial=0.0) >= DEAR:
+        corrected = weigh(trees, corrected, weight, held, told)
+    return corrected, let_go
+
+
+def soft(trees: Trees) -> NDArray[np.bool_]:
+    """Cells whose weights are the model's: of estimated tables and of beliefs, shape (cells,)."""
+    compiled, beliefs = trees.compiled, len(trees.aims.beliefs)
+    found = compiled.is_target & ~compiled.is_hard
+    found[compiled.starts[len(compiled.pieces) - beliefs] :] = True
+    return found
+
+
+def weigh(trees: Trees, corrected: Corrected, weight: Floats, held: NDArray[np.bool_], told: Told) -> Corrected:
+    """Cool under fixed prices: importance a record; where there are margins of error, the squared error over their square.
+
+    Weights that went on adapting would go round in circles where tables exclude each other. The state of the least price is kept.
+    """
+    state = State(arena=copy(corrected.arena), counts=corrected.counts.copy(), moved=corrected.moved)
+    linear, square, room = prices(trees.compiled, corrected.goal)
+    best: tuple[float, Arena, Counts] = (_price(trees, state, linear, room), corrected.arena, corrected.counts)
+    before, stalled, number = best[0], 0, LAST
+    for _ in range(CYCLES):
+        for temperature in COARSE:
+            pressure = Pressure(
+                weight=weight,
+                linear=np.where(trees.compiled.is_hard, linear / temperature, 0.0),
+                square=square / temperature,
+                pull=trees.sums.scale / temperature,
+            )
+            step(trees, state, held, pressure, number)
+            number += 1
+            told("correct", number, state.counts, trees.goal(state.counts, state.arena))
+            now = _price(trees, state, linear, room)
+            if now < best[0] - 1e-9:
+                best, stalled = (now, copy(state.arena), state.counts.copy()), -1
+        stalled += 1
+        if stalled >= GIVE_UP:
+            break
+        state.arena, state.counts = copy(best[1]), best[2].copy()
+    if best[0] >= before - 1e-9:
+        return corrected
+    goal, uneven = trees.goal(best[2], best[1]), np.ptp(linear[trees.compiled.is_hard]) > 0
+    sentence = f"{corrected.sentence}; {WEIGHED}" if uneven else corrected.sentence
+    return Corrected(arena=best[1], counts=best[2], goal=goal, sentence=sentence, moved=state.moved)
+
+
+def prices(compiled: Compiled, goal: Floats) -> tuple[Floats, Floats, Floats]:
+    """What a record too many costs in each cell, what its square does, and what a margin of error lets pass, in records."""
+    linear, square, room = np.zeros(len(goal)), np.zeros(len(goal)), np.zeros(len(goal))
+    for piece, (a, b) in zip(compiled.pieces, compiled.tables, strict=False):
+        told = piece.goal
+        linear[a:b] = told.table.importance if isinstance(told, Goal) else compiled.weight[a:b]
+        if isinstance(told, Goal):
+            room[a:b] = told.errors * goal[a:b].sum()
+    hard = compiled.is_hard
+    least = max(float(linear[hard].min(initial=np.inf)), 1e-300)
+    linear = np.where(hard, np.minimum(linear / least, DEAREST), 0.0)
+    rough = hard & (room > 1.0)
+    if rough.any():
+        square[rough] = FIRM * linear[rough] * room[rough].mean() / room[rough] ** 2 / 2.0
+        linear[~rough] *= SURE
+    return np.where(rough, SLIGHT * linear, linear), square, room
+
+
+def _price(trees: Trees, state: State, linear: Floats, room: Floats) -> float:
+    """Errors beyond rounding and margins of error, each at the price of its target."""
+    goal, hard = trees.goal(state.counts, state.arena), trees.compiled.is_hard
+    error = np.abs(state.counts - goal)
+    rough = hard & (room > 1.0)
+    beyond = np.where(rough, np.maximum(error - room, 0.0), np.where(error >= 1.0 - 1e-9, error, 0.0))
+    dear = np.where(rough, linear / SLIGHT, linear)
+    sums = trees.sums.missing(state.counts, len(state.arena.start)).sum()
+    return float((dear * beyond)[hard].sum() + (SLIGHT * dear * error)[hard].sum() + sums)
+
+
+def _missing(trees: Trees, corrected: Corrected) -> float:
+    return misses(trees, State(arena=corrected.arena, counts=corrected.counts), corrected.goal)

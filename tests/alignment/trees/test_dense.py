@@ -1,0 +1,91 @@
+"""A unit drawn from the array of all combinations: rare kinds behind a rule come in their number."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from llmsynthor.aims.aims import set_aims
+from llmsynthor.alignment.rows.effort import Effort, Task
+from llmsynthor.alignment.rows.program import compile_goals
+from llmsynthor.alignment.trees.deal import draw_first, priors
+from llmsynthor.alignment.trees.dense import Dense, is_walled, solve
+from llmsynthor.spec.specification import Spec
+
+LODGINGS = 300
+
+
+def document(**more: Any) -> dict[str, Any]:
+    """Flats, some hostels of thirty or more, and one camp of a hundred or more."""
+    lodging = {
+        "variables": {
+            "kind": {"kind": "category", "levels": ["flat", "hostel", "camp"]},
+            "guests": {"kind": "integer", "range": [1, 151]},
+        }
+    }
+    guest = {
+        "parent": "lodging",
+        "count": "guests",
+        "variables": {"role": {"kind": "category", "levels": ["host", "guest", "camper"]}},
+    }
+    kinds = [{"kind": "flat", "count": 295}, {"kind": "hostel", "count": 4}, {"kind": "camp", "count": 1}]
+    guests = [{"lodging.kind": k, "count": n} for k, n in (("flat", 620), ("hostel", 180), ("camp", 130))]
+    rules = {
+        "flats are small": "kind == 'flat' and guests > 6",
+        "hostels are large": "kind == 'hostel' and (guests < 30 or guests > 60)",
+        "camps are larger": "kind == 'camp' and guests < 100",
+    }
+    within = {
+        "campers camp": "(role == 'camper') != (lodging.kind == 'camp')",
+        "the first is the host": "lodging.kind == 'flat' and (position == 1) != (role == 'host')",
+    }
+    return {
+        "llmsynthor": 1,
+        "name": "lodgings",
+        "units": {"lodging": lodging, "guest": guest},
+        "targets": [
+            {"name": "kinds", "unit": "lodging", "cells": kinds},
+            {"name": "guests by kind", "unit": "guest", "cells": guests},
+        ],
+        "rules": [
+            *({"name": name, "unit": "lodging", "forbid": said} for name, said in rules.items()),
+            *({"name": name, "unit": "guest", "forbid": said} for name, said in within.items()),
+        ],
+    } | more
+
+
+def solved() -> tuple[Task, Dense]:
+    aims = set_aims(Spec.load(document()))
+    goals, shaped = aims.own[0], priors(aims, 0, LODGINGS)
+    assert is_walled(goals)
+    task = Task(goals=goals, compiled=compile_goals(goals, shaped), records=LODGINGS, seed=1, effort=Effort())
+    found = solve(task, shaped)
+    assert found is not None
+    return task, found
+
+
+def test_the_array_meets_tables_means_and_rules() -> None:
+    """Shares of all combinations add up to the table and the mean, and none that a rule forbids has any."""
+    task, found = solved()
+    shares = found.shares.reshape(found.sizes)
+    assert shares.sum(axis=1) == pytest.approx(np.array([295, 4, 1]) / 300, abs=1e-4)
+    guests = np.array([level.low for level in task.goals.grid.axes[1].levels])
+    assert float(shares.sum(axis=0) @ guests) == pytest.approx(930 / 300, abs=0.02)
+    assert shares[0, guests > 6].sum() == shares[1, guests < 30].sum() == shares[2, guests < 100].sum() == 0
+
+
+def test_rows_are_drawn_in_their_numbers() -> None:
+    """A combination is drawn as often as expected, rounded up or down, and a kind of one in three hundred once."""
+    _, found = solved()
+    for seed in range(5):
+        codes = found.draw(LODGINGS, rng=np.random.default_rng(seed))
+        assert np.bincount(codes[:, 0], minlength=3).tolist() == [295, 4, 1]
+        cells = np.bincount(np.ravel_multi_index(tuple(codes.T), found.sizes), minlength=len(found.shares))
+        assert (np.abs(cells - found.shares * LODGINGS) < 1).all()
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_the_first_population_has_the_kinds_of_its_table(seed: int) -> None:
+    """However rare a kind and however far from the others, it is in the first population as often as asked for."""
+    drawn = draw_first(set_aims(Spec.load(document())), LODGINGS, seed, None)
+    assert np.bincount(drawn.roster.codes[0][:, 0], minlength=3).tolist() == [295, 4, 1]
