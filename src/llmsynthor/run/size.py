@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from llmsynthor.errors import Problem, SpecError
-from llmsynthor.spec.expressions import references
+from llmsynthor.spec.expressions import cut_points, references
 from llmsynthor.spec.schema import Category, Unit
 from llmsynthor.spec.specification import Spec
 from llmsynthor.spec.targets import Table
@@ -24,6 +24,7 @@ BASE_BYTES = 400 << 20
 SHARE_OF_MEMORY = 0.9
 LIMIT = "LLMSYNTHOR_MEMORY"
 MOST_CALLS = 100_000
+MOST_TRUTHS = 1e10
 SUFFIXES = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 
@@ -79,7 +80,8 @@ def _truths(spec: Spec) -> Iterator[float]:
         places = [(reference.unit or unit.name, reference.name) for reference in references(rule.forbid)]
         named.append((unit, places))
         for place in places:
-            cuts.setdefault(place, set()).add(rule.forbid.text)
+            points, _ = cut_points(rule.forbid, place[1], integer=True)
+            cuts.setdefault(place, set()).update(points)
     for _, places in named:
         cells = 1.0
         for place in places:
@@ -105,6 +107,10 @@ def refuse_too_large(size: Size, *, calls: int, has_budget: bool) -> None:
         )
         what = f"this needs more memory than {say_bytes(limit)} ({said})"
         problems.append(Problem(where="size", what=what, found=str(size), advice=advice))
+    if size.truths > MOST_TRUTHS:
+        advice = "let rules compare with fewer different values, or with fewer variables at once"
+        what = f"rules are looked at in more than {MOST_TRUTHS:,.0f} joint cells of their variables"
+        problems.append(Problem(where="rules", what=what, found=f"{size.truths:,.0f}", advice=advice))
     if calls > MOST_CALLS and not has_budget:
         advice = "give fewer iterations, or say with --max-calls how many are meant"
         what = f"this asks a model more than {MOST_CALLS:,} times"
