@@ -16,6 +16,9 @@ from llmsynthor.spec.schema import Category, Numeric
 
 Cell = tuple[Level, ...]
 
+MANY, MOST_SETS = 50, 64
+_SETS: dict[int, tuple[tuple[str, ...], frozenset[str]]] = {}
+
 LEAST, MOST = 1e-200, 1e200
 """Sizes of values beside which sums and products stay numbers."""
 
@@ -61,10 +64,23 @@ def _first_rows(texts: Sequence[str]) -> list[tuple[int, str]]:
     return [(row, text) for text, row in rows.items()]
 
 
+def _known(variable: Category) -> frozenset[str] | tuple[str, ...]:
+    """The levels of a variable, to look one up; many are put into a set once, and known again by being the same object."""
+    levels = variable.levels
+    if len(levels) < MANY:
+        return levels
+    held = _SETS.get(id(levels))
+    if held is None or held[0] is not levels:
+        if len(_SETS) >= MOST_SETS:
+            _SETS.clear()
+        held = _SETS[id(levels)] = (levels, frozenset(levels))
+    return held[1]
+
+
 def read_level(text: str, variable: Category | Numeric) -> Level:
     """Read one label; raises ValueError that says what was expected."""
     if isinstance(variable, Category):
-        if text in variable.levels:
+        if text in _known(variable):
             return text
         same = [level for level in variable.levels if plain(level) == plain(text)]
         if len(same) == 1:
