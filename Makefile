@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 RECORDS ?= 2000
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint audit sbom clean
 
 demo: $(VENV)/installed ## the e-commerce example with the embedded default model
 	$(BIN)/llmsynthor models fetch qwen2.5-coder-1.5b
@@ -29,6 +29,15 @@ $(VENV)/developer: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'pip>=25.1'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group dev
 	@touch $@
+
+audit: $(VENV)/developer ## advisories about what is installed; for the night, needs a network
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check pip-audit
+	$(BIN)/pip-audit --skip-editable
+
+sbom: $(VENV)/developer ## a CycloneDX list of parts beside the wheel
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check cyclonedx-bom
+	mkdir -p dist
+	$(BIN)/cyclonedx-py environment $(BIN)/python --output-file dist/llmsynthor.cdx.json
 
 clean: ## remove the virtual environment and the demonstration
 	rm -rf $(VENV) demo

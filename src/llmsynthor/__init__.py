@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from llmsynthor.errors import LLMSynthorError, SpecError
     from llmsynthor.errors import ModelError as ModelError
     from llmsynthor.errors import RunFolderError as RunFolderError
-    from llmsynthor.options import Budget, Method
+    from llmsynthor.options import Budget, Method, Server
     from llmsynthor.run.checked import check
     from llmsynthor.run.figures import evaluate, measure
     from llmsynthor.run.solution import Solution, read_solution
@@ -59,7 +59,7 @@ _HOMES = {
     "run.figures": ("evaluate", "measure"),
     "run.solution": ("Solution", "read_solution"),
     "run.synthesize": ("synthesize",),
-    "options": ("Budget", "Method"),
+    "options": ("Budget", "Method", "Server"),
     "synthesis.stop": ("StopReason",),
     "errors": ("DataError", "LLMError", "LLMSynthorError", "ModelError", "RunFolderError", "SpecError"),
 }
@@ -70,6 +70,7 @@ __all__ = [
     "Budget",
     "LLMSynthorError",
     "Method",
+    "Server",
     "Solution",
     "Spec",
     "SpecError",

@@ -70,17 +70,37 @@ class ModelError(LLMError):
 class ServerError(LLMError):
     """A server did not answer, or refused."""
 
-    def __init__(self, *problems: Problem, retryable: bool = False) -> None:
+    def __init__(self, *problems: Problem, retryable: bool = False, status: int | None = None) -> None:
         super().__init__(*problems)
-        self.retryable = retryable
+        self.retryable, self.status = retryable, status
 
 
-class BudgetError(LLMError):
-    """The budget of calls is spent; what was made so far is kept."""
+class AskingEndedError(LLMError):
+    """No more is asked in this run; what was made so far is kept and used."""
+
+
+class BudgetError(AskingEndedError):
+    """The budget of calls is spent."""
+
+
+class OutageError(AskingEndedError):
+    """A server stays away for longer than the patience lasts; the same run with resume goes on asking."""
+
+
+class UselessError(AskingEndedError):
+    """Too many answers in a row were unusable."""
 
 
 class AnswerError(LLMError):
     """An answer stayed unusable after the bounded repair; the caller drops and counts it."""
+
+
+class BadAnswerError(LLMError):
+    """One answer of a server is none: cut, too long, too late, of another form. It is counted and asked for again."""
+
+    def __init__(self, problem: Problem, *, reason: str, seconds: float = 0.0) -> None:
+        super().__init__(problem)
+        self.reason, self.seconds = reason, seconds
 
 
 class CannotScoreError(LLMError):

@@ -6,19 +6,26 @@ writes them down, and whoever works by them is handed them whole.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import Field, dataclass, field, fields
+from math import isfinite
 from numbers import Integral, Real
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from llmsynthor.errors import Problem, SpecError
 
-Group = TypeVar("Group", "Method", "Budget")
+Group = TypeVar("Group", "Method", "Budget", "Server")
 
 
 def _option(
-    about: str, *, default: Any = None, low: float | None = None, high: float | None = None, key: str = ""
+    about: str,
+    *,
+    default: Any = None,
+    low: float | None = None,
+    high: float | None = None,
+    key: str = "",
+    duration: bool = False,
 ) -> Any:
     """A field with its limits, its words, and the key under which specs and the command line know it."""
-    return field(default=default, metadata={"about": about, "low": low, "high": high, "key": key})
+    return field(default=default, metadata={"about": about, "low": low, "high": high, "key": key, "duration": duration})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,17 +91,64 @@ class Budget:
         return (prompt_tokens * self.prompt_price + completion_tokens * self.completion_price) / 1e6
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """How a server is reached, and how long it is waited for; nothing of it decides what is made.
+
+    `key` says where the key is kept, never the key itself.
+
+    >>> changed(Server(), {"patience": "1.5h"}).patience
+    5400.0
+    """
+
+    base_url: str | None = _option("Address of an OpenAI-compatible server.")
+    key: str = _option(
+        "Where its key is kept: env:NAME (env:OPENAI_API_KEY), file:PATH, keyring:SERVICE/USER.",
+        default="env:OPENAI_API_KEY",
+    )
+    patience: float = _option(
+        "How long a server that is away or busy is waited for (10m); then the rest is made without it.",
+        default=600.0,
+        low=0,
+        high=30 * 86_400,
+        duration=True,
+    )
+    answer_seconds: float = _option(
+        "Most seconds that one answer may take (300).", default=300.0, low=0.01, high=86_400
+    )
+    concurrency: int = _option("Most questions asked of a server at once (8).", default=8, low=1, high=256)
+
+    def __post_init__(self) -> None:
+        _refuse(problems_of(type(self), {f.name: getattr(self, f.name) for f in fields(self)}))
+
+
+UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
+
+
+def seconds_of(text: str) -> float | str:
+    """Read a duration such as 90, 90s, 10m, 1.5h or 2d; what is none comes back as it is, to be refused with the rest.
+
+    >>> seconds_of("10m"), seconds_of("soon")
+    (600.0, 'soon')
+    """
+    number, unit = (text[:-1], text[-1:]) if text[-1:] in UNITS else (text, "")
+    try:
+        return float(number) * UNITS[unit.lower()]
+    except ValueError:
+        return text
+
+
 def key_of(option: Field[Any]) -> str:
     """The name of an option in a spec, on the command line and in the manifest."""
     return option.metadata.get("key") or option.name
 
 
-def options_of(group: type[Method] | type[Budget]) -> tuple[Field[Any], ...]:
+def options_of(group: type[Method] | type[Budget] | type[Server]) -> tuple[Field[Any], ...]:
     """The fields that are options: those that carry words."""
     return tuple(option for option in fields(group) if "about" in option.metadata)
 
 
-def kind_of(group: type[Method] | type[Budget], option: Field[Any]) -> Any:
+def kind_of(group: type[Method] | type[Budget] | type[Server], option: Field[Any]) -> Any:
     """The type of an option's values, without None."""
     declared = get_type_hints(group)[option.name]
     kinds = [kind for kind in get_args(declared) if kind is not type(None)]
@@ -104,8 +158,12 @@ def kind_of(group: type[Method] | type[Budget], option: Field[Any]) -> Any:
 def changed(group: Group, given: Mapping[str, Any]) -> Group:
     """The same options but for those given under their keys; None keeps what was. Raises SpecError."""
     kept = {option.name: getattr(group, option.name) for option in options_of(type(group))}
-    named = {option.name: given.get(key_of(option)) for option in options_of(type(group))}
+    named = {option.name: _plain(option, given.get(key_of(option))) for option in options_of(type(group))}
     return type(group)(**kept | {name: value for name, value in named.items() if value is not None})
+
+
+def _plain(option: Field[Any], value: Any) -> Any:
+    return seconds_of(value) if option.metadata["duration"] and isinstance(value, str) else value
 
 
 def written(*groups: "Method | Budget") -> dict[str, Any]:
@@ -121,7 +179,7 @@ def written(*groups: "Method | Budget") -> dict[str, Any]:
     }
 
 
-def problems_of(group: type[Method] | type[Budget], values: Mapping[str, Any]) -> list[Problem]:
+def problems_of(group: type[Method] | type[Budget] | type[Server], values: Mapping[str, Any]) -> list[Problem]:
     """What is wrong with options given by their fields' names."""
     found = [problem for option in options_of(group) for problem in _problems(group, option, values[option.name])]
     if group is Budget and values["cost"] is not None and None in (values["prompt_price"], values["completion_price"]):
@@ -130,7 +188,7 @@ def problems_of(group: type[Method] | type[Budget], values: Mapping[str, Any]) -
     return found
 
 
-def _problems(group: type[Method] | type[Budget], option: Field[Any], value: Any) -> Iterator[Problem]:
+def _problems(group: type[Method] | type[Budget] | type[Server], option: Field[Any], value: Any) -> Iterator[Problem]:
     if value is None and option.default is None:
         return
     where, kind = key_of(option), kind_of(group, option)
@@ -139,8 +197,14 @@ def _problems(group: type[Method] | type[Budget], option: Field[Any], value: Any
         if value not in get_args(kind):
             what = "unknown alignment" if option.name == "align" else "it is none of its values"
             yield Problem(where=where, what=what, found=str(value), advice=f"use {' or '.join(get_args(kind))}")
+    elif kind is str:
+        if not isinstance(value, str):
+            yield Problem(where=where, what="a value of another kind", found=repr(value)[:80], advice="give a text")
     elif isinstance(value, bool) != (kind is bool) or not isinstance(value, Integral if kind is int else Real):
-        yield Problem(where=where, what="a value of another kind", found=repr(value), advice=f"give {KINDS[kind]}")
+        advice = "give a time such as 90s, 10m or 2h" if option.metadata["duration"] else f"give {KINDS[kind]}"
+        yield Problem(where=where, what="a value of another kind", found=repr(value)[:80], advice=advice)
+    elif not isfinite(value):
+        yield Problem(where=where, what="the number is not finite", found=f"{value:g}", advice="give a finite number")
     elif low is not None and not value >= low:
         yield Problem(where=where, what="the number is too small", found=f"{value:g}", advice=f"give {low:g} or more")
     elif high is not None and value > high:

@@ -142,6 +142,30 @@ def test_file_in_place_of_a_folder_is_said(spec_file: Path, tmp_path: Path) -> N
         assert "Traceback" not in result.stderr
 
 
+def test_ledger_is_a_command(spec_file: Path, tmp_path: Path) -> None:
+    """`llmsynthor ledger` prints the account and exports the rows, and writes over no file."""
+    (tmp_path / "script.json").write_text('{"answers": [{"groups": []}, "prose"], "repeat": true}')
+    out, target = tmp_path / "out", tmp_path / "rows.jsonl"
+    words = ("--records", 50, "--llm", f"scripted:{tmp_path / 'script.json'}", "--out", out)
+    assert answer("synthesize", spec_file, *words).returncode == 0
+    assert "proposals" in answer("ledger", out).stdout
+    assert answer("ledger", out, "--export", target).returncode == 0
+    assert all(json.loads(line) for line in target.read_text().splitlines())
+    assert answer("ledger", out, "--export", target).returncode == 2
+
+
+def test_log_can_be_lines_of_json(spec_file: Path, tmp_path: Path) -> None:
+    """With --log-format json, before the command or behind it, all of stderr is JSON, errors too; another form is refused."""
+    words = ("synthesize", spec_file, "--records", 20, "--llm", "none", "--out", tmp_path / "out")
+    for given in (("--log-format", "json", *words), (*words, "--log-format=json")):
+        lines = [json.loads(line) for line in call(*given).stderr.splitlines()]
+        assert {"stage"} == {line["event"] for line in lines}
+        assert all(line["time"].endswith("Z") for line in lines)
+    lines = [json.loads(line) for line in call("check", tmp_path / "none", "--log-format", "json").stderr.splitlines()]
+    assert [line["level"] for line in lines] == ["ERROR"]
+    assert call("--log-format", "xml", "models", "list").returncode == 2
+
+
 def listen_to_interrupts() -> None:
     """A test run in the background ignores SIGINT, and its children would inherit that."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -183,4 +207,4 @@ def test_interrupt_is_answered_while_the_model_writes(spec_file: Path, tmp_path:
     assert time.monotonic() - began < 15
     assert "--resume" in said
     manifest = json.loads((out / "run.json").read_text())
-    assert (manifest["status"], manifest["stage"]) == ("interrupted", "proposals")
+    assert (manifest["status"], manifest["stage"]) == ("stopped", "proposals")

@@ -16,7 +16,8 @@ from llmsynthor.dependence.elicit import Asking
 from llmsynthor.dependence.estimation import Estimation, choose_pairs, estimate, planned_questions
 from llmsynthor.dependence.pair_tables import fit_margins, interaction, mutual_information
 from llmsynthor.llm.backend import Identity, Scored, ScoreRequest, Usage, WriteRequest, Written
-from llmsynthor.llm.ledger import Ledger, Recorded
+from llmsynthor.llm.ledger import Ledger
+from llmsynthor.llm.recorded import Recorded
 from llmsynthor.options import Budget
 from llmsynthor.spec.reading.files import load
 from llmsynthor.spec.specification import Spec

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from llmsynthor.errors import AnswerError, LLMError
 from llmsynthor.llm.answers import ask, parse, validate
 from llmsynthor.llm.backend import WriteRequest
-from llmsynthor.llm.ledger import Ledger, Recorded
+from llmsynthor.llm.ledger import Ledger
+from llmsynthor.llm.recorded import Recorded
 from llmsynthor.llm.scripted import Scripted
 
 SCHEMA = {"type": "object", "properties": {"n": {"type": "integer", "maximum": 9}}, "required": ["n"]}

@@ -7,7 +7,8 @@ import pytest
 
 from llmsynthor.errors import BudgetError, LLMError
 from llmsynthor.llm.backend import Identity, Scored, ScoreRequest, Usage, Writer, WriteRequest, Written
-from llmsynthor.llm.ledger import Ledger, Recorded
+from llmsynthor.llm.ledger import Ledger
+from llmsynthor.llm.recorded import Recorded
 from llmsynthor.options import Budget
 
 REQUEST = WriteRequest(system="s", prompt="p", json_schema={"type": "object"})

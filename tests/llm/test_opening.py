@@ -7,6 +7,7 @@ import pytest
 from llmsynthor.errors import ChoiceError, LLMError
 from llmsynthor.llm import models
 from llmsynthor.llm.opening import choose
+from llmsynthor.options import Server
 
 
 def test_none_is_no_model() -> None:
@@ -24,7 +25,7 @@ def test_default_model_is_pinned() -> None:
 
 def test_servers_are_told_apart() -> None:
     """The same model name on two servers is two models."""
-    one, two = (choose("openai:m", base_url=url) for url in ("http://a/v1", "http://b/v1"))
+    one, two = (choose("openai:m", server=Server(base_url=url)) for url in ("http://a/v1", "http://b/v1"))
     assert one is not None
     assert two is not None
     assert one.identity != two.identity

@@ -1,20 +1,18 @@
-"""OpenAI-compatible servers: one table of failures, and a real llama.cpp server on loopback."""
+"""OpenAI-compatible servers: every way of doing wrong ends well, and a real llama.cpp server on loopback."""
 
 import json
-from collections.abc import Callable, Iterator
-from importlib import import_module
+import resource
+import time
 from typing import Any
 
-import openai
 import pytest
 
-from llmsynthor.errors import LLMError, ServerError
-from llmsynthor.llm.backend import Identity, Scorer, ScoreRequest, WriteRequest
+from llmsynthor.errors import BadAnswerError, CannotScoreError, LLMError, OutageError, ServerError
+from llmsynthor.llm.backend import Scorer, ScoreRequest, WriteRequest
 from llmsynthor.llm.local import Local
 from llmsynthor.llm.remote import Remote, open_remote
-
-httpx: Any = import_module(openai.DefaultHttpxClient.__mro__[1].__module__.split(".")[0])
-"""The very transport library that the installed client uses; its name depends on the client's version."""
+from llmsynthor.options import Server
+from tests.llm.faults import BODIES, GOOD, STATUSES, manners, serving
 
 SCHEMA = {
     "type": "object",
@@ -25,109 +23,187 @@ SCHEMA = {
 REQUEST = WriteRequest(
     system="You answer in JSON.", prompt="Give one person.", json_schema=SCHEMA, max_tokens=60, seed=3
 )
-KEY = "sk-very-secret"
-
-Handler = Callable[[Any], Any]
-
-
-def reply(text: str | None, **more: Any) -> Any:
-    choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text, **more}}
-    body = {"id": "x", "object": "chat.completion", "created": 0, "model": "m", "choices": [choice]}
-    return httpx.Response(200, json={**body, "usage": {"prompt_tokens": 7, "completion_tokens": 5, "total_tokens": 12}})
+KEY = "sk-very-secret-0123"
+QUESTION = ScoreRequest(context="A", choices=(" B", " C"))
 
 
-@pytest.fixture
-def connect() -> Iterator[Callable[[Handler], Remote]]:
-    """Connect to a transport that answers as a function says."""
-    clients = []
-
-    def make(handler: Handler) -> Remote:
-        transport = httpx.Client(transport=httpx.MockTransport(handler))
-        client = openai.OpenAI(api_key=KEY, base_url="http://127.0.0.1:9/v1", max_retries=0, http_client=transport)
-        clients.append(client)
-        return Remote(client, Identity(name="openai:m", digest="x"), "m", wait=0.001)
-
-    yield make
-    for client in clients:
-        client.close()
+@pytest.fixture(autouse=True)
+def _key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+    monkeypatch.setattr("llmsynthor.llm.patience.FIRST_WAIT", 0.01)
 
 
-def fail(status: int) -> Handler:
-    return lambda request: httpx.Response(status, json={"error": {"message": f"no, {KEY[:3]}", "type": "t"}})
+def remote(address: str, *, patience: float = 3, seconds: float = 1.0) -> Remote:
+    return open_remote("m", Server(base_url=address, patience=patience, answer_seconds=seconds))
 
 
-def time_out(request: Any) -> Any:
-    raise httpx.ConnectTimeout("too slow", request=request)
+@pytest.mark.parametrize("name", sorted(manners({})))
+def test_all_manners_of_answering_are_read(name: str) -> None:
+    """Text, parts, streams, thinking aloud, packed bodies and accounts that are none: the answer is read."""
+    with serving(name) as server:
+        written = remote(server.address).write(REQUEST)
+    assert '"count": 50' in written.text
+    assert 0 <= written.usage.prompt_tokens < 1_000
+
+
+NO_ANSWERS = sorted(
+    set(BODIES) - {"content null", "control characters", "brackets", "prose", "wrong schema", "thinks on"}
+)
 
 
 @pytest.mark.parametrize(
-    ("handler", "retryable", "word"),
-    [
-        (fail(401), False, "OPENAI_API_KEY"),
-        (fail(403), False, "OPENAI_API_KEY"),
-        (fail(404), False, "name"),
-        (fail(429), True, "limits"),
-        (fail(500), True, "server"),
-        (time_out, True, "server"),
-    ],
+    "name", [*NO_ANSWERS, "large", "bomb", "endless", "cut", "bad chunk", "no http", "many headers"]
 )
-def test_failures_become_sentences(connect: Any, handler: Handler, retryable: bool, word: str) -> None:
-    """Each failure is an error that says what to do and whether it may pass; the key is never shown."""
-    with pytest.raises(ServerError, match=word) as caught:
-        connect(handler).write(REQUEST)
-    assert caught.value.retryable is retryable
+def test_what_is_no_answer_is_a_bad_answer(name: str) -> None:
+    """A body that does not fit is a bad answer with a reason, within two seconds and 300 MB, whatever it is."""
+    before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
+    with serving(name) as server, pytest.raises(BadAnswerError) as caught:
+        remote(server.address).write(REQUEST)
+    assert caught.value.reason
     assert KEY not in str(caught.value)
+    assert time.monotonic() - began < 2
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300_000
 
 
-def test_passing_failures_are_tried_again(connect: Any) -> None:
-    """A server that is busy twice is asked a third time."""
-    answers = iter([fail(429), fail(503), lambda _: reply('{"sex": "Male", "count": 2}')])
-
-    def answer_next(request: Any) -> Any:
-        return next(answers)(request)
-
-    written = connect(answer_next).write(REQUEST)
-    assert json.loads(written.text)["count"] == 2
-    assert (written.usage.prompt_tokens, written.usage.completion_tokens) == (7, 5)
+@pytest.mark.parametrize("name", ["hang", "drip", "drip body", "endless header"])
+def test_slow_answers_are_given_up(name: str) -> None:
+    """The seconds of the whole answer are bounded, not those between two bytes."""
+    began = time.monotonic()
+    with serving(name) as server, pytest.raises((OutageError, BadAnswerError)):
+        remote(server.address, patience=0.1, seconds=0.5).write(REQUEST)
+    assert time.monotonic() - began < 2
 
 
-def test_lasting_failures_are_not_tried_again(connect: Any) -> None:
-    """A wrong key is not tried again."""
-    seen = []
-    with pytest.raises(ServerError):
-        connect(lambda request: (seen.append(1), fail(401)(request))[1]).write(REQUEST)
-    assert len(seen) == 1
+@pytest.mark.parametrize("name", ["429", "429 retry", "429 odd retry", "500", "503 html", "close", "reset"])
+def test_passing_failures_are_waited_out(name: str) -> None:
+    """A server that is busy or away twice is asked a third time, after the seconds it asks for."""
+    began = time.monotonic()
+    with serving(lambda number, *_: name if number < 2 else GOOD) as server:
+        assert json.loads(remote(server.address).write(REQUEST).text)["count"] == 50
+    assert (time.monotonic() - began > 2) == (name == "429 retry")
 
 
-def test_lesser_servers_are_asked_their_way(connect: Any) -> None:
+def test_server_that_stays_away_ends_the_asking() -> None:
+    """When the patience is at its end, that is said with what to do."""
+    with serving("500") as server, pytest.raises(OutageError, match="--resume"):
+        remote(server.address, patience=0.3).write(REQUEST)
+    with pytest.raises(OutageError, match="cannot be reached"):
+        remote("http://127.0.0.1:9/v1", patience=0.3).write(REQUEST)
+
+
+def test_longer_pause_than_the_patience_is_not_waited_for() -> None:
+    """A server that asks for more time than there is patience is given up at once."""
+    began = time.monotonic()
+    with serving("429 retry") as server, pytest.raises(OutageError):
+        remote(server.address, patience=0.5).write(REQUEST)
+    assert time.monotonic() - began < 0.5
+
+
+@pytest.mark.parametrize(("status", "word"), [("401", "OPENAI_API_KEY"), ("403", "OPENAI_API_KEY"), ("404", "name")])
+def test_refusals_are_said_at_the_first_request(status: str, word: str) -> None:
+    """A wrong key or model is one request and an error; later it ends the asking, and what was answered is used."""
+    with serving(status) as server:
+        with pytest.raises(ServerError, match=word):
+            remote(server.address).write(REQUEST)
+        assert len(server.asked) == 1
+    with serving(lambda number, *_: status if number else GOOD) as server:
+        asked = remote(server.address)
+        asked.write(REQUEST)
+        with pytest.raises(OutageError, match=word):
+            asked.write(REQUEST)
+
+
+@pytest.mark.parametrize("name", ["echo", "echo 401", "302", "418", "204"])
+def test_echoed_keys_are_stars(name: str) -> None:
+    """What a server repeats of the request is shown without the key; redirects are not followed."""
+    with serving(name) as server:
+        with pytest.raises(LLMError) as caught:
+            remote(server.address.replace("//", "//user:pass-word-1@")).write(REQUEST)
+        assert len(server.asked) == 1
+    shown = f"{caught.value} {caught.value.__cause__!r}"
+    assert KEY not in shown
+    assert "pass-word-1" not in shown
+
+
+def test_lesser_servers_are_asked_their_way() -> None:
     """A server without schemas is asked for an object, one without that in words; what worked is remembered."""
     seen: list[str] = []
 
-    def handler(request: Any) -> Any:
-        manner = json.loads(request.content).get("response_format", {}).get("type", "words")
-        seen.append(manner)
-        return reply("{}") if manner == "words" else fail(400)(request)
+    def schedule(_number: int, _path: str, body: Any) -> str:
+        seen.append(body.get("response_format", {}).get("type", "words"))
+        return "fenced" if seen[-1] == "words" else "400"
 
-    remote = connect(handler)
-    remote.write(REQUEST)
-    remote.write(REQUEST)
+    with serving(schedule) as server:
+        asked = remote(server.address)
+        asked.write(REQUEST)
+        asked.write(REQUEST)
     assert seen == ["json_schema", "json_object", "words", "words"]
 
 
-@pytest.mark.parametrize(
-    ("answer", "text"), [(reply(None), ""), (reply(None, refusal="I may not"), "I may not"), (reply("x"), "x")]
-)
-def test_odd_answers_are_passed_on(connect: Any, answer: Any, text: str) -> None:
-    """Empty answers and refusals come back as text, to be validated like any other."""
-    assert connect(lambda _: answer).write(REQUEST).text == text
+def test_refused_question_is_a_bad_answer() -> None:
+    """Once a way of asking works, a refusal concerns one question and not the server."""
+    with serving(lambda number, *_: "400" if number == 1 else GOOD) as server:
+        asked = remote(server.address)
+        asked.write(REQUEST)
+        with pytest.raises(BadAnswerError, match="400"):
+            asked.write(REQUEST)
+        asked.write(REQUEST)
+
+
+ODD_SCORES = [
+    {},
+    None,
+    [],
+    "x",
+    {"completion_probabilities": None},
+    {"completion_probabilities": []},
+    {"completion_probabilities": [{"top_logprobs": [{"logprob": -1}]}]},
+    {"completion_probabilities": [{"top_logprobs": [{"id": 1, "logprob": "-1"}]}]},
+    {"completion_probabilities": [{"top_logprobs": {}}]},
+    {"completion_probabilities": [{"top_logprobs": [{"id": 10**30, "logprob": -1}]}]},
+]
+
+
+@pytest.mark.parametrize("body", [*ODD_SCORES, {"tokens": "1"}, {"tokens": [None]}, {"tokens": [{}]}, {"tokens": {}}])
+def test_odd_scores_are_no_scores(body: Any) -> None:
+    """A server whose tokens or probabilities are of another form is asked three times, then taken for one without scores."""
+    raw = f"raw:{json.dumps(body)}"
+    tokens = 'raw:{"tokens": [1]}'
+    plan = (lambda _n, path, _b: raw if path == "/completion" else tokens) if body in ODD_SCORES else raw
+    with serving(plan) as server:
+        asked = remote(server.address)
+        for error in (BadAnswerError, BadAnswerError, CannotScoreError):
+            with pytest.raises(error):
+                asked.score(QUESTION)
+
+
+def test_scores_are_read() -> None:
+    """A llama.cpp server's probabilities are summed over tokens; null is next to impossible."""
+    listed = [{"id": 1, "logprob": -0.5}, {"id": 2, "logprob": None}]
+    scored = "raw:" + json.dumps({"completion_probabilities": [{"top_logprobs": listed}], "tokens_evaluated": 4})
+
+    def schedule(_number: int, path: str, body: Any) -> str:
+        return f'raw:{{"tokens": [{2 if body.get("content") == " C" else 1}]}}' if path == "/tokenize" else scored
+
+    with serving(schedule) as server:
+        found = remote(server.address).score(QUESTION)
+    assert found.log_probabilities == (-0.5, -100.0)
+    assert found.usage.prompt_tokens == 4
 
 
 def test_missing_key_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a key and without a server of one's own nothing is sent."""
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
     with pytest.raises(LLMError, match="OPENAI_API_KEY"):
-        open_remote("m", None)
+        open_remote("m")
+
+
+@pytest.mark.parametrize("name", sorted(STATUSES))
+def test_every_status_ends_in_an_error_of_the_house(name: str) -> None:
+    """Whatever a status is, the outcome is one of the errors that callers know."""
+    with serving(name) as server, pytest.raises(LLMError):
+        remote(server.address, patience=0.05, seconds=0.5).write(REQUEST)
 
 
 @pytest.mark.slow
@@ -135,25 +211,20 @@ def test_missing_key_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_real_server_writes_and_scores(server: str, small: Local, monkeypatch: pytest.MonkeyPatch) -> None:
     """A real llama.cpp server writes JSON that fits the schema, and scores as the embedded model does."""
     monkeypatch.setenv("OPENAI_API_KEY", "secret-key")
-    remote = open_remote("smollm2", f"{server}/v1")
-    try:
-        answer = json.loads(remote.write(REQUEST).text)
-        assert set(answer) == {"sex", "count"}
-        assert answer["sex"] in ("Female", "Male")
-        assert isinstance(remote, Scorer)
-        question = ScoreRequest(context="The capital of France is", choices=(" Paris", " London", " Berlin"))
-        there, here = remote.score(question).log_probabilities, small.score(question).log_probabilities
-        assert there == pytest.approx(here, abs=0.05)
-        assert there[0] == max(there)
-    finally:
-        remote._client.close()
+    asked = open_remote("smollm2", Server(base_url=f"{server}/v1"))
+    found = json.loads(asked.write(REQUEST).text)
+    assert set(found) == {"sex", "count"}
+    assert found["sex"] in ("Female", "Male")
+    assert isinstance(asked, Scorer)
+    question = ScoreRequest(context="The capital of France is", choices=(" Paris", " London", " Berlin"))
+    there, here = asked.score(question).log_probabilities, small.score(question).log_probabilities
+    assert there == pytest.approx(here, abs=0.05)
+    assert there[0] == max(there)
 
 
 @pytest.mark.model
 def test_real_server_refuses_a_wrong_key(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A wrong key is an error that names the key's variable."""
     monkeypatch.setenv("OPENAI_API_KEY", "wrong")
-    remote = open_remote("smollm2", f"{server}/v1")
     with pytest.raises(ServerError, match="OPENAI_API_KEY"):
-        remote.write(REQUEST)
-    remote._client.close()
+        open_remote("smollm2", Server(base_url=f"{server}/v1")).write(REQUEST)

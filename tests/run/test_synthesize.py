@@ -172,7 +172,7 @@ def test_interrupted_run_says_where_and_goes_on(document: Any, script: str, tmp_
     with pytest.raises(KeyboardInterrupt):
         run(document, out, llm=script, progress=stop)
     manifest = json.loads((out / "run.json").read_text(encoding="utf-8"))
-    assert (manifest["status"], manifest["stage"]) == ("interrupted", "fit")
+    assert (manifest["status"], manifest["stage"]) == ("stopped", "fit")
     assert "interrupted in the stage fit" in (out / "report.html").read_text(encoding="utf-8")
     run(document, out, llm=script, resume=True)
     one, two = hashes(out), hashes(whole)

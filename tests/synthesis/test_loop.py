@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from llmsynthor.llm.ledger import Ledger, Recorded
+from llmsynthor.llm.ledger import Ledger
+from llmsynthor.llm.recorded import Recorded
 from llmsynthor.llm.scripted import Scripted
 from llmsynthor.options import Budget
 from llmsynthor.spec.specification import Spec

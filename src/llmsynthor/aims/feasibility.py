@@ -14,12 +14,22 @@ from llmsynthor.aims.aims import Aims, set_aims
 from llmsynthor.aims.frames import frame_functions
 from llmsynthor.aims.functions import nested_terrain
 from llmsynthor.aims.goals import Goals
-from llmsynthor.aims.joint import axes_of, closed, fits, join, lay, units_of
+from llmsynthor.aims.joint import Layer, axes_of, closed, fits, join, lay, units_of
 from llmsynthor.aims.laws import stated_population
 from llmsynthor.aims.linear import Part, excluding, say_numbers
 from llmsynthor.aims.moments import Moment
 from llmsynthor.aims.programs import program
-from llmsynthor.aims.statements import Forbidden, Numbered, Statement, anchor, averaged, forbidden, numbered, tabled
+from llmsynthor.aims.statements import (
+    Forbidden,
+    Numbered,
+    Statement,
+    Tabled,
+    anchor,
+    averaged,
+    forbidden,
+    numbered,
+    tabled,
+)
 from llmsynthor.aims.terrain import Key, Terrain, flat_terrain
 from llmsynthor.spec.schema import Schema
 from llmsynthor.spec.specification import Spec
@@ -135,7 +145,7 @@ def _around_each(
 def _on(terrain: Terrain, statements: Sequence[Statement], axes: frozenset[Key]) -> Contradiction | None:
     """The contradiction that shows on some axes, if any."""
     joint = join(lay(terrain, statements, axes))
-    if joint is None:
+    if joint is None or _speaks_alone(joint.layer):
         return None
     written = program(joint)
     distributions = replace(written, parts=tuple(part for part in written.parts if not part.aside))
@@ -149,6 +159,14 @@ def _on(terrain: Terrain, statements: Sequence[Statement], axes: frozenset[Key])
                 by_number=any(part.aside for part in parts),
             )
     return None
+
+
+def _speaks_alone(layer: Layer) -> bool:
+    """Whether one table of all records is all that speaks of the axes: alone it can always be met."""
+    if len(layer.statements) != 1 or layer.over or layer.definitions:
+        return False
+    only = layer.statements[0]
+    return isinstance(only, Tabled) and only.universe is None and len(units_of(layer.terrain, layer.axes)) == 1
 
 
 def _names(parts: Sequence[Part], *, is_rule: bool) -> tuple[str, ...]:

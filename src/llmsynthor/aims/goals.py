@@ -305,6 +305,12 @@ def _margin(grid: Grid, tables: Sequence[Goal], axis: int, width: Floats) -> Flo
     shares = np.zeros(size)
     if goal.levels[column] == grid.axes[axis].levels:
         return np.asarray(own)
+    if isinstance(grid.axes[axis].variable, Category):
+        at = {level: code for code, level in enumerate(grid.axes[axis].levels)}
+        there = np.array([level in at for level in goal.levels[column]], dtype=np.bool_)
+        codes = np.array([at[level] for level in goal.levels[column] if level in at], dtype=np.int64)
+        shares[codes] = own[there] * width[codes] / width[codes]
+        return shares
     for level, share in zip(goal.levels[column], own, strict=True):
         inside = grid.axes[axis].within(level)
         shares[inside] = share * width[inside] / width[inside].sum()

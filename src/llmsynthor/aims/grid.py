@@ -67,7 +67,9 @@ class Axis:
     def within(self, level: Level) -> NDArray[np.bool_]:
         """Say for each code whether its cell lies in `level`, shape (size,)."""
         if isinstance(level, str):
-            return np.array([own == level for own in self.levels])
+            inside = np.zeros(self.size, dtype=np.bool_)
+            inside[[self.levels.index(level)] if level in self.levels else []] = True
+            return inside
         return np.array([isinstance(own, Interval) and level.holds(own) for own in self.levels])
 
 

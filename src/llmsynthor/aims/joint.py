@@ -130,8 +130,17 @@ def _tell(told: dict[Key, list[NDArray[np.generic]]], truth: Truth) -> None:
 def _numbered(told: Sequence[NDArray[np.generic]], size: int) -> Integers:
     if not told:
         return np.zeros(size, dtype=np.int64)
-    distinct = [np.unique(array, axis=0, return_inverse=True)[1].ravel() for array in told]
+    distinct = [_distinct(array) for array in told]
     return np.asarray(np.unique(np.stack(distinct, axis=1), axis=0, return_inverse=True)[1]).ravel()
+
+
+def _distinct(array: NDArray[np.generic]) -> Integers:
+    """Number the rows of an array such that equal ones share a number, in their order; truth values are packed for that."""
+    if array.dtype != np.bool_ or array.shape[1] < 2:
+        return np.asarray(np.unique(array, axis=0, return_inverse=True)[1]).ravel()
+    packed = np.ascontiguousarray(np.packbits(array.astype(np.bool_), axis=1))
+    rows = packed.view(np.dtype((np.void, packed.shape[1]))).ravel()
+    return np.asarray(np.unique(rows, return_inverse=True)[1]).ravel()
 
 
 def _sides(terrain: Terrain, statement: Averaged) -> Integers:

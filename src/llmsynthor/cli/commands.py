@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import threading
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,9 +12,24 @@ from typing import Annotated, Any
 
 import typer
 
+from llmsynthor.cli.heard import run_heard
 from llmsynthor.cli.options import with_options
-from llmsynthor.errors import LLMSynthorError
-from llmsynthor.options import Budget, Method, changed
+from llmsynthor.cli.printing import print_solution
+from llmsynthor.cli.saying import (
+    ENDING,
+    FORMATS,
+    OPTION,
+    complain,
+    complain_of,
+    in_front,
+    say,
+    set_up_log,
+    tell,
+    watcher,
+)
+from llmsynthor.errors import LLMSynthorError, Problem, RunFolderError, SpecError
+from llmsynthor.options import Budget, Method, Server, changed
+from llmsynthor.texts import hide
 
 app = typer.Typer(
     add_completion=False,
@@ -22,7 +38,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Macro-statistics in, micro-records out: realistic records whose aggregates match your tables.",
 )
-MOST_WARNINGS, MOST_ENDS = 5, 20
 models_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Embedded models: list them, fetch one.")
 app.add_typer(models_app, name="models")
 
@@ -34,7 +49,7 @@ def _version(value: bool) -> None:
     if value:
         from importlib.metadata import version
 
-        typer.echo(f"llmsynthor {version('llmsynthor')}")
+        say(f"llmsynthor {version('llmsynthor')}")
         raise typer.Exit
 
 
@@ -43,8 +58,14 @@ def root(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version.")
     ] = False,
+    log_format: Annotated[str, typer.Option(help="text, or json: one JSON object a line on stderr.")] = "text",
 ) -> None:
     """Macro-statistics in, micro-records out."""
+    if log_format not in FORMATS:
+        raise SpecError(
+            Problem(where=OPTION, what="there is no such form", found=log_format, advice="use text or json")
+        )
+    set_up_log(log_format)
 
 
 @app.command()
@@ -59,20 +80,21 @@ def check(
     loaded = Spec.load(spec)
     found = examine(loaded, llm)
     for warning in found.warnings:
-        typer.echo(f"warning: {warning}")
+        say(f"warning: {warning}")
     counts = f"{len(loaded.schema.units)} units, {len(loaded.targets)} targets, {len(loaded.rules)} rules"
-    typer.echo(f'"{loaded.name}" can be read: {counts}.')
+    say(f'"{loaded.name}" can be read: {counts}.')
+    say(f"Size: {found.size}.")
     took = (
         "not measured on this machine yet" if found.seconds is None else f"about {found.seconds / 60:.1f} minutes here"
     )
-    typer.echo(
+    say(
         f"Expected LLM calls: at most {found.calls} with {found.model} ({found.questions} short ones that score choices; "
         f"{took}), 0 with --llm none; the number of records does not matter."
     )
 
 
 @app.command()
-@with_options(Method, Budget)
+@with_options(Method, Budget, Server)
 def synthesize(
     spec: SpecPath,
     out: Annotated[Path, typer.Option(help="Folder of the run: new, empty, or of the same run.")],
@@ -81,7 +103,6 @@ def synthesize(
         str | None, typer.Option(help="none, local, local:NAME, local:/path.gguf, openai:MODEL, scripted:FILE.")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Same seed, same bytes.")] = None,
-    base_url: Annotated[str | None, typer.Option(help="Address of an OpenAI-compatible server.")] = None,
     workers: Annotated[int | None, typer.Option(help="Threads of the alignment; changes no result.")] = None,
     start: Annotated[
         Path | None, typer.Option(help="Records to begin with (Parquet, CSV): few are changed, no model is used.")
@@ -100,67 +121,14 @@ def synthesize(
         "records": records,
         "llm": llm,
         "seed": seed,
-        "base_url": base_url,
         "workers": workers,
         "start": start,
         "weight": weight,
     }
     with _ending_on_interrupt():
-        solution = make(spec, **given, **options, out=out, resume=resume, force=force, progress=True)
-    _print_solution(solution, out)
+        solution = make(spec, **given, **options, out=out, resume=resume, force=force, progress=watcher())
+    print_solution(solution, out)
     raise typer.Exit(solution.exit_code)
-
-
-def _print_solution(solution: Any, out: Path) -> None:
-    summary, usage = solution.manifest["alignment"], solution.manifest["usage"]
-    for unit, frame in solution.records.items():
-        typer.echo(f"{frame.height:,} records: {out / 'records' / unit}.parquet")
-    _print_ends(summary, solution.alignment.rows(named=True), out)
-    disagreements = {kind: n for kind, n in summary["disagreements"].items() if n}
-    if disagreements:
-        kinds = ", ".join(
-            f"{n:,} explained by {kind}" if kind != "conflict" else f"{n:,} real" for kind, n in disagreements.items()
-        )
-        typer.echo(f"sources disagree about cells ({kinds}): {out / 'disagreements.csv'}")
-    warnings = solution.manifest["warnings"]
-    for warning in warnings[:MOST_WARNINGS]:
-        typer.echo(f"warning: {warning}")
-    if len(warnings) > MOST_WARNINGS:
-        typer.echo(f"{len(warnings) - MOST_WARNINGS} more warnings are in {out / 'run.json'}")
-    changes = solution.manifest["start_changes"]
-    if changes:
-        typer.echo(f"{changes['changed']:,} of {changes['records']:,} records of the starting population were changed")
-    for rule, broken in solution.manifest["rules_broken"].items():
-        if broken:
-            typer.echo(f'rule "{rule}" is broken by {broken:,} records')
-    if usage:
-        tokens = usage["prompt_tokens"] + usage["completion_tokens"]
-        typer.echo(
-            f"LLM: {usage['calls']} calls, {tokens:,} tokens, {usage['seconds']:.0f} s, {usage['dropped']} dropped"
-        )
-    typer.echo(f"Stopped: {solution.stop_reason}")
-    typer.echo(f"Report: {out / 'report.html'}")
-
-
-def _print_ends(summary: Any, rows: Any, out: Path) -> None:
-    """How many targets ended how, and those that are not exact by name, the worst first."""
-    from llmsynthor.evaluation.ends import Status, say_ends
-
-    tvd = (
-        f"; TVD mean {summary['mean_tvd']:.5f}, worst {summary['worst_tvd']:.5f} ({summary['worst_table']})"
-        if summary["mean_tvd"] is not None
-        else ""
-    )
-    typer.echo(f"{say_ends(summary['ends'])}{tvd}")
-    order = list(Status)
-    given = [
-        row for row in rows if row["source"] == "given" and order.index(row["status"]) >= order.index(Status.YIELDED)
-    ]
-    named = sorted(given, key=lambda row: -order.index(row["status"]))
-    for row in named[:MOST_ENDS]:
-        typer.echo(f'"{row["name"]}" {row["end"]}')
-    if len(named) > MOST_ENDS:
-        typer.echo(f"{len(named) - MOST_ENDS} more are in {out / 'alignment.csv'}")
 
 
 @app.command()
@@ -173,6 +141,9 @@ def measure(
     ] = None,
     contributions: Annotated[int, typer.Option(help="Most records of one person, with --epsilon.")] = 1,
     weight: Annotated[str | None, typer.Option(help="Column of weights of the data; none: rows count alike.")] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace edited tables; each is kept beside the new one.")
+    ] = False,
 ) -> None:
     """Write the spec's tables as they are in micro-data, or with noise that makes them safe to give away."""
     from llmsynthor.records import release
@@ -183,13 +154,14 @@ def measure(
     loaded = Spec.load(spec)
     if epsilon is None:
         measured = measure_data(loaded, data, weight=weight)
+        paths = write_measured(measured, out, force=force)
     else:
         measured, spent = release.release(loaded, data, epsilon=epsilon, contributions=contributions, weight=weight)
-        out.mkdir(parents=True, exist_ok=True)
-        typer.echo(str(release.write_accounting(spent, out, epsilon=epsilon, contributions=contributions)))
-    for entry, path in zip(measured, write_measured(measured, out), strict=True):
+        paths = write_measured(measured, out, force=force)
+        say(str(release.write_accounting(spent, out, epsilon=epsilon, contributions=contributions)))
+    for entry, path in zip(measured, paths, strict=True):
         outside = f" ({entry.outside:,} records in no cell)" if entry.outside else ""
-        typer.echo(f"{path}{outside}")
+        say(f"{path}{outside}")
 
 
 @app.command()
@@ -200,7 +172,7 @@ def evaluate(
     """Print figures of a finished run as JSON."""
     from llmsynthor.evaluation.metrics import evaluate as evaluate_run
 
-    typer.echo(json.dumps(evaluate_run(run_folder, reference), indent=1, allow_nan=False))
+    say(json.dumps(evaluate_run(run_folder, reference), indent=1, allow_nan=False))
 
 
 @app.command()
@@ -208,16 +180,15 @@ def report(run_folder: RunPath) -> None:
     """Write the report of a run folder anew."""
     from llmsynthor.report.page import write_report
 
-    typer.echo(str(write_report(run_folder)))
+    say(str(write_report(run_folder)))
 
 
 @app.command("suggest-rules")
-@with_options(Budget)
+@with_options(Budget, Server)
 def suggest_rules(
     spec: SpecPath,
     llm: Annotated[str, typer.Option(help="The model that is asked, as in synthesize.")] = "local",
     seed: Annotated[int, typer.Option(help="Seed of the written answers.")] = 0,
-    base_url: Annotated[str | None, typer.Option(help="Address of an OpenAI-compatible server.")] = None,
     run: Annotated[
         Path | None, typer.Option(help="A folder whose ledger answers what was asked before, and keeps what is asked.")
     ] = None,
@@ -229,9 +200,9 @@ def suggest_rules(
 
     loaded = Spec.load(spec)
     with _ending_on_interrupt():
-        budget = changed(Budget(), options)
-        found = advise.suggest_rules(loaded, llm=llm, seed=seed, budget=budget, base_url=base_url, run=run)
-    typer.echo(advise.write_rules(found, loaded.schema.top.name), nl=False)
+        budget, server = changed(Budget(), options), changed(Server(), options)
+        found = advise.suggest_rules(loaded, llm=llm, seed=seed, budget=budget, server=server, run=run)
+    say(advise.write_rules(found, loaded.schema.top.name).rstrip("\n"))
 
 
 @models_app.command("list")
@@ -242,7 +213,7 @@ def models_list() -> None:
     for model in models.MODELS:
         here = "fetched" if models.path_of(model).is_file() else "not fetched"
         default = ", default" if model.name == models.DEFAULT else ""
-        typer.echo(f"{model.name:20} {model.bytes / 1e6:7,.0f} MB  {model.licence}  {here}{default}")
+        say(f"{model.name:20} {model.bytes / 1e6:7,.0f} MB  {model.licence}  {here}{default}")
 
 
 @models_app.command("fetch")
@@ -252,10 +223,36 @@ def models_fetch(name: Annotated[str, typer.Argument(metavar="NAME")]) -> None:
 
     def notify(done: int, parts: int) -> None:
         if sys.stderr.isatty() or done == parts:
-            typer.echo(f"part {done} of {parts}", err=True)
+            tell(f"part {done} of {parts}")
 
     with _ending_on_interrupt():
-        typer.echo(str(models.fetch(name, notify=notify)))
+        say(str(models.fetch(name, notify=notify)))
+
+
+@app.command()
+@with_options(Budget)
+def ledger(
+    run_folder: RunPath,
+    export: Annotated[
+        Path | None, typer.Option(help="Write every row as JSON lines to this file; - prints them.")
+    ] = None,
+    **options: Any,
+) -> None:
+    """Print what a run asked of its model, by stage: calls, tokens, seconds, what came to nothing; cost where prices are given."""
+    from llmsynthor.run import account
+
+    rows = account.read_ledger(run_folder)
+    if export is None:
+        say(account.account(rows, changed(Budget(), options)))
+    elif str(export) == "-":
+        for line in account.export_lines(rows):
+            say(line)
+    elif export.exists():
+        advice = "name a new file"
+        raise RunFolderError(Problem(where=str(export), what="there is a file of this name", advice=advice))
+    else:
+        export.write_text("".join(f"{line}\n" for line in account.export_lines(rows)), encoding="utf-8")
+        say(str(export))
 
 
 @contextmanager
@@ -264,31 +261,47 @@ def _ending_on_interrupt() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        typer.echo("interrupted; what was done is kept: the same command (a run with --resume) goes on", err=True)
+        if threading.current_thread() is not threading.main_thread():
+            raise typer.Exit(130) from None  # the main thread has heard it, and ends the process
+        _tell_of_interrupt()
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(130)
 
 
+def _tell_of_interrupt() -> None:
+    ENDING.set()
+    tell("interrupted; what was done is kept: the same command (a run with --resume) goes on")
+
+
 def main() -> None:
-    """Run the command line; errors become sentences and exit codes."""
+    """Run the command line; errors become sentences and exit codes, signals are heard whatever goes on."""
+    sys.exit(run_heard(_run, tell=_tell_of_interrupt))
+
+
+def _run() -> int:
+    set_up_log("text")
     try:
-        app()
+        app(in_front(sys.argv[1:]))
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 0 if end.code is None else 1
     except LLMSynthorError as error:
-        for problem in error.problems:
-            typer.echo(f"error: {problem}", err=True)
-        sys.exit(error.exit_code)
+        complain_of(error)
+        return error.exit_code
     except OSError as error:
-        typer.echo(f"error: {error}. See that the folder can be written and has room.", err=True)
-        sys.exit(2)
+        complain(f"{error}. See that the folder can be written and has room.")
+        return 2
+    except MemoryError:
+        complain("the machine has not the memory for this. Ask for fewer records, or give coarser tables.")
+        return 2
     except Exception as error:  # noqa: BLE001  (the one place where everything ends in a sentence)
         if os.environ.get("LLMSYNTHOR_DEBUG"):
-            traceback.print_exc()
-        typer.echo(
-            f"error: {type(error).__name__}: {error}. This is a defect: please report it; LLMSYNTHOR_DEBUG=1 shows where.",
-            err=True,
+            sys.stderr.write(hide(traceback.format_exc()))
+        complain(
+            f"{type(error).__name__}: {error}. This is a defect: please report it; LLMSYNTHOR_DEBUG=1 shows where."
         )
-        sys.exit(70)
+        return 70
+    return 0
 
 
 if __name__ == "__main__":

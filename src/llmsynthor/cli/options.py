@@ -1,4 +1,4 @@
-"""Options of the command line that are fields of Method and Budget: said once, there."""
+"""Options of the command line that are fields of Method, Budget and Server: said once, there."""
 
 import inspect
 from collections.abc import Callable
@@ -7,12 +7,12 @@ from typing import Annotated, Any, Literal, TypeVar, get_origin
 
 import typer
 
-from llmsynthor.options import Budget, Method, key_of, kind_of, options_of
+from llmsynthor.options import Budget, Method, Server, key_of, kind_of, options_of
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-def with_options(*groups: type[Method] | type[Budget]) -> Callable[[Command], Command]:
+def with_options(*groups: type[Method] | type[Budget] | type[Server]) -> Callable[[Command], Command]:
     """Replace the `**` of a command by an option for each field, under its key and with its words."""
 
     def wrap(command: Command) -> Command:
@@ -26,8 +26,10 @@ def with_options(*groups: type[Method] | type[Budget]) -> Callable[[Command], Co
     return wrap
 
 
-def _parameter(group: type[Method] | type[Budget], option: Field[Any]) -> inspect.Parameter:
+def _parameter(group: type[Method] | type[Budget] | type[Server], option: Field[Any]) -> inspect.Parameter:
     kind = kind_of(group, option)
-    kind = str if get_origin(kind) is Literal else kind  # Method itself says which words there are
+    kind = (
+        str if get_origin(kind) is Literal or option.metadata["duration"] else kind
+    )  # Method itself says which words there are
     annotation: Any = Annotated[kind | None, typer.Option(help=option.metadata["about"])]
     return inspect.Parameter(key_of(option), inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)

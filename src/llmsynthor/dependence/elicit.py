@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from llmsynthor import prompts
 from llmsynthor.dependence.coarse import Coarse
-from llmsynthor.errors import AnswerError, BudgetError, CannotScoreError
+from llmsynthor.errors import AnswerError, AskingEndedError, CannotScoreError
 from llmsynthor.llm.answers import ask, validate
 from llmsynthor.llm.backend import ScoreRequest, WriteRequest
-from llmsynthor.llm.ledger import Recorded
+from llmsynthor.llm.recorded import Recorded
 from llmsynthor.spec.specification import Spec
 
 Floats = NDArray[np.float64]
@@ -136,51 +136,62 @@ def count_questions(variables: Sequence[Coarse], directions: Iterable[Direction]
 
 def elicit(
     asking: Asking, frame: str, directions: Sequence[Direction], *, notify: Callable[[], None] = lambda: None
-) -> tuple[list[Conditional], BudgetError | None]:
+) -> tuple[list[Conditional], AskingEndedError | None]:
     """Score the asked variable of every direction after each level of the given one.
 
-    Returns what is complete, and the error if the budget ended it. Raises CannotScoreError where the model gives no
+    Returns what is complete, and the error if the asking ended early. Raises CannotScoreError where the model gives no
     log-probabilities.
     """
     found: list[Conditional] = []
     for given in asking.variables:
         asked = [v for v in asking.variables if (given.name, v.name) in directions]
         rows: dict[str, list[tuple[float, ...]]] = {v.name: [] for v in asked}
+        lost = set[str]()
         try:
             for value in given.words:
                 for variable in asked:
                     request = asking.request(frame, given, value, variable)
-                    rows[variable.name].append(asking.model.score(request).log_probabilities)
+                    try:
+                        rows[variable.name].append(asking.model.score(request).log_probabilities)
+                    except AnswerError:  # a row is missing: the whole is left out
+                        lost.add(variable.name)
                     notify()
-        except BudgetError as spent:
+        except AskingEndedError as spent:
             return found, spent
         found += [
             Conditional(frame=frame, given=given.name, asked=name, scores=np.array(scores))
             for name, scores in rows.items()
+            if name not in lost
         ]
     return found, None
 
 
-def elicit_shares(asking: Asking, pairs: Sequence[Pair]) -> tuple[list[Conditional], BudgetError | None]:
+def elicit_shares(asking: Asking, pairs: Sequence[Pair]) -> tuple[list[Conditional], AskingEndedError | None]:
     """Ask for percentages as JSON, several times for every direction of every pair; unusable answers are dropped."""
     by_name = {variable.name: variable for variable in asking.variables}
+    directions = [(by_name[a], by_name[b]) for one, other in pairs for a, b in ((one, other), (other, one))]
+    every = [(given, asked, sample) for given, asked in directions for sample in range(CHAT_SAMPLES)]
     found: list[Conditional] = []
-    for one, other in pairs:
-        for given, asked in ((by_name[one], by_name[other]), (by_name[other], by_name[one])):
-            for sample in range(CHAT_SAMPLES):
-                try:
-                    scores = _ask_shares(asking, given, asked, sample)
-                except AnswerError:
-                    continue
-                except BudgetError as spent:
-                    return found, spent
-                found.append(
-                    Conditional(frame=f"shares {sample + 1}", given=given.name, asked=asked.name, scores=scores)
-                )
+    try:
+        asking.model.prepare([_shares_request(asking, *about) for about in every])
+        for given, asked, sample in every:
+            try:
+                scores = _ask_shares(asking, given, asked, sample)
+            except AnswerError:
+                continue
+            found.append(Conditional(frame=f"shares {sample + 1}", given=given.name, asked=asked.name, scores=scores))
+    except AskingEndedError as ended:
+        return found, ended
     return found, None
 
 
 def _ask_shares(asking: Asking, given: Coarse, asked: Coarse, sample: int) -> Floats:
+    request = _shares_request(asking, given, asked, sample)
+    accept = lambda answer, _last: _read_shares(validate(answer, request.json_schema), given, asked)  # noqa: E731  (named for what it does where it is handed on)
+    return ask(asking.model, request, accept=accept).value
+
+
+def _shares_request(asking: Asking, given: Coarse, asked: Coarse, sample: int) -> WriteRequest:
     prompt = prompts.fill(
         "shares",
         context=asking.spec.context,
@@ -191,7 +202,7 @@ def _ask_shares(asking: Asking, given: Coarse, asked: Coarse, sample: int) -> Fl
         values=given.words,
         choices=asked.words,
     )
-    request = WriteRequest(
+    return WriteRequest(
         system=prompts.text("system").strip(),
         prompt=prompt,
         json_schema=_shares_schema(given, asked),
@@ -199,8 +210,6 @@ def _ask_shares(asking: Asking, given: Coarse, asked: Coarse, sample: int) -> Fl
         max_tokens=60 + 12 * given.size * (asked.size + 1),
         seed=asking.seed * 1_000 + sample,
     )
-    accept = lambda answer, _last: _read_shares(validate(answer, request.json_schema), given, asked)  # noqa: E731  (named for what it does where it is handed on)
-    return ask(asking.model, request, accept=accept).value
 
 
 def _shares_schema(given: Coarse, asked: Coarse) -> dict[str, Any]:

@@ -7,7 +7,7 @@ well: they show how far the model can be trusted, and calibrate it.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
+from itertools import combinations, permutations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +29,7 @@ from llmsynthor.dependence.elicit import (
 from llmsynthor.dependence.estimates import CLIP, Estimate, combine
 from llmsynthor.dependence.given import given_shares
 from llmsynthor.dependence.groups import Group
-from llmsynthor.errors import BudgetError, CannotScoreError
+from llmsynthor.errors import AskingEndedError, CannotScoreError
 from llmsynthor.spec.specification import Spec
 from llmsynthor.spec.targets import Table
 
@@ -96,14 +96,11 @@ def choose_pairs(
     named = [set(group.variables) for group in groups if group.source == "llm"]
     every = [(a.name, b.name) for a, b in combinations(variables, 2)] if among is None else among
     pairs = [pair for pair in every if bare(pair) not in wish.skip and not bare(pair) & spec.zone_variables]
-    given = tuple(pair for pair in pairs if given_shares(goals, variables, pair) is not None)
-    left = [pair for pair in pairs if not _tabulated(goals, pair)]
+    tabled = {both for goal in goals.tables for both in permutations(dict.fromkeys(goal.table.columns), 2)}
+    given = tuple(pair for pair in pairs if pair in tabled and given_shares(goals, variables, pair) is not None)
+    left = [pair for pair in pairs if pair not in tabled]
     rank = {p: (bare(p) not in wish.ask, not any(set(p) <= names for names in named)) for p in left}
     return Questions(open=tuple(sorted(left, key=lambda pair: rank[pair])), given=given if left else ())
-
-
-def _tabulated(goals: Goals, pair: Pair) -> bool:
-    return any(set(pair) <= set(goal.table.columns) for goal in goals.tables)
 
 
 def planned_questions(
@@ -161,7 +158,7 @@ def elicit_estimates(goals: Goals, asking: Asking) -> tuple[tuple[Estimate, ...]
 
 def _ask(
     asking: Asking, questions: Questions, *, spare: int, most: int, notify: Notify
-) -> tuple[tuple[Estimate, ...], BudgetError | None]:
+) -> tuple[tuple[Estimate, ...], AskingEndedError | None]:
     try:
         found, ended = _interview(asking, questions, spare=spare, most=asking.model.spent.scores + most, notify=notify)
     except CannotScoreError:
@@ -180,7 +177,7 @@ def conclude(
     asking: Asking,
     estimates: Sequence[Estimate],
     implied: Mapping[Pair, Floats],
-    ended: BudgetError | None,
+    ended: AskingEndedError | None,
     scope: Scope,
 ) -> Estimation:
     """Weigh the estimates by trust, calibrated on the pairs that tables give, and write them as soft targets."""
@@ -204,7 +201,7 @@ def conclude(
 
 def _interview(
     asking: Asking, questions: Questions, *, spare: int, most: int, notify: Notify
-) -> tuple[list[Conditional], BudgetError | None]:
+) -> tuple[list[Conditional], AskingEndedError | None]:
     """Put the passes one after another; returns what was answered in full, and the error if the budget ended it.
 
     The first pass asks for the larger variable given the smaller one: that takes the fewest calls.

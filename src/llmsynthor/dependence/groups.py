@@ -9,7 +9,7 @@ from llmsynthor.aims.goals import Goals
 from llmsynthor.aims.words import describe
 from llmsynthor.llm.answers import LONGEST_REASON, ask, tidy_reason, validate
 from llmsynthor.llm.backend import WriteRequest
-from llmsynthor.llm.ledger import Recorded
+from llmsynthor.llm.recorded import Recorded
 from llmsynthor.spec.specification import Spec
 
 

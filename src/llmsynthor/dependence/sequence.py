@@ -15,7 +15,7 @@ from llmsynthor.dependence.elicit import Asking
 from llmsynthor.dependence.estimates import CLIP, Estimate, agreement_of
 from llmsynthor.dependence.pair_tables import fit_margins, interaction, mutual_information
 from llmsynthor.dependence.related import HISTORIES, TURNS, following, say
-from llmsynthor.errors import BudgetError, CannotScoreError
+from llmsynthor.errors import AnswerError, AskingEndedError, CannotScoreError
 from llmsynthor.llm.backend import ScoreRequest
 from llmsynthor.spec.schema import Category
 from llmsynthor.spec.specification import Spec
@@ -38,7 +38,7 @@ def ask_turns(asking: Asking, name: str | None) -> list[Estimate]:
         for variable in own if turn is not None else []:
             assert turn is not None
             found.append(_estimate(asking, variable, turn))
-    except (BudgetError, CannotScoreError):
+    except (AnswerError, AskingEndedError, CannotScoreError):
         pass
     return found
 

@@ -17,7 +17,7 @@ from llmsynthor.dependence.copula import Trust
 from llmsynthor.dependence.elicit import Asking
 from llmsynthor.dependence.estimates import Estimate
 from llmsynthor.dependence.pair_tables import fit_margins
-from llmsynthor.errors import AnswerError, BudgetError
+from llmsynthor.errors import AnswerError, AskingEndedError
 from llmsynthor.llm.answers import ask, validate
 from llmsynthor.llm.backend import ScoreRequest, WriteRequest
 from llmsynthor.spec.levels import Interval, Level, number_text
@@ -88,7 +88,9 @@ def _impossible(asking: Asking, one: Coarse, other: Coarse, times: Floats) -> It
     for x, y in rare:
         try:
             doubts[x, y] = _doubt(asking, one, int(x), other, int(y), times)
-        except BudgetError:
+        except AnswerError:
+            continue
+        except AskingEndedError:
             return
         denied[x, y] = doubts[x, y] < 0
     columns = [y for y in range(other.size) if denied[:, y].any()]
@@ -150,7 +152,7 @@ def _reasoned(asking: Asking, suggestion: Suggestion) -> Suggestion:
     )
     try:
         answer = ask(asking.model, request, accept=lambda value, _: validate(value, REASON), attempts=1)
-    except (AnswerError, BudgetError):
+    except (AnswerError, AskingEndedError):
         return suggestion
     return replace(suggestion, reason=" ".join(str(answer.value["reason"]).split()))
 

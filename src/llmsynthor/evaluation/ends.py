@@ -97,7 +97,7 @@ class End:
 def read_accounts(folder: Path) -> dict[str, Account]:
     """What a finished run has said of its targets in `alignment.csv`; of an older or unfinished one nothing."""
     path = folder / "alignment.csv"
-    return accounts_of(pl.read_csv(path, infer_schema_length=None)) if path.is_file() else {}
+    return accounts_of(pl.read_csv(path, infer_schema_length=None, glob=False)) if path.is_file() else {}
 
 
 def accounts_of(alignment: pl.DataFrame) -> dict[str, Account]:

@@ -1,6 +1,7 @@
 """From the raw text of a model to a value that can be trusted: parse, validate, bounded repair, then drop and count."""
 
 import json
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -8,11 +9,16 @@ from typing import Any, Generic, NoReturn, TypeVar
 
 from llmsynthor.errors import AnswerError, Problem
 from llmsynthor.llm.backend import WriteRequest
-from llmsynthor.llm.ledger import Recorded
+from llmsynthor.llm.recorded import Recorded
+from llmsynthor.texts import fit_all
 
 LONGEST = 200_000
 DEEPEST = 30
 ATTEMPTS = 3
+THINKING, THOUGHT = "<think>", "</think>"
+OBJECT = re.compile(r'\{\s*["}]')
+MARKS = re.compile(r'\\.|["{}\[\]]', re.DOTALL)
+"""What decides how deep a JSON text is nested; a backslash takes the letter behind it along."""
 
 T = TypeVar("T")
 
@@ -46,7 +52,7 @@ def ask(
             repair = f"{request.prompt}\n\nAn earlier answer could not be used: {why}. Answer with JSON that fits the schema."
             question = replace(request, prompt=repair, seed=request.seed + 7919 * (attempt + 1))
             continue
-        model.note(call, "repaired" if attempt else "accepted")
+        model.note(call, "repaired" if attempt else "used")
         return Answer(value=value, call_id=call)
     model.note(model.last_call, f"dropped: {why}")
     advice = "nothing to do: the proposal is left out; if it happens often, use a larger model"
@@ -61,20 +67,33 @@ def ask(
 
 
 def parse(text: str) -> Any:
-    """Read the first JSON object of a text, whatever stands around it; raises ValueError that says what is wrong."""
+    """Read the first JSON object of a text, whatever stands around it; raises ValueError that says what is wrong.
+
+    What a model thinks aloud before it answers is left out. Takes time in proportion to the length of the text.
+    """
     if len(text) > LONGEST:
         raise ValueError(f"the answer is longer than {LONGEST:,} characters")
-    start = text.find("{")
-    if start < 0:
+    text = _after_thinking(text)
+    begin = OBJECT.search(text)
+    if begin is None:
         raise ValueError("the answer holds no JSON object")
-    if _depth(text) > DEEPEST:
+    if _depth(text, begin.start()) > DEEPEST:
         raise ValueError(f"the answer is nested more than {DEEPEST} levels deep")
-    decoder = json.JSONDecoder(object_pairs_hook=_no_duplicates, parse_constant=_no_constant, parse_int=_bounded_int)
     try:
-        value, _ = decoder.raw_decode(text, start)
+        value, _ = DECODER.raw_decode(text, begin.start())
     except json.JSONDecodeError as cause:
         raise ValueError(f"the answer is no complete JSON ({cause.msg} at character {cause.pos})") from cause
-    return value
+    return fit_all(value)
+
+
+def _after_thinking(text: str) -> str:
+    """The text behind `</think>`; some servers leave out the beginning of that part."""
+    if text.lstrip()[:1] == "{":
+        return text
+    _, end, answer = text.partition(THOUGHT)
+    if not end and text.lstrip().startswith(THINKING):
+        raise ValueError("the answer ends while the model still thinks")
+    return answer if end else text
 
 
 def validate(value: Any, schema: Any) -> Any:
@@ -90,12 +109,21 @@ def validate(value: Any, schema: Any) -> Any:
     return value
 
 
-def _depth(text: str) -> int:
-    plain = re.sub(r'"(?:[^"\\]|\\.)*"', "", text)
+def _depth(text: str, start: int) -> int:
+    """How deep the value is nested that begins at a place; strings are passed over."""
     depth = deepest = 0
-    for letter in plain:
-        depth += (letter in "{[") - (letter in "}]")
-        deepest = max(deepest, depth)
+    inside = False
+    for mark in MARKS.finditer(text, start):
+        letter = mark[0]
+        if letter == '"':
+            inside = not inside
+        elif not inside and letter in "{[":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif not inside and letter in "}]":
+            depth -= 1
+            if not depth:
+                break
     return deepest
 
 
@@ -115,6 +143,17 @@ def _bounded_int(digits: str) -> int:
         raise ValueError("the answer holds a number of more than 18 digits")
     return int(digits)
 
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number):
+        raise ValueError("the answer holds a number that is too large")
+    return number
+
+
+DECODER = json.JSONDecoder(
+    object_pairs_hook=_no_duplicates, parse_constant=_no_constant, parse_int=_bounded_int, parse_float=_finite
+)
 
 LONGEST_REASON = 110
 

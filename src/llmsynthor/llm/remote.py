@@ -1,66 +1,90 @@
-"""Any OpenAI-compatible server: vLLM, Ollama, llama.cpp, OpenAI and others, through the openai client."""
+"""Any OpenAI-compatible server: vLLM, Ollama, llama.cpp, OpenAI and others.
+
+What a server does wrong is one of three things. It may *pass* (too many requests, its own errors, no connection, no answer in
+time): it is waited out. It may be *final* (a refused key, an unknown model): said at once, or, once the server has answered,
+the end of the asking. All else is a *bad answer* to one question.
+"""
 
 import json
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from threading import Lock
+from typing import Any, TypeVar
 
-from llmsynthor.errors import LLMError, Problem, ServerError
+from llmsynthor.errors import BadAnswerError, CannotScoreError, ChoiceError, LLMError, OutageError, Problem, ServerError
+from llmsynthor.llm import replies
 from llmsynthor.llm.backend import Identity, Scored, ScoreRequest, Usage, WriteRequest, Written
-from llmsynthor.llm.token_tree import score_tree
+from llmsynthor.llm.endpoint import DEFAULT, Endpoint, own_address, read_endpoint
+from llmsynthor.llm.keys import USUAL, find_key
+from llmsynthor.llm.patience import Gate, PassingError, Patience
+from llmsynthor.llm.token_tree import LISTED, score_tree
+from llmsynthor.llm.wire import Bounds, Reply, WireError, post
+from llmsynthor.options import Server
+from llmsynthor.texts import Secret, fit
 
-if TYPE_CHECKING:
-    from openai import OpenAI
+PASSING = (408, 409, 425, 429)
+LOCKED = (401, 402, 403)
+GONE = (404, 405, 410)
+UNREAD = (400, 415, 422, 501)
+"""What servers answer to a way of asking that they do not take."""
 
-ATTEMPTS = 4
-TIMEOUT = 600.0
+ODD = 3
+"""A server that answers so many questions for scores in another form gives none."""
+
+BYTES_A_TOKEN = 200
+"""At most so many bytes describe a token in a list of probabilities."""
+
+FEWEST_SECONDS, SLOWEST, KNOWN = 10.0, 10.0, 20
+"""Once 20 answers came, one that takes ten times as long as the slowest of them, and over ten seconds, counts as hanging."""
+
+ADVICE = {
+    401: "check the key (OPENAI_API_KEY, or --key)",
+    402: "see to the account of the server",
+    403: "check the key (OPENAI_API_KEY, or --key) and what it may use",
+    404: "check the model's name and --base-url",
+}
 
 T = TypeVar("T")
 
 
 def identify(model: str, base_url: str | None) -> Identity:
-    """Name a remote model: server and model name are all that is known of it."""
-    server = base_url or os.environ.get("OPENAI_BASE_URL") or "openai"
+    """Name a remote model: server and model name are all that is known of it; without user and password."""
+    named = own_address(base_url)
+    server = read_endpoint(named).shown if named else "openai"
     return Identity(name=f"openai:{model}", digest=f"{server.rstrip('/')}#{model}")
 
 
-def connect(base_url: str | None) -> "OpenAI":
-    """Make a client; the key is taken from OPENAI_API_KEY, and retries are left to this module."""
-    import openai  # noqa: PLC0415  (heavy)
-
-    key = os.environ.get("OPENAI_API_KEY")
-    if not key and base_url is None and not os.environ.get("OPENAI_BASE_URL"):
-        advice = "set OPENAI_API_KEY, or name a server of your own with --base-url"
-        raise LLMError(Problem(where="llm openai", what="there is no key", advice=advice))
-    return openai.OpenAI(api_key=key or "none", base_url=base_url, max_retries=0, timeout=TIMEOUT)
-
-
 class Remote:
-    """Writes JSON in the strictest way the server takes: to a schema, as an object, or in words."""
+    """Writes JSON in the strictest way the server takes (to a schema, as an object, or in words), and scores where the server
+    is one of llama.cpp, which shows its tokens and their probabilities."""
 
-    def __init__(self, client: "OpenAI", identity: Identity, model: str, *, wait: float = 0.5) -> None:
-        """`wait` is the first pause before a retry, in seconds; it doubles."""
-        self._client, self._identity, self._model, self._wait = client, identity, model, wait
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        identity: Identity,
+        model: str,
+        *,
+        key: Secret | None = None,
+        server: Server | None = None,
+    ) -> None:
+        server = server or Server()
+        self._endpoint, self._identity, self._model, self._key = endpoint, identity, model, key
+        self._bounds = Bounds(seconds=server.answer_seconds)
+        self.concurrency = server.concurrency
+        self._patience = Patience(server.patience, Gate(server.concurrency))
         self._manners: list[Callable[[WriteRequest], dict[str, Any]]] = [_to_schema, _to_object, _in_words]
+        self._answered, self._slowest = 0, 0.0
+        self._settled, self._scores, self._odd = False, False, 0
+        self._lock = Lock()
 
     @property
     def identity(self) -> Identity:
         return self._identity
 
     def write(self, request: WriteRequest) -> Written:
-        started = time.perf_counter()
-        answer = self._write(request)
-        choice = answer.choices[0] if answer.choices else None
-        text = (choice.message.content or getattr(choice.message, "refusal", None) or "") if choice else ""
-        return Written(text=text, usage=_usage([answer], started))
-
-    def _write(self, request: WriteRequest) -> Any:
         """Where the server does not take a way of asking, the next one is tried, and kept."""
-        import openai  # noqa: PLC0415  (heavy)
-
-        create = self._client.chat.completions.create
         about = {
             "model": self._model,
             "temperature": request.temperature,
@@ -68,73 +92,120 @@ class Remote:
             "seed": request.seed % 2**31,
         }
         while True:
-            body: dict[str, Any] = {**about, **self._manners[0](request)}
-            try:
-                return self._retry(partial(create, **body))
-            except openai.BadRequestError as cause:
-                if len(self._manners) == 1:
-                    raise _server_error(cause, retryable=False) from cause
+            manner = self._manners[0]
+            started = time.perf_counter()
+            reply = self._ask("chat/completions", {**about, **manner(request)})
+            if reply.status not in UNREAD or self._settled or not self._give_up(manner):
+                said = self._read(reply, partial(replies.read_chat, reply.body, reply.kind), started)
+                self._settled = True
+                return Written(text=said.text, usage=_usage(request, said, started))
+
+    def _give_up(self, manner: Callable[[WriteRequest], dict[str, Any]]) -> bool:
+        """Leave a way of asking for the next; false where there is none."""
+        with self._lock:
+            if self._manners[0] is manner and len(self._manners) > 1:
                 del self._manners[0]
-
-    def _retry(self, call: Callable[[], T]) -> T:
-        import openai  # noqa: PLC0415  (heavy)
-        import stamina  # noqa: PLC0415  (heavy, only where used)
-
-        try:
-            for attempt in stamina.retry_context(
-                on=_retryable, attempts=ATTEMPTS, wait_initial=self._wait, timeout=None
-            ):
-                with attempt:
-                    return call()
-        except openai.BadRequestError:
-            raise
-        except openai.OpenAIError as cause:
-            raise _server_error(cause, retryable=_retryable(cause)) from cause
-        raise AssertionError("a retry ends with an answer or an error")
-
-
-class ScoringRemote(Remote):
-    """A llama.cpp server: it shows its tokens and their probabilities, so it scores as well."""
+                return True
+            return self._manners[0] is not manner
 
     def score(self, request: ScoreRequest) -> Scored:
-        answers: list[Any] = []
+        """Score by the probabilities of tokens. Raises CannotScoreError where the server has shown none yet."""
+        read, written, started = 0, 0, time.perf_counter()
 
         def next_tokens(tokens: Sequence[int], most: int) -> Mapping[int, float]:
+            nonlocal read, written
             body = {"prompt": list(tokens), "n_predict": 1, "n_probs": most, "temperature": 0.0, "cache_prompt": True}
-            answers.append(self._post("completion", body))
-            listed = answers[-1]["completion_probabilities"][0]["top_logprobs"]
-            return {int(entry["id"]): float(entry["logprob"]) for entry in listed}
+            longest = max(self._bounds.bytes, BYTES_A_TOKEN * min(most, 300_000)) if most > LISTED[0] else None
+            listed = self._about_scores("/completion", body, replies.read_listed, started, longest)
+            read, written = read + listed.prompt_tokens, written + 1
+            return listed.log_probabilities
 
-        started = time.perf_counter()
-        context = self._tokenize(request.context, special=True)
-        scores = score_tree(context, [self._tokenize(c, special=False) for c in request.choices], next_tokens)
-        tokens = sum(int(answer.get("tokens_evaluated", 0)) for answer in answers)
-        return Scored(
-            log_probabilities=scores,
-            usage=Usage(prompt_tokens=tokens, completion_tokens=len(answers), seconds=_since(started)),
-        )
+        context = self._tokens(request.context, started, special=True)
+        choices = [self._tokens(choice, started, special=False) for choice in request.choices]
+        scores = score_tree(context, choices, next_tokens)
+        self._scores = True
+        usage = Usage(prompt_tokens=read, completion_tokens=written, seconds=_since(started))
+        return Scored(log_probabilities=scores, usage=usage)
 
-    def _tokenize(self, text: str, *, special: bool) -> list[int]:
-        return [int(token) for token in self._post("tokenize", {"content": text, "add_special": special})["tokens"]]
+    def _tokens(self, text: str, started: float, *, special: bool) -> list[int]:
+        body = {"content": text, "add_special": special}
+        return self._about_scores("/tokenize", body, replies.read_tokens, started)
 
-    def _post(self, path: str, body: Mapping[str, Any]) -> Any:
-        root = str(self._client.base_url).rstrip("/").removesuffix("/v1")
-        return self._retry(lambda: self._client.post(f"{root}/{path}", body=body, cast_to=object))
+    def _about_scores(
+        self, path: str, body: Mapping[str, Any], read: Callable[[bytes], T], started: float, longest: int | None = None
+    ) -> T:
+        """Ask what only llama.cpp knows: a server that never showed it cannot score; one that did gave a bad answer."""
+        if self._endpoint.shown == DEFAULT:
+            raise CannotScoreError(_no_scores(self._identity))
+        reply = self._ask(path, body, replace(self._bounds, bytes=longest) if longest else None)
+        if reply.status in (*GONE, *UNREAD) and not self._scores:
+            raise CannotScoreError(_no_scores(self._identity))
+        try:
+            return self._read(reply, lambda: read(reply.body), started)
+        except BadAnswerError as cause:
+            self._odd += 1
+            if self._scores or self._odd < ODD:
+                raise
+            raise CannotScoreError(_no_scores(self._identity)) from cause
+
+    def _ask(self, path: str, body: Mapping[str, Any], bounds: Bounds | None = None) -> Reply:
+        """Put a question until there is an answer that is not passing; one that is no HTTP is a bad answer."""
+        content = json.dumps(body).encode()
+
+        def once() -> Reply:
+            began = time.perf_counter()
+            allowed = bounds or self._bounds
+            try:
+                reply = post(self._endpoint, path, content, key=self._key, bounds=self._hurried(allowed))
+            except WireError as cause:
+                if cause.fault in ("away", "late"):
+                    raise PassingError(cause.reason) from cause
+                raise BadAnswerError(cause.problems[0], reason=cause.reason, seconds=_since(began)) from cause
+            if reply.status in PASSING or (reply.status >= 500 and reply.status != 501):
+                raise PassingError(_status(reply), after=reply.retry_after)
+            if reply.status == 200:
+                self._slowest = max(self._slowest, time.perf_counter() - began)
+            return reply
+
+        return self._patience.ask(once)
+
+    def _hurried(self, bounds: Bounds) -> Bounds:
+        if self._answered < KNOWN:
+            return bounds
+        return replace(bounds, seconds=min(bounds.seconds, max(FEWEST_SECONDS, SLOWEST * self._slowest)))
+
+    def _read(self, reply: Reply, read: Callable[[], T], started: float) -> T:
+        if reply.status != 200:
+            raise self._refusal(reply, started)
+        try:
+            found = read()
+        except ValueError as cause:
+            advice = "nothing to do: it is asked for again; if it happens often, look at the server"
+            problem = Problem(where="llm server", what="a bad answer", found=str(cause), advice=advice)
+            raise BadAnswerError(problem, reason=str(cause), seconds=_since(started)) from cause
+        self._answered += 1
+        return found
+
+    def _refusal(self, reply: Reply, started: float) -> LLMError:
+        """What a status means that waiting does not mend: final before the first answer, or where nobody is let in."""
+        found = _status(reply)
+        advice = ADVICE.get(reply.status, "check --base-url and that the server is compatible with OpenAI's")
+        problem = Problem(where="llm server", what="the server refuses", found=found, advice=advice)
+        if reply.status in (*LOCKED, *GONE):
+            return OutageError(problem) if self._answered else ServerError(problem, status=reply.status)
+        if reply.status in UNREAD and not self._settled:
+            return ServerError(problem, status=reply.status)
+        return BadAnswerError(problem, reason=f"the server refuses: {found}", seconds=_since(started))
 
 
-def open_remote(model: str, base_url: str | None) -> Remote:
-    """Connect; a server that shows tokens is given the capability of scoring."""
-    import openai  # noqa: PLC0415  (heavy)
-
-    client, identity = connect(base_url), identify(model, base_url)
-    scoring = ScoringRemote(client, identity, model)
-    if base_url is None:
-        return Remote(client, identity, model)
-    try:
-        scoring.score(ScoreRequest(context="A", choices=(" B",)))
-    except (LLMError, openai.OpenAIError, KeyError, IndexError, TypeError):
-        return Remote(client, identity, model)
-    return scoring
+def open_remote(model: str, server: Server | None = None) -> Remote:
+    """Make ready to ask: the key is fetched and the address checked; nothing is sent. Raises ChoiceError."""
+    server = server or Server()
+    endpoint, key = read_endpoint(own_address(server.base_url)), find_key(server.key)
+    if key is None and endpoint.login is None and endpoint.shown == DEFAULT and server.key == USUAL:
+        advice = "set OPENAI_API_KEY, or name a server of your own with --base-url"
+        raise ChoiceError(Problem(where="llm openai", what="there is no key", advice=advice))
+    return Remote(endpoint, identify(model, server.base_url), model, key=key, server=server)
 
 
 def _to_schema(request: WriteRequest) -> dict[str, Any]:
@@ -155,32 +226,22 @@ def _messages(request: WriteRequest, more: str) -> list[dict[str, str]]:
     return [{"role": "system", "content": request.system}, {"role": "user", "content": request.prompt + more}]
 
 
-def _retryable(error: Exception) -> bool:
-    import openai  # noqa: PLC0415  (heavy)
-
-    if isinstance(error, openai.APIStatusError):
-        return error.status_code in (408, 409, 429) or error.status_code >= 500
-    return isinstance(error, openai.APIConnectionError)
+def _status(reply: Reply) -> str:
+    said = replies.read_reason(reply.body)
+    return fit(f"status {reply.status}" + (f": {said}" if said else ""))
 
 
-def _server_error(cause: Exception, *, retryable: bool) -> ServerError:
-    status = getattr(cause, "status_code", None)
-    advice = {
-        401: "check OPENAI_API_KEY",
-        403: "check OPENAI_API_KEY and what it may use",
-        404: "check the model's name and --base-url",
-        429: "wait, or raise the limits of your account; what was answered is in the ledger",
-    }.get(status or 0, "check --base-url and that the server runs; what was answered is in the ledger")
-    found = f"{type(cause).__name__}: {str(cause)[:200]}"
-    problem = Problem(where="llm server", what="the server gave no answer", found=found, advice=advice)
-    return ServerError(problem, retryable=retryable)
+def _no_scores(identity: Identity) -> Problem:
+    advice = "use the embedded model or a llama.cpp server"
+    return Problem(where=f"llm {identity.name}", what="this model cannot score choices", advice=advice)
 
 
-def _usage(answers: Sequence[Any], started: float) -> Usage:
-    used = [answer.usage for answer in answers if answer.usage is not None]
+def _usage(request: WriteRequest, said: replies.Said, started: float) -> Usage:
+    """What the server counted, or about what it would have: a budget of tokens holds for servers that tell nothing, too."""
+    read, wrote = said.prompt_tokens, said.completion_tokens
     return Usage(
-        prompt_tokens=sum(entry.prompt_tokens or 0 for entry in used),
-        completion_tokens=sum(entry.completion_tokens or 0 for entry in used),
+        prompt_tokens=read if read is not None else replies.count_tokens(request.system + request.prompt),
+        completion_tokens=wrote if wrote is not None else replies.count_tokens(said.text),
         seconds=_since(started),
     )
 

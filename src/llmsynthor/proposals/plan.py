@@ -13,7 +13,7 @@ from llmsynthor.aims.words import describe
 from llmsynthor.dependence.groups import Group
 from llmsynthor.llm.answers import LONGEST_REASON, Answer, ask, tidy_reason
 from llmsynthor.llm.backend import WriteRequest
-from llmsynthor.llm.ledger import Recorded
+from llmsynthor.llm.recorded import Recorded
 from llmsynthor.population.discrepancy import Discrepancy
 from llmsynthor.proposals.guidance import Missing, joint_guidance, main_bins, marginal_guidance
 from llmsynthor.proposals.proposal import read_values

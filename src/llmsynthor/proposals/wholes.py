@@ -15,10 +15,10 @@ from llmsynthor import prompts
 from llmsynthor.aims.aims import Aims
 from llmsynthor.aims.grid import Grid
 from llmsynthor.aims.words import describe
-from llmsynthor.errors import AnswerError, BudgetError
+from llmsynthor.errors import AnswerError, AskingEndedError
 from llmsynthor.llm.answers import LONGEST_REASON, ask, tidy_reason
 from llmsynthor.llm.backend import WriteRequest
-from llmsynthor.llm.ledger import Recorded
+from llmsynthor.llm.recorded import Recorded
 from llmsynthor.population.discrepancy import Discrepancy
 from llmsynthor.proposals.guidance import main_bins
 from llmsynthor.proposals.proposal import Proposal, read_values
@@ -99,7 +99,7 @@ def propose_wholes(
         )
         try:
             answer = ask(model, request, accept=lambda answer, _last: (_member(aims, 0, answer), answer))
-        except (AnswerError, BudgetError) as problem:
+        except (AnswerError, AskingEndedError) as problem:
             found.append(Whole(proposal=replace(draft, status=f"dropped: {problem}"), member=None))
             continue
         member, raw = answer.value

@@ -11,9 +11,12 @@ import polars as pl
 from numpy.typing import NDArray
 
 from llmsynthor.errors import DataError, Problem
+from llmsynthor.files import check_regular
+from llmsynthor.records.edited import write_kept
 from llmsynthor.records.levels import as_text
 from llmsynthor.records.linked import Nested, column, evaluate_nested, nest
 from llmsynthor.records.microdata import as_frame, blocks, source_sets
+from llmsynthor.records.run_folder import unwritable
 from llmsynthor.records.seconds import SUMS, power_sums, second_moment
 from llmsynthor.records.weights import NONE, row_weights, weighted_quantile
 from llmsynthor.spec.levels import Level
@@ -179,15 +182,18 @@ class Tally:
         return found
 
 
-def write_measured(measured: Sequence[Measured], folder: Path) -> list[Path]:
-    """Write a long table per target: NAME.csv; released tables with a column `margin_of_error`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = []
-    for entry in measured:
-        path = folder / f"{entry.target.name.replace('/', '-')}.csv"
-        measured_frame(entry).write_csv(path)
-        paths.append(path)
-    return paths
+def write_measured(measured: Sequence[Measured], folder: Path, *, force: bool = False) -> list[Path]:
+    """Write a long table per target: NAME.csv; released tables with a column `margin_of_error`.
+
+    A file that somebody has written or edited is not replaced: raises RunFolderError, or keeps it beside with `force`.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tables = {f"{entry.target.name.replace('/', '-')}.csv": measured_frame(entry).write_csv() for entry in measured}
+        write_kept(folder, tables, force=force)
+    except (OSError, ValueError) as cause:
+        raise unwritable(folder, cause) from cause
+    return [folder / name for name in tables]
 
 
 def measured_frame(entry: Measured) -> pl.DataFrame:
@@ -233,10 +239,11 @@ def read_records(source: Any) -> pl.DataFrame:
         return as_text(as_frame(source, "start"))
     path = Path(source)
     try:
+        check_regular(path)
         if path.suffix.lower() in (".parquet", ".pq"):
-            return pl.read_parquet(path)
-        return pl.read_csv(path, infer_schema_length=None)
-    except (OSError, pl.exceptions.PolarsError) as cause:
+            return pl.read_parquet(path, glob=False)
+        return pl.read_csv(path, infer_schema_length=None, glob=False)
+    except (OSError, ValueError, pl.exceptions.PolarsError) as cause:
         first = (str(cause).splitlines() or [""])[0][:120]
         problem = Problem(where=str(path), what=f"the records cannot be read ({first})", advice="give CSV or Parquet")
         raise DataError(problem) from cause

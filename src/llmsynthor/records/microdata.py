@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from llmsynthor.errors import DataError, Problem
+from llmsynthor.files import check_regular
 from llmsynthor.records.levels import as_text
 from llmsynthor.records.linked import Nested, nest
 from llmsynthor.records.weights import NONE, checked, refuse_unused
@@ -77,8 +78,13 @@ def as_frame(given: Any, where: str) -> pl.DataFrame:
 def read_file(path: Path) -> pl.DataFrame:
     """Read a whole Parquet or CSV file; raises DataError."""
     try:
-        return pl.read_csv(path, infer_schema_length=None) if path.suffix.lower() == ".csv" else pl.read_parquet(path)
-    except (OSError, pl.exceptions.PolarsError) as cause:
+        check_regular(path)
+        return (
+            pl.read_csv(path, infer_schema_length=None, glob=False)
+            if path.suffix.lower() == ".csv"
+            else pl.read_parquet(path, glob=False)
+        )
+    except (OSError, ValueError, pl.exceptions.PolarsError) as cause:
         problem = Problem(
             where=str(path), what=f"the records cannot be read ({str(cause)[:120]})", advice="finish the run first"
         )
@@ -258,10 +264,11 @@ def _nothing(schema: Any, names: Sequence[str]) -> Any:
 def _header(path: Path) -> list[str]:
     """The names of a file's columns."""
     try:
+        check_regular(path)
         if path.suffix.lower() in PARQUET:
-            return list(pl.read_parquet_schema(path))
-        return pl.read_csv(path, n_rows=0).columns
-    except (OSError, pl.exceptions.PolarsError) as cause:
+            return list(pl.scan_parquet(path, glob=False).collect_schema())
+        return pl.read_csv(path, n_rows=0, glob=False).columns
+    except (OSError, ValueError, pl.exceptions.PolarsError) as cause:
         raise _unreadable(path, cause) from cause
 
 

@@ -1,9 +1,11 @@
 """The run folder: what is written where, and when a folder may be written to."""
 
 import json
+import logging
 import os
-import shutil
-from collections.abc import Mapping
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,11 @@ from typing import Any
 import polars as pl
 
 from llmsynthor.errors import Problem, RunFolderError
+from llmsynthor.files import read_text
+from llmsynthor.options import Budget, key_of, options_of
+from llmsynthor.records.edited import KEPT, digest_of, edited_files, keep_edited
+from llmsynthor.records.lock import LOCK, Lock, lock
+from llmsynthor.texts import fit_all, hide
 
 MANIFEST = "run.json"
 LEDGER = "ledger.sqlite"
@@ -24,37 +31,50 @@ WRITTEN = (
     "report.html",
     "zones.csv",
 )
+EDITABLE = ("spec", "estimated", "adjustments", "maps")
+LIMITS = tuple(key_of(option) for option in options_of(Budget))
+LOG = logging.getLogger("llmsynthor")
 IDENTITY = ("spec", "arguments", "model", "prompts", "llmsynthor")
 """Entries of the manifest that say which run it is: an equal run may be repeated in its own folder."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFolder:
-    """A folder that this run may write to."""
+    """A folder that this run may write to; `lock` keeps others out until it is released."""
 
     path: Path
+    lock: Lock | None = None
 
     @property
     def ledger(self) -> Path:
         return self.path / LEDGER
 
+    def release(self) -> None:
+        """Let others write here."""
+        if self.lock is not None:
+            self.lock.release()
+
     def write_manifest(self, manifest: Mapping[str, Any]) -> None:
-        text = json.dumps(manifest, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        text = json.dumps(fit_all(dict(manifest)), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
         self.write_text(MANIFEST, text)
 
     def write_text(self, name: str, text: str) -> None:
-        self._write(name, lambda path: path.write_text(text, encoding="utf-8"))
+        self._write(name, lambda path: path.write_text(hide(text), encoding="utf-8"))
 
     def write_parquet(self, name: str, frame: pl.DataFrame) -> None:
         self._write(name, lambda path: frame.write_parquet(path, compression="zstd"))
 
     def write_csv(self, name: str, frame: pl.DataFrame) -> None:
-        self._write(name, frame.write_csv)
+        self.write_text(name, frame.write_csv())
+
+    def digests(self) -> dict[str, str]:
+        """Of every file that a person may edit, by its place in the folder."""
+        return {name: digest_of(self.path / name) for name in _editable(self.path)}
 
     def _write(self, name: str, write: Any) -> None:
         """Write beside the place and move there, so that a failure leaves what was there before."""
         target = self.path / name
-        partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+        partial = target.with_name(f".{target.name}.{os.getpid()}.{threading.get_ident()}.partial")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             write(partial)
@@ -65,27 +85,62 @@ class RunFolder:
 
 
 def claim(path: Path, manifest: Mapping[str, Any], *, resume: bool, force: bool) -> RunFolder:
-    """Take a folder for a run; raises RunFolderError when it holds something that the run would spoil.
+    """Take and lock a folder for a run; raises RunFolderError when it holds something that the run would spoil.
 
-    A new or empty folder, one that holds but a ledger, and that of an equal run are free; that of another run needs `force`.
+    A new or empty folder, one that holds but a ledger, and that of an equal run are free, with `resume` or without; that of
+    another run needs `force`. So does what a person has edited in it: it is kept beside then.
     """
     if path.exists() and not path.is_dir():
         raise RunFolderError(Problem(where=str(path), what="this is a file", advice="name a folder for the run"))
-    held = (
-        sorted(entry.name for entry in path.iterdir() if not entry.name.endswith(".partial")) if path.is_dir() else []
-    )
-    if held and held != [LEDGER]:
-        _check_held(path, held, manifest, resume=resume, force=force)
-        if different_entries(path, manifest):
-            _clear(path)
-    elif resume and not held:
-        raise RunFolderError(Problem(where=str(path), what="there is no run to resume", advice="leave out --resume"))
-    folder = RunFolder(path=path)
     try:
         path.mkdir(parents=True, exist_ok=True)
-    except OSError as cause:
+        taken = RunFolder(path=path, lock=lock(path))
+    except (OSError, ValueError) as cause:
         raise unwritable(path, cause) from cause
-    return folder
+    try:
+        _make_room(path, manifest, resume=resume, force=force)
+    except OSError as cause:
+        taken.release()
+        raise unwritable(path, cause) from cause
+    except RunFolderError:
+        taken.release()
+        raise
+    return taken
+
+
+def _make_room(path: Path, manifest: Mapping[str, Any], *, resume: bool, force: bool) -> None:
+    """See what the folder holds, and clear away what another run left."""
+    held = sorted(entry.name for entry in path.iterdir() if not entry.name.endswith(".partial") and entry.name != LOCK)
+    if not held or held == [LEDGER]:
+        return
+    _refuse_links(path, held)
+    _check_held(path, held, manifest, resume=resume, force=force)
+    before, different = read_manifest(path), different_entries(path, manifest)
+    if before.get("status") == "running":
+        LOG.warning("the run before in %s ended without a word: it was killed, or the machine went down", path)
+    written = before.get("files")
+    if isinstance(written, dict):
+        names = _editable(path) if different else [name for name in _editable(path) if name in written]
+        keep_edited(edited_files(path, written, names), force=force)
+    if different:
+        _clear(path)
+
+
+def _refuse_links(path: Path, held: Sequence[str]) -> None:
+    """What is written into a link goes elsewhere."""
+    links = [name for name in held if (path / name).is_symlink()]
+    if links:
+        advice = "put folders and files of the run there, no links, or name another folder"
+        raise RunFolderError(
+            Problem(where=str(path), what="the folder holds links", found=", ".join(links[:5]), advice=advice)
+        )
+
+
+def _editable(path: Path) -> list[str]:
+    """Places of the files that a person may edit: tables and texts, not records and the ledger."""
+    folders = [name for name in EDITABLE if (path / name).is_dir() and not (path / name).is_symlink()]
+    found = [file for name in folders for file in (path / name).rglob("*") if file.is_file() and KEPT not in file.name]
+    return sorted(file.relative_to(path).as_posix() for file in found if not file.name.endswith(".partial"))
 
 
 def _check_held(path: Path, held: list[str], manifest: Mapping[str, Any], *, resume: bool, force: bool) -> None:
@@ -112,22 +167,39 @@ def _check_held(path: Path, held: list[str], manifest: Mapping[str, Any], *, res
 def different_entries(path: Path, manifest: Mapping[str, Any]) -> list[str]:
     """Name the entries by which the run in a folder differs from another."""
     other = read_manifest(path)
-    return [name for name in IDENTITY if other.get(name) != manifest.get(name)]
+    return [name for name in IDENTITY if _identity(other.get(name)) != _identity(manifest.get(name))]
+
+
+def _identity(entry: Any) -> Any:
+    """An entry without what may be raised when a run goes on: its budget."""
+    return {key: own for key, own in entry.items() if key not in LIMITS} if isinstance(entry, dict) else entry
 
 
 def _clear(path: Path) -> None:
-    """Remove what another run left, so that old and new never stand side by side; the ledger stays."""
-    for name in ("records", "estimated", "spec", "start"):
-        shutil.rmtree(path / name, ignore_errors=True)
+    """Remove what another run left, so that old and new never stand side by side; the ledger stays, and what was kept."""
+    for name in ("records", "start", *EDITABLE):
+        _clear_folder(path / name)
     for name in WRITTEN:
         (path / name).unlink(missing_ok=True)
+
+
+def _clear_folder(folder: Path) -> None:
+    if folder.is_symlink() or not folder.is_dir():
+        return
+    for entry in folder.iterdir():
+        if entry.is_dir() and not entry.is_symlink():
+            _clear_folder(entry)
+        elif KEPT not in entry.name:
+            entry.unlink()
+    with suppress(OSError):  # what was kept is still in it
+        folder.rmdir()
 
 
 def read_manifest(path: Path) -> dict[str, Any]:
     """Read run.json; raises RunFolderError when the folder holds none that can be read."""
     try:
-        content = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as cause:
+        content = json.loads(read_text(path / MANIFEST))
+    except (OSError, ValueError, RecursionError) as cause:
         problem = Problem(where=str(path), what=f"this is no run folder ({cause})", advice="name the folder of a run")
         raise RunFolderError(problem) from cause
     if not isinstance(content, dict) or not all(isinstance(content.get(name), dict) for name in ("spec", "arguments")):

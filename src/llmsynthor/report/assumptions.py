@@ -28,7 +28,7 @@ def assumptions(folder: Path, records: dict[str, pl.DataFrame]) -> list[Assumpti
     path = folder / "dependencies.csv"
     if not path.is_file():
         return []
-    frame = pl.read_csv(path, infer_schema_length=None).filter(pl.col("source") == "estimated")
+    frame = pl.read_csv(path, infer_schema_length=None, glob=False).filter(pl.col("source") == "estimated")
     rows = frame.sort("strength", descending=True, nulls_last=True, maintain_order=True).to_dicts()
     strongest = [row for row in rows if row["strength"] is not None][:MOST_DRAWN]
     drawn = {c.target.name: c for c in _compared(folder, {row["table"]: row["unit"] for row in strongest}, records)}
@@ -58,7 +58,7 @@ def _compared(folder: Path, units: Mapping[str, str], records: dict[str, pl.Data
 
 def _is_about(raw: dict[str, Any], unit: str, path: Path) -> bool:
     """Whether all columns of a table are variables of the spec: those of the order of records are computed in a run only."""
-    for column in pl.read_csv(path, n_rows=0).columns[:-1]:
+    for column in pl.read_csv(path, n_rows=0, glob=False).columns[:-1]:
         owner, _, name = column.rpartition(".")
         part = raw["units"].get(owner or unit, {})
         if name not in {*part.get("variables", {}), *part.get("derived", {})}:

@@ -102,7 +102,7 @@ def _nested(spec: Spec | None, records: dict[str, pl.DataFrame]) -> Nested | Non
 
 def _parquet(path: Path) -> pl.DataFrame | None:
     try:
-        return pl.read_parquet(path) if path.is_file() else None
+        return pl.read_parquet(path, glob=False) if path.is_file() else None
     except (OSError, pl.exceptions.PolarsError) as cause:
         first = (str(cause).splitlines() or [""])[0][:120]
         advice = "repeat the run in this folder: its ledger answers without a model"
@@ -110,7 +110,7 @@ def _parquet(path: Path) -> pl.DataFrame | None:
 
 
 def _csv(path: Path) -> pl.DataFrame | None:
-    return pl.read_csv(path, infer_schema_length=None) if path.is_file() else None
+    return pl.read_csv(path, infer_schema_length=None, glob=False) if path.is_file() else None
 
 
 def _conflicts(disagreements: pl.DataFrame | None) -> dict[str, Any]:

@@ -14,9 +14,10 @@ from llmsynthor.dependence.elicit import Asking
 from llmsynthor.dependence.estimation import elicit_estimates
 from llmsynthor.dependence.suggest import Suggestion, suggest
 from llmsynthor.errors import Problem, SpecError
-from llmsynthor.llm.ledger import Ledger, Recorded
+from llmsynthor.llm.ledger import Ledger
 from llmsynthor.llm.opening import Choice, choose
-from llmsynthor.options import Budget
+from llmsynthor.llm.recorded import Recorded
+from llmsynthor.options import Budget, Server
 from llmsynthor.records.run_folder import LEDGER, unwritable
 from llmsynthor.spec.specification import Spec
 
@@ -27,7 +28,7 @@ def suggest_rules(
     llm: str | Choice = "local",
     seed: int = 0,
     budget: Budget | None = None,
-    base_url: str | None = None,
+    server: Server | None = None,
     run: Path | None = None,
 ) -> tuple[Suggestion, ...]:
     """Ask for rules of the top unit; nothing is applied.
@@ -35,7 +36,7 @@ def suggest_rules(
     The ledger of the folder `run` answers what was asked before, by a synthesis of the same spec for instance, and keeps what is
     asked now. Raises SpecError without a model, LLMError where it fails.
     """
-    choice = llm if isinstance(llm, Choice) else choose(llm, base_url=base_url)
+    choice = llm if isinstance(llm, Choice) else choose(llm, server=server)
     if choice is None:
         advice = "name a model with --llm"
         raise SpecError(Problem(where="--llm", what="rules are suggested by a language model", advice=advice))

@@ -11,6 +11,7 @@ from llmsynthor.aims.zones import unmet_rooms
 from llmsynthor.errors import Problem, SpecError
 from llmsynthor.llm.models import DEFAULT
 from llmsynthor.llm.speed import expected_seconds
+from llmsynthor.run.size import Size, measure_size, refuse_too_large
 from llmsynthor.run.zones import zone_problem
 from llmsynthor.spec.checks.checks import forbidden_targets, warnings
 from llmsynthor.spec.specification import Spec
@@ -31,10 +32,13 @@ class Examined:
     questions: int
     model: str
     seconds: float | None
+    size: Size
 
 
 def examine(spec: Spec, llm: str | None = None) -> Examined:
-    """Look through a spec; raises SpecError for what cannot be."""
+    """Look through a spec; raises SpecError for what cannot be, and for what is too large."""
+    size = measure_size(spec, spec.settings.records)
+    refuse_too_large(size, calls=0, has_budget=True)
     refuse_impossible(spec)
     aims = set_aims(spec)
     rooms = unmet_rooms(spec)
@@ -60,6 +64,7 @@ def examine(spec: Spec, llm: str | None = None) -> Examined:
         questions=questions if calls else 0,
         model=model,
         seconds=seconds,
+        size=size,
     )
 
 

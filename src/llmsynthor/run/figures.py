@@ -25,8 +25,11 @@ def measure(
     epsilon: float | None = None,
     contributions: int = 1,
     out: str | os.PathLike[str] | None = None,
+    force: bool = False,
 ) -> dict[str, pl.DataFrame]:
     """Give the spec's targets as they are in micro-data, each as a long table, by name; with `out` they are written too.
+
+    Files there that somebody has edited are not replaced; with `force` they are kept beside.
 
     `data` is a file or folder, several of them, a frame of the top unit, frames by unit, or a solution. With `epsilon` noise is
     added that makes the tables safe to give away (extra `dp`). Raises SpecError, DataError.
@@ -47,7 +50,7 @@ def measure(
         else:
             measured, spent = release(loaded, paths, epsilon=epsilon, contributions=contributions)
     if out is not None:
-        write_measured(measured, Path(out))
+        write_measured(measured, Path(out), force=force)
         if spent is not None and epsilon is not None:
             write_accounting(spent, Path(out), epsilon=epsilon, contributions=contributions)
     return {entry.target.name: measured_frame(entry) for entry in measured}

@@ -12,6 +12,7 @@ from llmsynthor.options import Budget, Group, Method, changed, key_of, options_o
 from llmsynthor.spec.specification import Settings, Spec
 
 LEAST = {"records": 1, "seed": 0}
+MOST = {"records": 10**12, "seed": 2**63 - 1}
 KEYS = tuple(key_of(option) for group in (Method, Budget) for option in options_of(group))
 """Every option that may be given by itself, as specs and the command line call it."""
 
@@ -65,7 +66,12 @@ def _too_small(chosen: Mapping[str, Any]) -> Iterator[Problem]:
         if value is not None and (isinstance(value, bool) or not isinstance(value, Integral)):
             yield Problem(where=name, what="it is no whole number", found=repr(value), advice="give a whole number")
         elif value is not None and int(value) < low:
-            yield Problem(where=name, what="the number is too small", found=str(value), advice=f"give {low} or more")
+            yield Problem(
+                where=name, what="the number is too small", found=str(value)[:40], advice=f"give {low} or more"
+            )
+        elif value is not None and int(value) > MOST[name]:
+            advice = f"give {MOST[name]:,} or less"
+            yield Problem(where=name, what="the number is too large", found=str(value)[:40], advice=advice)
     if chosen["records"] is None:
         advice = "give --records N, or synthesis: {records: N} in the spec"
         yield Problem(where="records", what="the number of records is not given", advice=advice)

@@ -33,7 +33,8 @@ class Solution:
 
     `records` maps each unit to a polars frame (`.to_pandas()` works), categories as Enum in the order of the spec; `alignment`,
     `disagreements`, `dependencies`, `proposals` and `history` are the tables of the run folder, `estimated` those that the LLM
-    estimated by their file names, `manifest` its run.json. `exit_code` is 0 when every target and rule holds, 1 otherwise.
+    estimated by their file names, `manifest` its run.json. `exit_code` is 0 when every target and rule holds, 3 when
+    the server of the model stayed away, 1 otherwise.
 
     >>> import llmsynthor as ls
     >>> coins = ls.Spec(
@@ -83,6 +84,8 @@ class Solution:
 
     @property
     def exit_code(self) -> int:
+        if self.manifest.get("stop") == StopReason.SERVER_AWAY.name:
+            return 3
         return 1 if self.unmet or any(self.manifest["rules_broken"].values()) else 0
 
     def table(self, *names: str, unit: str | None = None) -> pl.DataFrame:
@@ -114,7 +117,10 @@ class Solution:
     def save(self, folder: str | Path) -> Path:
         """Write the run folder; raises RunFolderError when the folder holds another run or something else."""
         taken = claim(Path(folder), self.manifest, resume=False, force=False)
-        write_all(self, taken)
+        try:
+            write_all(self, taken)
+        finally:
+            taken.release()
         return taken.path
 
     def __repr__(self) -> str:
@@ -176,7 +182,7 @@ def _parquet(path: Path, *, needed: bool) -> pl.DataFrame | None:
     if not needed and not path.is_file():
         return None
     try:
-        return pl.read_parquet(path)
+        return pl.read_parquet(path, glob=False)
     except (OSError, pl.exceptions.PolarsError) as cause:
         raise _unreadable(path, cause) from cause
 
@@ -184,9 +190,9 @@ def _parquet(path: Path, *, needed: bool) -> pl.DataFrame | None:
 def _csv(path: Path, types: Mapping[str, Any]) -> pl.DataFrame:
     """Columns that are not named are read as what they look like."""
     try:
-        header = pl.read_csv(path, n_rows=0, infer_schema=False).columns
+        header = pl.read_csv(path, n_rows=0, infer_schema=False, glob=False).columns
         known = {name: kind for name, kind in types.items() if name in header}
-        return pl.read_csv(path, schema_overrides=known, infer_schema_length=None)
+        return pl.read_csv(path, schema_overrides=known, infer_schema_length=None, glob=False)
     except (OSError, pl.exceptions.PolarsError) as cause:
         raise _unreadable(path, cause) from cause
 
@@ -225,5 +231,6 @@ def write_all(solution: Solution, folder: RunFolder) -> None:
         folder.write_parquet(f"start/{unit}.parquet" if len(solution.start or {}) > 1 else "start.parquet", frame)
     folder.write_parquet("proposals.parquet", solution.proposals)
     folder.write_parquet("history.parquet", solution.history)
+    solution.manifest["files"] = folder.digests()
     folder.write_manifest(solution.manifest)
     write_report(folder.path)

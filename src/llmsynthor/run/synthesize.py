@@ -9,13 +9,14 @@ from typing import Any
 
 import polars as pl
 
-from llmsynthor.errors import LLMError, RunFolderError
+from llmsynthor.errors import AskingEndedError, OutageError
 from llmsynthor.evaluation.compare import alignment_frame, compare
 from llmsynthor.evaluation.rules import rules_broken
 from llmsynthor.llm import speed
-from llmsynthor.llm.ledger import Ledger, Recorded
+from llmsynthor.llm.ledger import Ledger
 from llmsynthor.llm.opening import Choice, choose
-from llmsynthor.options import Budget, Method
+from llmsynthor.llm.recorded import Recorded
+from llmsynthor.options import Budget, Method, Server, changed, key_of, options_of
 from llmsynthor.records.levels import as_enums
 from llmsynthor.records.measure import read_start, start_digest
 from llmsynthor.records.run_folder import claim
@@ -24,6 +25,7 @@ from llmsynthor.run.check import refuse_impossible
 from llmsynthor.run.manifest import Standing, first_manifest
 from llmsynthor.run.progress import watched
 from llmsynthor.run.settings import resolve, without_model
+from llmsynthor.run.size import measure_size, refuse_too_large
 from llmsynthor.run.solution import Solution, write_all, write_spec
 from llmsynthor.run.tables import (
     dependencies_frame,
@@ -45,6 +47,8 @@ from llmsynthor.synthesis.stop import StopReason
 
 Notify = Callable[[Progress], None]
 
+SERVER_KEYS = tuple(key_of(option) for option in options_of(Server))
+
 
 def synthesize(  # noqa: PLR0913  (what is made, by whom, where; all that says how is in `method` and `budget`)
     spec: Spec | str | os.PathLike[str] | Mapping[str, Any],
@@ -55,6 +59,7 @@ def synthesize(  # noqa: PLR0913  (what is made, by whom, where; all that says h
     method: Method | None = None,
     budget: Budget | None = None,
     base_url: str | None = None,
+    server: Server | None = None,
     workers: int | None = None,
     start: Any = None,
     weight: str | None = None,
@@ -71,7 +76,8 @@ def synthesize(  # noqa: PLR0913  (what is made, by whom, where; all that says h
     `proposals`, `temperature`, `estimate`, `max_calls`, `max_seconds`, …) win over all. With `start`, records in the spec's
     variables (a frame, or a Parquet or CSV file: a seed sample, an older synthetic population), those are changed as little as
     the tables ask, and no model is used. With `out` the run folder is written while it works, and its ledger answers what was
-    asked before. `weight` names a column of the start that says how many records each row stands for ("none": each counts alike).
+    asked before. `server` says how an OpenAI-compatible server is reached (`base_url`, `key`, `patience`, …). `weight` names a
+    column of the start that says how many records each row stands for ("none": each counts alike).
     `progress` is True for a bar, or called with each event.
 
     Raises SpecError, DataError, RunFolderError, LLMError.
@@ -82,24 +88,33 @@ def synthesize(  # noqa: PLR0913  (what is made, by whom, where; all that says h
     10
     """
     spec = spec if isinstance(spec, Spec) else Spec.load(spec)
-    given = {"records": records, "seed": seed, "llm": llm if isinstance(llm, str) else None, **options}
+    server = changed(server or Server(), {**options, "base_url": base_url})
+    others = {key: value for key, value in options.items() if key not in SERVER_KEYS}
+    given = {"records": records, "seed": seed, "llm": llm if isinstance(llm, str) else None, **others}
     settings = resolve(spec, given, method=method, budget=budget)
+    at_least = settings.method.rounds * settings.method.proposals
+    model_asked = isinstance(llm, Choice) or settings.llm != "none"
+    refuse_too_large(
+        measure_size(spec, settings.records),
+        calls=at_least if model_asked else 0,
+        has_budget=settings.budget.calls is not None,
+    )
     refuse_impossible(spec)
     begin = with_weights(read_start(spec, start), spec.schema, weight) if start is not None else None
     if begin is not None:
         llm, settings = without_model(llm, settings)
     if not isinstance(llm, Choice):
         settings = replace(settings, llm=settings.llm or "local")
-    choice = llm if isinstance(llm, Choice) else choose(settings.llm or "local", base_url=base_url)
-    manifest = first_manifest(spec, settings, choice, base_url)
+    choice = llm if isinstance(llm, Choice) else choose(settings.llm or "local", server=server)
+    manifest = first_manifest(spec, settings, choice, server)
     if begin is not None:
         manifest["start"] = start_digest(spec, begin)
     folder = claim(Path(out), manifest, resume=resume, force=force) if out is not None else None
-    ledger = Ledger(folder.ledger if folder is not None else None)
-    model = _recorded(choice, ledger, settings.budget)
-    order = _Order(spec=spec, options=_options(settings, workers), start=begin)
-    with watched(progress) as notify:
-        return _make(order, Standing(manifest=manifest, folder=folder, model=model), ledger, notify)
+    with Standing(manifest=manifest, folder=folder, model=None) as standing, watched(progress) as notify:
+        ledger = Ledger(folder.ledger if folder is not None else None)
+        standing.model = _recorded(choice, ledger, settings.budget)
+        order = _Order(spec=spec, options=_options(settings, workers), start=begin)
+        return _make(order, standing, ledger, notify)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,27 +137,21 @@ def _options(settings: Settings, workers: int | None) -> Options:
 
 
 def _make(order: _Order, standing: Standing, ledger: Ledger, progress: Notify) -> Solution:
-    """Work through the stages; whatever ends the run early is written to the manifest before it is passed on."""
+    """Work through the stages."""
     folder, model = standing.folder, standing.model
 
     def notify(event: Progress) -> None:
         standing.begin(event.stage)
         progress(event)
 
-    try:
-        standing.note(StopReason.RUNNING, "running", "the run has begun")
-        if folder is not None:
-            write_spec(order.spec, folder)
-        outcome = run_loop(order.spec, order.options, model, notify=notify, start=order.start)
-        solution = _finish(order, outcome, standing, ledger, notify)
-        if folder is not None:
-            write_all(solution, folder)
-    except KeyboardInterrupt:
-        standing.interrupted()
-        raise
-    except (LLMError, RunFolderError) as error:
-        standing.failed(error)
-        raise
+    standing.note(StopReason.RUNNING, "running", "the run has begun")
+    if folder is not None:
+        write_spec(order.spec, folder)
+    outcome = run_loop(order.spec, order.options, model, notify=notify, start=order.start)
+    solution = _finish(order, outcome, standing, ledger, notify)
+    if folder is not None:
+        write_all(solution, folder)
+    standing.ended = True
     if model is not None and model.spent.new:
         speed.remember(model.identity, ledger.mean_seconds(model.identity))
     return solution
@@ -165,12 +174,15 @@ def _finish(order: _Order, outcome: Outcome, standing: Standing, ledger: Ledger,
         "rules_broken": rules_broken(spec, records),
         "start_changes": start_summary(outcome),
     }
+    ended = standing.model.ended if standing.model is not None else None
+    reason = outcome.stop_reason
+    reason += f"; {ended}" if ended is not None and str(ended) not in reason else ""
     standing.manifest |= {
         "usage": standing.usage,
         "stage": "done",
         "status": "done",
-        "stop": _stop(outcome, standing.manifest).name,
-        "stop_reason": outcome.stop_reason,
+        "stop": _stop(outcome, standing.manifest, ended).name,
+        "stop_reason": reason,
     }
     return Solution(
         spec=spec,
@@ -195,9 +207,11 @@ def _dependency(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _stop(outcome: Outcome, manifest: Mapping[str, Any]) -> StopReason:
-    """Why it ended: the loop says so where it ran alone, else it shows in what was made."""
+def _stop(outcome: Outcome, manifest: Mapping[str, Any], ended: AskingEndedError | None) -> StopReason:
+    """Why it ended: a server that is away, the loop where it ran alone, else it shows in what was made."""
     alignment = manifest["alignment"]
+    if isinstance(ended, OutageError):
+        return StopReason.SERVER_AWAY
     if outcome.stop is not None:
         return outcome.stop
     if any(manifest["rules_broken"].values()):

@@ -27,7 +27,7 @@ class Base:
 
 def last_digit(values: Iterable[float]) -> float:
     """Give the unit of the last digit that values show, 1 at most."""
-    broken = (value for value in map(float, values) if not value.is_integer())
+    broken = (value for value in {float(value) for value in values} if not value.is_integer())
     exponents = (Decimal(repr(value)).normalize().as_tuple().exponent for value in broken)
     return float(10.0 ** min((0, *(exponent for exponent in exponents if isinstance(exponent, int)))))
 

@@ -22,8 +22,8 @@ from llmsynthor.dependence.related import (
     relate,
 )
 from llmsynthor.dependence.sequence import ask_turns
-from llmsynthor.errors import AnswerError, BudgetError
-from llmsynthor.llm.ledger import Recorded
+from llmsynthor.errors import AnswerError, AskingEndedError
+from llmsynthor.llm.recorded import Recorded
 from llmsynthor.spec.schema import Derived
 from llmsynthor.synthesis.journal import Journal
 from llmsynthor.synthesis.outcome import Options, leaned_towards
@@ -75,8 +75,8 @@ def _grouped(aims: Aims, options: Options, model: Recorded | None, journal: Jour
         )
     except AnswerError:
         return Believed(aims=aims, groups=given)
-    except BudgetError as spent:
-        return Believed(aims=aims, groups=given, ended=str(spent), stop=StopReason.BUDGET_SPENT)
+    except AskingEndedError as spent:
+        return Believed(aims=aims, groups=given, ended=str(spent), stop=StopReason.of(spent))
     known = {frozenset(group.variables) for group in given}
     return Believed(aims=aims, groups=(*given, *(group for group in asked if frozenset(group.variables) not in known)))
 

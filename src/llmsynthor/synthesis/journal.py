@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from llmsynthor.llm.ledger import Recorded
+from llmsynthor.llm.recorded import Recorded
 from llmsynthor.synthesis.outcome import Notify, Options, Progress, Step
 
 

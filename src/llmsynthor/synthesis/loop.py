@@ -16,7 +16,7 @@ from llmsynthor.aims.feasibility import find_across
 from llmsynthor.alignment.align import align
 from llmsynthor.alignment.priors import STAY
 from llmsynthor.alignment.results import Aligned, Report, Start
-from llmsynthor.llm.ledger import Recorded
+from llmsynthor.llm.recorded import Recorded
 from llmsynthor.population.encode import Starting, begin_with
 from llmsynthor.population.roster import NO_PROPOSAL, Roster, in_order
 from llmsynthor.proposals.proposal import Proposal

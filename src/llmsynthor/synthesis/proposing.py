@@ -9,8 +9,8 @@ import numpy as np
 
 from llmsynthor.aims.aims import Aims
 from llmsynthor.alignment.align import computed_codes
-from llmsynthor.errors import AnswerError, BudgetError, Problem
-from llmsynthor.llm.ledger import Recorded
+from llmsynthor.errors import AnswerError, AskingEndedError, Problem
+from llmsynthor.llm.recorded import Recorded
 from llmsynthor.population.aggregate import wide_codes
 from llmsynthor.population.discrepancy import Discrepancy, discrepancies, total_variation
 from llmsynthor.population.roster import Roster, joined
@@ -88,8 +88,8 @@ def propose(believed: Believed, options: Options, model: Recorded | None, journa
             if dropped >= MOST_DROPPED:
                 said = f"{dropped} plans in a row were unusable; a larger model may do better"
                 state = replace(state, ended=said, stop=StopReason.ANSWERS_UNUSABLE)
-        except BudgetError as spent:
-            state = replace(state, ended=str(spent), stop=StopReason.BUDGET_SPENT)
+        except AskingEndedError as spent:
+            state = replace(state, ended=str(spent), stop=StopReason.of(spent))
         _note(loop, state, iteration)
         if state.ended:
             break

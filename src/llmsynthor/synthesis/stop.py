@@ -2,6 +2,8 @@
 
 from enum import StrEnum
 
+from llmsynthor.errors import AskingEndedError, OutageError, UselessError
+
 
 class StopReason(StrEnum):
     """The end of a run; its text is the sentence. `Solution.stop_reason` has the figures of the run.
@@ -28,9 +30,16 @@ class StopReason(StrEnum):
         "The budget of the model is spent: what was made so far is kept. Raise it and repeat the run to go on."
     )
     ANSWERS_UNUSABLE = "The model's answers were unusable too often. A larger model may do better."
+    SERVER_AWAY = "The server of the model stayed away: what was answered before is used. The same run with resume goes on asking."
     INTERRUPTED = "The run was interrupted. The same run with resume goes on."
     FAILED = "The model, or the place for the files, failed. Mend that, and repeat the run with resume."
     RUNNING = "The run has not ended yet."
+
+    @staticmethod
+    def of(ended: AskingEndedError) -> "StopReason":
+        """Why no more was asked."""
+        kinds = {OutageError: StopReason.SERVER_AWAY, UselessError: StopReason.ANSWERS_UNUSABLE}
+        return kinds.get(type(ended), StopReason.BUDGET_SPENT)
 
     @property
     def is_success(self) -> bool:

@@ -32,7 +32,7 @@ from llmsynthor.dependence.kin.questions import (
 )
 from llmsynthor.dependence.kin.weights import Said
 from llmsynthor.dependence.related import first_shares
-from llmsynthor.errors import BudgetError, CannotScoreError
+from llmsynthor.errors import AnswerError, AskingEndedError, CannotScoreError
 from llmsynthor.population.roster import Roster
 from llmsynthor.spec.expressions import parse
 from llmsynthor.spec.levels import Interval
@@ -114,7 +114,7 @@ def compose(aims: Aims, asking: Asking, sample: Roster) -> Composition:
         return Composition(
             sentence=f"the model cannot say who belongs to one {unit.parent}: it gives no log-probabilities"
         )
-    except BudgetError as spent:
+    except (AnswerError, AskingEndedError) as spent:
         return Composition(sentence=f"who belongs to one {unit.parent} was not asked: {spent}")
 
 
@@ -135,7 +135,7 @@ def _compose(aims: Aims, asking: Asking, unit: Unit, sample: Roster) -> Composit
             said = said_of_roles(asking, variable, first, sizes, alone=variable.name not in inherited)
             if not isinstance(variable.levels[0], Interval):
                 said = said_by_words(asking, variable, said, None if _is_skipped(aims, kind, variable) else kind)
-        except BudgetError as spent:
+        except (AnswerError, AskingEndedError) as spent:
             words = f"; {variable.name} and what follows was not asked to the end: {spent}"
         for role, universe in _roles(parent, kinds):
             if role in said and said[role][1] > 0:

@@ -1,5 +1,6 @@
 """From a document that has the right shape to a Spec that makes sense; collects every problem on the way."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -39,6 +40,9 @@ from llmsynthor.spec.rules import Rule
 from llmsynthor.spec.schema import Category, Coded, Derived, Numeric, Schema, Text, Unit, Variable
 from llmsynthor.spec.specification import Settings, Spec
 from llmsynthor.spec.targets import Origin, Statistic, Table, Target, stated_population
+
+NARROWEST = 1e-12
+"""Of its greater end, or of one: a range that is narrower has no room for numbers."""
 
 
 @dataclass(slots=True)
@@ -116,7 +120,7 @@ class Builder:
 
     def coded(self, where: str, name: str, part: CategoryPart | NumericPart) -> Coded | None:
         if isinstance(part, CategoryPart):
-            repeated = sorted({level for level in part.levels if part.levels.count(level) > 1})
+            repeated = sorted(level for level, times in Counter(part.levels).items() if times > 1)
             if repeated:
                 advice = "name each level once"
                 self.problem(where, "a level is listed twice", advice, ", ".join(repeated))
@@ -124,6 +128,9 @@ class Builder:
         low, high = (float(end) for end in part.range)
         if not (low < high and abs(low) < 1e15 and abs(high) < 1e15):
             self.problem(where, "a range needs two finite ends, low < high", "correct the range", str(part.range))
+            return None
+        if high - low < NARROWEST * max(1.0, abs(low), abs(high)):
+            self.problem(where, "the range is too narrow for numbers to lie in", "give another unit", str(part.range))
             return None
         about = {"unit": part.unit, "label": part.label, "description": part.description}
         return Numeric(name=name, kind=part.kind, range=Interval(low, high), **about)

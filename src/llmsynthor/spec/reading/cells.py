@@ -16,6 +16,12 @@ from llmsynthor.spec.schema import Category, Numeric
 
 Cell = tuple[Level, ...]
 
+MANY, MOST_SETS = 50, 64
+_SETS: dict[int, tuple[tuple[str, ...], frozenset[str]]] = {}
+
+LEAST, MOST = 1e-200, 1e200
+"""Sizes of values beside which sums and products stay numbers."""
+
 
 def read_cells(frame: pl.DataFrame, columns: Sequence[str], place: Place) -> list[Cell] | None:
     """Read the levels of every row; None where some cannot be."""
@@ -59,10 +65,23 @@ def _first_rows(texts: Sequence[str]) -> list[tuple[int, str]]:
     return [(row, text) for text, row in rows.items()]
 
 
+def _known(variable: Category) -> frozenset[str] | tuple[str, ...]:
+    """The levels of a variable, to look one up; many are put into a set once, and known again by being the same object."""
+    levels = variable.levels
+    if len(levels) < MANY:
+        return levels
+    held = _SETS.get(id(levels))
+    if held is None or held[0] is not levels:
+        if len(_SETS) >= MOST_SETS:
+            _SETS.clear()
+        held = _SETS[id(levels)] = (levels, frozenset(levels))
+    return held[1]
+
+
 def read_level(text: str, variable: Category | Numeric) -> Level:
     """Read one label; raises ValueError that says what was expected."""
     if isinstance(variable, Category):
-        if text in variable.levels:
+        if text in _known(variable):
             return text
         same = [level for level in variable.levels if plain(level) == plain(text)]
         if len(same) == 1:
@@ -136,6 +155,9 @@ def read_values(column: pl.Series, place: Place, *, negative: bool, shares: bool
             other,
         )
     below = [(row, texts[row]) for row, value in enumerate(read.values) if value is not None and value < 0]
+    absurd = [(row, texts[row]) for row, value in enumerate(read.values) if value and not LEAST <= abs(value) <= MOST]
+    if absurd:
+        place.in_rows("the value is no amount of anything", f"give values from {LEAST:g} to {MOST:g}, or zero", absurd)
     if below and not negative:
         advice = "a count or share is zero or more; of noisy tables name the column of their margin_of_error"
         place.in_rows("the value is negative", advice, below)

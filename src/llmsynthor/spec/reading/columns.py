@@ -7,12 +7,14 @@ from typing import Any
 
 import polars as pl
 
+from llmsynthor.files import check_regular
 from llmsynthor.spec.labels import is_total
 from llmsynthor.spec.reading.csv_text import OddFileError, read_csv
 from llmsynthor.spec.reading.document import TargetPart
 from llmsynthor.spec.reading.frames import long_frame
 from llmsynthor.spec.reading.place import Place
 from llmsynthor.spec.schema import Category, Text
+from llmsynthor.texts import clean, unfit
 
 SHARES = (
     "share",
@@ -83,7 +85,7 @@ def from_table(table: Any, wanted: Sequence[str], folder: Path, place: Place) ->
             place.problem(f"the table cannot be read ({cause})", "give it in the long format", type(table).__name__)
             return None
         if frame is not None:
-            return frame
+            return _fit(frame, place, type(table).__name__)
         place.problem("a table is a file or a data frame", "give a path", type(table).__name__)
         return None
     path = folder / table
@@ -91,7 +93,8 @@ def from_table(table: Any, wanted: Sequence[str], folder: Path, place: Place) ->
         if path.exists() and not path.is_file():
             raise OSError("it is no file")
         if path.suffix.lower() in (".parquet", ".pq"):
-            return pl.read_parquet(path, glob=False).cast(pl.String)
+            check_regular(path)
+            return _fit(pl.read_parquet(path, glob=False).cast(pl.String), place, str(path))
         frame, separator = read_csv(path, wanted, place.warn)
         place.separators.add(separator)
         return frame
@@ -103,6 +106,17 @@ def from_table(table: Any, wanted: Sequence[str], folder: Path, place: Place) ->
             f"the table cannot be read ({first})", "correct the path or the file; CSV in UTF-8 or Parquet", str(path)
         )
     return None
+
+
+def _fit(frame: pl.DataFrame, place: Place, source: str) -> pl.DataFrame | None:
+    """The frame, if its texts can stand."""
+    for name in frame.columns:
+        odd = next((text for text in frame[name].unique().to_list() if text is not None and unfit(text)), None)
+        if odd is not None or unfit(name):
+            text = clean(name if odd is None else odd)[:60]
+            place.problem("a text of the table holds control characters", "remove them there", f"{source}: {text}")
+            return None
+    return frame
 
 
 def _expected(part: TargetPart, place: Place) -> list[str]:
@@ -219,8 +233,10 @@ def total_rows(frame: pl.DataFrame, columns: Sequence[str], place: Place) -> lis
     found: dict[int, str] = {}
     for name in columns:
         _, variable = place.schema.find(place.unit, name)
-        levels = frozenset(variable.levels if isinstance(variable, Category) else ())
-        for row, text in enumerate(frame[name].to_list()):
-            if text is not None and text.strip() not in levels and is_total(text):
+        levels = frozenset(variable.levels) if isinstance(variable, Category) else frozenset[str]()
+        texts = frame[name].to_list()
+        totals = {t for t in set(texts) if t is not None and t.strip() not in levels and is_total(t)}
+        for row, text in enumerate(texts if totals else ()):
+            if text in totals:
                 found.setdefault(row, text.strip())
     return sorted(found.items())

@@ -10,8 +10,12 @@ from pathlib import Path
 
 import polars as pl
 
+from llmsynthor.files import read_bytes
+from llmsynthor.texts import unfit
+
 SEPARATORS = (",", ";", "\t", "|")
 NAMES = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar"}
+MOST_BYTES = 2 << 30
 LARGEST_PLAIN = 1 << 24
 """Bytes from which on a file is only read as plain CSV in UTF-8: the care for odd ones takes time."""
 
@@ -32,8 +36,14 @@ def read_csv(path: Path, wanted: Sequence[str], warn: Say) -> tuple[pl.DataFrame
 
     An empty cell is null. Names and values are trimmed, names also composed (NFC).
     """
-    data = path.read_bytes()
+    data = read_bytes(path, MOST_BYTES)
     text = _decoded(data, warn)
+    odd = unfit(text)
+    if odd is not None:
+        line = text.count("\n", 0, int(odd.rpartition(" ")[2])) + 1
+        raise OddFileError(
+            f"line {line} holds {odd.partition(' ')[0]}, which no text may hold", "remove it there", str(path.name)
+        )
     separator = _separator(text, wanted)
     if len(data) > LARGEST_PLAIN:
         frame = pl.read_csv(data, infer_schema=False, null_values=[""], separator=separator)

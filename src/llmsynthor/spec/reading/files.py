@@ -13,6 +13,7 @@ import polars as pl
 from pydantic import ValidationError
 
 from llmsynthor.errors import Problem, SpecError
+from llmsynthor.files import read_text
 from llmsynthor.options import written
 from llmsynthor.spec.expressions import Lookup
 from llmsynthor.spec.levels import Interval, Level
@@ -28,6 +29,7 @@ from llmsynthor.spec.reading.geographies import (
     write_places,
 )
 from llmsynthor.spec.reading.lookups import lookup_frame
+from llmsynthor.spec.reading.plain_texts import odd_texts
 from llmsynthor.spec.reading.yaml_text import read_yaml, write_yaml
 from llmsynthor.spec.rules import Rule
 from llmsynthor.spec.schema import Category, Derived, Numeric, Text, Unit, Variable
@@ -69,8 +71,8 @@ def load(source: str | os.PathLike[str] | Mapping[str, Any] | Spec) -> Spec:
     if path.is_dir():
         path = path / "spec.yaml"
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as cause:
+        text = read_text(path)
+    except (OSError, ValueError) as cause:
         problem = Problem(
             where=str(path), what=f"the spec cannot be read ({cause})", advice="give the path of a spec.yaml"
         )
@@ -115,6 +117,9 @@ def _build(raw: Any, folder: Path, where: str) -> Spec:
         raise SpecError(
             Problem(where=where, what="a spec is a mapping", found=type(raw).__name__, advice="see docs/spec.md")
         )
+    odd = odd_texts(raw)
+    if odd:
+        raise SpecError(*odd)
     try:
         document = Document.model_validate(raw)
     except ValidationError as cause:

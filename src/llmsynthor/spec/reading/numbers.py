@@ -40,15 +40,17 @@ def read_numbers(texts: Sequence[str | None], *, shares: bool = False, semicolon
 
     Shares have no thousands; where semicolons part the fields of a file, commas more likely part decimals.
     """
-    plain = [_undressed(text) if text is not None else "" for text in texts]
+    undressed = {text: _undressed(text) if text is not None else "" for text in set(texts)}
+    plain = [undressed[text] for text in texts]
     style = _style(plain, shares=shares, semicolons=semicolons)
+    read = {text: _number(text, style) for text in set(plain) - {OPEN}}
     values: list[float | None] = []
     odd = []
     for row, text in enumerate(plain):
         if text == OPEN:
             values.append(None)
             continue
-        value = _number(text, style)
+        value = read[text]
         values.append(value)
         if value is None:
             odd.append(row)

@@ -1,0 +1,59 @@
+"""What is said of a run that was made."""
+
+from pathlib import Path
+from typing import Any
+
+from llmsynthor.cli.saying import say
+
+MOST_WARNINGS, MOST_ENDS = 5, 20
+
+
+def print_solution(solution: Any, out: Path) -> None:
+    """Where the records are, how well they fit, what the model took, why the run ended."""
+    summary, usage = solution.manifest["alignment"], solution.manifest["usage"]
+    for unit, frame in solution.records.items():
+        say(f"{frame.height:,} records: {out / 'records' / unit}.parquet")
+    _print_ends(summary, solution.alignment.rows(named=True), out)
+    disagreements = {kind: n for kind, n in summary["disagreements"].items() if n}
+    if disagreements:
+        kinds = ", ".join(
+            f"{n:,} explained by {kind}" if kind != "conflict" else f"{n:,} real" for kind, n in disagreements.items()
+        )
+        say(f"sources disagree about cells ({kinds}): {out / 'disagreements.csv'}")
+    warnings = solution.manifest["warnings"]
+    for warning in warnings[:MOST_WARNINGS]:
+        say(f"warning: {warning}")
+    if len(warnings) > MOST_WARNINGS:
+        say(f"{len(warnings) - MOST_WARNINGS} more warnings are in {out / 'run.json'}")
+    changes = solution.manifest["start_changes"]
+    if changes:
+        say(f"{changes['changed']:,} of {changes['records']:,} records of the starting population were changed")
+    for rule, broken in solution.manifest["rules_broken"].items():
+        if broken:
+            say(f'rule "{rule}" is broken by {broken:,} records')
+    if usage:
+        tokens = usage["prompt_tokens"] + usage["completion_tokens"]
+        say(f"LLM: {usage['calls']} calls, {tokens:,} tokens, {usage['seconds']:.0f} s, {usage['dropped']} dropped")
+    say(f"Stopped: {solution.stop_reason}")
+    say(f"Report: {out / 'report.html'}")
+
+
+def _print_ends(summary: Any, rows: Any, out: Path) -> None:
+    """How many targets ended how, and those that are not exact by name, the worst first."""
+    from llmsynthor.evaluation.ends import Status, say_ends  # noqa: PLC0415  (--help is quick)
+
+    tvd = (
+        f"; TVD mean {summary['mean_tvd']:.5f}, worst {summary['worst_tvd']:.5f} ({summary['worst_table']})"
+        if summary["mean_tvd"] is not None
+        else ""
+    )
+    say(f"{say_ends(summary['ends'])}{tvd}")
+    order = list(Status)
+    given = [
+        row for row in rows if row["source"] == "given" and order.index(row["status"]) >= order.index(Status.YIELDED)
+    ]
+    named = sorted(given, key=lambda row: -order.index(row["status"]))
+    for row in named[:MOST_ENDS]:
+        say(f'"{row["name"]}" {row["end"]}')
+    if len(named) > MOST_ENDS:
+        say(f"{len(named) - MOST_ENDS} more are in {out / 'alignment.csv'}")

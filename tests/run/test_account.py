@@ -1,0 +1,82 @@
+"""The ledger as people and other programs see it."""
+
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+import llmsynthor as ls
+from llmsynthor.options import Budget
+from llmsynthor.run.account import account, export_lines, read_ledger
+
+SCRIPT = {
+    "answers": [{"groups": []}, "prose", "more prose"],
+    "repeat": True,
+    "scores": {},
+}
+
+
+@pytest.fixture
+def folder(spec: ls.Spec, tmp_path: Path) -> Path:
+    (tmp_path / "script.json").write_text(json.dumps(SCRIPT))
+    ls.synthesize(spec, records=50, llm=f"scripted:{tmp_path / 'script.json'}", out=tmp_path / "out")
+    return tmp_path / "out"
+
+
+def spoil(folder: Path, statement: str) -> None:
+    with closing(sqlite3.connect(folder / "ledger.sqlite")) as base:
+        base.execute(statement)
+        base.commit()
+
+
+def test_usage_is_told_by_stage(folder: Path) -> None:
+    """Each stage has its calls and outcomes; a cost is told where prices are given, and nowhere else."""
+    rows = read_ledger(folder)
+    said = account(rows, Budget())
+    assert "proposals" in said
+    assert "dropped" in said.splitlines()[0]
+    assert "cost" not in said
+    assert "cost by the prices given: " in account(rows, Budget(prompt_price=1, completion_price=2))
+    lines = [json.loads(line) for line in export_lines(rows)]
+    assert len(lines) == len(rows)
+    assert {"call_id", "model", "digest", "request", "answer", "seconds", "outcome", "stage"} <= lines[0].keys()
+    assert any(line["outcome"].startswith("dropped: ") for line in lines)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "update calls set answer = null_of('x')",
+        "update calls set answer = x'ff00'",
+        "update calls set answer = '[1]' where kind = 'score'",
+        "update calls set answer = '[' where kind = 'score'",
+        "update calls set prompt_tokens = 'many'",
+        "update calls set seconds = 'long'",
+        "update calls set kind = 'song'",
+        "update calls set request = '{'",
+    ],
+)
+def test_corrupt_rows_are_named_and_asked_again(folder: Path, spec: ls.Spec, statement: str) -> None:
+    """Rows that hold something else are named, never trusted: the run asks again and comes to the same end."""
+    before = (folder / "records" / "person.parquet").read_bytes()
+    spoil(folder, statement.replace("null_of('x')", "x''"))
+    rows = read_ledger(folder)
+    said = account(rows, Budget())
+    assert ("corrupt: " in said) == ("request" not in statement or any(row["kind"] == "score" for row in rows))
+    assert all(json.loads(line) for line in export_lines(rows))
+    ls.synthesize(spec, records=50, llm=f"scripted:{folder.parent / 'script.json'}", out=folder)
+    assert (folder / "records" / "person.parquet").read_bytes() == before
+
+
+@pytest.mark.parametrize("content", [b"", b"no database", b"SQLite format 3\x00" + b"x" * 200])
+def test_what_is_no_ledger_is_said(tmp_path: Path, content: bytes) -> None:
+    """A file that is no ledger is an error; nobody is advised to throw paid answers away."""
+    (tmp_path / "ledger.sqlite").write_bytes(content)
+    try:
+        assert not read_ledger(tmp_path)
+    except ls.LLMError as error:
+        assert "remove" not in str(error)
+    with pytest.raises(ls.RunFolderError):
+        read_ledger(tmp_path / "nowhere")

@@ -1,0 +1,124 @@
+"""Runs with servers that do wrong: they end well, lose nothing that was answered, and say what came to nothing."""
+
+import random
+import sqlite3
+from collections import Counter
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import llmsynthor as ls
+from tests.llm.faults import BODIES, GOOD, Schedule, serving
+
+KEY = "sk-planted-key-4711"
+QUICK = {"records": 300, "llm": "openai:m", "seed": 1}
+
+
+@pytest.fixture(autouse=True)
+def _surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+    monkeypatch.setattr("llmsynthor.llm.patience.FIRST_WAIT", 0.01)
+
+
+def server(address: str, *, patience: float = 5.0, seconds: float = 3.0, **more: Any) -> ls.Server:
+    return ls.Server(base_url=address, patience=patience, answer_seconds=seconds, **more)
+
+
+def rows(folder: Path, query: str) -> list[Any]:
+    with closing(sqlite3.connect(folder / "ledger.sqlite")) as base:
+        return base.execute(query).fetchall()
+
+
+def by_chance(**shares: float) -> Schedule:
+    rng = random.Random(7)
+    names, weights = [*shares, GOOD], [*shares.values(), 1 - sum(shares.values())]
+    return lambda *_: rng.choices(names, weights)[0]
+
+
+def test_every_loss_is_in_the_ledger(spec: ls.Spec, tmp_path: Path) -> None:
+    """A server with a third of failures of every kind: the run ends well, and each bad answer has its reason."""
+    plan = by_chance(
+        **{"429": 0.15, "500": 0.05, "close": 0.05, "cut": 0.05, "hang": 0.02, "null": 0.05, "prose": 0.05}
+    )
+    with serving(plan) as there:
+        solution = ls.synthesize(spec, out=tmp_path / "out", server=server(there.address, seconds=0.3), **QUICK)
+        asked, done = len(there.asked), Counter(name for _, name in there.asked)
+    assert solution.exit_code == 0
+    assert solution.manifest["status"] == "done"
+    lost = rows(tmp_path / "out", "select reason from losses")
+    assert len(lost) == solution.manifest["usage"]["lost"] == done["cut"] + done["null"]
+    assert all(reason for (reason,) in lost)
+    assert asked > solution.manifest["usage"]["calls"] > 5
+    assert all(outcome for (outcome,) in rows(tmp_path / "out", "select outcome from calls where answer != 'null'"))
+
+
+def test_absent_server_leaves_a_run_that_goes_on(spec: ls.Spec, tmp_path: Path) -> None:
+    """A server that goes away ends the asking: records are made, exit code 3; with resume the rest is asked, nothing twice."""
+    out, gone = tmp_path / "out", {"now": False}
+    with serving(lambda number, *_: "503 html" if gone["now"] and number > 4 else GOOD) as there:
+        gone["now"] = True
+        solution = ls.synthesize(spec, out=out, server=server(there.address, patience=0.2, concurrency=1), **QUICK)
+        assert solution.exit_code == 3
+        assert solution.stop is ls.StopReason.SERVER_AWAY
+        assert "stays away" in solution.stop_reason
+        assert solution.records["person"].height == 300
+        answered = len(rows(out, "select 1 from calls where answer != 'null'"))
+        gone["now"], there.asked[:] = False, []
+        again = ls.synthesize(spec, out=out, resume=True, server=server(there.address), **QUICK)
+        total = len(rows(out, "select 1 from calls where answer != 'null'"))
+        assert len([1 for path, _ in there.asked if path.endswith("completions")]) == total - answered > 0
+    assert again.exit_code == 0
+    assert again.stop is ls.StopReason.ALIGNED
+
+
+@pytest.mark.parametrize("calls", [0, 1, 2, 7])
+def test_budget_of_calls_holds_to_the_call(spec: ls.Spec, calls: int) -> None:
+    """As many answers are paid for as were allowed, one after another or at once, good or bad."""
+    for name in (GOOD, "null"):
+        with serving(name) as there:
+            ls.synthesize(spec, server=server(there.address), max_calls=calls, **QUICK)
+            assert there.count(name) - sum(p.endswith(("tokenize", "completion")) for p, _ in there.asked) <= calls
+            assert there.count(name) >= min(calls, 1)
+
+
+@pytest.mark.parametrize("name", sorted(BODIES))
+def test_answers_that_are_none_end_the_asking(name: str, spec: ls.Spec) -> None:
+    """A server that never answers well is asked a bounded number of times; the records are made without it."""
+    with serving(name) as there:
+        solution = ls.synthesize(spec, server=server(there.address), **QUICK)
+        assert len(there.asked) < 120
+    assert solution.exit_code == 0
+    assert solution.manifest["usage"]["dropped"] > 0
+
+
+ECHOES = ("echo", "echo said", "echo 401", "302", "418")
+
+
+@pytest.mark.parametrize("name", ECHOES)
+def test_echoed_keys_are_nowhere(
+    name: str, spec: ls.Spec, tmp_path: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """A server that repeats the key and the password leaves them in no file, no log and no message."""
+    out, said = tmp_path / "out", ""
+    with serving(lambda number, *_: name if number % 2 or name == "echo said" else "echo") as there:
+        address = there.address.replace("//", "//user:pass-word-4711@")
+        try:
+            ls.synthesize(spec, out=out, server=server(address), **QUICK)
+        except ls.LLMError as error:
+            said = str(error)
+        assert any(KEY in headers for headers in there.headers)
+    kept = b"".join(path.read_bytes() for path in out.rglob("*") if path.is_file())
+    for secret in (KEY, "pass-word-4711"):
+        assert secret.encode() not in kept
+        assert secret not in said + caplog.text + "".join(capfd.readouterr())
+
+
+def test_refused_key_is_said_before_any_work(spec: ls.Spec, tmp_path: Path) -> None:
+    """A wrong key is one request and an error; run.json says that the run failed."""
+    with serving("401") as there, pytest.raises(ls.LLMError, match="OPENAI_API_KEY"):
+        ls.synthesize(spec, out=tmp_path / "out", server=server(there.address), **QUICK)
+    assert len(there.asked) == 1
+    assert '"status": "failed"' in (tmp_path / "out" / "run.json").read_text(encoding="utf-8")
