@@ -88,7 +88,7 @@ def test_no_room_is_a_warehouse() -> None:
 def test_heavy_imports_are_late(path: Path) -> None:
     """Heavy libraries are imported where they are used, not at the top (the compiled kernels excepted)."""
     found = {name.split(".")[0] for name in imports(path, top_only=True)} & HEAVY
-    assert found <= ({"numba"} if path.stem.startswith("kernels") else set())
+    assert found <= ({"numba"} if path.stem.startswith(("kernels", "compiled")) else set())
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))

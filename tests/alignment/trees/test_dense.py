@@ -67,7 +67,7 @@ def solved() -> tuple[Task, Dense]:
 def test_the_array_meets_tables_means_and_rules() -> None:
     """Shares of all combinations add up to the table and the mean, and none that a rule forbids has any."""
     task, found = solved()
-    shares = found.shares.reshape(found.sizes)
+    shares = found.blocks[0].shares.reshape(found.blocks[0].sizes)
     assert shares.sum(axis=1) == pytest.approx(np.array([295, 4, 1]) / 300, abs=1e-4)
     guests = np.array([level.low for level in task.goals.grid.axes[1].levels])
     assert float(shares.sum(axis=0) @ guests) == pytest.approx(930 / 300, abs=0.02)
@@ -80,8 +80,10 @@ def test_rows_are_drawn_in_their_numbers() -> None:
     for seed in range(5):
         codes = found.draw(LODGINGS, rng=np.random.default_rng(seed))
         assert np.bincount(codes[:, 0], minlength=3).tolist() == [295, 4, 1]
-        cells = np.bincount(np.ravel_multi_index(tuple(codes.T), found.sizes), minlength=len(found.shares))
-        assert (np.abs(cells - found.shares * LODGINGS) < 1).all()
+        cells = np.bincount(
+            np.ravel_multi_index(tuple(codes.T), found.blocks[0].sizes), minlength=len(found.blocks[0].shares)
+        )
+        assert (np.abs(cells - found.blocks[0].shares * LODGINGS) < 1).all()
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])

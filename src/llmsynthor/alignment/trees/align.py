@@ -39,7 +39,7 @@ class Effort:
 
     chains: int = 20_000
     share: float = 0.05
-    fit_sweeps: int = 50
+    fit_sweeps: int = 25
     settle_sweeps: int = 1
     chunk: int = 2_048
     blocks: int = 8

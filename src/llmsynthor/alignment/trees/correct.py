@@ -12,7 +12,10 @@ from llmsynthor.alignment.trees.flat import Arena, Counts, Floats
 COOLING = (3.0, 2.2, 1.6, 1.2, 0.9, 0.7, 0.55, 0.45, 0.38, 0.3)
 COARSE = (0.7, 0.55, 0.45, 0.36, 0.3, 0.25, 0.2, 0.15)
 FINE = (0.45, 0.36, 0.3, 0.25, 0.2, 0.15)
-"""Temperatures: one record too many costs its inverse. One cooling, coarse cycles, then fine ones, each from the best so far."""
+"""Temperatures: one record too many costs its inverse. One cooling, coarse cycles, then fine ones."""
+
+WANDER = 12
+"""Fine cycles without a gain that go on from where they are, or a trap would never be left; later ones begin from the best."""
 
 COLD, MILD = (0.1,) * 30, (0.2, 0.16, 0.13, 0.1, 0.1, 0.1)
 """Temperatures of records that a draw has brought so near that nothing but what is left may change, and of their later cycles."""
@@ -33,11 +36,11 @@ CHUNK = 3.0
 """Moves tried per record at each temperature."""
 
 LEAST_MOVES = 10_000
-CROWDED, LACKING = 0.3, 0.15
+CROWDED, LACKING = 0.15, 0.3
 """Share of the visits that go to records of an over-full cell, and of one that lacks records."""
 
-NUDGE, NUDGE_FINE = 0.15, 0.05
-DEARER, DEAREST, FORGET = 0.1, 4.0, 0.9
+NUDGE, NUDGE_ANCHORED = 0.1, 0.05
+DEARER, DEAREST, FORGET = 0.1, 2.0, 0.9
 """By how much the weight of a missed target moves, and how much dearer an error becomes as long as it stays."""
 
 FURTHEST = 12.0
@@ -65,7 +68,8 @@ class Corrected:
 class _Walk:
     """The best so far, its counts, the temperatures still to come; `fine` once few records are off, `cold` if from the start.
 
-    `ease` is how much more than their slack sums may be off that values can be moved for.
+    `ease` is how much more than their slack sums may be off that values can be moved for; `anchored` walks begin every fine
+    cycle from the best.
     """
 
     arena: Arena
@@ -77,6 +81,7 @@ class _Walk:
     cycles: int = 0
     stalled: int = 0
     ease: float = 1.0
+    anchored: bool = False
 
 
 def correct(
@@ -103,7 +108,7 @@ def correct(
     fine = fine or cold
     begin = COLD if cold else FINE if stay or fine else COOLING
     walk = _Walk(copy(state.arena), state.counts.copy(), np.inf, list(begin))
-    walk.fine, walk.cold, number = stay > 0 or fine, cold, first
+    walk.fine, walk.cold, walk.anchored, number = stay > 0 or fine, cold, stay > 0 or cold, first
     while _goes_on(trees, state, walk):
         trees = replace(trees, sums=sums.eased(walk.ease))
         temperature = walk.to_come.pop(0)
@@ -115,7 +120,7 @@ def correct(
             stay=STAYING / temperature if stay else 0.0,
         )
         step(trees, state, held, pressure, number)
-        adapt(trees, state, (weight, dear, pulled), NUDGE_FINE if walk.fine else NUDGE)
+        adapt(trees, state, (weight, dear, pulled), NUDGE_ANCHORED if walk.anchored else NUDGE)
         np.clip(weight, begun - FURTHEST, begun + FURTHEST, out=weight)
         told("correct", number, state.counts, trees.goal(state.counts, state.arena))
         number += 1
@@ -150,7 +155,8 @@ def _goes_on(trees: Trees, state: State, walk: _Walk) -> bool:
         walk.ease = min(walk.ease * EASING, MOST_EASE)
     near = max(LEAST_NEAR, NEAR * float(trees.compiled.is_hard.sum()))
     walk.fine = walk.fine or walk.missing <= near
-    if walk.fine:
+    walk.anchored = walk.anchored or (walk.fine and walk.stalled > WANDER)
+    if walk.anchored:
         state.arena, state.counts = copy(walk.arena), walk.counts.copy()
     walk.to_come = list(MILD if walk.cold else FINE if walk.fine else COARSE)
     return True

@@ -6,6 +6,7 @@ projection is found by iterative proportional fitting (Deming and Stephan 1940),
 kind in its number.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,8 +19,10 @@ from llmsynthor.alignment.cells import Potential
 from llmsynthor.alignment.rows.draw import NEVER
 from llmsynthor.alignment.rows.effort import Codes, Floats, Task
 
-MOST = 100_000
-"""Combinations at most."""
+Integers = NDArray[np.int64]
+
+MOST = 300_000
+"""Combinations at most, of variables that hang together."""
 
 ROUNDS, NEAR = 200, 0.02
 """Rounds of fitting at most, and records that no cell is further off at their end."""
@@ -32,55 +35,108 @@ SEARCHED = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Dense:
-    """Shares of all combinations, shape (combinations,), and the log-weights (cells,) that give them."""
+class Block:
+    """Variables that hang together: their axes and numbers of values, and the shares of all combinations, shape (combinations,)."""
 
-    shares: Floats
-    theta: Floats
+    axes: tuple[int, ...]
     sizes: tuple[int, ...]
+    shares: Floats
 
     def draw(self, records: int, *, rng: np.random.Generator) -> Codes:
-        """Draw rows, each combination as often as it is expected, rounded up or down."""
+        """Draw rows, each combination as often as it is expected, rounded up or down; shape (records, axes)."""
         order = np.argsort(self.sizes, kind="stable")
         by_kind = np.arange(len(self.shares)).reshape(self.sizes).transpose(order).ravel()
         ends = np.cumsum(self.shares[by_kind]) * records
         points = np.arange(records) + rng.random()
         chosen = by_kind[np.minimum(np.searchsorted(ends, points, side="right"), len(ends) - 1)]
-        codes = np.stack(np.unravel_index(rng.permutation(chosen), self.sizes), axis=1)
-        return np.ascontiguousarray(codes, dtype=np.int32)
+        return np.stack(np.unravel_index(rng.permutation(chosen), self.sizes), axis=1).astype(np.int32)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dense:
+    """Blocks of variables that have nothing to do with each other, and the log-weights (cells,) that give them."""
+
+    blocks: tuple[Block, ...]
+    theta: Floats
+
+    def draw(self, records: int, *, rng: np.random.Generator) -> Codes:
+        """Draw rows, shape (records, variables)."""
+        codes = np.zeros((records, sum(len(block.axes) for block in self.blocks)), dtype=np.int32)
+        for block in self.blocks:
+            codes[:, list(block.axes)] = block.draw(records, rng=rng)
+        return codes
 
 
 def is_walled(goals: Goals) -> bool:
-    """Whether rules over several variables, or means and totals, make the array worth its while, and it is small enough."""
+    """Whether rules over several variables, or means and totals, make the arrays worth their while, and they are small enough."""
     walls = any(len(zeros.projection.axes) > 1 for zeros in goals.zeros) or bool(goals.moments)
-    return walls and 0 < float(np.prod(goals.grid.sizes, dtype=np.float64)) <= MOST
+    sizes = goals.grid.sizes
+    return walls and all(0 < np.prod([float(sizes[axis]) for axis in axes]) <= MOST for axes in _apart(goals, ()))
+
+
+def _projections(goals: Goals, potentials: Sequence[Potential]) -> list[Projection]:
+    """Of tables, quantiles, moments, rules and potentials, in the order in which their cells are numbered."""
+    return [
+        *(goal.projection for goal in goals.tables),
+        *(goal.projection for goal in goals.quantiles),
+        *(moment.projection for moment in goals.moments),
+        *(zeros.projection for zeros in goals.zeros),
+        *(potential.projection for potential in potentials),
+    ]
+
+
+def _apart(goals: Goals, potentials: Sequence[Potential]) -> list[tuple[int, ...]]:
+    """Axes that hang together by a target, a rule or a potential, in sets that do not."""
+    joined = [{axis} for axis in range(len(goals.grid.sizes))]
+    for part in _projections(goals, potentials):
+        touched = [axes for axes in joined if axes & set(part.axes)]
+        joined = [axes for axes in joined if not axes & set(part.axes)]
+        joined.append(set().union(*touched))
+    return sorted(tuple(sorted(axes)) for axes in joined if axes)
 
 
 def solve(task: Task, potentials: tuple[Potential, ...]) -> Dense | None:
-    """Fit the array of all combinations to the tables, quantiles, means and totals of a unit; nothing where none is possible."""
-    goals, compiled, sizes = task.goals, task.compiled, task.goals.grid.sizes
-    targets = [*(goal.projection for goal in goals.tables), *(goal.projection for goal in goals.quantiles)]
-    moments = [moment.projection for moment in goals.moments]
-    behind = [*(zeros.projection for zeros in goals.zeros), *(potential.projection for potential in potentials)]
-    projections = [*targets, *moments, *behind]
+    """Fit the arrays of all combinations to the tables, quantiles, means and totals of a unit; nothing where none is possible."""
+    goals, compiled = task.goals, task.compiled
+    projections = _projections(goals, potentials)
     starts = np.cumsum([1, *(projection.size for projection in projections)])
-    theta, logs = compiled.fixed.copy(), np.zeros(int(np.prod(sizes)))
-    laid = zip(projections, starts, strict=False)
-    places = [_cells(projection, sizes, int(start), outside=len(theta)) for projection, start in laid]
+    theta = compiled.fixed.copy()
     goal = compiled.goal(np.zeros(len(theta), dtype=np.int64), task.records)
     theta[compiled.is_target & (goal <= 0) & ~compiled.is_slack & ~_free(task)] = NEVER
-    for place in places:
+    blocks = []
+    for axes in _apart(goals, potentials):
+        if np.prod([float(goals.grid.sizes[axis]) for axis in axes]) > MOST:
+            return None
+        laid = [
+            (number, _cells(part, axes, goals.grid.sizes, int(starts[number]), outside=len(theta)))
+            for number, part in enumerate(projections)
+            if set(part.axes) <= set(axes)
+        ]
+        block = _solve_block(task, theta, axes, laid, starts)
+        if block is None:
+            return None
+        blocks.append(block)
+    return Dense(blocks=tuple(blocks), theta=theta)
+
+
+def _solve_block(
+    task: Task, theta: Floats, axes: tuple[int, ...], laid: Sequence[tuple[int, Integers]], starts: Integers
+) -> Block | None:
+    """Fit one array; `theta` is changed in place where its targets are."""
+    sizes = tuple(task.goals.grid.sizes[axis] for axis in axes)
+    logs = np.zeros(int(np.prod(sizes)))
+    for _, place in laid:
         logs += np.append(theta, 0.0)[place]
     if not np.isfinite(logs).any():
         return None
     mass, off = np.exp(logs - logs[np.isfinite(logs)].max()), np.inf
     for round_ in range(ROUNDS):
         mass, before = mass / mass.sum(), off
-        off = _round(task, theta, mass, (places, starts))
+        off = _round(task, theta, mass, laid, starts)
         if off < NEAR or (round_ > SEARCHED and off > 0.99 * before):
             break
     total = mass.sum()
-    return Dense(shares=mass / total, theta=theta, sizes=sizes) if np.isfinite(total) and total > 0 else None
+    return Block(axes=axes, sizes=sizes, shares=mass / total) if np.isfinite(total) and total > 0 else None
 
 
 def _free(task: Task) -> NDArray[np.bool_]:
@@ -91,13 +147,14 @@ def _free(task: Task) -> NDArray[np.bool_]:
     return found
 
 
-def _round(task: Task, theta: Floats, mass: Floats, laid: tuple[list[NDArray[np.int64]], NDArray[np.int64]]) -> float:
+def _round(task: Task, theta: Floats, mass: Floats, laid: Sequence[tuple[int, Integers]], starts: Integers) -> float:
     """Scale the array to one target after the other, in place; returns the records by which a cell was off at most."""
-    places, starts = laid
     n_targets, off = len(task.goals.tables) + len(task.goals.quantiles), 0.0
-    for number in range(n_targets + len(task.goals.moments)):
+    for number, place in laid:
+        if number >= n_targets + len(task.goals.moments):
+            break
         cells = slice(int(starts[number]), int(starts[number + 1]))
-        counts = np.bincount(places[number], mass, len(theta) + 1)[:-1] * (task.records / mass.sum())
+        counts = np.bincount(place, mass, len(theta) + 1)[:-1] * (task.records / mass.sum())
         before = theta[cells].copy()
         if number < n_targets:
             goal = task.compiled.goal(counts, task.records)
@@ -111,7 +168,7 @@ def _round(task: Task, theta: Floats, mass: Floats, laid: tuple[list[NDArray[np.
             theta[cells] = before + lean(moment, counts[cells], task.records)
         moved = np.zeros(len(theta) + 1)
         moved[cells] = np.where(np.isfinite(before), np.clip(theta[cells] - before, -50.0, 50.0), 0.0)
-        mass *= np.exp(moved)[places[number]]
+        mass *= np.exp(moved)[place]
     return off
 
 
@@ -133,10 +190,12 @@ def lean(moment: Moment, counts: Floats, records: float) -> Floats:
     return np.asarray((logs - np.log(np.where(told, mass, 1.0))[:, None]).ravel())
 
 
-def _cells(projection: Projection, sizes: tuple[int, ...], start: int, *, outside: int) -> NDArray[np.int64]:
-    """The cell, numbered from `start`, of every combination."""
-    index = np.zeros(sizes, dtype=np.int64)
+def _cells(
+    projection: Projection, axes: tuple[int, ...], every: tuple[int, ...], start: int, *, outside: int
+) -> Integers:
+    """The cell, numbered from `start`, of every combination of the axes; `every` are the sizes of all."""
+    index = np.zeros([every[axis] for axis in axes], dtype=np.int64)
     for axis, offset in zip(projection.axes, projection.offsets, strict=True):
-        index += offset.reshape([-1 if k == axis else 1 for k in range(len(sizes))])
+        index += offset.reshape([-1 if other == axis else 1 for other in axes])
     found = projection.cells[index.ravel()]
     return np.where(found >= 0, found + start, outside)

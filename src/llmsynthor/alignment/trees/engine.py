@@ -181,7 +181,7 @@ def usual_way(records: int, rows: float, stay: float, near: int) -> Way:
     return Way(
         moves=MOVES / 2 / max(rows / max(records, 1), 1.0),
         single=0.70,
-        renew=0.07,
+        renew=0.03,
         swap=0.67,
         walk=(0.6, 0.8, 0.95),
         anew=(0.3, 0.9, 0.9),

@@ -15,17 +15,15 @@ from llmsynthor.alignment.rows.draw import NEVER
 from llmsynthor.alignment.trees.engine import Pressure, State, Trees, in_blocks
 from llmsynthor.alignment.trees.flat import Counts, Floats
 
-SWEEPS = 50
+SWEEPS = 25
 STEP, SLOWER = 0.5, 6.0
 """The first step of a weight, and how much smaller the last is."""
 
 DRAG = 1.5
-"""What a squared error costs, times the records wanted."""
+"""What a squared error costs, times the records wanted: weights alone would overshoot where walls make the records slow."""
 
-DRAGGED = 0.5
-"""Part of the sweeps over which that fades."""
-
-PATIENCE = 6
+PATIENCE, LEAST = 4, 8
+"""Sweeps without gain after which the weights have settled, and sweeps at least."""
 
 Told = Callable[[str, int, Counts, Floats], None]
 
@@ -48,11 +46,10 @@ def fit(trees: Trees, state: State, weight: Floats, told: Told, *, sweeps: int =
     soft = compiled.is_target & ~compiled.is_hard & (goal <= 0)
     weight[soft] = np.minimum(weight[soft], NEVER)
     for sweep in range(sweeps):
-        drag = DRAG * max(0.0, 1.0 - sweep / (DRAGGED * sweeps))
         pressure = Pressure(
             weight=weight,
             linear=np.zeros_like(goal),
-            square=np.where(compiled.is_hard & ~compiled.is_slack, drag / (np.maximum(goal, 0.0) + 1.0), 0.0),
+            square=np.where(compiled.is_hard & ~compiled.is_slack, DRAG / (np.maximum(goal, 0.0) + 1.0), 0.0),
             pull=np.zeros(len(trees.sums.scale)),
         )
         order = np.random.default_rng([trees.seed, 7, sweep]).permutation(records)[: max(records // 2, 1)]
@@ -64,9 +61,9 @@ def fit(trees: Trees, state: State, weight: Floats, told: Told, *, sweeps: int =
         told("fit", sweep, state.counts, goal)
         learn = compiled.is_hard & (goal > 0)
         noise = float(np.mean((state.counts - goal)[learn] ** 2 / np.maximum(goal[learn], 1.0))) if learn.any() else 0.0
-        patience = PATIENCE if noise < 0.95 * best or drag > 0 else patience - 1
-        best = min(best, noise) if drag == 0 else np.inf
-        if drag == 0 and patience <= 0:
+        patience = PATIENCE if noise < 0.95 * best else patience - 1
+        best = min(best, noise)
+        if sweep >= LEAST and patience <= 0:
             break
     return Fitted(weight=average, first=first)
 
