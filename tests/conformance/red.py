@@ -3,7 +3,6 @@
 WHY = {
     "sums": "sums of whole numbers by groups of two variables that hang together end a whole number off",
     "beside": "a sum that many records could make up leads the correction to where the table of the same number is not met",
-    "cell": "a cell of a sum of real numbers ends more than a record off",
 }
 
 LETTERS = {
@@ -24,10 +23,8 @@ PARENTS = {"household": "person", "three levels": "trip"}
 # H, P, T: own of household, person, trip; A: parent's; D: derived. The world "flat" has no red cell.
 TABLE = """
 kind                           | flat, derived unused | flat with derived | household | three levels | why
-cuts that differ               |                      |                   |           | D            | cell
 mean of whole numbers by group |                      | D                 |           |              | sums
 total in a universe            |                      |                   |           | P            | beside
-all together                   |                      |                   | P         |              | beside
 """
 
 

@@ -65,7 +65,8 @@ def fit(task: Task, held: Codes) -> Fitted:
         begun = theta.copy()
         _begin_means(task, begun)
         learned = _learn(task, chains.copy(), begun, goal)
-        drawn = learned if learned.noise <= max(drawn.noise, 1.0) else drawn
+        keeps = _is_plain(task, held) and learned.noise > max(drawn.noise, 1.0)
+        drawn = drawn if keeps else learned
     return Fitted(codes=_as_many(task, drawn.codes, drawn.theta, missing), theta=drawn.theta, first=start)
 
 
@@ -104,11 +105,16 @@ def _missing(task: Task, codes: Codes) -> float:
 
 def _may_be_solution(task: Task, chain: tuple[Link, ...], held: Codes) -> bool:
     """Whether every table lies within one that the records are drawn from."""
-    goals, linked = task.goals, [set(task.goals.tables[link.table].projection.axes) for link in chain]
-    soft = bool((task.compiled.is_target & ~task.compiled.is_hard).any())
-    if len(held) or soft or task.shaped or goals.moments or goals.quantiles:
+    linked = [set(task.goals.tables[link.table].projection.axes) for link in chain]
+    if not _is_plain(task, held):
         return False
-    return all(any(set(goal.projection.axes) <= axes for axes in linked) for goal in goals.tables)
+    return all(any(set(goal.projection.axes) <= axes for axes in linked) for goal in task.goals.tables)
+
+
+def _is_plain(task: Task, held: Codes) -> bool:
+    """Whether hard tables are all that the records are to meet: what the first draw has met is all there is then."""
+    soft = bool((task.compiled.is_target & ~task.compiled.is_hard).any())
+    return not (len(held) or soft or task.shaped or task.goals.moments or task.goals.quantiles)
 
 
 def _is_solution(task: Task, codes: Codes, theta: Floats) -> bool:

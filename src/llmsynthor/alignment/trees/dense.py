@@ -68,8 +68,8 @@ class Dense:
 
 
 def is_walled(goals: Goals) -> bool:
-    """Whether rules over several variables, or means and totals, make the arrays worth their while, and they are small enough."""
-    walls = any(len(zeros.projection.axes) > 1 for zeros in goals.zeros) or bool(goals.moments)
+    """Whether rules over several variables make the arrays worth their while, and they are small enough."""
+    walls = any(len(zeros.projection.axes) > 1 for zeros in goals.zeros)
     sizes = goals.grid.sizes
     return walls and all(0 < np.prod([float(sizes[axis]) for axis in axes]) <= MOST for axes in _apart(goals, ()))
 
