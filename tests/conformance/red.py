@@ -2,7 +2,6 @@
 
 WHY = {
     "sums": "sums of whole numbers by groups of two variables that hang together end a whole number off",
-    "beside": "a sum that many records could make up leads the correction to where the table of the same number is not met",
 }
 
 LETTERS = {
@@ -24,7 +23,6 @@ PARENTS = {"household": "person", "three levels": "trip"}
 TABLE = """
 kind                           | flat, derived unused | flat with derived | household | three levels | why
 mean of whole numbers by group |                      | D                 |           |              | sums
-total in a universe            |                      |                   |           | P            | beside
 """
 
 
