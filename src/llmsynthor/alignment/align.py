@@ -12,7 +12,7 @@ from llmsynthor.aims.aims import Aims
 from llmsynthor.aims.frames import NONE, frame_functions
 from llmsynthor.aims.layout import Codes, Place
 from llmsynthor.alignment.priors import dependence_tree, shape_potentials
-from llmsynthor.alignment.results import Aligned, Start
+from llmsynthor.alignment.results import DONE, Aligned, Start
 from llmsynthor.alignment.rows.align import align_rows
 from llmsynthor.alignment.rows.effort import Effort, Notify
 from llmsynthor.alignment.trees.align import Effort as TreesEffort
@@ -40,6 +40,20 @@ def align(
     if aims.needs_trees:
         effort = TreesEffort(workers=workers)
         return align_trees(aims, records=records, seed=seed, start=start, effort=effort, notify=notify)
+    made = _align_flat(aims, records=records, seed=seed, workers=workers, start=start, notify=notify)
+    if aims.own[0].frame == NONE or made.report.sentence.startswith(DONE):
+        return made
+    free = _align_flat(_without_frame(aims), records=records, seed=seed, workers=workers, start=start, notify=notify)
+    ends = [
+        (len(each.unmet), not each.report.sentence.startswith(DONE), sum(each.report.final)) for each in (made, free)
+    ]
+    return made if ends[0] <= ends[1] else free
+
+
+def _align_flat(
+    aims: Aims, *, records: int, seed: int, workers: int | None, start: Start | None, notify: Notify | None
+) -> Aligned:
+    """Records of one unit without children."""
     goals = aims.goals[0]
     whole = start is not None and start.for_good
     shape = dependence_tree(goals, start.roster.codes[0]) if start and whole else shape_potentials(goals, records)

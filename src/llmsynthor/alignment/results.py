@@ -7,6 +7,9 @@ from numpy.typing import NDArray
 
 from llmsynthor.population.roster import Roster
 
+DONE = "nothing was left to correct"
+"""How the sentence of a correction begins that has met everything."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Start:

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from llmsynthor.aims.reach import Reach, reach
 from llmsynthor.alignment.parallel import in_parallel
+from llmsynthor.alignment.results import DONE
 from llmsynthor.alignment.rows import kernels
 from llmsynthor.alignment.rows.effort import Codes, Counts, Floats, Task
 from llmsynthor.alignment.rows.engine import count
@@ -35,7 +36,6 @@ WORTHWHILE, SETTLED = 0.9, 2
 the correction ends."""
 
 SWAP_ROUNDS = 10
-DONE = "nothing was left to correct"
 GENTLE = 0.01
 """Pull of means beside tables that are to stay as they are."""
 

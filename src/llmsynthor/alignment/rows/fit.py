@@ -61,13 +61,11 @@ def fit(task: Task, held: Codes) -> Fitted:
     chains = draw_initial(task.goals, chain, n_chains, np.random.default_rng([task.seed, 2]))
     start, goal = distances(task, np.concatenate([held, chains])), _remaining(task, held) * (n_chains / missing)
     drawn = Learned(codes=chains, theta=theta, noise=_noise(task, chains, theta, goal))
-    if not _may_be_solution(task, chain, held) or drawn.noise > 1.0:
-        begun = theta.copy()
-        _begin_means(task, begun)
-        learned = _learn(task, chains.copy(), begun, goal)
-        keeps = _is_plain(task, held) and learned.noise > max(drawn.noise, 1.0)
-        drawn = drawn if keeps else learned
-    return Fitted(codes=_as_many(task, drawn.codes, drawn.theta, missing), theta=drawn.theta, first=start)
+    begun = theta.copy()
+    _begin_means(task, begun)
+    learned = _learn(task, chains.copy(), begun, goal)
+    kept = drawn if _is_plain(task, held) and learned.noise > max(drawn.noise, 1.0) else learned
+    return Fitted(codes=_as_many(task, kept.codes, kept.theta, missing), theta=kept.theta, first=start)
 
 
 def _fit_framed(task: Task, theta: Floats) -> Fitted:

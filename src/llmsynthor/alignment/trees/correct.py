@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from llmsynthor.alignment.results import DONE
 from llmsynthor.alignment.trees.engine import MOVES, Pressure, State, Trees, in_blocks
 from llmsynthor.alignment.trees.fit import Told
 from llmsynthor.alignment.trees.flat import Arena, Counts, Floats
@@ -50,7 +51,6 @@ STAYING = 4.0
 """What the first change of a given record costs at temperature one: as much as four errors of a cell."""
 
 MISSED = 0.75
-DONE = "nothing was left to correct"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
