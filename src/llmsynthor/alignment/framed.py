@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmsynthor.aims.goals import Goal, StructuralZeros
+from llmsynthor.aims.projection import Projection
 from llmsynthor.alignment.cells import is_free
 from llmsynthor.alignment.rounding import round_within
 
@@ -74,11 +75,7 @@ def wanted_of(goal: Goal, columns: Sequence[int], total: float) -> Wanted | None
     """
     if is_free(goal.table) or goal.trust < 1.0 or len(set(columns)) < len(columns):
         return None
-    ends = [np.unique(offsets, return_inverse=True) for offsets in goal.projection.offsets]
-    index = np.zeros(1, dtype=np.int64)
-    for strides, _ in ends:
-        index = (index[:, None] + strides[None, :]).ravel()
-    cells = goal.projection.cells[index]
+    cells, classes = _by_class(goal.projection)
     inside = cells[cells >= 0]
     if len(np.unique(inside)) < len(inside):
         return None
@@ -86,8 +83,8 @@ def wanted_of(goal: Goal, columns: Sequence[int], total: float) -> Wanted | None
     values = np.where(cells >= 0, goal.shares[np.maximum(cells, 0)] * total, outside)
     return Wanted(
         columns=tuple(columns),
-        classes=tuple(classes.astype(np.int64) for _, classes in ends),
-        values=values.reshape([len(strides) for strides, _ in ends]),
+        classes=classes,
+        values=values,
     )
 
 
@@ -95,17 +92,19 @@ def barred_of(zeros: StructuralZeros, columns: Sequence[int]) -> Barred | None:
     """Structural zeros as combinations of codes; `columns` are the numbers of their axes. None where it is of no such form."""
     if len(set(columns)) < len(columns) or len(columns) < 1:
         return None
-    ends = [np.unique(offsets, return_inverse=True) for offsets in zeros.projection.offsets]
+    cells, classes = _by_class(zeros.projection)
+    forbidden = (cells >= 0) & zeros.forbidden[np.maximum(cells, 0)]
+    return Barred(columns=tuple(columns), classes=classes, forbidden=forbidden)
+
+
+def _by_class(projection: Projection) -> tuple[Integers, tuple[Integers, ...]]:
+    """The cell of every combination of the classes that a projection tells apart, an axis per column; the class of each code."""
+    ends = [np.unique(offsets, return_inverse=True) for offsets in projection.offsets]
     index = np.zeros(1, dtype=np.int64)
     for strides, _ in ends:
         index = (index[:, None] + strides[None, :]).ravel()
-    cells = zeros.projection.cells[index]
-    forbidden = (cells >= 0) & zeros.forbidden[np.maximum(cells, 0)]
-    return Barred(
-        columns=tuple(columns),
-        classes=tuple(classes.astype(np.int64) for _, classes in ends),
-        forbidden=forbidden.reshape([len(strides) for strides, _ in ends]),
-    )
+    cells = projection.cells[index].reshape([len(strides) for strides, _ in ends])
+    return cells, tuple(classes.astype(np.int64) for _, classes in ends)
 
 
 def draw_zones(tables: Sequence[Wanted], column: int, margin: Floats, records: int) -> Integers:

@@ -40,7 +40,6 @@ class Effort:
     chains: int = 20_000
     share: float = 0.05
     fit_sweeps: int = 25
-    settle_sweeps: int = 1
     chunk: int = 2_048
     blocks: int = 8
     block_records: int = 25_000
