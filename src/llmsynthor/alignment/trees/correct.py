@@ -33,6 +33,9 @@ CYCLES, GIVE_UP_COARSE, GIVE_UP_FINE, GIVE_UP_COLD = 60, 15, 25, 10
 EASE_AFTER, EASING, MOST_EASE = 3, 1.5, 8.0
 """After so many cycles without a gain sums may be off more than before, and how much more at most: tables come first."""
 
+LET_CHANGE = 2
+"""After so many fine cycles without a gain the numbers of children that tables fix may change as well, one at a time."""
+
 CHUNK = 3.0
 """Moves tried per record at each temperature."""
 
@@ -153,6 +156,8 @@ def _goes_on(trees: Trees, state: State, walk: _Walk) -> bool:
         return False
     if walk.stalled and walk.stalled % EASE_AFTER == 0:
         walk.ease = min(walk.ease * EASING, MOST_EASE)
+    if walk.fine and walk.stalled == LET_CHANGE:
+        trees.set_open(len(state.arena.tail), every=True)
     near = max(LEAST_NEAR, NEAR * float(trees.compiled.is_hard.sum()))
     walk.fine = walk.fine or walk.missing <= near
     walk.anchored = walk.anchored or (walk.fine and walk.stalled > WANDER)
