@@ -12,13 +12,14 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from llmsynthor.aims.cuts import told_apart
 from llmsynthor.aims.goals import Goals
 from llmsynthor.aims.grid import Axis, Grid, breaks_at, even_cuts, intervals_between
 from llmsynthor.aims.layout import Column, Layout, Place
 from llmsynthor.aims.moments import SHARED, Moment, stated_groups
 from llmsynthor.aims.projection import OUTSIDE, Projection, membership, pack
 from llmsynthor.aims.quantiles import QuantileGoal, quantile_goal
-from llmsynthor.aims.tilted import centres_of, unknown_law
+from llmsynthor.aims.tilted import centres_of, is_tabled, unknown_law
 from llmsynthor.aims.uses import SUMS, Use, Uses
 from llmsynthor.spec.expressions import Aggregate, Expression, Lookup, Node, Operation, Reference, nodes, references
 from llmsynthor.spec.expressions import Literal as Constant
@@ -139,7 +140,7 @@ def _moment(target: Statistic, grid: Grid, spec: Spec, uses: Uses, project: Proj
         highs=high,
         errors=stated.errors,
         whole=use.integer,
-        near=SHARED,
+        near=1.0 if not derived and is_tabled(use) else SHARED,
         sized=False,
         expected=stated.expected,
         population=target.base or stated_population(spec.targets, target.unit),
@@ -182,7 +183,7 @@ def within_reach(
             return moment
         if uses.is_computed(use):
             return replace(moment, near=min(moment.near, SHARED))
-        lows, highs = reach_of(layout, own, wide, place)
+        lows, highs = reach_of(layout, own, wide, place, told_apart(use, uses))
         return replace(moment, near=BETWEEN, lows=lows, highs=highs - (1.0 if use.integer else 0.0))
 
     found = [
@@ -195,8 +196,13 @@ def within_reach(
     return found[0], found[1]
 
 
-def reach_of(layout: Layout, own: Sequence[Goals], wide: Sequence[Goals], place: Place) -> tuple[Floats, Floats]:
-    """Ends of the cells of an own number that tables, quantiles, rules or groups tell apart, for each of its codes."""
+def reach_of(
+    layout: Layout, own: Sequence[Goals], wide: Sequence[Goals], place: Place, points: Collection[float] = ()
+) -> tuple[Floats, Floats]:
+    """Ends of the cells of an own number that tables, quantiles, rules or groups tell apart, for each of its codes.
+
+    `points` are where expressions, such as universes, tell its values apart besides.
+    """
     unit, position = place
     axis = layout.columns[unit][position].axis
     told = [(goals, position) for goals in (own[unit],)]
@@ -207,6 +213,7 @@ def reach_of(layout: Layout, own: Sequence[Goals], wide: Sequence[Goals], place:
         if other == place
     ]
     new = np.zeros(axis.size, dtype=bool)
+    new[1:] = np.isin(axis.breaks[1:-1], list(points))
     for goals, at in told:
         for projection in _telling(goals, at):
             new[1:] |= np.diff(projection.offsets[projection.axes.index(at)]) != 0

@@ -30,6 +30,9 @@ NEAR, LEAST_NEAR = 0.25, 8.0
 CYCLES, GIVE_UP_COARSE, GIVE_UP_FINE, GIVE_UP_COLD = 60, 15, 25, 10
 """Cycles at most, and after how many without a gain the correction ends."""
 
+TURN_FINE = 10
+"""After so many coarse cycles without a gain fine ones are tried, as many at first."""
+
 EASE_AFTER, EASING, MOST_EASE = 3, 1.5, 8.0
 """After so many cycles without a gain sums may be off more than before, and how much more at most: tables come first."""
 
@@ -71,14 +74,15 @@ class Corrected:
 class _Walk:
     """The best so far, its counts, the temperatures still to come; `fine` once few records are off, `cold` if from the start.
 
-    `ease` is how much more than their slack sums may be off that values can be moved for; `anchored` walks begin every fine
-    cycle from the best.
+    `numbers` is how many records are off in tables of how many children there are. `ease` is how much more than their slack sums
+    may be off that values can be moved for; `anchored` walks begin every fine cycle from the best.
     """
 
     arena: Arena
     counts: Counts
     missing: float
     to_come: list[float]
+    numbers: float = np.inf
     fine: bool = False
     cold: bool = False
     cycles: int = 0
@@ -105,7 +109,7 @@ def correct(
     """
     hard, begun = trees.compiled.is_hard, weight
     weight, dear, pulled = weight.copy(), np.ones(len(weight)), np.ones(len(trees.sums.scale))
-    trees.set_open(len(state.arena.tail), every=_numbers_are_off(trees, state))
+    trees.set_open(len(state.arena.tail), _numbers_off(trees, state)[0])
     sums = trees.sums
     cold = not stay and _is_near(trees, state)
     fine = fine or cold
@@ -140,29 +144,37 @@ def _is_near(trees: Trees, state: State) -> bool:
     return trees.aims.own[0].frame >= 0 and misses(trees, state, goal) <= NEARLY * goal[trees.compiled.is_hard].sum()
 
 
-def _numbers_are_off(trees: Trees, state: State) -> bool:
-    """Whether a table of how many children there are is missed: it is met from the start unless rules took children away."""
+def _numbers_off(trees: Trees, state: State) -> tuple[list[int], float]:
+    """Units of which a table of how many there are is missed, and by how many records: rules may have taken some away."""
     layout, compiled = trees.aims.layout, trees.compiled
-    counting = {layout.count_column(unit) for unit in range(1, len(layout.units))}
-    goal = trees.goal(state.counts, state.arena)
-    off = compiled.is_hard & (np.abs(state.counts - goal) >= 1.0)
-    return any(
-        bool(off[a:b].any())
-        for piece, (a, b) in zip(compiled.pieces, compiled.tables, strict=False)
-        if counting & set(piece.places)
-    )
+    error = np.abs(state.counts - trees.goal(state.counts, state.arena))
+    error[~compiled.is_hard | (error < 1.0)] = 0.0
+    missed, records = set(), 0.0
+    counting = {layout.count_column(unit): unit for unit in range(1, len(layout.units))}
+    for piece, (a, b) in zip(compiled.pieces, compiled.tables, strict=False):
+        units = [counting[place] for place in piece.places if place in counting]
+        off = float(error[a:b].sum()) if units else 0.0
+        missed, records = missed | set(units if off else ()), records + off
+    return sorted(missed), records
 
 
 def _goes_on(trees: Trees, state: State, walk: _Walk) -> bool:
-    """Keep the best, and lay out the next cycle where one has ended; says whether there is more to do."""
+    """Keep the best, and lay out the next cycle where one has ended; says whether there is more to do.
+
+    Tables of how many children there are go first.
+    """
     missing = misses(trees, state, trees.goal(state.counts, state.arena))
-    if missing < walk.missing - 1e-9:
+    off, numbers = _numbers_off(trees, state)
+    if (numbers, missing) < (walk.numbers, walk.missing - 1e-9):
+        walk.numbers = numbers
         walk.arena, walk.counts, walk.missing, walk.stalled = copy(state.arena), state.counts.copy(), missing, 0
     if walk.missing <= 0:
         return False
     if walk.to_come:
         return True
     walk.cycles, walk.stalled = walk.cycles + 1, walk.stalled + 1
+    if not walk.fine and walk.stalled > TURN_FINE:
+        walk.fine, walk.stalled = True, GIVE_UP_FINE - TURN_FINE
     if walk.cycles > CYCLES or walk.stalled > (
         GIVE_UP_COLD if walk.cold else GIVE_UP_FINE if walk.fine else GIVE_UP_COARSE
     ):
@@ -175,7 +187,8 @@ def _goes_on(trees: Trees, state: State, walk: _Walk) -> bool:
     if walk.anchored:
         state.arena, state.counts = copy(walk.arena), walk.counts.copy()
     stuck = walk.fine and walk.stalled % IN_TURN >= LET_CHANGE
-    trees.set_open(len(state.arena.tail), every=stuck or _numbers_are_off(trees, state))
+    every = range(1, len(trees.aims.layout.units))
+    trees.set_open(len(state.arena.tail), every if stuck else off)
     walk.to_come = list(MILD if walk.cold else FINE if walk.fine else COARSE)
     return True
 
