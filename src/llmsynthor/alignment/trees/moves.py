@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmsynthor.aims.aims import Aims
-from llmsynthor.aims.goals import Goal, Goals
+from llmsynthor.aims.goals import Goal
+from llmsynthor.aims.laws import stated_population
 from llmsynthor.aims.layout import Layout, Place
 from llmsynthor.aims.moments import Moment
 from llmsynthor.aims.projection import Projection
@@ -96,7 +97,7 @@ def assemble_counts(aims: Aims) -> dict[str, Integers]:
     places = [layout.count_column(unit) if unit else (-1, 0) for unit in units]
     values = [layout.values[place].astype(np.int64) if unit else as_array([1]) for unit, place in enumerate(places)]
     may = [unit for unit in units if unit > 0 and places.count(places[unit]) == 1 and len(values[unit]) > 1]
-    fixed = [unit for unit in may if _is_settled(aims.own[places[unit][0]], places[unit][1])]
+    fixed = [unit for unit in may if _is_settled(aims, unit)]
     is_open = {unit: 2 if unit in fixed else 1 for unit in may}
     counting = [layout.counting(unit) for unit in units]
     return {
@@ -113,10 +114,13 @@ def assemble_counts(aims: Aims) -> dict[str, Integers]:
     }
 
 
-def _is_settled(own: Goals, axis: int) -> bool:
-    """Whether a table, a mean or a total says how many children the records of a unit have: then the draw has met it."""
+def _is_settled(aims: Aims, unit: int) -> bool:
+    """Whether a table says how many records of a unit their parents have, or means or totals do where none counts them."""
+    parent, axis = aims.layout.count_column(unit)
+    own = aims.own[parent]
     sums = any(moment.axis == axis and np.isfinite(moment.values).all() for moment in own.moments)
-    return sums or count_shares(own, axis) is not None
+    counted = stated_population(aims.spec, aims.layout.units[unit].name)
+    return count_shares(own, axis) is not None or (sums and not counted)
 
 
 def assemble_ties(aims: Aims) -> dict[str, Integers]:
