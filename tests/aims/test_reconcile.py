@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import llmsynthor
+from llmsynthor.aims.cuts import build_grid
 from llmsynthor.aims.goals import Goals, bring_to_grid
-from llmsynthor.aims.grid import build_grid
 from llmsynthor.aims.reconcile import reconcile
 from llmsynthor.aims.reconcile_moments import reconcile_sources
 from llmsynthor.spec.specification import Spec

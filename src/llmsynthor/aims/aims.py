@@ -8,13 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmsynthor.aims.counted import with_implied_means
-from llmsynthor.aims.cuts import Cut, cut_derived, cut_variable
+from llmsynthor.aims.cuts import Cut, cut_at, cut_derived, cut_variable
 from llmsynthor.aims.derived import flat_goals
 from llmsynthor.aims.frames import find_frame
 from llmsynthor.aims.goals import Goal, Goals, bring_table, bring_to_grid, table_levels
-from llmsynthor.aims.grid import Grid, cut_at
+from llmsynthor.aims.grid import Grid, Projection, project_columns, project_condition
 from llmsynthor.aims.layout import Column, Layout, Place, flag_axis
-from llmsynthor.aims.projection import Projection, project_columns, project_condition
 from llmsynthor.aims.reconcile import Disagreement
 from llmsynthor.aims.reconcile_moments import reconcile_moments, reconcile_sources
 from llmsynthor.aims.uses import Uses, read_uses

@@ -10,10 +10,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from llmsynthor.aims.cuts import break_points, breaks_at, grid_of, intervals_between
 from llmsynthor.aims.goals import Goals, bring_goals
-from llmsynthor.aims.grid import Axis, Computed, Grid, break_points, closed_box, grid_of, intervals_between
-from llmsynthor.aims.projection import LARGEST_BOX_COUNT, project_condition
-from llmsynthor.aims.thresholds import derived_breaks
+from llmsynthor.aims.grid import LARGEST_BOX_COUNT, Axis, Computed, Grid, closed_box, project_condition
 from llmsynthor.aims.uses import Use, Uses, read_uses
 from llmsynthor.spec.expressions import Expression, Node, Operation, Reference, references, substitute
 from llmsynthor.spec.inputs import derived_in_order
@@ -142,7 +141,7 @@ def _number(use: Use, found: tuple[tuple[int, ...], np.ndarray, np.ndarray]) -> 
     exact = bool((least == most).all())
     edges = break_points(use)
     values = set(least[np.isfinite(least)].tolist()) if exact and _is_summed(use) else set[float]()
-    breaks = np.array(derived_breaks(variable, [*edges, *values]))
+    breaks = np.array(breaks_at(variable, {*edges, *values}))
     first, last = (np.searchsorted(breaks, ends, side="right") - 1 for ends in (least, most))
     size = len(breaks) - 1
     first, last = (np.where((own < 0) | (own >= size), size, own) for own in (first, last))

@@ -8,10 +8,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from llmsynthor.aims.density import Density, even_density
-from llmsynthor.aims.grid import Axis, Grid, draw_evenly
+from llmsynthor.aims.grid import Axis, Grid, Projection, draw_evenly, project_columns, project_condition
 from llmsynthor.aims.laws import base_density
 from llmsynthor.aims.moments import Moment, bring_moments
-from llmsynthor.aims.projection import Projection, project_columns, project_condition
 from llmsynthor.aims.quantiles import QuantileGoal, bring_quantiles
 from llmsynthor.aims.seconds import bring_seconds
 from llmsynthor.aims.uses import Uses, read_uses

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmsynthor.aims.goals import Goal, Goals
+from llmsynthor.aims.grid import possible_in_cells
 from llmsynthor.aims.precision import SIGMA, Kind, floors, hidden_by_rounding, kind_of, resolution, zeros_for_good
-from llmsynthor.aims.projection import possible_in_cells
 from llmsynthor.aims.words import say_cell
 from llmsynthor.spec.expressions import Expression, walk
 from llmsynthor.spec.levels import Interval, Level

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from llmsynthor.aims.grid import Axis, Grid
+from llmsynthor.aims.grid import Axis, Grid, project_columns
 from llmsynthor.aims.laws import base_density, expected_laws, law_with_mean
 from llmsynthor.aims.moments import Moment, moment_of_points
-from llmsynthor.aims.projection import project_columns
 from llmsynthor.aims.uses import Use, Uses
 from llmsynthor.spec.levels import Interval, Level
 from llmsynthor.spec.schema import Numeric

@@ -12,32 +12,21 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from llmsynthor.aims.cuts import choices, cut_values
 from llmsynthor.aims.goals import Goals
-from llmsynthor.aims.grid import Axis, Grid, breaks_at, even_cuts, intervals_between
+from llmsynthor.aims.grid import OUTSIDE, Axis, Grid, Projection, membership, pack
 from llmsynthor.aims.layout import Column, Layout, Place
-from llmsynthor.aims.moments import SHARED, Moment, stated_groups
-from llmsynthor.aims.projection import OUTSIDE, Projection, membership, pack
+from llmsynthor.aims.moments import SHARED, Moment, centres_of, stated_groups, unknown_law
 from llmsynthor.aims.quantiles import QuantileGoal, quantile_goal
-from llmsynthor.aims.tilted import centres_of, unknown_law
 from llmsynthor.aims.uses import SUMS, Use, Uses
-from llmsynthor.spec.expressions import Aggregate, Expression, Lookup, Node, Operation, Reference, nodes, references
-from llmsynthor.spec.expressions import Literal as Constant
+from llmsynthor.spec.expressions import Aggregate, Expression, Reference, nodes, references
 from llmsynthor.spec.levels import Level
-from llmsynthor.spec.schema import Derived, Numeric, Unit
+from llmsynthor.spec.schema import Numeric, Unit
 from llmsynthor.spec.specification import Spec
-from llmsynthor.spec.targets import Statistic, stated_population
-
-EACH_VALUE = 256
-"""A derived whole number with no more values than this has a cell for each."""
-
-EVEN, OCTAVES, PER_OCTAVE = 128, 14, 16
-"""Cells of a derived number: so many equal ones, and beside them so many to every doubling, for values far below the range."""
+from llmsynthor.spec.targets import Statistic
 
 BETWEEN = 0.1
 """Sums of a parent's number, its own and those over children, are brought within reach of so much of the room of its values."""
-
-MOST_CHOICES = 4_096
-"""Values of a lookup that have a cell each."""
 
 Flags = Mapping[tuple[str, str], str]
 """Names of the columns that say whether a universe holds, by its unit and text."""
@@ -57,35 +46,11 @@ def value_columns(unit: Unit, uses: Uses) -> list[Column]:
         use = uses[unit.name, derived.name]
         if any(target.statistic in SUMS for target in (*use.statistics, *use.from_below)):
             variable = Numeric(name=value_name(derived.name), kind=use.number.kind, range=use.number.range)
-            axis = Axis(variable=variable, levels=intervals_between(_value_breaks(derived, variable)))
+            axis = cut_values(derived, variable)
             found.append(
                 Column(axis=axis, role="value", expression=Expression(derived.name, Reference(None, derived.name)))
             )
     return found
-
-
-def _value_breaks(derived: Derived, variable: Numeric) -> list[float]:
-    low, high = variable.range.low, variable.range.high
-    each = choices(derived.expression.tree)
-    if each is not None and len(each) <= MOST_CHOICES:
-        return breaks_at(variable, each)
-    if variable.integer and high - low <= EACH_VALUE:
-        return breaks_at(variable, np.arange(np.ceil(low), high).tolist())
-    size = max(high, -low) * 2.0 ** (-np.arange(OCTAVES * PER_OCTAVE) / PER_OCTAVE)
-    cuts = {*even_cuts(variable, EVEN), *size.tolist(), *(-size).tolist(), 0.0}
-    return breaks_at(variable, {float(np.ceil(cut)) for cut in cuts} if variable.integer else cuts)
-
-
-def choices(tree: Node) -> frozenset[float] | None:
-    """The values that an expression chooses from, a lookup's or constants; None where it computes them."""
-    if isinstance(tree, Constant):
-        return frozenset({float(tree.value)}) if isinstance(tree.value, int | float) else None
-    if isinstance(tree, Lookup):
-        return None if tree.texts else frozenset(float(value) for value in tree.values)
-    if isinstance(tree, Operation) and tree.symbol == "if":
-        both = [choices(branch) for branch in tree.operands[1:]]
-        return None if None in both else frozenset[float]().union(*(own for own in both if own is not None))
-    return None
 
 
 def bring_wide(
@@ -108,16 +73,16 @@ def bring_wide(
             axis = grid.axis(target.variable)
             quantiles.append(quantile_goal(target, axis, lambda levels, names=names, p=project: p(names, levels)))  # type: ignore[misc]
         elif target.statistic in SUMS:
-            moments.append(_moment(target, grid, spec, uses, project))
+            moments.append(_moment(target, grid, uses, project))
     return tuple(moments), tuple(quantiles)
 
 
 Project = Callable[[Sequence[str], Sequence[Sequence[Level]]], Projection]
 
 
-def _moment(target: Statistic, grid: Grid, spec: Spec, uses: Uses, project: Project) -> Moment:
+def _moment(target: Statistic, grid: Grid, uses: Uses, project: Project) -> Moment:
     prefix, _, name = target.variable.rpartition(".")
-    use, stated = uses[prefix or target.unit, name], stated_groups(target, spec)
+    use, stated = uses[prefix or target.unit, name], stated_groups(target, uses)
     derived = any(own.name == name for own in use.unit.derived)
     column = f"{prefix}." * bool(prefix) + value_name(name) if derived else target.variable
     axis = grid.axis(column)
@@ -142,7 +107,7 @@ def _moment(target: Statistic, grid: Grid, spec: Spec, uses: Uses, project: Proj
         near=SHARED,
         sized=False,
         expected=stated.expected,
-        population=target.base or stated_population(spec.targets, target.unit),
+        population=target.base or uses.populations[target.unit],
         unit=float(np.diff(np.ceil(axis.breaks) if use.integer else axis.breaks)[cell]),
         **unknown_law(centres, len(stated.values)),
     )
