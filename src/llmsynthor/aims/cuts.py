@@ -190,6 +190,13 @@ def _simplified(node: Node, owner: Unit, name: str, unit: Unit) -> Node:
     return node
 
 
+def cut_position(name: str, intervals: frozenset[Interval]) -> Axis:
+    """Cut the place among the parent's records where tables cut it."""
+    most = max(2.0, float(max(level.high for level in intervals)))
+    variable = Numeric(name=name, kind="integer", range=Interval(1.0, most))
+    return cut_at(variable, {edge for level in intervals for edge in (level.low, level.high)})
+
+
 def cut_values(derived: Derived, variable: Numeric) -> Axis:
     """Cut a derived number finely, so that its sums can be reckoned with its cells."""
     return Axis(variable=variable, levels=intervals_between(_value_breaks(derived, variable)))

@@ -262,16 +262,9 @@ def _zeros(rule: Rule, grid: Grid) -> StructuralZeros:
     projection, may_break, may_hold = project_condition(grid, rule.forbid)
     doubtful = may_break & may_hold
     hopeless = _hopeless(rule, grid, projection, np.flatnonzero(doubtful))
-    doubtful[hopeless] = False
-    return StructuralZeros(
-        rule=rule, projection=projection, forbidden=~may_hold | _marked(hopeless, may_hold.shape), doubtful=doubtful
-    )
-
-
-def _marked(places: NDArray[np.int64], shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    marks = np.zeros(shape, dtype=bool)
-    marks[places] = True
-    return marks
+    forbidden = ~may_hold
+    doubtful[hopeless], forbidden[hopeless] = False, True
+    return StructuralZeros(rule=rule, projection=projection, forbidden=forbidden, doubtful=doubtful)
 
 
 def _hopeless(rule: Rule, grid: Grid, projection: Projection, boxes: NDArray[np.int64]) -> NDArray[np.int64]:

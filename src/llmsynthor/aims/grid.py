@@ -231,10 +231,9 @@ def project_condition(grid: Grid, condition: Expression) -> tuple[Projection, ND
     """
     axes = sorted(grid.position(reference.name) for reference in references(condition))
     sizes = [grid.axes[axis].size for axis in axes]
-    boxes = _boxes(grid, axes, condition)
-    true, false = possible(condition, boxes)
-    cells = np.arange(len(true)).reshape(sizes)
-    return pack(axes, [np.arange(size) for size in sizes], cells, len(true)), true, false
+    boxes, number = _boxes(grid, axes, condition), int(np.prod(sizes))
+    projection = pack(axes, [np.arange(size) for size in sizes], np.arange(number).reshape(sizes), number)
+    return projection, *possible(condition, boxes)
 
 
 def possible_in_cells(

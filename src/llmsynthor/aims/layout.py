@@ -122,6 +122,11 @@ def _renamed(axis: Axis, prefix: str) -> Axis:
     return replace(axis, variable=replace(axis.variable, name=prefix + axis.name)) if prefix else axis
 
 
+def value_name(name: str) -> str:
+    """Name of the finely cut column of a derived number."""
+    return f"value of {name}"
+
+
 def flag_axis(name: str) -> Axis:
     """An axis for a condition: code 1 where it holds."""
     return Axis(variable=Category(name=name, levels=("no", "yes")), levels=("no", "yes"))

@@ -158,9 +158,9 @@ def _moment(target: Statistic, grid: Grid, uses: Uses) -> Moment:
     lows, highs = own.breaks[:-1], own.breaks[1:] if entry is None else own.breaks[:-1]
     if entry is None and own.variable.integer:
         lows, highs = np.ceil(lows), np.ceil(highs) - 1
-    projection = project_columns(grid, [*target.by, own.name], [*stated.levels, own.levels], target.universe)
     size = len(stated.values)
     law = law_of(own, use, target, stated.expected) if entry is None else unknown_law(lows, size)
+    projection = project_columns(grid, [*target.by, own.name], [*stated.levels, own.levels], target.universe)
     sized = not np.isnan(stated.expected[~np.isnan(stated.values)]).any()
     return Moment(
         target=target,

@@ -10,30 +10,32 @@ from dataclasses import replace
 
 import numpy as np
 
-from llmsynthor.aims.about import Names, name_universes, universe_names
+from llmsynthor.aims.about import Names
 from llmsynthor.aims.goals import Goals
 from llmsynthor.aims.moments import Moment
 from llmsynthor.aims.precision import kind_of
 from llmsynthor.aims.reconcile import SAME, Disagreement, reconcile
 from llmsynthor.spec.levels import Level
-from llmsynthor.spec.specification import Spec
 
 Place = tuple[str, str, str, frozenset[tuple[str, Level]]]
 Statement = tuple[int, int]
 """Number of a moment, and of a group of it."""
 
 
-def reconcile_sources(goals: Goals, spec: Spec) -> tuple[Goals, tuple[Disagreement, ...]]:
-    """Bring tables, means and totals to agree where they state the same; returns the goals and every disagreement."""
-    goals, about_tables = reconcile(replace(goals, tables=name_universes(spec, goals.tables)))
-    moments, about_moments = reconcile_moments(goals.moments, spec)
+def reconcile_sources(goals: Goals, names: Names) -> tuple[Goals, tuple[Disagreement, ...]]:
+    """Bring tables, means and totals to agree where they state the same; returns the goals and every disagreement.
+
+    `names` say of each universe whom it is about.
+    """
+    named = (replace(goal, about=names.get((goal.table.unit, goal.about), goal.about)) for goal in goals.tables)
+    goals, about_tables = reconcile(replace(goals, tables=tuple(named)))
+    moments, about_moments = reconcile_moments(goals.moments, names)
     return replace(goals, moments=moments), (*about_tables, *about_moments)
 
 
-def reconcile_moments(moments: Sequence[Moment], spec: Spec) -> tuple[tuple[Moment, ...], tuple[Disagreement, ...]]:
+def reconcile_moments(moments: Sequence[Moment], names: Names) -> tuple[tuple[Moment, ...], tuple[Disagreement, ...]]:
     """Bring statements of the same mean or total, of the same group, to agree; returns every one that did not."""
     stated = defaultdict[Place, list[Statement]](list)
-    names = universe_names(spec, [moment.target for moment in moments])
     for number, moment in enumerate(moments):
         if moment.target.statistic not in ("mean", "total"):
             continue

@@ -6,66 +6,40 @@ child. A derived number enters sums as the middle of a fine cell of its own valu
 numbers that it is computed from.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from llmsynthor.aims.cuts import choices, cut_values
-from llmsynthor.aims.goals import Goals
-from llmsynthor.aims.grid import OUTSIDE, Axis, Grid, Projection, membership, pack
-from llmsynthor.aims.layout import Column, Layout, Place
+from llmsynthor.aims.columns import Columns, Flags
+from llmsynthor.aims.cuts import choices
+from llmsynthor.aims.goals import Goal, Goals, bring_table, table_levels
+from llmsynthor.aims.grid import OUTSIDE, Axis, Grid, Projection, membership, pack, project_columns
+from llmsynthor.aims.layout import Layout, Place, value_name
 from llmsynthor.aims.moments import SHARED, Moment, centres_of, stated_groups, unknown_law
 from llmsynthor.aims.quantiles import QuantileGoal, quantile_goal
 from llmsynthor.aims.uses import SUMS, Use, Uses
-from llmsynthor.spec.expressions import Aggregate, Expression, Reference, nodes, references
+from llmsynthor.spec.expressions import Reference, references
 from llmsynthor.spec.levels import Level
-from llmsynthor.spec.schema import Numeric, Unit
 from llmsynthor.spec.specification import Spec
-from llmsynthor.spec.targets import Statistic
+from llmsynthor.spec.targets import Statistic, Table
 
 BETWEEN = 0.1
 """Sums of a parent's number, its own and those over children, are brought within reach of so much of the room of its values."""
 
-Flags = Mapping[tuple[str, str], str]
-"""Names of the columns that say whether a universe holds, by its unit and text."""
-
 Floats = NDArray[np.float64]
 
 
-def value_name(name: str) -> str:
-    """Name of the finely cut column of a derived number."""
-    return f"value of {name}"
-
-
-def value_columns(unit: Unit, uses: Uses) -> list[Column]:
-    """A column for every derived number whose sums are asked for, by its own unit or by those below."""
-    found = []
-    for derived in unit.derived:
-        use = uses[unit.name, derived.name]
-        if any(target.statistic in SUMS for target in (*use.statistics, *use.from_below)):
-            variable = Numeric(name=value_name(derived.name), kind=use.number.kind, range=use.number.range)
-            axis = cut_values(derived, variable)
-            found.append(
-                Column(axis=axis, role="value", expression=Expression(derived.name, Reference(None, derived.name)))
-            )
-    return found
-
-
-def bring_wide(
-    spec: Spec, layout: Layout, number: int, flags: Flags, uses: Uses
-) -> tuple[tuple[Moment, ...], tuple[QuantileGoal, ...]]:
-    """Lay out the means, totals and quantiles of a unit that are not about its own variables alone."""
-    grid, unit = layout.wide_grid(number), layout.units[number]
+def bring_wide(spec: Spec, columns: Columns, number: int, uses: Uses) -> Goals:
+    """Bring the tables of a unit, and the means, totals and quantiles that are not about its own variables alone."""
+    layout = columns.layout
+    unit, grid = layout.units[number], layout.wide_grid(number)
     moments, quantiles = list[Moment](), list[QuantileGoal]()
-    for target in wide_statistics(spec, unit):
-        universe = str(target.universe) if target.universe is not None else None
+    for target in (target for target in columns.wide if target.unit == unit.name):
+        flag = None if target.universe is None else columns.flags[unit.name, str(target.universe)]
 
-        def project(
-            names: Sequence[str], levels: Sequence[Sequence[Level]], universe: str | None = universe
-        ) -> Projection:
-            flag = None if universe is None else flags[unit.name, universe]
+        def project(names: Sequence[str], levels: Sequence[Sequence[Level]], flag: str | None = flag) -> Projection:
             return project_wide(layout, number, grid, names, levels, flag)
 
         if target.statistic == "quantile":
@@ -74,7 +48,18 @@ def bring_wide(
             quantiles.append(quantile_goal(target, axis, lambda levels, names=names, p=project: p(names, levels)))  # type: ignore[misc]
         elif target.statistic in SUMS:
             moments.append(_moment(target, grid, uses, project))
-    return tuple(moments), tuple(quantiles)
+    tables = (t for t in spec.targets if t.unit == unit.name and isinstance(t, Table))
+    goals = tuple(_wide_goal(table, layout, number, grid, columns.flags) for table in tables)
+    return Goals(grid=grid, tables=goals, zeros=(), moments=tuple(moments), quantiles=tuple(quantiles))
+
+
+def _wide_goal(table: Table, layout: Layout, number: int, grid: Grid, flags: Flags) -> Goal:
+    levels = table_levels(table, grid)
+    flag = flags.get((table.unit, str(table.universe or "")))
+    if table.universe is not None and flag is None and not table.is_listed:
+        return bring_table(table, grid, project_columns(grid, table.columns, levels, table.universe))
+    listed = table.cells if table.is_listed else None
+    return bring_table(table, grid, project_wide(layout, number, grid, table.columns, levels, flag, listed))
 
 
 Project = Callable[[Sequence[str], Sequence[Sequence[Level]]], Projection]
@@ -118,13 +103,6 @@ def _is_choice(use: Use, axis: Axis) -> NDArray[np.bool_]:
     derived = next(own for own in use.unit.derived if own.name == use.variable.name)
     each = choices(derived.expression.tree)
     return np.isin(axis.breaks[:-1], list(each)) if each is not None else np.zeros(axis.size, dtype=bool)
-
-
-def wide_statistics(spec: Spec, unit: Unit) -> Iterator[Statistic]:
-    """The means, totals and quantiles of a unit that name a parent's or a computed variable."""
-    for target in spec.targets:
-        if isinstance(target, Statistic) and target.unit == unit.name and not is_own(unit, target):
-            yield target
 
 
 def within_reach(
@@ -191,23 +169,6 @@ def _telling(goals: Goals, at: int) -> Iterator[Projection]:
         named = {str(r) for r in references(target.universe)} if target.universe is not None else set()
         if at in moment.projection.axes and (target.variable != name or name in {*target.by, *named}):
             yield moment.projection
-
-
-def is_own(unit: Unit, target: Statistic) -> bool:
-    """Whether a mean, total, quantile, deviation or correlation is about the unit's own variables alone."""
-    own = {variable.name for variable in unit.coded}
-    inside = target.universe is None or own_names(unit, target.universe) is not None
-    return inside and {*target.by, *target.variables} <= own
-
-
-def own_names(unit: Unit, expression: Expression) -> frozenset[str] | None:
-    """The variables of an expression, if it is about the unit's own variables alone."""
-    own = {variable.name for variable in unit.coded}
-    if any(isinstance(node, Aggregate) for node in nodes(expression.tree)):
-        return None
-    named = references(expression)
-    inside = all(reference.unit in (None, unit.name) and reference.name in own for reference in named)
-    return frozenset(reference.name for reference in named) if inside else None
 
 
 def project_wide(
