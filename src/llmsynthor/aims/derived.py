@@ -84,27 +84,28 @@ def written_out(spec: Spec) -> Spec:
     return replace(spec, schema=schema, targets=targets, rules=rules)
 
 
-def _changed(spec: Spec, own: Spec) -> Iterator[Expression]:
-    """Rules and universes that name derived variables, written out."""
+def _rules(spec: Spec, own: Spec) -> Iterator[Expression]:
+    """Rules that name derived variables, written out."""
     for before, after in zip(spec.rules, own.rules, strict=True):
         if before.forbid != after.forbid:
             yield after.forbid
-    yield from (after for _, after in _universes(spec, own))
 
 
-def _universes(spec: Spec, own: Spec) -> Iterator[tuple[Expression, Expression]]:
+def _universes(spec: Spec, own: Spec) -> Iterator[Expression]:
+    """Universes that name derived variables, written out."""
     for before, after in zip(spec.targets, own.targets, strict=True):
         if before.universe is not None and after.universe is not None and before.universe != after.universe:
-            yield before.universe, after.universe
+            yield after.universe
 
 
 def _sharp(spec: Spec, own: Spec, grid: Grid) -> bool:
     """Whether no cell lies on both sides of a universe that names a derived variable, and no rule or universe needs too many."""
-    for expression in _changed(spec, own):
+    universes = list(_universes(spec, own))
+    for expression in (*_rules(spec, own), *universes):
         size = float(np.prod([grid.axes[grid.position(r.name)].size for r in references(expression)], dtype=float))
         if size > LARGEST_BOX_COUNT:
             return False
-    for _, universe in _universes(spec, own):
+    for universe in universes:
         _, may, may_not = project_condition(grid, universe)
         if bool((may & may_not).any()):
             return False

@@ -4,19 +4,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from llmsynthor.errors import Problem, SpecError
+from llmsynthor.records.evaluate import evaluate
 from llmsynthor.spec.expressions import Expression, references
 from llmsynthor.spec.levels import Interval, Level
 from llmsynthor.spec.possibility import Box, Levels, Span, possible
-from llmsynthor.spec.schema import Coded, Numeric, Unit
+from llmsynthor.spec.schema import Category, Coded, Numeric, Unit
 
 OUTSIDE = -1
 """The cell of a record that lies outside a table's universe."""
 
 
 LARGEST_BOX_COUNT = 20_000_000
+
+TRIED_POINTS = 64
 
 UNEVEN = 50.0
 
@@ -234,6 +238,26 @@ def project_condition(grid: Grid, condition: Expression) -> tuple[Projection, ND
     boxes, number = _boxes(grid, axes, condition), int(np.prod(sizes))
     projection = pack(axes, [np.arange(size) for size in sizes], np.arange(number).reshape(sizes), number)
     return projection, *possible(condition, boxes)
+
+
+def hopeless_boxes(
+    grid: Grid, forbidden: Expression, projection: Projection, boxes: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Of boxes that a rule cuts through, find those where hardly a drawn point is allowed: they are closed as a whole."""
+    shape = [grid.axes[axis].size for axis in projection.axes]
+    codes = np.stack(np.unravel_index(boxes, shape), axis=1)
+    allowed = np.zeros(len(boxes), dtype=np.int64)
+    rng = np.random.default_rng(0)
+    for _ in range(TRIED_POINTS if len(boxes) else 0):
+        columns = {grid.axes[a].name: _point(grid.axes[a], codes[:, k], rng) for k, a in enumerate(projection.axes)}
+        allowed += ~evaluate(forbidden, pl.DataFrame(columns)).fill_null(value=False).to_numpy()
+    return boxes[allowed < 2]
+
+
+def _point(axis: Axis, codes: NDArray[np.int64], rng: np.random.Generator) -> pl.Series:
+    if isinstance(axis.variable, Category):
+        return pl.Series([str(level) for level in axis.levels]).gather(pl.Series(codes.astype(np.uint32)))
+    return pl.Series(draw_evenly(axis, codes, rng))
 
 
 def possible_in_cells(

@@ -185,7 +185,9 @@ def _shares(name: str, target: Statistic, cell: Sequence[Level], spec: Spec, axi
         for levels, value in zip(best.cells, best.values, strict=True):
             own = dict(zip(best.columns, levels, strict=True))
             if all(_within(own[other], level) for other, level in wanted.items() if other in own and other != name):
-                inside = axis.within(levels[place])
+                level = levels[place]
+                assert isinstance(level, Interval)
+                inside = (axis.breaks[:-1] >= level.low) & (axis.breaks[1:] <= level.high)
                 shares[inside] += max(value, 0.0) * width[inside] / max(width[inside].sum(), 1e-300)
     return np.asarray(shares / shares.sum()) if shares.sum() > 0 else None
 
