@@ -12,8 +12,7 @@ import llmsynthor
 from llmsynthor.aims.about import universe_names
 from llmsynthor.aims.cuts import build_grid
 from llmsynthor.aims.goals import Goals, bring_to_grid
-from llmsynthor.aims.reconcile import reconcile
-from llmsynthor.aims.reconcile_moments import reconcile_sources
+from llmsynthor.aims.reconcile import reconcile, reconcile_sources
 from llmsynthor.spec.specification import Spec
 
 VARIABLES = {

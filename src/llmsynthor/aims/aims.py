@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from llmsynthor.aims.about import universe_names
+from llmsynthor.aims.about import Names, universe_names
 from llmsynthor.aims.columns import lay_out
 from llmsynthor.aims.counted import with_implied_means
 from llmsynthor.aims.cuts import Cut
@@ -16,8 +16,7 @@ from llmsynthor.aims.goals import Goal, Goals
 from llmsynthor.aims.grid import Projection
 from llmsynthor.aims.layout import Column, Layout, Place
 from llmsynthor.aims.own import own_goals
-from llmsynthor.aims.reconcile import Disagreement
-from llmsynthor.aims.reconcile_moments import reconcile_moments, reconcile_sources
+from llmsynthor.aims.reconcile import Disagreement, reconcile_moments, reconcile_sources
 from llmsynthor.aims.uses import read_uses
 from llmsynthor.aims.wide import bring_wide, within_reach
 from llmsynthor.aims.zones import made_possible, unmet_rooms
@@ -76,24 +75,24 @@ def with_beliefs(aims: Aims, weights: Mapping[str, Floats]) -> Aims:
 
 def set_aims(spec: Spec) -> Aims:
     """Lay out the units of a spec and bring its targets and rules onto them."""
-    own = flat_goals(spec) if len(spec.schema.units) == 1 else None
-    return _of_trees(spec) if own is None else _of_rows(spec, own)
+    own, names = flat_goals(spec) if len(spec.schema.units) == 1 else None, universe_names(spec)
+    return _of_trees(spec, names) if own is None else _of_rows(spec, own, names)
 
 
-def _of_rows(spec: Spec, own: Goals) -> Aims:
+def _of_rows(spec: Spec, own: Goals, names: Names) -> Aims:
     """One unit whose aims read nothing but its own variables, or what is a function of their codes."""
-    goals, disagreements = reconcile_sources(own, universe_names(spec))
+    goals, disagreements = reconcile_sources(own, names)
     columns = tuple(Column(axis=axis) for axis in goals.grid.axes)
     layout = Layout(schema=spec.schema, columns=(columns,), order=(), values={})
     goals = replace(goals, frame=find_frame(layout, (goals,), spec.frame_variable))
     return Aims(spec=spec, layout=layout, cuts={}, goals=(goals,), own=(goals,), broken=(), disagreements=disagreements)
 
 
-def _of_trees(spec: Spec) -> Aims:
+def _of_trees(spec: Spec, names: Names) -> Aims:
     """Units whose aims read each other, with the means that their counts imply."""
     narrow = unmet_rooms(spec)
     spec = with_implied_means(spec, narrow)
-    uses, names = read_uses(spec), universe_names(spec)
+    uses = read_uses(spec)
     columns = lay_out(spec, uses)
     layout, goals, own = columns.layout, list[Goals](), list[Goals]()
     disagreements = list[Disagreement]()

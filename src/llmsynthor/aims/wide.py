@@ -7,7 +7,7 @@ numbers that it is computed from.
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,35 +31,44 @@ BETWEEN = 0.1
 Floats = NDArray[np.float64]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wide:
+    """The wide grid of a unit, and which of its axes are computed: those may have no value."""
+
+    grid: Grid
+    computed: tuple[bool, ...]
+
+
 def bring_wide(spec: Spec, columns: Columns, number: int, uses: Uses) -> Goals:
     """Bring the tables of a unit, and the means, totals and quantiles that are not about its own variables alone."""
     layout = columns.layout
-    unit, grid = layout.units[number], layout.wide_grid(number)
+    unit, wide = layout.units[number], _Wide(grid=layout.wide_grid(number), computed=layout.computed(number))
     moments, quantiles = list[Moment](), list[QuantileGoal]()
     for target in (target for target in columns.wide if target.unit == unit.name):
         flag = None if target.universe is None else columns.flags[unit.name, str(target.universe)]
 
         def project(names: Sequence[str], levels: Sequence[Sequence[Level]], flag: str | None = flag) -> Projection:
-            return project_wide(layout, number, grid, names, levels, flag)
+            return project_wide(wide, names, levels, flag)
 
         if target.statistic == "quantile":
             names = (*target.by, target.variable)
-            axis = grid.axis(target.variable)
+            axis = wide.grid.axis(target.variable)
             quantiles.append(quantile_goal(target, axis, lambda levels, names=names, p=project: p(names, levels)))  # type: ignore[misc]
         elif target.statistic in SUMS:
-            moments.append(_moment(target, grid, uses, project))
+            moments.append(_moment(target, wide.grid, uses, project))
     tables = (t for t in spec.targets if t.unit == unit.name and isinstance(t, Table))
-    goals = tuple(_wide_goal(table, layout, number, grid, columns.flags) for table in tables)
-    return Goals(grid=grid, tables=goals, zeros=(), moments=tuple(moments), quantiles=tuple(quantiles))
+    goals = tuple(_wide_goal(table, wide, columns.flags) for table in tables)
+    return Goals(grid=wide.grid, tables=goals, zeros=(), moments=tuple(moments), quantiles=tuple(quantiles))
 
 
-def _wide_goal(table: Table, layout: Layout, number: int, grid: Grid, flags: Flags) -> Goal:
-    levels = table_levels(table, grid)
+def _wide_goal(table: Table, wide: _Wide, flags: Flags) -> Goal:
+    levels, grid = table_levels(table, wide.grid), wide.grid
     flag = flags.get((table.unit, str(table.universe or "")))
     if table.universe is not None and flag is None and not table.is_listed:
-        return bring_table(table, grid, project_columns(grid, table.columns, levels, table.universe))
-    listed = table.cells if table.is_listed else None
-    return bring_table(table, grid, project_wide(layout, number, grid, table.columns, levels, flag, listed))
+        projection = project_columns(grid, table.columns, levels, table.universe)
+    else:
+        projection = project_wide(wide, table.columns, levels, flag, table.cells if table.is_listed else None)
+    return bring_table(table, grid, projection)
 
 
 Project = Callable[[Sequence[str], Sequence[Sequence[Level]]], Projection]
@@ -172,19 +181,18 @@ def _telling(goals: Goals, at: int) -> Iterator[Projection]:
 
 
 def project_wide(
-    layout: Layout,
-    number: int,
-    grid: Grid,
+    wide: _Wide,
     names: Sequence[str],
     levels: Sequence[Sequence[Level]],
     flag: str | None,
     listed: Collection[tuple[Level, ...]] | None = None,
 ) -> Projection:
     """Project on columns of the wide grid; with a flag only records for which its condition holds, or only `listed` cells."""
-    computed = [layout.columns[u][k].role != "own" for u, k in layout.wide_places(number)]
+    grid = wide.grid
     axes = [grid.position(name) for name in names]
     classes = [
-        _classes(grid.axes[axis], column, outside_too=computed[axis]) for axis, column in zip(axes, levels, strict=True)
+        _classes(grid.axes[axis], column, outside_too=wide.computed[axis])
+        for axis, column in zip(axes, levels, strict=True)
     ]
     shape = tuple(len(column) for column in levels)
     cells = np.full(tuple(size + 1 for size in shape), OUTSIDE, dtype=np.int64)
