@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from llmsynthor.aims.aims import Aims
 from llmsynthor.aims.goals import Goal
+from llmsynthor.aims.grid import Projection
 from llmsynthor.aims.laws import stated_population
 from llmsynthor.aims.layout import Layout, Place
 from llmsynthor.aims.moments import Moment
-from llmsynthor.aims.projection import Projection
 from llmsynthor.aims.quantiles import QuantileGoal
 from llmsynthor.alignment.trees.deal import count_shares
 from llmsynthor.alignment.trees.reach import changed_columns, touched_tables

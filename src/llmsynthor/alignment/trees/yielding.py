@@ -65,7 +65,7 @@ def settle(
 
 
 def tables_first(trees: Trees, corrected: Corrected, weight: Floats, held: NDArray[np.bool_], told: Told) -> Corrected:
-    """Where tables are missed and there are means or totals, meet the tables without these, then bring the sums as near as that leaves."""
+    """Where tables are missed and there are sums, meet the tables without these, then bring the sums as near as that leaves."""
     if len(trees.sums.scale) < 2 or _off(trees, corrected) <= 0:
         return corrected
     state = State(arena=copy(corrected.arena), counts=corrected.counts.copy(), moved=corrected.moved)
