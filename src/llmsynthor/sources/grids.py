@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from llmsynthor.sources.csv_text import Grid
-from llmsynthor.sources.numbers import AmbiguousError, read_numbers
+from llmsynthor.sources.numbers import AmbiguousError, decimal_sign, read_numbers
 from llmsynthor.sources.regions import MARKS, find_region, is_numeric, joined_heads
 from llmsynthor.sources.table import Dimension, LongTable, Reading, Role, SourceError, built, distinct, free_name
 
@@ -35,7 +35,7 @@ def read_grid(
     names = _unique(joined_heads(region.heads, spread_right=spread_right))
     names, body, notes = _with_sections(names, region.body, list(region.notes))
     layout = reading.layout or ("matrix" if _is_matrix(names, body) else None)
-    style = _Style(reading.decimal, semicolons)
+    style = _Style(reading.decimal, semicolons, _sign_elsewhere(body))
     if layout == "matrix":
         return _matrix(names, body, style, format_name, notes)
     numeric = [k for k in range(len(names)) if _mostly_numbers([row[k] for row in body])]
@@ -83,10 +83,18 @@ def _unique(names: Sequence[str]) -> list[str]:
     return found
 
 
+def _sign_elsewhere(body: Grid) -> str | None:
+    """The sign of decimals that numbers anywhere in the table prove."""
+    return decimal_sign([cell for row in body for cell in row if cell and is_numeric(cell)])
+
+
 @dataclass(frozen=True, slots=True)
 class _Style:
+    """The sign of decimals that is said, and the one that other columns of the table prove."""
+
     decimal: str | None
     semicolons: bool
+    elsewhere: str | None
 
     def numbers(self, texts: Sequence[str], name: str) -> tuple[list[float | None], list[str | None]]:
         """Values and marks of a column; raises SourceError where thousands and decimals cannot be told apart."""
@@ -94,8 +102,10 @@ class _Style:
         try:
             read = read_numbers(shown, shares="%" in name, semicolons=self.semicolons, decimal=self.decimal)
         except AmbiguousError as cause:
-            what = f"column {name}: {cause.what}"
-            raise SourceError(what, 'say `decimal: "."` or `decimal: ","`', cause.found) from cause
+            if self.elsewhere is None:
+                what = f"column {name}: {cause.what}"
+                raise SourceError(what, 'say `decimal: "."` or `decimal: ","`', cause.found) from cause
+            read = read_numbers(shown, decimal=self.elsewhere)
         flags = [
             None if value is not None or not text else text for value, text in zip(read.values, texts, strict=True)
         ]
@@ -218,7 +228,7 @@ def _wide(
 
 def _matrix(names: Sequence[str], body: Grid, style: _Style, format_name: str, notes: Sequence[str]) -> LongTable:
     """Rows are origins, columns destinations (or what the corner and the head call them)."""
-    corner = [part.strip() for part in re.split(r"[\\/|>]|\bby\b|\bto\b", names[0]) if part.strip()]
+    corner = [part.strip() for part in re.split(r"[\\/|>]+", names[0]) if part.strip()]
     first, second = corner if len(corner) == 2 else ("row", "column")
     columns: dict[str, list[str]] = {first: [], second: []}
     numbers, flags = list[float | None](), list[str | None]()

@@ -15,6 +15,7 @@ GROUPED = {
     ".": re.compile(r"^[+-]?[1-9]\d{0,2}(\.\d{3})+(,\d+)?$"),
     " ": re.compile(r"^[+-]?[1-9]\d{0,2}([ \u2009']\d{3})+([.,]\d+)?$"),
 }
+PROOF = re.compile(r"^[+-]?\d[\d \u2009'.,]*?([.,])(?:\d{1,2}|\d{4,})$")
 DECIMAL_COMMA = re.compile(r"^[+-]?\d+,\d+$")
 DRESS = re.compile(r"^[$€£]\s*|\s*[%$€£]$")
 
@@ -45,7 +46,13 @@ def read_numbers(
     undressed = {text: _undressed(text) if text is not None else "" for text in set(texts)}
     plain = [undressed[text] for text in texts]
     if decimal is None:
-        style = _style(plain, shares=shares, semicolons=semicolons)
+        try:
+            style = _style(plain, shares=shares, semicolons=semicolons)
+        except AmbiguousError:
+            decimal = decimal_sign(plain)
+            if decimal is None:
+                raise
+    if decimal is None:
         read = {text: _number(text, style) for text in set(plain) - {OPEN}}
     else:
         read = {text: _number_with(text, decimal) for text in set(plain) - {OPEN}}
@@ -60,6 +67,16 @@ def read_numbers(
         if value is None:
             odd.append(row)
     return Numbers(values=tuple(values), odd=tuple(odd))
+
+
+def decimal_sign(texts: Sequence[str]) -> str | None:
+    """The sign that parts decimals, where some number proves it and none proves the other; None else.
+
+    >>> decimal_sign(["1.200", "3,5"]), decimal_sign(["1.200", "450"]), decimal_sign(["1,210", "12.5"])
+    (',', None, '.')
+    """
+    found = {match[1] for text in texts if (match := PROOF.match(_undressed(text)))}
+    return found.pop() if len(found) == 1 else None
 
 
 def _undressed(text: str) -> str:
