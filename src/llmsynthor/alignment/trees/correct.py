@@ -149,7 +149,7 @@ def _numbers_off(trees: Trees, state: State) -> tuple[list[int], float]:
     layout, compiled = trees.aims.layout, trees.compiled
     error = np.abs(state.counts - trees.goal(state.counts, state.arena))
     error[~compiled.is_hard | (error < 1.0)] = 0.0
-    missed, records = set(), 0.0
+    missed, records = set[int](), 0.0
     counting = {layout.count_column(unit): unit for unit in range(1, len(layout.units))}
     for piece, (a, b) in zip(compiled.pieces, compiled.tables, strict=False):
         units = [counting[place] for place in piece.places if place in counting]
