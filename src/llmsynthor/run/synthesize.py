@@ -24,6 +24,8 @@ from llmsynthor.records.weights import with_weights
 from llmsynthor.run.check import refuse_impossible
 from llmsynthor.run.manifest import Standing, first_manifest
 from llmsynthor.run.progress import watched
+from llmsynthor.run.propose import synthesize_beside
+from llmsynthor.run.scenario import Place
 from llmsynthor.run.settings import resolve, without_model
 from llmsynthor.run.size import measure_size, refuse_too_large
 from llmsynthor.run.solution import Solution, write_all, write_spec
@@ -67,6 +69,7 @@ def synthesize(  # noqa: PLR0913  (what is made, by whom, where; all that says h
     resume: bool = False,
     force: bool = False,
     progress: Notify | bool | None = None,
+    accept: bool = False,
     **options: Any,
 ) -> Solution:
     """Make `records` records of the top unit that meet the spec's targets.
@@ -77,7 +80,9 @@ def synthesize(  # noqa: PLR0913  (what is made, by whom, where; all that says h
     variables (a frame, or a Parquet or CSV file: a seed sample, an older synthetic population), those are changed as little as
     the tables ask, and no model is used. With `out` the run folder is written while it works, and its ledger answers what was
     asked before. `server` says how an OpenAI-compatible server is reached (`base_url`, `key`, `patience`, …). `weight` names a
-    column of the start that says how many records each row stands for ("none": each counts alike).
+    column of the start that says how many records each row stands for ("none": each counts alike). Where the spec has
+    `adjustments`, those that are accepted are applied to what it asks for otherwise, the base population; `accept` accepts all
+    that a scenario proposes.
     `progress` is True for a bar, or called with each event.
 
     Raises SpecError, DataError, RunFolderError, LLMError.
@@ -88,18 +93,23 @@ def synthesize(  # noqa: PLR0913  (what is made, by whom, where; all that says h
     10
     """
     spec = spec if isinstance(spec, Spec) else Spec.load(spec)
+    if spec.beside.adjustments or spec.beside.instead_of:
+        given: dict[str, Any] = {
+            "records": records,
+            "llm": llm,
+            "seed": seed,
+            "method": method,
+            "budget": budget,
+            "workers": workers,
+        }
+        given |= {"base_url": base_url, "server": server, "start": start, "weight": weight, "progress": progress}
+        place = Place(out=Path(out) if out is not None else None, resume=resume, force=force)
+        return synthesize_beside(spec, {**given, **options}, make=synthesize, place=place, accept=accept)
     server = changed(server or Server(), {**options, "base_url": base_url})
     others = {key: value for key, value in options.items() if key not in SERVER_KEYS}
     given = {"records": records, "seed": seed, "llm": llm if isinstance(llm, str) else None, **others}
     settings = resolve(spec, given, method=method, budget=budget)
-    at_least = settings.method.rounds * settings.method.proposals
-    model_asked = isinstance(llm, Choice) or settings.llm != "none"
-    refuse_too_large(
-        measure_size(spec, settings.records),
-        calls=at_least if model_asked else 0,
-        has_budget=settings.budget.calls is not None,
-    )
-    refuse_impossible(spec)
+    _refuse(spec, settings, model_asked=isinstance(llm, Choice) or settings.llm != "none")
     begin = with_weights(read_start(spec, start), spec.schema, weight) if start is not None else None
     if begin is not None:
         llm, settings = without_model(llm, settings)
@@ -115,6 +125,16 @@ def synthesize(  # noqa: PLR0913  (what is made, by whom, where; all that says h
         standing.model = _recorded(choice, ledger, settings.budget)
         order = _Order(spec=spec, options=_options(settings, workers), start=begin)
         return _make(order, standing, ledger, notify)
+
+
+def _refuse(spec: Spec, settings: Settings, *, model_asked: bool) -> None:
+    """Refuse what is too large, and what cannot be."""
+    refuse_too_large(
+        measure_size(spec, settings.records),
+        calls=settings.method.rounds * settings.method.proposals if model_asked else 0,
+        has_budget=settings.budget.calls is not None,
+    )
+    refuse_impossible(spec)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag, create_model, model_validator
 
 from llmsynthor.options import Budget, Method, key_of, kind_of, options_of
+from llmsynthor.spec.reading.adjustments import AdjustmentParts
 from llmsynthor.spec.reading.parts import GeographyPart, Part, SourcePart
 
 
@@ -302,6 +303,9 @@ class Document(Part):
     targets: list[TargetPart] = Field(default_factory=list)
     rules: list[RuleEntry] = Field(default_factory=list)
     scenario: str = ""
+    instead_of: str = ""
+    accept: Literal["agreed", "all"] | None = None
+    adjustments: AdjustmentParts = Field(default_factory=list)
     dependencies: DependenciesPart = Field(default_factory=DependenciesPart)
     geographies: dict[str, GeographyPart] = Field(default_factory=dict)
     sources: dict[str, SourcePart] = Field(default_factory=dict)
