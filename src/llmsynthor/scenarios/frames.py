@@ -101,7 +101,7 @@ def _scores(
         asked=cells.label,
         levels=[cells.words[k] for k in listed],
     )
-    request = ScoreRequest(context=context, choices=tuple(f" {word}" for word in cells.words))
+    request = ScoreRequest(context=context, choices=tuple(f" {word}" for word in cells.words), whole=False)
     notify()
     return np.array(model.score(request).log_probabilities)
 
