@@ -12,6 +12,7 @@ from llmsynthor.options import Budget, Method, changed
 from llmsynthor.spec.expressions import Expression, ExpressionError, parse
 from llmsynthor.spec.levels import Interval
 from llmsynthor.spec.reading.absolute import number_of, said_by, with_bases
+from llmsynthor.spec.reading.adjustments import read_scenario
 from llmsynthor.spec.reading.dependencies import read_dependencies
 from llmsynthor.spec.reading.document import (
     CategoryPart,
@@ -77,6 +78,15 @@ class Builder:
         rules = tuple(rule for k, part in enumerate(document.rules) for rule in self.rules(k, part, schema))
         settings = self.settings(document.synthesis.model_dump(), targets)
         dependencies = read_dependencies(document.dependencies, schema, self.problems)
+        beside = read_scenario(
+            document.adjustments,
+            document.instead_of,
+            document.accept,
+            schema=schema,
+            targets=targets,
+            folder=self.folder,
+            problems=self.problems,
+        )
         return Spec(
             name=document.name,
             context=document.context,
@@ -84,6 +94,7 @@ class Builder:
             targets=targets,
             rules=rules,
             scenario=document.scenario,
+            beside=beside,
             dependencies=dependencies,
             settings=settings,
             geographies=geographies,
