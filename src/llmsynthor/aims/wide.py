@@ -148,9 +148,15 @@ def within_reach(
 
 
 def reach_of(layout: Layout, own: Sequence[Goals], wide: Sequence[Goals], place: Place) -> tuple[Floats, Floats]:
-    """Ends of the cells of an own number that tables, quantiles, rules or groups tell apart, for each of its codes."""
+    """Ends of the cells of an own number that tables, quantiles, rules or groups tell apart, for each of its codes.
+
+    A number that counts children stays what it is: there are as many of them.
+    """
     unit, position = place
     axis = layout.columns[unit][position].axis
+    if position in layout.counting(unit):
+        whole = np.ceil(axis.breaks)
+        return whole[:-1], whole[1:]
     told = [(goals, position) for goals in (own[unit],)]
     told += [
         (goals, at)
