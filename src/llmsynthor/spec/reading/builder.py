@@ -255,11 +255,16 @@ class Builder:
 
 def _free_name(target: Target, taken: Set[str]) -> str:
     """The name of a target that was given none, told apart from those before it."""
-    names = [target.name]
-    if isinstance(target, Statistic):
-        names.append(f"{target.statistic} of {target.variable}" + (f" by {', '.join(target.by)}" if target.by else ""))
+    names = [_statistic_name(target) if isinstance(target, Statistic) else target.name]
     names += [f"{names[-1]} ({number})" for number in range(2, len(taken) + 3)]
     return next(name for name in names if name not in taken)
+
+
+def _statistic_name(target: Statistic) -> str:
+    """What a statistic without a name is called: "mean of income by sex", "quantile 0.9 of income"."""
+    which = f" {target.probability:g}" if target.probability is not None else ""
+    by = f" by {', '.join(target.by)}" if target.by else ""
+    return f"{target.statistic}{which} of {' and '.join(target.variables)}{by}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
