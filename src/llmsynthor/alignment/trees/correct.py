@@ -37,7 +37,7 @@ EASE_AFTER, EASING, MOST_EASE = 3, 1.5, 8.0
 """After so many cycles without a gain sums may be off more than before, and how much more at most: tables come first."""
 
 LET_CHANGE, IN_TURN = 2, 4
-"""After so many fine cycles without a gain numbers of children that tables fix may change as well, for the rest of so many."""
+"""After so many fine cycles without a gain numbers of children in zones may change as well, for the rest of so many."""
 
 CHUNK = 3.0
 """Moves tried per record at each temperature."""
@@ -145,14 +145,14 @@ def _is_near(trees: Trees, state: State) -> bool:
 
 
 def _numbers_off(trees: Trees, state: State) -> tuple[list[int], float]:
-    """Units of which a table of how many there are is missed, and by how many records: rules may have taken some away."""
+    """Units of which a table of nothing else is missed, and by how many records: rules may have taken some of them away."""
     layout, compiled = trees.aims.layout, trees.compiled
     error = np.abs(state.counts - trees.goal(state.counts, state.arena))
     error[~compiled.is_hard | (error < 1.0)] = 0.0
     missed, records = set[int](), 0.0
     counting = {layout.count_column(unit): unit for unit in range(1, len(layout.units))}
     for piece, (a, b) in zip(compiled.pieces, compiled.tables, strict=False):
-        units = [counting[place] for place in piece.places if place in counting]
+        units = [counting[place] for place in piece.places if place in counting and len(piece.places) == 1]
         off = float(error[a:b].sum()) if units else 0.0
         missed, records = missed | set(units if off else ()), records + off
     return sorted(missed), records
@@ -186,7 +186,7 @@ def _goes_on(trees: Trees, state: State, walk: _Walk) -> bool:
     walk.anchored = walk.anchored or (walk.fine and walk.stalled > WANDER)
     if walk.anchored:
         state.arena, state.counts = copy(walk.arena), walk.counts.copy()
-    stuck = walk.fine and walk.stalled % IN_TURN >= LET_CHANGE
+    stuck = trees.aims.own[0].frame >= 0 and walk.fine and walk.stalled % IN_TURN >= LET_CHANGE
     every = range(1, len(trees.aims.layout.units))
     trees.set_open(len(state.arena.tail), every if stuck else off)
     walk.to_come = list(MILD if walk.cold else FINE if walk.fine else COARSE)
