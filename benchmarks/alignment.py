@@ -16,8 +16,8 @@ import time
 import altair as alt
 import numpy as np
 
+from llmsynthor.aims.cuts import build_grid
 from llmsynthor.aims.goals import bring_to_grid
-from llmsynthor.aims.grid import build_grid
 from llmsynthor.alignment.rows.stages import rows_stages
 from llmsynthor.alignment.schedule import run_stages
 from llmsynthor.spec.schema import Category, Schema, Unit

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmsynthor.aims.goals import Goal
-from llmsynthor.aims.projection import Projection
+from llmsynthor.aims.grid import Projection
 from llmsynthor.aims.quantiles import QuantileGoal
 from llmsynthor.spec.targets import Table
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from llmsynthor.aims.moments import tilt
+from llmsynthor.aims.tilting import tilt
 from llmsynthor.alignment.cells import NEVER, WHOLE, noise
 from llmsynthor.alignment.effort import Codes, Counts, Floats, Told
 from llmsynthor.alignment.engine import Pace

@@ -34,6 +34,9 @@ CYCLES, GIVE_UP_COARSE, GIVE_UP_FINE, GIVE_UP_COLD = 60, 15, 25, 10
 EASE_AFTER, EASING, MOST_EASE = 3, 1.5, 8.0
 """After so many cycles without a gain sums may be off more than before, and how much more at most: tables come first."""
 
+LET_CHANGE, IN_TURN = 2, 4
+"""After so many fine cycles without a gain numbers of children that tables fix may change as well, for the rest of so many."""
+
 CHUNK = 3.0
 """Moves tried per record at each temperature."""
 
@@ -133,7 +136,7 @@ class Adapting(Cooling):
         self.sums, self.ease = trees.sums, 1.0
         self.begun, self.weight = weight, weight.copy()
         self.dear, self.pulled = np.ones(len(weight)), np.ones(len(trees.sums.scale))
-        trees.set_open(len(state.arena.tail), every=False)
+        trees.set_open(len(state.arena.tail), every=_numbers_are_off(trees, state))
 
     def look(self) -> tuple[float, bool]:
         """Records by which cells are off, and sums, beyond what rounding explains."""
@@ -154,6 +157,8 @@ class Adapting(Cooling):
         self.anchored = self.anchored or (self.fine and stalled >= WANDER)
         if self.anchored:
             self.back()
+        stuck = self.fine and (stalled + 1) % IN_TURN >= LET_CHANGE
+        self.trees.set_open(len(self.state.arena.tail), every=stuck or _numbers_are_off(self.trees, self.state))
         self.to_come = list(MILD if self.cold else FINE if self.fine else COARSE)
         return ""
 
@@ -200,6 +205,19 @@ def _is_near(trees: Trees, state: State) -> bool:
     """Whether records whose frame is held are so near already that nothing needs to be warmed up."""
     goal = trees.goal(state.counts, state.arena)
     return trees.aims.own[0].frame >= 0 and misses(trees, state, goal) <= NEARLY * goal[trees.compiled.is_hard].sum()
+
+
+def _numbers_are_off(trees: Trees, state: State) -> bool:
+    """Whether a table of how many children there are is missed: it is met from the start unless rules took children away."""
+    layout, compiled = trees.aims.layout, trees.compiled
+    counting = {layout.count_column(unit) for unit in range(1, len(layout.units))}
+    goal = trees.goal(state.counts, state.arena)
+    off = compiled.is_hard & (np.abs(state.counts - goal) >= 1.0)
+    return any(
+        bool(off[a:b].any())
+        for piece, (a, b) in zip(compiled.pieces, compiled.targets, strict=False)
+        if counting & set(piece.places)
+    )
 
 
 def copy(arena: Arena) -> Arena:

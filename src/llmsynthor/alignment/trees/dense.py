@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmsynthor.aims.goals import Goals
+from llmsynthor.aims.grid import Projection
 from llmsynthor.aims.moments import Moment
-from llmsynthor.aims.projection import Projection
 from llmsynthor.alignment.cells import NEVER, Potential
 from llmsynthor.alignment.effort import Codes, Floats
 from llmsynthor.alignment.rows.engine import Rows

@@ -6,7 +6,7 @@ A penalty on the squared error of the counts keeps the weights from overshooting
 import numpy as np
 from numpy.typing import NDArray
 
-from llmsynthor.aims.moments import tilt
+from llmsynthor.aims.tilting import tilt
 from llmsynthor.alignment.cells import NEVER
 from llmsynthor.alignment.effort import Counts, Floats, Told
 from llmsynthor.alignment.engine import Pace
