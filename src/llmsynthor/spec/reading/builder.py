@@ -12,6 +12,7 @@ from llmsynthor.options import Budget, Method, changed
 from llmsynthor.spec.expressions import Expression, ExpressionError, parse
 from llmsynthor.spec.levels import Interval
 from llmsynthor.spec.reading.absolute import number_of, said_by, with_bases
+from llmsynthor.spec.reading.adjustments import read_scenario
 from llmsynthor.spec.reading.dependencies import read_dependencies
 from llmsynthor.spec.reading.document import (
     CategoryPart,
@@ -27,11 +28,13 @@ from llmsynthor.spec.reading.document import (
     UnitPart,
     VariablePart,
 )
+from llmsynthor.spec.reading.from_tables import with_levels
 from llmsynthor.spec.reading.geographies import read_geographies, with_places
 from llmsynthor.spec.reading.given import resolve_given
 from llmsynthor.spec.reading.kinds import circle_problems, condition_problems, derived_problems
 from llmsynthor.spec.reading.libraries import included
 from llmsynthor.spec.reading.lookups import with_lookups
+from llmsynthor.spec.reading.naming import resolved
 from llmsynthor.spec.reading.place import Place
 from llmsynthor.spec.reading.shares import as_table, condition_variable, read_condition
 from llmsynthor.spec.reading.structure import structure_problems
@@ -54,6 +57,7 @@ class Builder:
 
     def spec(self, document: Document) -> Spec | None:
         """Build the spec, or None where its units make no sense."""
+        document = with_levels(document, self.folder, self.problems)
         units = [self.unit(name, part) for name, part in document.units.items()]
         geographies = read_geographies(document.geographies, self.folder, self.problems)
         units = with_places(units, document, geographies, self.problems)
@@ -74,6 +78,15 @@ class Builder:
         rules = tuple(rule for k, part in enumerate(document.rules) for rule in self.rules(k, part, schema))
         settings = self.settings(document.synthesis.model_dump(), targets)
         dependencies = read_dependencies(document.dependencies, schema, self.problems)
+        beside = read_scenario(
+            document.adjustments,
+            document.instead_of,
+            document.accept,
+            schema=schema,
+            targets=targets,
+            folder=self.folder,
+            problems=self.problems,
+        )
         return Spec(
             name=document.name,
             context=document.context,
@@ -81,6 +94,7 @@ class Builder:
             targets=targets,
             rules=rules,
             scenario=document.scenario,
+            beside=beside,
             dependencies=dependencies,
             settings=settings,
             geographies=geographies,
@@ -201,7 +215,8 @@ class Builder:
                 places[entry.number] = Place(
                     where=entry.where, schema=schema, unit=entry.part.unit, problems=self.problems
                 )
-                given |= {entry.number: entry.part.given} if entry.part.given is not None else {}
+                if entry.part.given is not None:
+                    given[entry.number] = [resolved(name, places[entry.number]) for name in entry.part.given]
         ordered = sorted(found, key=lambda target: target.number)
         counted = [entry for entry in wanted if entry.condition is None]
         of = {e.number: (e.part.of, e.part.universe) for e in counted if e.part.of is not None}

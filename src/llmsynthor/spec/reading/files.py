@@ -17,6 +17,7 @@ from llmsynthor.files import read_text
 from llmsynthor.options import written
 from llmsynthor.spec.expressions import Lookup
 from llmsynthor.spec.levels import Interval, Level
+from llmsynthor.spec.reading.adjustments import write_scenario
 from llmsynthor.spec.reading.builder import Builder
 from llmsynthor.spec.reading.dependencies import write_dependencies
 from llmsynthor.spec.reading.document import Document
@@ -251,7 +252,7 @@ def _document(spec: Spec) -> dict[str, Any]:
         "units": {unit.name: _unit(unit) for unit in spec.schema.units},
         "targets": [_target(number, target) for number, target in enumerate(spec.targets)],
         "rules": [_rule(rule) for rule in spec.rules],
-        "scenario": spec.scenario,
+        **write_scenario(spec.scenario, spec.beside),
         **({"dependencies": dependencies} if dependencies else {}),
         **write_geographies(spec),
         "synthesis": {key: value for key, value in said.items() if value is not None},
