@@ -31,6 +31,7 @@ from llmsynthor.spec.reading.geographies import (
 )
 from llmsynthor.spec.reading.lookups import lookup_frame
 from llmsynthor.spec.reading.plain_texts import odd_texts
+from llmsynthor.spec.reading.text_variables import write_text_variable
 from llmsynthor.spec.reading.yaml_text import read_yaml, write_yaml
 from llmsynthor.spec.rules import Rule
 from llmsynthor.spec.schema import Category, Derived, Numeric, Text, Unit, Variable
@@ -304,7 +305,7 @@ def _variable(variable: Variable) -> dict[str, Any]:
         ends = _ends(variable.range, integer=variable.integer)
         return {"kind": variable.kind, "range": ends, "unit": variable.unit, **about}
     assert isinstance(variable, Text)
-    return {"kind": "text", "prompt": variable.prompt, "max_words": variable.max_words, **about}
+    return write_text_variable(variable)
 
 
 def _ends(interval: Interval, *, integer: bool) -> list[float]:
