@@ -37,7 +37,7 @@ from llmsynthor.spec.reading.place import Place
 from llmsynthor.spec.reading.shares import as_table, condition_variable, read_condition
 from llmsynthor.spec.reading.structure import structure_problems
 from llmsynthor.spec.reading.tables import read_target
-from llmsynthor.spec.reading.text_variables import text_variable
+from llmsynthor.spec.reading.variables import text_variable
 from llmsynthor.spec.rules import Rule
 from llmsynthor.spec.schema import Category, Coded, Derived, Numeric, Schema, Unit, Variable
 from llmsynthor.spec.specification import Settings, Spec

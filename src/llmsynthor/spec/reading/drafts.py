@@ -106,9 +106,7 @@ def category(*levels: str, label: str = "", description: str = "") -> VariableDr
     )
 
 
-def text(
-    prompt: str, /, *, max_words: int = 30, label: str = "", description: str = "", **more: Any
-) -> VariableDraft:
+def text(prompt: str, /, *, max_words: int = 30, label: str = "", description: str = "", **more: Any) -> VariableDraft:
     """Free text that the model writes from the finished record; `more` are `language`, `write`, `by` and `variants`.
 
     >>> text("What this person says of the day.").document["max_words"]

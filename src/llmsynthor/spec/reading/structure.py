@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from llmsynthor.errors import Problem
 from llmsynthor.spec.inputs import POSITION
-from llmsynthor.spec.reading.text_variables import text_problems
+from llmsynthor.spec.reading.variables import text_problems
 from llmsynthor.spec.schema import Numeric, Unit
 
 RESERVED = ("proposal_id", "start_row", "start_changed")

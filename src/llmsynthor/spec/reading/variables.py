@@ -1,11 +1,12 @@
-"""Variables of free text as they are written in a spec, and what may be wrong with them."""
+"""Variables as they are written in a spec, those of free text, and what may be wrong with these."""
 
 from collections.abc import Iterator
 from typing import Any
 
 from llmsynthor.errors import Problem
+from llmsynthor.spec.levels import Interval
 from llmsynthor.spec.reading.document import TextPart
-from llmsynthor.spec.schema import Text, Unit
+from llmsynthor.spec.schema import Category, Numeric, Text, Unit, Variable
 
 DEFAULT = Text(name="", prompt="")
 
@@ -23,6 +24,22 @@ def write_text_variable(text: Text) -> dict[str, Any]:
     written |= {"by": list(text.by)} if text.by else {}
     about = {"label": text.label, "description": text.description}
     return {"kind": "text", "prompt": text.prompt, "max_words": text.max_words, **written, **about}
+
+
+def write_variable(variable: Variable) -> dict[str, Any]:
+    """A variable as it is read."""
+    about = {"label": variable.label, "description": variable.description}
+    if isinstance(variable, Category):
+        return {"kind": "category", "levels": list(variable.levels), **about}
+    if isinstance(variable, Numeric):
+        ends = _ends(variable.range, integer=variable.integer)
+        return {"kind": variable.kind, "range": ends, "unit": variable.unit, **about}
+    assert isinstance(variable, Text)
+    return write_text_variable(variable)
+
+
+def _ends(interval: Interval, *, integer: bool) -> list[float]:
+    return [int(end) if integer and end.is_integer() else end for end in (interval.low, interval.high)]
 
 
 def text_problems(unit: Unit) -> Iterator[Problem]:
