@@ -69,6 +69,7 @@ def test_same_seed_same_records_for_any_number_of_workers() -> None:
     assert not one.records["person"].equals(other.records["person"])
 
 
+@pytest.mark.slow
 @settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 10_000), households=st.integers(40, 120))
 def test_random_populations_are_met_and_break_no_rule(seed: int, households: int) -> None:
@@ -79,6 +80,7 @@ def test_random_populations_are_met_and_break_no_rule(seed: int, households: int
     assert found.records["household"].height == households
 
 
+@pytest.mark.slow
 def test_more_records_than_chains_keep_counts_rules_and_tables() -> None:
     """θ is fitted on few top records and copied to many, in blocks: numbers of children, rules and tables hold all the same."""
     frames = simulate(600, seed=8)

@@ -28,11 +28,13 @@ from llmsynthor.spec.reading.document import (
     UnitPart,
     VariablePart,
 )
+from llmsynthor.spec.reading.from_tables import with_levels
 from llmsynthor.spec.reading.geographies import read_geographies, with_places
 from llmsynthor.spec.reading.given import resolve_given
 from llmsynthor.spec.reading.kinds import circle_problems, condition_problems, derived_problems
 from llmsynthor.spec.reading.libraries import included
 from llmsynthor.spec.reading.lookups import with_lookups
+from llmsynthor.spec.reading.naming import resolved
 from llmsynthor.spec.reading.place import Place
 from llmsynthor.spec.reading.shares import as_table, condition_variable, read_condition
 from llmsynthor.spec.reading.structure import structure_problems
@@ -56,6 +58,7 @@ class Builder:
 
     def spec(self, document: Document) -> Spec | None:
         """Build the spec, or None where its units make no sense."""
+        document = with_levels(document, self.folder, self.problems)
         units = [self.unit(name, part) for name, part in document.units.items()]
         geographies = read_geographies(document.geographies, self.folder, self.problems)
         units = with_places(units, document, geographies, self.problems)
@@ -212,7 +215,8 @@ class Builder:
                 places[entry.number] = Place(
                     where=entry.where, schema=schema, unit=entry.part.unit, problems=self.problems
                 )
-                given |= {entry.number: entry.part.given} if entry.part.given is not None else {}
+                if entry.part.given is not None:
+                    given[entry.number] = [resolved(name, places[entry.number]) for name in entry.part.given]
         ordered = sorted(found, key=lambda target: target.number)
         counted = [entry for entry in wanted if entry.condition is None]
         of = {e.number: (e.part.of, e.part.universe) for e in counted if e.part.of is not None}
@@ -251,11 +255,16 @@ class Builder:
 
 def _free_name(target: Target, taken: Set[str]) -> str:
     """The name of a target that was given none, told apart from those before it."""
-    names = [target.name]
-    if isinstance(target, Statistic):
-        names.append(f"{target.statistic} of {target.variable}" + (f" by {', '.join(target.by)}" if target.by else ""))
+    names = [_statistic_name(target) if isinstance(target, Statistic) else target.name]
     names += [f"{names[-1]} ({number})" for number in range(2, len(taken) + 3)]
     return next(name for name in names if name not in taken)
+
+
+def _statistic_name(target: Statistic) -> str:
+    """What a statistic without a name is called: "mean of income by sex", "quantile 0.9 of income"."""
+    which = f" {target.probability:g}" if target.probability is not None else ""
+    by = f" by {', '.join(target.by)}" if target.by else ""
+    return f"{target.statistic}{which} of {' and '.join(target.variables)}{by}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

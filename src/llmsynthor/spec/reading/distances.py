@@ -7,9 +7,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from llmsynthor.sources.numbers import plain_number
 from llmsynthor.spec.reading.columns import from_table
 from llmsynthor.spec.reading.document import LookupPart
-from llmsynthor.spec.reading.numbers import plain_number
 from llmsynthor.spec.reading.place import Place
 from llmsynthor.spec.schema import Category
 
