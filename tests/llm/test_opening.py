@@ -6,7 +6,7 @@ import pytest
 
 from llmsynthor.errors import ChoiceError, LLMError
 from llmsynthor.llm import models
-from llmsynthor.llm.local import threads
+from llmsynthor.llm.child import threads
 from llmsynthor.llm.opening import choose
 from llmsynthor.options import Server
 
