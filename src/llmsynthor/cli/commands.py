@@ -89,9 +89,12 @@ def check(
     took = (
         "not measured on this machine yet" if found.seconds is None else f"about {found.seconds / 60:.1f} minutes here"
     )
+    for text in found.texts:
+        say(f"{text[:1].upper()}{text[1:]}.")
+    matters = "" if found.texts else "; the number of records does not matter"
     say(
         f"Expected LLM calls: at most {found.calls} with {found.model} ({found.questions} short ones that score choices; "
-        f"{took}), 0 with --llm none; the number of records does not matter."
+        f"{took}), 0 with --llm none{matters}."
     )
 
 

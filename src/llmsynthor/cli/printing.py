@@ -33,6 +33,12 @@ def print_solution(solution: Any, out: Path) -> None:
     for rule, broken in solution.manifest["rules_broken"].items():
         if broken:
             say(f'rule "{rule}" is broken by {broken:,} records')
+    for text in solution.manifest.get("texts", ()):
+        again = sum(text["asked_again"].values())
+        say(
+            f'text "{text["text"]}": {text["written"]:,} of {text["records"]:,} written, {text["distinct"]:,} different; '
+            f"{text['calls']:,} calls ({text['calls_expected']:,} expected), {again:,} texts were asked for again"
+        )
     if usage:
         tokens = usage["prompt_tokens"] + usage["completion_tokens"]
         say(f"LLM: {usage['calls']} calls, {tokens:,} tokens, {usage['seconds']:.0f} s, {usage['dropped']} dropped")

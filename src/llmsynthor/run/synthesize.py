@@ -41,6 +41,7 @@ from llmsynthor.run.tables import (
     start_summary,
     summary,
 )
+from llmsynthor.run.texts import with_texts
 from llmsynthor.spec.checks.checks import warnings
 from llmsynthor.spec.specification import Settings, Spec
 from llmsynthor.synthesis.loop import synthesize as run_loop
@@ -171,6 +172,7 @@ def _finish(order: _Order, outcome: Outcome, standing: Standing, ledger: Ledger,
     spec, rounds = order.spec, order.options.rounds
     notify(Progress(stage="realize", iteration=rounds, iterations=rounds, discrepancy=None, calls=0, expected_calls=0))
     records = records_frames(spec, outcome, seed=order.options.seed)
+    records, texts = with_texts(spec, records, order.options, standing.model, notify=notify)
     comparisons, outcome = judged(spec, outcome, records)
     estimates = compare(replace(outcome.spec, targets=outcome.leaned), records)
     names = [goal.name for goal, _ in outcome.tables]
@@ -182,6 +184,7 @@ def _finish(order: _Order, outcome: Outcome, standing: Standing, ledger: Ledger,
         "warnings": [str(problem) for problem in warnings(spec)],
         "rules_broken": rules_broken(spec, records),
         "start_changes": start_summary(outcome),
+        **({"texts": texts} if texts else {}),
     }
     ended = standing.model.ended if standing.model is not None else None
     reason = outcome.stop_reason

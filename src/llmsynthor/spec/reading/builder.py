@@ -39,8 +39,9 @@ from llmsynthor.spec.reading.place import Place
 from llmsynthor.spec.reading.shares import as_table, condition_variable, read_condition
 from llmsynthor.spec.reading.structure import structure_problems
 from llmsynthor.spec.reading.tables import read_target
+from llmsynthor.spec.reading.variables import text_variable
 from llmsynthor.spec.rules import Rule
-from llmsynthor.spec.schema import Category, Coded, Derived, Numeric, Schema, Text, Unit, Variable
+from llmsynthor.spec.schema import Category, Coded, Derived, Numeric, Schema, Unit, Variable
 from llmsynthor.spec.specification import Settings, Spec
 from llmsynthor.spec.targets import Origin, Statistic, Table, Target, stated_population
 
@@ -128,8 +129,7 @@ class Builder:
 
     def variable(self, where: str, name: str, part: VariablePart) -> Variable | None:
         if isinstance(part, TextPart):
-            about = {"label": part.label, "description": part.description}
-            return Text(name=name, prompt=part.prompt, max_words=part.max_words, **about)
+            return text_variable(name, part)
         return self.coded(where, name, part)
 
     def coded(self, where: str, name: str, part: CategoryPart | NumericPart) -> Coded | None:

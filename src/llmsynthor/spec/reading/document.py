@@ -42,6 +42,10 @@ class TextPart(Part):
     kind: Literal["text"]
     prompt: str
     max_words: int = Field(default=30, ge=1)
+    language: str = "English"
+    write: Literal["auto", "record", "pool"] = "auto"
+    by: list[str] = Field(default_factory=list)
+    variants: int = Field(default=5, ge=1, le=20)
     label: str = ""
     description: str = ""
 
