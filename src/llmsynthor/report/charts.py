@@ -55,9 +55,9 @@ def draw_distribution(levels: Sequence[Level], wanted: Floats | None, got: Float
         levels, got = [levels[k] for k in kept], got[kept]
         ends, word = _drawn_ends(levels)
         drawn = _densities(levels, ends, None if wanted is None else wanted[kept], got)
-        return to_svg(_dressed(drawn), name), " ".join(part for part in (spike, word) if part)
+        return to_svg(dressed(drawn), name), " ".join(part for part in (spike, word) if part)
     word = f"The {MOST_LEVELS} largest of {len(levels)} levels are drawn." if len(levels) > MOST_LEVELS else ""
-    return to_svg(_dressed(_bars(levels, wanted, got)), name), word
+    return to_svg(dressed(_bars(levels, wanted, got)), name), word
 
 
 def _without_spike(levels: Sequence[Level], got: Floats) -> tuple[list[int], str]:
@@ -89,7 +89,7 @@ def _altair() -> Any:
     return altair
 
 
-def _dressed(chart: Any) -> Any:
+def dressed(chart: Any) -> Any:
     return chart.configure(
         font=FONT, background="transparent", padding={"left": 22, "right": 8, "top": 6, "bottom": 12}
     ).configure_view(stroke=None)
@@ -165,7 +165,7 @@ def draw_two_way(comparison: Comparison, name: str) -> tuple[str, str]:
     shown = [rows[i] for i in keep_rows], [columns[j] for j in keep_columns]
     chart = _heat_maps(cells, *shown)
     word = f"The largest levels are drawn; {left_out:,.0f} records are in others." if left_out > 0.5 else ""
-    return to_svg(_dressed(chart), name), word
+    return to_svg(dressed(chart), name), word
 
 
 def _heat_maps(cells: list[dict[str, Any]], rows: list[str], columns: list[str]) -> Any:
@@ -216,7 +216,7 @@ def draw_lifts(comparison: Comparison, name: str) -> str:
         .properties(width=min(240, max(60, 30 * len(columns))), height=min(300, max(50, 16 * len(rows))))
         for which in lifts
     ]
-    return to_svg(_dressed(altair.hconcat(*parts, spacing=12)), name)
+    return to_svg(dressed(altair.hconcat(*parts, spacing=12)), name)
 
 
 MOST_DOUBLINGS = 4
@@ -274,4 +274,4 @@ def draw_history(history: pl.DataFrame, stage: str, name: str) -> str:
         )
         .properties(width=260, height=140)
     )
-    return to_svg(_dressed(chart), name)
+    return to_svg(dressed(chart), name)
