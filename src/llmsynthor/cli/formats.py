@@ -94,7 +94,30 @@ def init(
     say(f"{text.count('decide') - 1} places are to be decided: read it, then `llmsynthor check {out}`")
 
 
+import_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Folders of other tools become specs.")
+
+
+@import_app.command("populationsim")
+def import_from_populationsim(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder that holds configs and data.")],
+    out: Annotated[Path, typer.Option(help="Folder for the spec and its tables.")],
+    configs: Annotated[
+        str, typer.Option("--configs", "-c", help="Folder of controls.csv and settings.yaml.")
+    ] = "configs",
+    data: Annotated[str, typer.Option("--data", "-d", help="Folder of control totals, crosswalk, seeds.")] = "data",
+    force: Annotated[bool, typer.Option("--force", help="Replace what an import wrote before.")] = False,
+) -> None:
+    """Make a spec of PopulationSim's controls, control totals, crosswalk and settings; of seeds, records for --start."""
+    from llmsynthor.imports.populationsim import import_populationsim
+
+    made = import_populationsim(folder, out, configs=configs, data=data, force=force)
+    for note in made.notes:
+        say(f"note: {note}")
+    say(str(made.spec))
+
+
 def add_to(app: typer.Typer) -> None:
     """Add the commands to the program."""
     app.command()(look)
     app.command()(init)
+    app.add_typer(import_app, name="import")
