@@ -94,6 +94,43 @@ def init(
     say(f"{text.count('decide') - 1} places are to be decided: read it, then `llmsynthor check {out}`")
 
 
+def export(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
+    kind: Annotated[
+        str,
+        typer.Argument(
+            metavar="KIND",
+            help="csv, excel, sqlite, duckdb, postgres, package, geoparquet, activitysim, populationsim, matsim or starsim.",
+        ),
+    ],
+    out: Annotated[Path | None, typer.Option(help="A new or empty folder.")] = None,
+    map_file: Annotated[
+        Path | None, typer.Option("--map", help="YAML that maps columns to variables, levels to codes.")
+    ] = None,
+    write_map: Annotated[
+        Path | None,
+        typer.Option("--write-map", help="Write the map that would be taken to this file, to edit; nothing else."),
+    ] = None,
+) -> None:
+    """Write the records of a finished run for other programs. Children carry their position and the ids of all above."""
+    from llmsynthor.imports.writing import write_new
+    from llmsynthor.records.formats.export import export as write
+    from llmsynthor.records.formats.export import map_of
+    from llmsynthor.records.formats.made import read_made
+    from llmsynthor.spec.reading.yaml_text import write_yaml
+
+    made = read_made(run)
+    if write_map is not None:
+        say(str(write_new(write_map, write_yaml(map_of(made, kind)))))
+        return
+    if out is None:
+        raise DataError(
+            Problem(where="--out", what="it is not said where to write", advice="name a new or empty folder")
+        )
+    for path in write(made, kind, out, map_file):
+        say(str(path))
+
+
 import_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Folders of other tools become specs.")
 
 
@@ -120,4 +157,5 @@ def add_to(app: typer.Typer) -> None:
     """Add the commands to the program."""
     app.command()(look)
     app.command()(init)
+    app.command()(export)
     app.add_typer(import_app, name="import")
