@@ -27,10 +27,18 @@ LONGEST_PLACE = 80
 
 
 def threads() -> int:
-    """Threads for the model: one core is left to others where there are more than two; LLMSYNTHOR_THREADS overrides."""
+    """Threads for the model: as many as there are idle cores, one left to others where there are more than two.
+
+    Threads wait for each other at every layer, so that one that shares its core holds up all: with other work on both of two
+    cores, two threads write ten times slower than one. Scores are the same bits. LLMSYNTHOR_THREADS overrides.
+    """
     given = os.environ.get("LLMSYNTHOR_THREADS", "")
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return int(given) if given.isdigit() and int(given) > 0 else max(1, cores - 1 if cores > 2 else cores)
+    if given.isdigit() and int(given) > 0:
+        return int(given)
+    every = os.cpu_count() or 1
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else every
+    others = max(0.0, (os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0) - 1) * cores / every
+    return max(1, min(cores - 1 if cores > 2 else cores, round(cores - others)))
 
 
 class Child:

@@ -12,6 +12,7 @@ from llmsynthor.options import Budget, Method, changed
 from llmsynthor.spec.expressions import Expression, ExpressionError, parse
 from llmsynthor.spec.levels import Interval
 from llmsynthor.spec.reading.absolute import number_of, said_by, with_bases
+from llmsynthor.spec.reading.adjustments import read_scenario
 from llmsynthor.spec.reading.dependencies import read_dependencies
 from llmsynthor.spec.reading.document import (
     CategoryPart,
@@ -27,17 +28,20 @@ from llmsynthor.spec.reading.document import (
     UnitPart,
     VariablePart,
 )
+from llmsynthor.spec.reading.from_tables import with_levels
 from llmsynthor.spec.reading.geographies import read_geographies, with_places
 from llmsynthor.spec.reading.given import resolve_given
 from llmsynthor.spec.reading.kinds import circle_problems, condition_problems, derived_problems
 from llmsynthor.spec.reading.libraries import included
 from llmsynthor.spec.reading.lookups import with_lookups
+from llmsynthor.spec.reading.naming import resolved
 from llmsynthor.spec.reading.place import Place
 from llmsynthor.spec.reading.shares import as_table, condition_variable, read_condition
 from llmsynthor.spec.reading.structure import structure_problems
 from llmsynthor.spec.reading.tables import read_target
+from llmsynthor.spec.reading.variables import text_variable
 from llmsynthor.spec.rules import Rule
-from llmsynthor.spec.schema import Category, Coded, Derived, Numeric, Schema, Text, Unit, Variable
+from llmsynthor.spec.schema import Category, Coded, Derived, Numeric, Schema, Unit, Variable
 from llmsynthor.spec.specification import Settings, Spec
 from llmsynthor.spec.targets import Origin, Statistic, Table, Target, stated_population
 
@@ -54,6 +58,7 @@ class Builder:
 
     def spec(self, document: Document) -> Spec | None:
         """Build the spec, or None where its units make no sense."""
+        document = with_levels(document, self.folder, self.problems)
         units = [self.unit(name, part) for name, part in document.units.items()]
         geographies = read_geographies(document.geographies, self.folder, self.problems)
         units = with_places(units, document, geographies, self.problems)
@@ -74,6 +79,15 @@ class Builder:
         rules = tuple(rule for k, part in enumerate(document.rules) for rule in self.rules(k, part, schema))
         settings = self.settings(document.synthesis.model_dump(), targets)
         dependencies = read_dependencies(document.dependencies, schema, self.problems)
+        beside = read_scenario(
+            document.adjustments,
+            document.instead_of,
+            document.accept,
+            schema=schema,
+            targets=targets,
+            folder=self.folder,
+            problems=self.problems,
+        )
         return Spec(
             name=document.name,
             context=document.context,
@@ -81,6 +95,7 @@ class Builder:
             targets=targets,
             rules=rules,
             scenario=document.scenario,
+            beside=beside,
             dependencies=dependencies,
             settings=settings,
             geographies=geographies,
@@ -114,8 +129,7 @@ class Builder:
 
     def variable(self, where: str, name: str, part: VariablePart) -> Variable | None:
         if isinstance(part, TextPart):
-            about = {"label": part.label, "description": part.description}
-            return Text(name=name, prompt=part.prompt, max_words=part.max_words, **about)
+            return text_variable(name, part)
         return self.coded(where, name, part)
 
     def coded(self, where: str, name: str, part: CategoryPart | NumericPart) -> Coded | None:
@@ -201,7 +215,8 @@ class Builder:
                 places[entry.number] = Place(
                     where=entry.where, schema=schema, unit=entry.part.unit, problems=self.problems
                 )
-                given |= {entry.number: entry.part.given} if entry.part.given is not None else {}
+                if entry.part.given is not None:
+                    given[entry.number] = [resolved(name, places[entry.number]) for name in entry.part.given]
         ordered = sorted(found, key=lambda target: target.number)
         counted = [entry for entry in wanted if entry.condition is None]
         of = {e.number: (e.part.of, e.part.universe) for e in counted if e.part.of is not None}
@@ -240,11 +255,16 @@ class Builder:
 
 def _free_name(target: Target, taken: Set[str]) -> str:
     """The name of a target that was given none, told apart from those before it."""
-    names = [target.name]
-    if isinstance(target, Statistic):
-        names.append(f"{target.statistic} of {target.variable}" + (f" by {', '.join(target.by)}" if target.by else ""))
+    names = [_statistic_name(target) if isinstance(target, Statistic) else target.name]
     names += [f"{names[-1]} ({number})" for number in range(2, len(taken) + 3)]
     return next(name for name in names if name not in taken)
+
+
+def _statistic_name(target: Statistic) -> str:
+    """What a statistic without a name is called: "mean of income by sex", "quantile 0.9 of income"."""
+    which = f" {target.probability:g}" if target.probability is not None else ""
+    by = f" by {', '.join(target.by)}" if target.by else ""
+    return f"{target.statistic}{which} of {' and '.join(target.variables)}{by}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
