@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 
 from llmsynthor import synthesize
 from llmsynthor.aims.aims import set_aims
-from llmsynthor.alignment.trees.align import Effort, align_trees
+from llmsynthor.alignment.effort import Effort
+from llmsynthor.alignment.schedule import run_stages
 from llmsynthor.alignment.trees.deal import draw_first
 from llmsynthor.alignment.trees.engine import State, Trees
 from llmsynthor.alignment.trees.flat import pack, unpack
+from llmsynthor.alignment.trees.stages import trees_stages
 from llmsynthor.alignment.trees.start import ImpossibleRulesError
 from llmsynthor.population.roster import in_order
 from llmsynthor.run.synthesize import Solution
@@ -86,7 +88,7 @@ def test_more_records_than_chains_keep_counts_rules_and_tables() -> None:
     frames = simulate(600, seed=8)
     aims = set_aims(Spec.load(day_document(frames)))
     effort = Effort(chains=150, blocks=3, block_records=200)
-    result = align_trees(aims, records=600, seed=3, effort=effort)
+    result = run_stages(trees_stages(aims, records=600, seed=3, effort=effort))
     assert result.broken == 0
     assert max(result.report.final) < 0.01, result.report
     sizes = np.bincount(result.roster.length[1], minlength=4)
@@ -109,7 +111,7 @@ def test_counts_kept_by_the_kernels_are_those_of_the_records() -> None:
     original = Trees.visit
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Trees, "visit", check)
-        result = align_trees(aims, records=80, seed=2)
+        result = run_stages(trees_stages(aims, records=80, seed=2))
     assert seen and all(seen)
     assert result.broken == 0
 
@@ -133,4 +135,4 @@ def test_rules_that_exclude_each_other_are_named() -> None:
         {"name": "someone is there", "unit": "household", "forbid": "count(person.age >= 0) == 0"},
     ]
     with pytest.raises(ImpossibleRulesError, match="no one is old"):
-        align_trees(set_aims(Spec.load(document)), records=40, seed=1)
+        run_stages(trees_stages(set_aims(Spec.load(document)), records=40, seed=1))
