@@ -124,6 +124,19 @@ class Solution:
             taken.release()
         return taken.path
 
+    def export(self, kind: str, out: str | Path, map: Mapping[str, Any] | Path | None = None) -> list[Path]:  # noqa: A002
+        """Write the records for another program into a new or empty folder, and give the files; see docs/formats.md.
+
+        `kind` is csv, excel, sqlite, duckdb, postgres, package, geoparquet, activitysim, populationsim, matsim or starsim; `map`
+        says for the last of these, as a mapping or a YAML file, which variable a column is. Raises DataError, RunFolderError.
+        """
+        from llmsynthor.records.formats.export import export  # noqa: PLC0415  (the formats come with their libraries)
+        from llmsynthor.records.formats.made import made_of  # noqa: PLC0415
+
+        seed = self.manifest.get("arguments", {}).get("seed")
+        made = made_of(self.spec, self.records, seed=seed if isinstance(seed, int) else 0)
+        return export(made, kind, Path(out), map)
+
     def __repr__(self) -> str:
         return f"<Solution: {solution_line(self.records, self.manifest, self.stop)}>"
 
