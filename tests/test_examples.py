@@ -36,7 +36,7 @@ def test_quickstart_shows_a_model_without_one() -> None:
     assert set(solution.alignment.filter(pl.col("source") == "given")["status"]) == {"exact"}
 
 
-@pytest.mark.parametrize("name", ["quickstart", "ecommerce", "persons", "population", "diaries"])
+@pytest.mark.parametrize("name", ["quickstart", "ecommerce", "persons", "population", "diaries", "mobility"])
 def test_examples_are_clean(name: str, tmp_path: Path) -> None:
     """No example has a contradiction or anything to warn about, and each survives being written and read again."""
     spec = llmsynthor.Spec.load(EXAMPLES / name)

@@ -28,6 +28,7 @@ from llmsynthor.cli.saying import (
     tell,
     watcher,
 )
+from llmsynthor.cli.scenario import scenario_app
 from llmsynthor.errors import LLMSynthorError, Problem, RunFolderError, SpecError
 from llmsynthor.options import Budget, Method, Server, changed
 from llmsynthor.texts import hide
@@ -41,6 +42,7 @@ app = typer.Typer(
 )
 models_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Embedded models: list them, fetch one.")
 app.add_typer(models_app, name="models")
+app.add_typer(scenario_app, name="scenario")
 formats.add_to(app)
 
 SpecPath = Annotated[Path, typer.Argument(metavar="SPEC", help="A spec.yaml, or the folder that holds it.")]
@@ -89,9 +91,12 @@ def check(
     took = (
         "not measured on this machine yet" if found.seconds is None else f"about {found.seconds / 60:.1f} minutes here"
     )
+    for text in found.texts:
+        say(f"{text[:1].upper()}{text[1:]}.")
+    matters = "" if found.texts else "; the number of records does not matter"
     say(
         f"Expected LLM calls: at most {found.calls} with {found.model} ({found.questions} short ones that score choices; "
-        f"{took}), 0 with --llm none; the number of records does not matter."
+        f"{took}), 0 with --llm none{matters}."
     )
 
 
@@ -110,6 +115,13 @@ def synthesize(
         Path | None, typer.Option(help="Records to begin with (Parquet, CSV): few are changed, no model is used.")
     ] = None,
     weight: Annotated[str | None, typer.Option(help="Column of weights of the start; none: rows count alike.")] = None,
+    accept: Annotated[
+        bool,
+        typer.Option("--accept", help="Apply all that the scenario proposes, as scenario.csv in the folder has it."),
+    ] = False,
+    scenario_only: Annotated[
+        bool, typer.Option("--scenario-only", help="Only propose adjustments, into scenario.csv: make no records.")
+    ] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the interrupted run in the folder.")] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Replace another run in the folder; its ledger is kept.")
@@ -117,8 +129,13 @@ def synthesize(
     **options: Any,
 ) -> None:
     """Make records that meet the tables of a spec."""
+    from llmsynthor.cli.scenario import print_proposed, propose_only
     from llmsynthor.run.synthesize import synthesize as make
 
+    if scenario_only:
+        with _ending_on_interrupt():
+            propose_only(spec, out, llm=llm, seed=seed, options=options)
+        raise typer.Exit
     given: dict[str, Any] = {
         "records": records,
         "llm": llm,
@@ -128,8 +145,10 @@ def synthesize(
         "weight": weight,
     }
     with _ending_on_interrupt():
-        solution = make(spec, **given, **options, out=out, resume=resume, force=force, progress=watcher())
-    print_solution(solution, out)
+        solution = make(
+            spec, **given, **options, out=out, resume=resume, force=force, accept=accept, progress=watcher()
+        )
+    print_solution(solution, print_proposed(solution, out))
     raise typer.Exit(solution.exit_code)
 
 

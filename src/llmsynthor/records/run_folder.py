@@ -21,6 +21,9 @@ from llmsynthor.texts import fit_all, hide
 
 MANIFEST = "run.json"
 LEDGER = "ledger.sqlite"
+SCENARIO_FILE = "scenario.csv"
+PREPARED = frozenset({LEDGER, SCENARIO_FILE, "base"})
+"""What a folder may hold before its run begins: answers, and what a scenario has prepared."""
 WRITTEN = (
     "alignment.csv",
     "disagreements.csv",
@@ -30,11 +33,12 @@ WRITTEN = (
     "history.parquet",
     "report.html",
     "zones.csv",
+    "before_after.csv",
 )
 EDITABLE = ("spec", "estimated", "adjustments", "maps")
 LIMITS = tuple(key_of(option) for option in options_of(Budget))
 LOG = logging.getLogger("llmsynthor")
-IDENTITY = ("spec", "arguments", "model", "prompts", "llmsynthor")
+IDENTITY = ("spec", "scenario_of", "arguments", "model", "prompts", "llmsynthor")
 """Entries of the manifest that say which run it is: an equal run may be repeated in its own folder."""
 
 
@@ -108,10 +112,20 @@ def claim(path: Path, manifest: Mapping[str, Any], *, resume: bool, force: bool)
     return taken
 
 
+def refuse_foreign(path: Path) -> None:
+    """See, before anything is made, that a folder holds nothing that no run has put there; raises RunFolderError."""
+    held = sorted(entry.name for entry in path.iterdir() if entry.name != LOCK) if path.is_dir() else []
+    if not set(held) <= PREPARED and MANIFEST not in held:
+        advice = "name another folder; nothing in it was touched"
+        raise RunFolderError(
+            Problem(where=str(path), what="the folder holds something else", found=", ".join(held[:5]), advice=advice)
+        )
+
+
 def _make_room(path: Path, manifest: Mapping[str, Any], *, resume: bool, force: bool) -> None:
     """See what the folder holds, and clear away what another run left."""
     held = sorted(entry.name for entry in path.iterdir() if not entry.name.endswith(".partial") and entry.name != LOCK)
-    if not held or held == [LEDGER]:
+    if set(held) <= PREPARED:
         return
     _refuse_links(path, held)
     _check_held(path, held, manifest, resume=resume, force=force)

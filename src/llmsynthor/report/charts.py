@@ -49,9 +49,9 @@ def draw_distribution(levels: Sequence[Level], wanted: Floats | None, got: Float
     """
     if isinstance(levels[0], Interval):
         ends, word = _drawn_ends(levels)
-        return to_svg(_dressed(_densities(levels, ends, wanted, got)), name), word
+        return to_svg(dressed(_densities(levels, ends, wanted, got)), name), word
     word = f"The {MOST_LEVELS} largest of {len(levels)} levels are drawn." if len(levels) > MOST_LEVELS else ""
-    return to_svg(_dressed(_bars(levels, wanted, got)), name), word
+    return to_svg(dressed(_bars(levels, wanted, got)), name), word
 
 
 def _drawn_ends(levels: Sequence[Level]) -> tuple[list[float], str]:
@@ -71,7 +71,7 @@ def _altair() -> Any:
     return altair
 
 
-def _dressed(chart: Any) -> Any:
+def dressed(chart: Any) -> Any:
     return chart.configure(
         font=FONT, background="transparent", padding={"left": 22, "right": 8, "top": 6, "bottom": 12}
     ).configure_view(stroke=None)
@@ -147,7 +147,7 @@ def draw_two_way(comparison: Comparison, name: str) -> tuple[str, str]:
     shown = [rows[i] for i in keep_rows], [columns[j] for j in keep_columns]
     chart = _heat_maps(cells, *shown)
     word = f"The largest levels are drawn; {left_out:,.0f} records are in others." if left_out > 0.5 else ""
-    return to_svg(_dressed(chart), name), word
+    return to_svg(dressed(chart), name), word
 
 
 def _heat_maps(cells: list[dict[str, Any]], rows: list[str], columns: list[str]) -> Any:
@@ -198,7 +198,7 @@ def draw_lifts(comparison: Comparison, name: str) -> str:
         .properties(width=min(240, max(60, 30 * len(columns))), height=min(300, max(50, 16 * len(rows))))
         for which in lifts
     ]
-    return to_svg(_dressed(altair.hconcat(*parts, spacing=12)), name)
+    return to_svg(dressed(altair.hconcat(*parts, spacing=12)), name)
 
 
 MOST_DOUBLINGS = 4
@@ -256,4 +256,4 @@ def draw_history(history: pl.DataFrame, stage: str, name: str) -> str:
         )
         .properties(width=260, height=140)
     )
-    return to_svg(_dressed(chart), name)
+    return to_svg(dressed(chart), name)

@@ -18,6 +18,8 @@ from llmsynthor.records.linked import Nested, nest
 from llmsynthor.records.run_folder import read_manifest
 from llmsynthor.report.assumptions import assumptions
 from llmsynthor.report.charts import draw_distribution, draw_history, draw_two_way
+from llmsynthor.report.flows import flow_pictures
+from llmsynthor.report.scenario import before_after
 from llmsynthor.report.targets import target_rows
 from llmsynthor.report.units import distributions, pairs, sample, say
 from llmsynthor.report.zones import legend, maps
@@ -55,6 +57,7 @@ def gather(folder: Path) -> dict[str, Any]:
         "maps": maps(spec, zones) if spec is not None and zones is not None else [],
         "map_legend": legend(),
         "manifest": manifest,
+        "before_after": before_after(folder, manifest, comparisons),
         "spec": spec,
         "command": _command(manifest),
         "verdict": _verdict(manifest, comparisons, records),
@@ -62,6 +65,7 @@ def gather(folder: Path) -> dict[str, Any]:
         "targets": target_rows(comparisons),
         "one_way": _one_way(spec, nested, comparisons),
         "two_way": _two_way(comparisons),
+        "flows": flow_pictures(spec.schema, comparisons) if spec is not None else [],
         "noise": _noise(manifest),
         "n_two_way": sum(1 for c in comparisons if _columns(c) > 1),
         "history": _history(history),

@@ -19,6 +19,7 @@ STAGES = {
     "fit": "fitting to the tables",
     "correct": "correcting to whole records",
     "realize": "drawing values",
+    "texts": "writing texts",
 }
 
 
@@ -27,6 +28,8 @@ def describe(event: Progress, elapsed: float) -> str:
     parts = [STAGES.get(event.stage, event.stage)]
     if event.stage == "proposals":
         parts.append(f"iteration {event.iteration} of {event.iterations}")
+    if event.stage == "texts":
+        parts.append(f"{event.message}, {event.iteration} of {event.iterations}")
     if event.discrepancy is not None:
         parts.append(f"discrepancy {event.discrepancy:.4f}")
     if event.expected_calls:

@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import polars as pl
 
@@ -16,7 +16,7 @@ from llmsynthor.llm import speed
 from llmsynthor.llm.ledger import Ledger
 from llmsynthor.llm.opening import Choice, choose
 from llmsynthor.llm.recorded import Recorded
-from llmsynthor.options import Budget, Method, Server, changed, key_of, options_of
+from llmsynthor.options import Budget, Method, Server, changed
 from llmsynthor.records.levels import as_enums
 from llmsynthor.records.measure import read_start, start_digest
 from llmsynthor.records.run_folder import claim
@@ -24,7 +24,9 @@ from llmsynthor.records.weights import with_weights
 from llmsynthor.run.check import refuse_impossible
 from llmsynthor.run.manifest import Standing, first_manifest
 from llmsynthor.run.progress import watched
-from llmsynthor.run.settings import resolve, without_model
+from llmsynthor.run.propose import synthesize_beside
+from llmsynthor.run.scenario import Place
+from llmsynthor.run.settings import Further, resolve, single_options, without_model
 from llmsynthor.run.size import measure_size, refuse_too_large
 from llmsynthor.run.solution import Solution, write_all, write_spec
 from llmsynthor.run.tables import (
@@ -39,6 +41,7 @@ from llmsynthor.run.tables import (
     start_summary,
     summary,
 )
+from llmsynthor.run.texts import with_texts
 from llmsynthor.spec.checks.checks import warnings
 from llmsynthor.spec.specification import Settings, Spec
 from llmsynthor.synthesis.loop import synthesize as run_loop
@@ -47,38 +50,25 @@ from llmsynthor.synthesis.stop import StopReason
 
 Notify = Callable[[Progress], None]
 
-SERVER_KEYS = tuple(key_of(option) for option in options_of(Server))
 
-
-def synthesize(  # noqa: PLR0913  (what is made, by whom, where; all that says how is in `method` and `budget`)
+def synthesize(
     spec: Spec | str | os.PathLike[str] | Mapping[str, Any],
     *,
     records: int | None = None,
-    llm: str | Choice | None = None,
     seed: int | None = None,
+    llm: str | Choice | None = None,
     method: Method | None = None,
     budget: Budget | None = None,
-    base_url: str | None = None,
-    server: Server | None = None,
-    workers: int | None = None,
-    start: Any = None,
-    weight: str | None = None,
     out: str | os.PathLike[str] | None = None,
-    resume: bool = False,
-    force: bool = False,
     progress: Notify | bool | None = None,
-    **options: Any,
+    **further: Unpack[Further],
 ) -> Solution:
     """Make `records` records of the top unit that meet the spec's targets.
 
     What is left out is taken from the spec's `synthesis` section, then from the defaults (`llm` "local", `align` "exact",
-    `seed` 0). A `method` or a `budget` is taken whole in place of the spec's; single `options` of them (`align`, `iterations`,
-    `proposals`, `temperature`, `estimate`, `max_calls`, `max_seconds`, …) win over all. With `start`, records in the spec's
-    variables (a frame, or a Parquet or CSV file: a seed sample, an older synthetic population), those are changed as little as
-    the tables ask, and no model is used. With `out` the run folder is written while it works, and its ledger answers what was
-    asked before. `server` says how an OpenAI-compatible server is reached (`base_url`, `key`, `patience`, …). `weight` names a
-    column of the start that says how many records each row stands for ("none": each counts alike).
-    `progress` is True for a bar, or called with each event.
+    `seed` 0). A `method` or a `budget` is taken whole in place of the spec's; single options of them (`align`, `max_calls`, …)
+    win over all. With `out` the run folder is written while it works, and its ledger answers what was asked before. `progress`
+    is True for a bar, or called with each event. `Further` names all else that may be given.
 
     Raises SpecError, DataError, RunFolderError, LLMError.
 
@@ -88,18 +78,27 @@ def synthesize(  # noqa: PLR0913  (what is made, by whom, where; all that says h
     10
     """
     spec = spec if isinstance(spec, Spec) else Spec.load(spec)
-    server = changed(server or Server(), {**options, "base_url": base_url})
-    others = {key: value for key, value in options.items() if key not in SERVER_KEYS}
-    given = {"records": records, "seed": seed, "llm": llm if isinstance(llm, str) else None, **others}
+    if spec.beside.adjustments or spec.beside.instead_of:
+        asked: dict[str, Any] = {
+            "records": records,
+            "seed": seed,
+            "llm": llm,
+            "method": method,
+            "budget": budget,
+            "progress": progress,
+        }
+        asked |= {key: value for key, value in further.items() if key not in ("accept", "resume", "force")}
+        place = Place(
+            out=Path(out) if out is not None else None,
+            resume=further.get("resume", False),
+            force=further.get("force", False),
+        )
+        return synthesize_beside(spec, asked, make=synthesize, place=place, accept=further.get("accept", False))
+    server = changed(further.get("server") or Server(), further)
+    given = {"records": records, "seed": seed, "llm": llm if isinstance(llm, str) else None, **single_options(further)}
     settings = resolve(spec, given, method=method, budget=budget)
-    at_least = settings.method.rounds * settings.method.proposals
-    model_asked = isinstance(llm, Choice) or settings.llm != "none"
-    refuse_too_large(
-        measure_size(spec, settings.records),
-        calls=at_least if model_asked else 0,
-        has_budget=settings.budget.calls is not None,
-    )
-    refuse_impossible(spec)
+    start, weight = further.get("start"), further.get("weight")
+    _refuse(spec, settings, model_asked=isinstance(llm, Choice) or settings.llm != "none")
     begin = with_weights(read_start(spec, start), spec.schema, weight) if start is not None else None
     if begin is not None:
         llm, settings = without_model(llm, settings)
@@ -109,12 +108,23 @@ def synthesize(  # noqa: PLR0913  (what is made, by whom, where; all that says h
     manifest = first_manifest(spec, settings, choice, server)
     if begin is not None:
         manifest["start"] = start_digest(spec, begin)
+    resume, force = further.get("resume", False), further.get("force", False)
     folder = claim(Path(out), manifest, resume=resume, force=force) if out is not None else None
     with Standing(manifest=manifest, folder=folder, model=None) as standing, watched(progress) as notify:
         ledger = Ledger(folder.ledger if folder is not None else None)
         standing.model = _recorded(choice, ledger, settings.budget)
-        order = _Order(spec=spec, options=_options(settings, workers), start=begin)
+        order = _Order(spec=spec, options=_options(settings, further.get("workers")), start=begin)
         return _make(order, standing, ledger, notify)
+
+
+def _refuse(spec: Spec, settings: Settings, *, model_asked: bool) -> None:
+    """Refuse what is too large, and what cannot be."""
+    refuse_too_large(
+        measure_size(spec, settings.records),
+        calls=settings.method.rounds * settings.method.proposals if model_asked else 0,
+        has_budget=settings.budget.calls is not None,
+    )
+    refuse_impossible(spec)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,6 +172,7 @@ def _finish(order: _Order, outcome: Outcome, standing: Standing, ledger: Ledger,
     spec, rounds = order.spec, order.options.rounds
     notify(Progress(stage="realize", iteration=rounds, iterations=rounds, discrepancy=None, calls=0, expected_calls=0))
     records = records_frames(spec, outcome, seed=order.options.seed)
+    records, texts = with_texts(spec, records, order.options, standing.model, notify=notify)
     comparisons, outcome = judged(spec, outcome, records)
     estimates = compare(replace(outcome.spec, targets=outcome.leaned), records)
     names = [goal.name for goal, _ in outcome.tables]
@@ -173,6 +184,7 @@ def _finish(order: _Order, outcome: Outcome, standing: Standing, ledger: Ledger,
         "warnings": [str(problem) for problem in warnings(spec)],
         "rules_broken": rules_broken(spec, records),
         "start_changes": start_summary(outcome),
+        **({"texts": texts} if texts else {}),
     }
     ended = standing.model.ended if standing.model is not None else None
     reason = outcome.stop_reason
