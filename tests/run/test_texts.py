@@ -101,6 +101,15 @@ def test_many_records_share_a_pool(tmp_path: Path) -> None:
         assert title.startswith(kind.lower())
 
 
+def test_a_scenario_keeps_the_texts_of_what_stays(tmp_path: Path) -> None:
+    """Records that an adjustment leaves alone keep their titles; those that it changes have none."""
+    spec = Spec.load({**_document(spec_of()), "adjustments": [{"kind": "Lamp", "factor": 0.5}]})
+    made = ls.synthesize(spec, records=10, llm=script(tmp_path, [GROUPS, *titles(10)]), seed=3)
+    frame = made.records["sale"]
+    assert frame["start_changed"].sum() == 3
+    assert (frame["title"].is_null() == frame["start_changed"]).all()
+
+
 def test_an_asking_that_ends_leaves_the_rest_empty(tmp_path: Path) -> None:
     """A budget that is spent is said; the run ends as it would without texts, and the same run asks nothing again."""
     llm = script(tmp_path, [GROUPS, *titles(5)])

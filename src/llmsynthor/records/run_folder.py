@@ -16,6 +16,7 @@ from llmsynthor.errors import Problem, RunFolderError
 from llmsynthor.files import read_text
 from llmsynthor.options import Budget, key_of, options_of
 from llmsynthor.records.edited import KEPT, digest_of, edited_files, keep_edited
+from llmsynthor.records.held import check_manifest
 from llmsynthor.records.lock import LOCK, Lock, lock
 from llmsynthor.texts import fit_all, hide
 
@@ -216,11 +217,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError) as cause:
         problem = Problem(where=str(path), what=f"this is no run folder ({cause})", advice="name the folder of a run")
         raise RunFolderError(problem) from cause
-    if not isinstance(content, dict) or not all(isinstance(content.get(name), dict) for name in ("spec", "arguments")):
-        raise RunFolderError(
-            Problem(where=str(path / MANIFEST), what="it is no manifest", advice="name the folder of a run")
-        )
-    return content
+    return check_manifest(path / MANIFEST, content)
 
 
 def unwritable(path: Path, cause: Exception) -> RunFolderError:

@@ -22,6 +22,9 @@ MOST_LEVELS = 40
 WIDE = 3
 """A last bin so many times as wide as all before it together is not drawn to its end."""
 
+STEEP = 20
+"""A bin with so many times the density of every other is left out of the picture, and said in words."""
+
 Floats = NDArray[np.float64]
 
 
@@ -48,10 +51,25 @@ def draw_distribution(levels: Sequence[Level], wanted: Floats | None, got: Float
     Returns the picture and a word about what is left out.
     """
     if isinstance(levels[0], Interval):
+        kept, spike = _without_spike(levels, got)
+        levels, got = [levels[k] for k in kept], got[kept]
         ends, word = _drawn_ends(levels)
-        return to_svg(dressed(_densities(levels, ends, wanted, got)), name), word
+        drawn = _densities(levels, ends, None if wanted is None else wanted[kept], got)
+        return to_svg(dressed(drawn), name), " ".join(part for part in (spike, word) if part)
     word = f"The {MOST_LEVELS} largest of {len(levels)} levels are drawn." if len(levels) > MOST_LEVELS else ""
     return to_svg(dressed(_bars(levels, wanted, got)), name), word
+
+
+def _without_spike(levels: Sequence[Level], got: Floats) -> tuple[list[int], str]:
+    """The bins that are drawn, without one so narrow and full that the others could not be seen (incomes of 0); and a word."""
+    widths = np.array([level.high - level.low for level in levels if isinstance(level, Interval)])
+    order = np.argsort(-got / widths, kind="stable")
+    every = list(range(len(levels)))
+    if len(levels) <= 2 or got[order[0]] / widths[order[0]] <= STEEP * got[order[1]] / widths[order[1]]:
+        return every, ""
+    first = int(order[0])
+    said = f"{levels[first]} is not drawn: its {got[first]:,.0f} records would hide all others."
+    return [k for k in every if k != first], said
 
 
 def _drawn_ends(levels: Sequence[Level]) -> tuple[list[float], str]:

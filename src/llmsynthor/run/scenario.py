@@ -87,7 +87,8 @@ def _realized(
     after = nest(_plain(solution.records, spec), spec.schema)
     found = beside(spec, before, after, accepted)
     changed = solution.records[top]["start_changed"].to_numpy() | (moved.changed[top] if not several else False)
-    told = solution.records[top].with_columns(pl.Series("start_changed", changed))
+    texts = [] if several else [moved.nested.frames[top][text.name] for text in spec.schema.top.texts]
+    told = solution.records[top].with_columns(pl.Series("start_changed", changed), *texts)
     manifest = {**solution.manifest, "scenario": _summary(spec, (before, after), accepted, moved, found, changed)}
     manifest["scenario_of"] = digest(spec)
     number, height = manifest["scenario"]["records_changed"], told.height

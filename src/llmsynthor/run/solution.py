@@ -15,6 +15,7 @@ from llmsynthor.evaluation.compare import ALIGNMENT
 from llmsynthor.evaluation.ends import accounts_of
 from llmsynthor.evaluation.metrics import figures
 from llmsynthor.llm.ledger import Ledger
+from llmsynthor.records.held import unreadable
 from llmsynthor.records.levels import as_enums, as_texts
 from llmsynthor.records.microdata import frames_of
 from llmsynthor.records.run_folder import LEDGER, RunFolder, claim, read_manifest, unwritable
@@ -197,7 +198,7 @@ def _parquet(path: Path, *, needed: bool) -> pl.DataFrame | None:
     try:
         return pl.read_parquet(path, glob=False)
     except (OSError, pl.exceptions.PolarsError) as cause:
-        raise _unreadable(path, cause) from cause
+        raise unreadable(path, (str(cause).splitlines() or [""])[0][:120]) from cause
 
 
 def _csv(path: Path, types: Mapping[str, Any]) -> pl.DataFrame:
@@ -207,13 +208,7 @@ def _csv(path: Path, types: Mapping[str, Any]) -> pl.DataFrame:
         known = {name: kind for name, kind in types.items() if name in header}
         return pl.read_csv(path, schema_overrides=known, infer_schema_length=None, glob=False)
     except (OSError, pl.exceptions.PolarsError) as cause:
-        raise _unreadable(path, cause) from cause
-
-
-def _unreadable(path: Path, cause: Exception) -> RunFolderError:
-    first = (str(cause).splitlines() or [""])[0][:120]
-    advice = "repeat the run in this folder: its ledger answers without a model"
-    return RunFolderError(Problem(where=str(path), what=f"it cannot be read ({first})", advice=advice))
+        raise unreadable(path, (str(cause).splitlines() or [""])[0][:120]) from cause
 
 
 def write_spec(spec: Spec, folder: RunFolder) -> None:
