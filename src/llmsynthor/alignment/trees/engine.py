@@ -92,11 +92,14 @@ class Trees:
             )
         return self.worlds[block]
 
-    def set_open(self, blocks: int, *, every: bool) -> None:
-        """Let all numbers of records change, or only those that no table fixes."""
-        number = len(self.compiled.program.arrays["open_unit"]) if every else self.compiled.program.n_open
+    def set_open(self, blocks: int, more: Sequence[int]) -> None:
+        """Let the numbers of records change that no table fixes, and those of the units in `more`."""
+        arrays = self.compiled.program.arrays
+        chosen = [u for u in arrays["open_unit"].tolist() if arrays["is_open"][u] == 1 or u in more]
         for block in range(blocks):
-            self.world(block)[0].ints[key.N_OPEN] = number
+            ints = self.world(block)[0].ints
+            ints[key.N_OPEN] = len(chosen)
+            ints[ints[key.OPEN_UNIT] : ints[key.OPEN_UNIT] + len(chosen)] = chosen
 
     def count(self, arena: Arena) -> Counts:
         """Count the records in every cell of every table, shape (cells,)."""
