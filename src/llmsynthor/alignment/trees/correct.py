@@ -41,6 +41,9 @@ CHUNK = 3.0
 """Moves tried per record at each temperature."""
 
 LEAST_MOVES = 10_000
+FEW = 20_000
+"""Fine chunks are no longer than those of so many records: however many there are, few are off."""
+
 CROWDED, LACKING = 0.15, 0.3
 """Share of the visits that go to records of an over-full cell, and of one that lacks records."""
 
@@ -75,7 +78,7 @@ class Corrected:
 class Cooling:
     """Chunks of moves at temperatures that fall, cycle by cycle; the records of the least price are kept."""
 
-    gain, warm = 1.0, False
+    gain, warm, fine = 1.0, False, False
 
     def __init__(
         self, trees: Trees, state: State, held: NDArray[np.bool_], told: Told, *, begin: Sequence[float]
@@ -99,7 +102,8 @@ class Cooling:
 
     def step(self, number: int) -> None:
         """One chunk of moves at the next temperature."""
-        step(self.trees, self.state, self.held, self.pressure(self.to_come.pop(0)), number)
+        most = FEW if self.fine else len(self.state.arena.start)
+        step(self.trees, self.state, self.held, self.pressure(self.to_come.pop(0)), number, most)
         self.adapt()
         self.told("correct", number, self.state.counts, self.trees.goal(self.state.counts, self.state.arena))
 
@@ -234,11 +238,14 @@ def misses(trees: Trees, state: State, goal: Floats) -> float:
     return float(trees.compiled.missed(state.counts, goal) + sums.sum())
 
 
-def step(trees: Trees, state: State, held: NDArray[np.bool_], pressure: Pressure, number: int) -> None:
-    """One chunk of moves, in place: most records at random, some from over-full cells and some from those that lack records."""
+def step(trees: Trees, state: State, held: NDArray[np.bool_], pressure: Pressure, number: int, most: int) -> None:
+    """One chunk of moves, in place: most records at random, some from over-full cells and some from those that lack records.
+
+    It is as long as a chunk for `most` records at most.
+    """
     records, blocks = len(state.arena.start), len(state.arena.tail)
     rng = np.random.default_rng([trees.seed, 8, number])
-    visits = int(max(CHUNK * records, LEAST_MOVES) / MOVES)
+    visits = int(max(CHUNK * min(records, most), LEAST_MOVES) / MOVES)
     free = np.flatnonzero(~held)
     if not len(free):
         return

@@ -148,13 +148,16 @@ class Trees:
     ) -> None:
         """Visit the records in `order`, block by block, in place; the counts stay current.
 
-        Each block makes up its part of what is missing, so that the number of workers changes nothing.
+        Each block makes up its part of what is missing, in whole records, and one in turn the rest: quarters of a record are made
+        up by none. The number of workers changes nothing.
         """
         if len(self.compiled.program.arrays["open_unit"]):
             state.arena = roomy(state.arena, self.aims.layout)
         blocks, goal = len(state.arena.tail), self.goal(state.counts, state.arena)
         sums = self.sums.current(state.counts, len(state.arena.start))
-        missing = (goal - state.counts) / blocks
+        lacking = goal - state.counts
+        each = np.trunc(lacking / blocks)
+        shares = [each + (lacking - blocks * each) * (block == number % blocks) for block in range(blocks)]
         ends = np.linspace(0, len(state.arena.start), blocks + 1).astype(np.int64)
         records = len(state.arena.start)
         way = usual_way(
@@ -162,7 +165,7 @@ class Trees:
         )
 
         def part(block: int) -> tuple[Counts, int]:
-            world, spaces = self.world(block)
+            (world, spaces), missing = self.world(block), shares[block]
             write_ledger(world, make_ledger(self.sums, self.bad, -missing, pressure, sums, blocks))
             partners = self.partners(state.arena, free, int(ends[block]), int(ends[block + 1]))
             made = kernels_visits.visit_all(
