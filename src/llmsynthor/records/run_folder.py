@@ -30,6 +30,7 @@ WRITTEN = (
     "history.parquet",
     "report.html",
     "zones.csv",
+    "counts.parquet",
 )
 EDITABLE = ("spec", "estimated", "adjustments", "maps")
 LIMITS = tuple(key_of(option) for option in options_of(Budget))
@@ -177,7 +178,7 @@ def _identity(entry: Any) -> Any:
 
 def _clear(path: Path) -> None:
     """Remove what another run left, so that old and new never stand side by side; the ledger stays, and what was kept."""
-    for name in ("records", "start", *EDITABLE):
+    for name in ("records", "start", "partitions", *EDITABLE):
         _clear_folder(path / name)
     for name in WRITTEN:
         (path / name).unlink(missing_ok=True)

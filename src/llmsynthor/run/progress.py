@@ -19,6 +19,7 @@ STAGES = {
     "fit": "fitting to the tables",
     "correct": "correcting to whole records",
     "realize": "drawing values",
+    "partitions": "making partitions",
 }
 
 
@@ -27,6 +28,8 @@ def describe(event: Progress, elapsed: float) -> str:
     parts = [STAGES.get(event.stage, event.stage)]
     if event.stage == "proposals":
         parts.append(f"iteration {event.iteration} of {event.iterations}")
+    if event.stage == "partitions":
+        parts.append(f"{event.iteration:,} of {event.iterations:,} {event.message}")
     if event.discrepancy is not None:
         parts.append(f"discrepancy {event.discrepancy:.4f}")
     if event.expected_calls:

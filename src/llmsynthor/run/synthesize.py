@@ -12,6 +12,7 @@ import polars as pl
 from llmsynthor.errors import AskingEndedError, OutageError
 from llmsynthor.evaluation.compare import alignment_frame, compare
 from llmsynthor.evaluation.rules import rules_broken
+from llmsynthor.executors.executor import Executor, choose_executor
 from llmsynthor.llm import speed
 from llmsynthor.llm.ledger import Ledger
 from llmsynthor.llm.opening import Choice, choose
@@ -22,6 +23,7 @@ from llmsynthor.records.measure import read_start, start_digest
 from llmsynthor.records.run_folder import claim
 from llmsynthor.records.weights import with_weights
 from llmsynthor.run.check import refuse_impossible
+from llmsynthor.run.gathered import gathered, make_in_partitions, refuse_partitions
 from llmsynthor.run.manifest import Standing, first_manifest
 from llmsynthor.run.progress import watched
 from llmsynthor.run.settings import resolve, without_model
@@ -61,6 +63,7 @@ def synthesize(  # noqa: PLR0913  (what is made, by whom, where; all that says h
     base_url: str | None = None,
     server: Server | None = None,
     workers: int | None = None,
+    engine: str | Executor = "threads",
     start: Any = None,
     weight: str | None = None,
     out: str | os.PathLike[str] | None = None,
@@ -78,7 +81,8 @@ def synthesize(  # noqa: PLR0913  (what is made, by whom, where; all that says h
     the tables ask, and no model is used. With `out` the run folder is written while it works, and its ledger answers what was
     asked before. `server` says how an OpenAI-compatible server is reached (`base_url`, `key`, `patience`, …). `weight` names a
     column of the start that says how many records each row stands for ("none": each counts alike).
-    `progress` is True for a bar, or called with each event.
+    `progress` is True for a bar, or called with each event. With `partition`, a level of zones, zones are made side by side by
+    an `engine` ("threads", "ray", or an executor), and `Solution.records` are read from the folder when they are looked at.
 
     Raises SpecError, DataError, RunFolderError, LLMError.
 
@@ -94,8 +98,11 @@ def synthesize(  # noqa: PLR0913  (what is made, by whom, where; all that says h
     settings = resolve(spec, given, method=method, budget=budget)
     at_least = settings.method.rounds * settings.method.proposals
     model_asked = isinstance(llm, Choice) or settings.llm != "none"
+    at_once = settings.records
+    if settings.method.partition is not None and at_once is not None:
+        at_once = min(at_once, settings.method.partition_records * (workers or os.cpu_count() or 1))
     refuse_too_large(
-        measure_size(spec, settings.records),
+        measure_size(spec, at_once),
         calls=at_least if model_asked else 0,
         has_budget=settings.budget.calls is not None,
     )
@@ -114,6 +121,9 @@ def synthesize(  # noqa: PLR0913  (what is made, by whom, where; all that says h
         ledger = Ledger(folder.ledger if folder is not None else None)
         standing.model = _recorded(choice, ledger, settings.budget)
         order = _Order(spec=spec, options=_options(settings, workers), start=begin)
+        if order.options.partition is not None:
+            executor = choose_executor(engine, workers=workers) if isinstance(engine, str) else engine
+            return _make_parts(order, standing, ledger, notify, executor)
         return _make(order, standing, ledger, notify)
 
 
@@ -154,6 +164,28 @@ def _make(order: _Order, standing: Standing, ledger: Ledger, progress: Notify) -
     standing.ended = True
     if model is not None and model.spent.new:
         speed.remember(model.identity, ledger.mean_seconds(model.identity))
+    return solution
+
+
+def _make_parts(order: _Order, standing: Standing, ledger: Ledger, progress: Notify, executor: Executor) -> Solution:
+    """Work through partitions; the records stay in their files."""
+    folder = standing.folder
+    refuse_partitions(order.options, folder, order.start)
+    assert folder is not None
+
+    def notify(event: Progress) -> None:
+        standing.begin(event.stage)
+        progress(event)
+
+    standing.note(StopReason.RUNNING, "running", "the run has begun")
+    write_spec(order.spec, folder)
+    made, believed = make_in_partitions(
+        order.spec, order.options, standing.model, executor, folder=folder, notify=notify
+    )
+    standing.manifest |= {"usage": standing.usage}
+    solution = gathered(order.spec, made, believed, standing.manifest, folder=folder, ledger=ledger)
+    write_all(solution, folder)
+    standing.ended = True
     return solution
 
 

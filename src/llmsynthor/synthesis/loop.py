@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
-from llmsynthor.aims.aims import Aims, set_aims
+from llmsynthor.aims.aims import Aims, set_aims, with_beliefs, with_estimates
 from llmsynthor.aims.feasibility import find_across
 from llmsynthor.alignment.align import align
 from llmsynthor.alignment.priors import STAY
@@ -21,7 +21,7 @@ from llmsynthor.population.encode import Starting, begin_with
 from llmsynthor.population.roster import NO_PROPOSAL, Roster, in_order
 from llmsynthor.proposals.proposal import Proposal
 from llmsynthor.spec.specification import Spec
-from llmsynthor.synthesis.believing import Believed, believe, questions
+from llmsynthor.synthesis.believing import Believed, Said, believe, questions
 from llmsynthor.synthesis.journal import Journal
 from llmsynthor.synthesis.outcome import Notify, Options, Outcome, expected_calls
 from llmsynthor.synthesis.proposing import Proposed, propose
@@ -50,6 +50,14 @@ def synthesize(
     if options.align == "exact":
         return _aligned(believed, proposed, options, journal)
     return _as_proposed(believed, proposed, options, journal)
+
+
+def synthesize_part(spec: Spec, options: Options, said: Said) -> Outcome:
+    """Make the records of a part of a whole, with what a model said of the whole; nothing is asked."""
+    beliefs = [table for table in said.tables if table.name in said.weights]
+    aims = with_beliefs(set_aims(with_estimates(spec, {}, beliefs)), said.weights)
+    journal = Journal(options=options, model=None, notify=lambda progress: None)
+    return _aligned(Believed(aims=aims), Proposed(roster=Roster.empty(aims.layout)), options, journal)
 
 
 def _aligned(believed: Believed, proposed: Proposed, options: Options, journal: Journal) -> Outcome:
