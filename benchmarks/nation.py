@@ -66,11 +66,9 @@ targets:
   - {name: income by county, unit: household, table: tables/income.csv, value: count, source: acs}
   - {name: age by county, unit: person, table: tables/age.csv, value: count, source: acs}
   - {name: race by county, unit: person, table: tables/race.csv, value: count, source: acs}
-  - {name: education by county, unit: person, universe: age >= 25, table: tables/education.csv, value: count, source: acs}
-  - {name: employment by county, unit: person, universe: age >= 16, table: tables/employment.csv, value: count, source: acs}
+  - {name: education by county, unit: person, table: tables/education.csv, value: count, source: acs}
+  - {name: employment by county, unit: person, table: tables/employment.csv, value: count, source: acs}
 rules:
-  - {name: education of those under 25 is not counted, unit: person, forbid: "age < 25 and education != 'not applicable'"}
-  - {name: employment of those under 16 is not counted, unit: person, forbid: "age < 16 and employment != 'not applicable'"}
   - {name: a household has somebody of 16 or more, unit: household, forbid: "count(person.age >= 16) == 0"}
 """
 
@@ -99,7 +97,7 @@ def main() -> None:
 
 
 def read_cells(data: Path, counties: int | None) -> pl.DataFrame:
-    """All published cells of the counties asked for: `state`, `county`, `table`, `measure`, `category`, `universe_total`, `value`."""
+    """All published cells of the counties asked for: by `state` and `county`."""
     names = ("table", "measure", "category", "county_geoid", "state_fips")
     frame = pl.read_parquet(data / "tables.parquet").with_columns(pl.col(name).cast(pl.String) for name in names)
     frame = frame.drop("county").rename({"county_geoid": "county", "state_fips": "state"})
@@ -122,30 +120,38 @@ def write(cells: pl.DataFrame, folder: Path) -> None:
         for name, levels in (("races", RACES), ("education", EDUCATION), ("employment", EMPLOYMENT))
     }
     zones = "geographies:\n  zones:\n    levels: [state, county]\n    crosswalk: {file: tables/crosswalk.csv}\n"
-    head = 'llmsynthor: 1\nname: "counties of the United States"\ncontext: "Households of the United States, 2020-2024."\n'
+    head = (
+        'llmsynthor: 1\nname: "counties of the United States"\ncontext: "Households of the United States, 2020-2024."\n'
+    )
     (folder / "spec.yaml").write_text(head + zones + UNITS % texts + TARGETS, encoding="utf-8")
 
 
 def tables_of(cells: pl.DataFrame) -> dict[str, pl.DataFrame]:
-    """The tables of the spec in the long format; persons are cut to those that the households of their county hold."""
+    """The tables of the spec in the long format; persons are brought to those that the households of their county hold.
+
+    Published counts of persons include group quarters, and in small counties differ from sizes of households by sampling alone.
+    """
     size = _named(cells, "B11016", None, "size").with_columns(pl.col("size").str.extract(r"(\d)"))
     size = size.with_columns(pl.when(pl.col("size") == "7").then(pl.lit("7+")).otherwise(pl.col("size")).alias("size"))
     persons = pl.col("size").str.extract(r"(\d)").cast(pl.Float64)
-    mean = pl.when(persons == 7).then(MEAN_OF_LARGE).otherwise(persons)  # noqa: PLR2004  (the open end)
-    held = size.group_by("county").agg((mean * pl.col("count")).sum().alias("held"))
+    mean = pl.when(persons == 7).then(MEAN_OF_LARGE).otherwise(persons)
+    bounds = [(each * pl.col("count")).sum().alias(name) for name, each in (("least", persons * 1.002), ("most", mean))]
     totals = cells.filter(pl.col("measure") == "total_population").select("county", pl.col("value").alias("all"))
-    cut = held.join(totals, on="county").select("county", (pl.col("held") / pl.col("all")).clip(0, 1).alias("cut"))
+    held = size.group_by("county").agg(bounds).join(totals, on="county")
+    cut = held.select("county", (pl.col("all").clip("least", "most") / pl.col("all")).alias("cut"))
     tenure = cells.filter(pl.col("measure").is_in(["owner_occupied_units", "renter_occupied_units"]))
     found = {
         "size": size,
-        "tenure": tenure.select("county", pl.col("measure").str.extract("^(owner|renter)").alias("tenure"), pl.col("value").alias("count")),
+        "tenure": tenure.select(
+            "county", pl.col("measure").str.extract("^(owner|renter)").alias("tenure"), pl.col("value").alias("count")
+        ),
         "income": _named(cells, "B19001", None, "income").with_columns(_money(pl.col("income")).alias("income")),
     }
     people = {
         "age": _ages(cells),
         "race": _named(cells, "B03002", RACES, "race"),
-        "education": _named(cells, "B15003", EDUCATION, "education"),
-        "employment": _named(cells, "B23025", EMPLOYMENT, "employment"),
+        "education": _of_age(cells, _named(cells, "B15003", EDUCATION, "education"), 25),
+        "employment": _of_age(cells, _named(cells, "B23025", EMPLOYMENT, "employment"), 16),
     }
     for name, frame in people.items():
         whole = frame.join(cut, on="county", maintain_order="left").with_columns(pl.col("count") * pl.col("cut"))
@@ -157,6 +163,20 @@ def _named(cells: pl.DataFrame, table: str, levels: dict[str, str] | None, name:
     frame = cells.filter((pl.col("table") == table) & (pl.col("measure") == "count"))
     category = pl.col("category").replace_strict(levels) if levels else pl.col("category")
     return frame.select("county", category.alias(name), pl.col("value").alias("count"))
+
+
+def _of_age(cells: pl.DataFrame, frame: pl.DataFrame, age: int) -> pl.DataFrame:
+    """A table of those of an age and more, with all who are younger: they are not applicable."""
+    older = frame.group_by("county", maintain_order=True).agg(pl.col("count").sum().alias("older"))
+    totals = cells.filter(pl.col("measure") == "total_population").select("county", pl.col("value").alias("all"))
+    younger = older.join(totals, on="county", maintain_order="left").select(
+        "county",
+        pl.lit(f"under {age}").alias("age"),
+        pl.lit("not applicable").alias(frame.columns[1]),
+        (pl.col("all") - pl.col("older")).alias("count"),
+    )
+    told = frame.select("county", pl.lit(f"{age}+").alias("age"), frame.columns[1], "count")
+    return pl.concat([told, younger]).sort("county", maintain_order=True)
 
 
 def _money(text: pl.Expr) -> pl.Expr:
@@ -175,7 +195,9 @@ def _money(text: pl.Expr) -> pl.Expr:
 def _ages(cells: pl.DataFrame) -> pl.DataFrame:
     """Persons under 16, of 16 to 24, of 25 and more: what the universes of the published tables say."""
     universes = {
-        name: cells.filter(pl.col("table") == table).group_by("county", maintain_order=True).agg(pl.col("universe_total").first().alias(name))
+        name: cells.filter(pl.col("table") == table)
+        .group_by("county", maintain_order=True)
+        .agg(pl.col("universe_total").first().alias(name))
         for name, table in (("all", "B03002"), ("adult", "B23025"), ("old", "B15003"))
     }
     wide = universes["all"].join(universes["adult"], on="county").join(universes["old"], on="county")

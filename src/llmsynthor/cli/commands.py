@@ -105,7 +105,9 @@ def synthesize(
     seed: Annotated[int | None, typer.Option(help="Same seed, same bytes.")] = None,
     workers: Annotated[int | None, typer.Option(help="Threads or actors that work at once; changes no result.")] = None,
     engine: Annotated[str, typer.Option(help="Who makes partitions: threads, or ray (extra ray).")] = "threads",
-    address: Annotated[str | None, typer.Option(help="Address of the Ray cluster; auto for the one of this machine.")] = None,
+    address: Annotated[
+        str | None, typer.Option(help="Address of the Ray cluster; auto for the one of this machine.")
+    ] = None,
     start: Annotated[
         Path | None, typer.Option(help="Records to begin with (Parquet, CSV): few are changed, no model is used.")
     ] = None,
@@ -121,7 +123,9 @@ def synthesize(
     from llmsynthor.run.synthesize import synthesize as make
 
     given: dict[str, Any] = {
-        "engine": choose_executor(engine, workers=workers, address=address) if engine != "threads" or address else engine,
+        "engine": choose_executor(engine, workers=workers, address=address)
+        if engine != "threads" or address
+        else engine,
         "records": records,
         "llm": llm,
         "seed": seed,

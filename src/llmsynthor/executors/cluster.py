@@ -3,6 +3,7 @@
 Ray sees to scheduling, to actors that die and to orders that they had: they are begun again elsewhere. Needs the extra `ray`.
 """
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -47,12 +48,18 @@ class Cluster:
         if not ray.is_initialized():
             begun: dict[str, Any] = {"address": address} if address else {"num_cpus": workers, "address": "local"}
             try:
-                ray.init(**begun, log_to_driver=False, include_dashboard=False if not address else None, logging_level="error")
+                ray.init(
+                    **begun,
+                    log_to_driver=False,
+                    include_dashboard=False if not address else None,
+                    logging_level=logging.ERROR,
+                )
             except (ConnectionError, RuntimeError, ValueError, OSError) as cause:
                 advice = "begin a cluster with `ray start --head`, name its address, or leave --address out"
                 what = f"no Ray cluster can be reached ({str(cause).splitlines()[0][:200]})"
                 raise SpecError(Problem(where="address", what=what, found=address, advice=advice)) from cause
-        return cls(workers=workers or max(1, int(ray.cluster_resources().get("CPU", 1))))
+        cores = ray.cluster_resources().get("CPU", 1)  # type: ignore[no-untyped-call]
+        return cls(workers=workers or max(1, int(cores)))
 
     def each(
         self, work: Callable[[Shared, Order], Done], shared: Shared, orders: Sequence[Order]
@@ -62,7 +69,7 @@ class Cluster:
 
         kept = ray.put(shared)
         options = {"num_cpus": 1, "max_restarts": -1, "max_task_retries": -1}
-        kind = ray.remote(_Worker).options(**options)
+        kind: Any = ray.remote(_Worker).options(**options)
         actors = [kind.remote(work, kept) for _ in range(min(self.workers, len(orders)))]
         left, running = iter(enumerate(orders)), dict[Any, tuple[int, Any]]()
         for actor in [actor for _ in range(AHEAD) for actor in actors]:

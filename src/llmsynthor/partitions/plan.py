@@ -83,7 +83,9 @@ def _place(spec: Spec, level: str) -> tuple[Located, Geography]:
     top = spec.schema.top
     if not top.places:
         advice = f"give {top.name} a `geography`, or leave out `partition`"
-        problem = Problem(where="partition", what="there are no zones to make partitions of", found=level, advice=advice)
+        problem = Problem(
+            where="partition", what="there are no zones to make partitions of", found=level, advice=advice
+        )
         raise SpecError(problem)
     place = top.places[0]
     if level not in place.levels:
@@ -124,8 +126,5 @@ def _counting(spec: Spec, table: Table, place: Located) -> list[tuple[int, str]]
 def _spread(zones: Sequence[str], sums: Mapping[str, float]) -> NDArray[np.float64]:
     """What each row has of its zone: all of it is with the last of its rows, so that no row is cut."""
     return np.array(
-        [
-            sums.get(zone, 0.0) if k + 1 == len(zones) or zones[k + 1] != zone else 0.0
-            for k, zone in enumerate(zones)
-        ]
+        [sums.get(zone, 0.0) if k + 1 == len(zones) or zones[k + 1] != zone else 0.0 for k, zone in enumerate(zones)]
     )

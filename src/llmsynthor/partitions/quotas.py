@@ -39,7 +39,7 @@ def rake(start: Floats, rows: Floats, columns: Floats, *, allowed: Booleans | No
 
 
 def rake_groups(start: Floats, sums: Sequence[Floats], groupings: Sequence[Integers], columns: Floats) -> Floats:
-    """Scale `start` (partitions, cells) until groups of each partition's cells have these `sums` and columns theirs, as near as can be.
+    """Scale `start` (partitions, cells) until groups of each partition's cells have these `sums`, and columns theirs.
 
     `groupings[k]` (cells,) says in which group of `sums[k]` (partitions, groups) each cell is. Ends with the columns.
     """
@@ -86,7 +86,7 @@ def round_quotas(
     groups: Integers | None = None,
     sums: Floats | None = None,
 ) -> Integers:
-    """Whole numbers with exactly these sums of columns (cells,) and of rows (partitions,), each a neighbour of `wanted` if it can be.
+    """Whole numbers with exactly these sums of columns (cells,) and rows (partitions,), neighbours of `wanted` if they can be.
 
     Both sums must agree. With `groups` (cells,) the sums of each partition's groups are kept too, near `sums` (partitions,
     groups): a tree of sums over rows and one over columns is a flow, whose corners are whole. Where no neighbours have these
@@ -99,7 +99,9 @@ def round_quotas(
     allowed = np.ones(wanted.shape, dtype=bool) if allowed is None else allowed
     each = np.zeros(wanted.shape[1], dtype=np.int64) if groups is None else groups
     held = _group_sums(floors, each)
-    goal = rows[:, None] if sums is None else np.stack([round_sum(own, int(r)) for own, r in zip(sums, rows, strict=True)])
+    goal = (
+        rows[:, None] if sums is None else np.stack([round_sum(own, int(r)) for own, r in zip(sums, rows, strict=True)])
+    )
     found = _flow(wanted - floors, goal - held, columns - floors.sum(axis=0), floors, each, allowed)
     if found is None and groups is not None:  # what partitions say themselves and the table of all exclude each other
         return round_quotas(wanted, rows, columns, allowed=allowed)
@@ -117,7 +119,7 @@ def _group_sums(counts: Integers, groups: Integers) -> Integers:
 def _flow(
     rest: Floats, rows: Integers, columns: Integers, floors: Integers, groups: Integers, allowed: Booleans
 ) -> Integers | None:
-    """Whole steps with these sums: units at the largest fractions first; steps further than one, or down, cost most. None: no such."""
+    """Whole steps with these sums: the largest fractions first; steps further than one, or down, cost most."""
     from scipy.optimize import linprog  # noqa: PLC0415  (read where it is used)
     from scipy.sparse import coo_array  # noqa: PLC0415
 

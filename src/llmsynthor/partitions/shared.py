@@ -85,7 +85,9 @@ def _counts(
         sums = [_grouped(start, groups) for groups in groupings]
         wanted = rake_groups(wanted, sums, groupings, columns.astype(np.float64))
     best = max(groupings, key=lambda groups: int(groups.max()), default=None) if table.universe is None else None
-    quotas = round_quotas(wanted, rows, columns, allowed=mine, groups=best, sums=_grouped(start, best) if best is not None else None)
+    quotas = round_quotas(
+        wanted, rows, columns, allowed=mine, groups=best, sums=_grouped(start, best) if best is not None else None
+    )
     return [quotas[row, cuts[number].cells[p]].astype(np.float64) for row, (p, _) in enumerate(made)]
 
 
@@ -148,7 +150,7 @@ def _grouped(counts: Floats, groups: Integers) -> Floats:
 
 
 def _means(spec: Spec, target: Statistic, made: Sequence[Tally], cells: Sequence[Integers]) -> list[Floats]:
-    """The mean that each group of each partition is led to: its own, moved so that all partitions have the whole's mean or total."""
+    """The mean that each group of each partition is led to: its own, moved so that all together have the whole's mean or total."""
     sums, counts = np.zeros(len(target.cells)), np.zeros(len(target.cells))
     for tally, own in zip(made, cells, strict=True):
         assert tally.counts is not None
@@ -172,9 +174,7 @@ def _means(spec: Spec, target: Statistic, made: Sequence[Tally], cells: Sequence
 def _leaning(table: Table, tally: Tally) -> Floats:
     """An estimated table for one partition: its odds ratios with the margins of the partition, (cells,)."""
     places = [{level: k for k, level in enumerate(dict.fromkeys(c))} for c in zip(*table.cells, strict=True)]
-    index = tuple(
-        np.array([place[cell[k]] for cell in table.cells]) for k, place in enumerate(places)
-    )
+    index = tuple(np.array([place[cell[k]] for cell in table.cells]) for k, place in enumerate(places))
     shape = [len(place) for place in places]
     dense, made = np.zeros(shape), np.zeros(shape)
     dense[index], made[index] = np.maximum(table.values, 0.0), tally.got

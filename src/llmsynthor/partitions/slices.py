@@ -27,7 +27,7 @@ EVERYWHERE = "(all)"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cut:
-    """Which cells of a target each partition has: `cells[number]`, positions in the target's cells; `spans` where others have them too."""
+    """Which cells of a target each partition has: `cells[number]`, positions among all; `spans` where others have them too."""
 
     spans: bool
     cells: tuple[Integers, ...]
@@ -119,9 +119,7 @@ def _placed(unit: Unit, geography: Geography, place: str, *, top: bool) -> Unit:
         return unit
     mine = unit.places[0] if top and unit.places[0].place == place else None
     places = tuple(
-        own
-        if own is mine or own.geography != geography.name
-        else replace(own, geography=geography.name + EVERYWHERE)
+        own if own is mine or own.geography != geography.name else replace(own, geography=geography.name + EVERYWHERE)
         for own in unit.places
     )
     if mine is None:
@@ -175,8 +173,7 @@ def _with_quota(target: Target, kept: Integers, quota: Quota, schema: Schema, re
     return replace(target, cells=cells, values=quota.values, value="count", margins_of_error=None, base=base)
 
 
-def zones_of(spec: Spec, plan: Plan, partition: Partition) -> Mapping[str, int]:
+def zones_of(plan: Plan, partition: Partition) -> Mapping[str, int]:
     """How many zones of each level a partition has rows in."""
     rows = plan.geography.rows[slice(*partition.rows)]
     return {level: len({row[k] for row in rows}) for k, level in enumerate(plan.geography.levels)}
-

@@ -65,14 +65,18 @@ def read_sample(folder: Path, schema: Schema, tops: int) -> dict[str, pl.DataFra
     share = min(1.0, tops / max(sum(every), 1))
     found: dict[str, list[pl.DataFrame]] = {}
     for file, number in zip(files, every, strict=True):
-        kept = {schema.top.name: pl.scan_parquet(file, glob=False).head(-(-round(number * share * 1_000) // 1_000)).collect()}
+        kept = {
+            schema.top.name: pl.scan_parquet(file, glob=False)
+            .head(-(-round(number * share * 1_000) // 1_000))
+            .collect()
+        }
         for unit in schema.units[1:]:
             below = folder / "records" / unit.name / file.name
             if unit.parent in kept and below.is_file():
                 ids = kept[str(unit.parent)].select(f"{unit.parent}_id")
-                kept[unit.name] = pl.scan_parquet(below, glob=False).join(
-                    ids.lazy(), on=f"{unit.parent}_id", how="semi"
-                ).collect()
+                kept[unit.name] = (
+                    pl.scan_parquet(below, glob=False).join(ids.lazy(), on=f"{unit.parent}_id", how="semi").collect()
+                )
         for unit_name, frame in kept.items():
             found.setdefault(unit_name, []).append(frame)
     return {unit: pl.concat(frames) for unit, frames in found.items()}

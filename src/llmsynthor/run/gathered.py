@@ -48,7 +48,9 @@ def refuse_partitions(options: Options, folder: RunFolder | None, start: Mapping
         problems.append(Problem(where="partition", what="a starting population is changed as a whole", advice=advice))
     if options.align == "none":
         advice = "use --align exact"
-        problems.append(Problem(where="partition", what="the loop of the paper alone makes no partitions", advice=advice))
+        problems.append(
+            Problem(where="partition", what="the loop of the paper alone makes no partitions", advice=advice)
+        )
     if problems:
         raise SpecError(*problems)
 
@@ -87,8 +89,7 @@ def gathered(
     outcome = _outcome(spec, made, believed)
     alignment = _summary(made)
     broken = any(made.rules_broken.values())
-    missed = StopReason.CONTRADICTED if made.contradictions else StopReason.MISSED
-    stop = StopReason.RULES_BROKEN if broken else missed if alignment["unmet"] else StopReason.ALIGNED
+    stop = StopReason.RULES_BROKEN if broken else StopReason.MISSED if alignment["unmet"] else StopReason.ALIGNED
     manifest |= {
         "dependency": {"groups": [asdict(group) for group in outcome.groups], "estimation": estimation_words(outcome)},
         "alignment": alignment,
@@ -144,7 +145,7 @@ def _summary(made: Made) -> dict[str, Any]:
         "worst_tvd": round(worst.tvd, 9) if worst else None,
         "worst_table": worst.target.name if worst else None,
         "disagreements": {kind: sum(entry["kind"] == kind for entry in made.disagreements) for kind in kinds},
-        "contradictions": list(made.contradictions),
+        "contradictions": [],
         "ends": count_ends(c.status for c in given),
         "unmet": [c.target.name for c in given if c.status.is_unmet],
     }

@@ -42,7 +42,6 @@ class Made:
     whole: Whole
     comparisons: tuple[Comparison, ...]
     disagreements: list[dict[str, Any]]
-    contradictions: tuple[str, ...]
     rules_broken: dict[str, int]
     records: dict[str, int]
     lines: list[dict[str, Any]]
@@ -127,10 +126,7 @@ def _made(whole: Whole, done: Sequence[Done]) -> Made:
         whole=whole,
         comparisons=comparisons,
         disagreements=unlike,
-        contradictions=tuple(dict.fromkeys(text for own in done for text in own.contradictions)),
-        rules_broken={
-            rule.name: sum(own.rules_broken.get(rule.name, 0) for own in done) for rule in whole.spec.rules
-        },
+        rules_broken={rule.name: sum(own.rules_broken.get(rule.name, 0) for own in done) for rule in whole.spec.rules},
         records=records,
         lines=[
             {
@@ -150,13 +146,11 @@ def _comparisons(whole: Whole, done: Sequence[Done], records: Mapping[str, int])
     for number, target in enumerate(whole.spec.targets):
         if target.unit not in records or not any(number in own.tallies or number in own.statistics for own in done):
             continue
-        found = (
-            _table(whole, number, done, records)
-            if isinstance(target, Table)
-            else _statistic(whole, number, done)
-        )
+        found = _table(whole, number, done, records) if isinstance(target, Table) else _statistic(whole, number, done)
         judged = accounted(found, _account(whole, number, done))
-        yield _as_parts(judged, [Status(own.ends[number]) for own in done if number in own.ends], whole.cuts[number].spans)
+        yield _as_parts(
+            judged, [Status(own.ends[number]) for own in done if number in own.ends], spans=whole.cuts[number].spans
+        )
 
 
 def _table(whole: Whole, number: int, done: Sequence[Done], records: Mapping[str, int]) -> Comparison:
@@ -199,28 +193,22 @@ def _statistic(whole: Whole, number: int, done: Sequence[Done]) -> Comparison:
 
 
 def _account(whole: Whole, number: int, done: Sequence[Done]) -> Account | None:
-    """What the partitions made of a target: the values that they were led to, who it yielded to, why it cannot be met."""
+    """What the partitions made of a target: the values that they were led to, and who it yielded to."""
     target = whole.spec.targets[number]
     others = sorted({other for own in done for other in own.others.get(number, ())})
-    reason = next((own.reasons[number] for own in done if number in own.reasons), "")
     if whole.cuts[number].spans:
-        return Account(others=tuple(others), reason=reason) if reason else None
+        return None
     used = np.array(target.values, dtype=np.float64)
     for own in done:
         if number in own.used:
             used[whole.cuts[number].cells[own.number]] = own.used[number]
     led = [own for own in done if number in own.used]
-    if not led and not reason:
+    if not led:
         return None
-    return Account(
-        used=used if led else None,
-        others=tuple(others),
-        only_rounding=bool(led) and all(number in own.rounding for own in led),
-        reason=reason,
-    )
+    return Account(used=used, others=tuple(others), only_rounding=all(number in own.rounding for own in led))
 
 
-def _as_parts(comparison: Comparison, ends: Sequence[Status], spans: bool) -> Comparison:
+def _as_parts(comparison: Comparison, ends: Sequence[Status], *, spans: bool) -> Comparison:
     """A table of zones that every partition met is met: whole records of a partition are rounded within it.
 
     A cell may so be off by a record and a fraction of what it is of all partitions.
@@ -229,4 +217,3 @@ def _as_parts(comparison: Comparison, ends: Sequence[Status], spans: bool) -> Co
         return comparison
     order = list(Status)
     return replace(comparison, status=max(ends, key=order.index))
-

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import polars as pl
 
-from llmsynthor.evaluation.compare import Comparison, count_table
+from llmsynthor.evaluation.compare import Comparison, compare, count_table
 from llmsynthor.evaluation.rules import rules_broken
 from llmsynthor.options import Method
 from llmsynthor.partitions.plan import Plan
@@ -20,7 +20,7 @@ from llmsynthor.records.levels import as_texts
 from llmsynthor.records.linked import Nested, nest
 from llmsynthor.records.measure import statistic_cells
 from llmsynthor.records.run_folder import RunFolder
-from llmsynthor.run.tables import disagreements_frame, judged, records_frames
+from llmsynthor.run.tables import accounts, disagreements_frame, records_frames
 from llmsynthor.spec.inputs import derived_below, target_columns
 from llmsynthor.spec.specification import Spec
 from llmsynthor.spec.targets import Statistic, Table
@@ -63,7 +63,7 @@ class Done:
     """What came of an order: records by unit, counts by target, and for each target of the partition what became of it there.
 
     `statistics` are means, totals and quantiles of its own zones: got, wanted, slack and step, each (cells,). `ends` are the
-    statuses of its targets, `used` what reconciling made of their values, `reasons` why one cannot be met.
+    statuses of its targets, `used` what reconciling made of their values.
     """
 
     number: int
@@ -75,9 +75,7 @@ class Done:
     used: dict[int, list[float]]
     others: dict[int, list[str]]
     rounding: list[int]
-    reasons: dict[int, str]
     rules_broken: dict[str, int]
-    contradictions: list[str]
     disagreements: list[dict[str, Any]]
     sentence: str
 
@@ -102,7 +100,7 @@ class Done:
         return cls(**{**plain, **numbered, "tallies": tallies})
 
 
-NUMBERED = ("tallies", "statistics", "ends", "used", "others", "reasons")
+NUMBERED = ("tallies", "statistics", "ends", "used", "others")
 
 
 def do(whole: Whole, order: Order) -> Done:
@@ -118,7 +116,7 @@ def do(whole: Whole, order: Order) -> Done:
     options = Options(**method, iterations=0, records=partition.records, seed=seed, workers=1)
     outcome = synthesize_part(part.spec, options, whole.said)
     frames = records_frames(part.spec, outcome, seed=seed)
-    comparisons, outcome = judged(part.spec, outcome, frames)
+    comparisons = compare(part.spec, frames, accounts(outcome))
     done = Done(
         number=order.number,
         digest=order.digest,
@@ -129,9 +127,7 @@ def do(whole: Whole, order: Order) -> Done:
         used={own: c.account.used.tolist() for own, c in _numbered(part, comparisons) if c.account.used is not None},
         others={own: list(c.account.others) for own, c in _numbered(part, comparisons) if c.account.others},
         rounding=[own for own, c in _numbered(part, comparisons) if c.account.only_rounding],
-        reasons={own: c.account.reason for own, c in _numbered(part, comparisons) if c.account.reason},
         rules_broken=rules_broken(part.spec, frames),
-        contradictions=[str(contradiction) for contradiction in outcome.contradictions],
         disagreements=disagreements_frame(outcome, comparisons).to_dicts(),
         sentence=outcome.stop_reason,
     )
@@ -152,9 +148,7 @@ def _before(path: Path, order: Order, whole: Whole) -> Done | None:
     except (OSError, ValueError, KeyError, TypeError):
         return None
     name = whole.plan.partitions[order.number].name
-    places = [
-        (path.parent / f"{unit}.parquet", Path(whole.folder) / published_name(unit, name)) for unit in done.made
-    ]
+    places = [(path.parent / f"{unit}.parquet", Path(whole.folder) / published_name(unit, name)) for unit in done.made]
     there = order.stage == "first" or all(one.is_file() or other.is_file() for one, other in places)
     return done if done.digest == order.digest and there else None
 

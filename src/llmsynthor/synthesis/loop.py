@@ -53,14 +53,17 @@ def synthesize(
 
 
 def synthesize_part(spec: Spec, options: Options, said: Said) -> Outcome:
-    """Make the records of a part of a whole, with what a model said of the whole; nothing is asked."""
+    """Make the records of a part of a whole, with what a model said of the whole; nothing is asked, no contradiction looked for."""
     beliefs = [table for table in said.tables if table.name in said.weights]
     aims = with_beliefs(set_aims(with_estimates(spec, {}, beliefs)), said.weights)
     journal = Journal(options=options, model=None, notify=lambda progress: None)
-    return _aligned(Believed(aims=aims), Proposed(roster=Roster.empty(aims.layout)), options, journal)
+    proposed = Proposed(roster=Roster.empty(aims.layout))
+    return _aligned(Believed(aims=aims), proposed, options, journal, explain=False)
 
 
-def _aligned(believed: Believed, proposed: Proposed, options: Options, journal: Journal) -> Outcome:
+def _aligned(
+    believed: Believed, proposed: Proposed, options: Options, journal: Journal, *, explain: bool = True
+) -> Outcome:
     """Fill up to the number of records asked for, and move the population to the tables."""
     start = Start(roster=proposed.roster) if len(proposed.roster) else None
     result = _align(believed.aims, options, journal, start)
@@ -71,7 +74,7 @@ def _aligned(believed: Believed, proposed: Proposed, options: Options, journal: 
     proposals = proposed.proposals
     if believed.aims.needs_trees:
         proposals = tuple(_seated(proposal, roster) for proposal in proposals)
-    outcome = _outcome(believed, roster, result, reason, journal)
+    outcome = _outcome(believed, roster, result, reason, journal, explain=explain)
     return replace(outcome, proposals=proposals)
 
 
@@ -112,7 +115,9 @@ def _as_proposed(believed: Believed, proposed: Proposed, options: Options, journ
     return replace(outcome, proposals=proposed.proposals, stop=stop)
 
 
-def _outcome(believed: Believed, roster: Roster, result: Aligned | None, reason: str, journal: Journal) -> Outcome:
+def _outcome(
+    believed: Believed, roster: Roster, result: Aligned | None, reason: str, journal: Journal, *, explain: bool = True
+) -> Outcome:
     aims, unmet = believed.aims, result.unmet if result is not None else ()
     report: Report | None = result.report if result is not None else None
     if result is not None and result.broken:
@@ -128,7 +133,7 @@ def _outcome(believed: Believed, roster: Roster, result: Aligned | None, reason:
         report=report,
         stop_reason=reason,
         disagreements=aims.disagreements,
-        contradictions=tuple(found for found in find_across(aims, unmet) if not found.by_number),
+        contradictions=tuple(found for found in find_across(aims, unmet) if not found.by_number) if explain else (),
         estimations=believed.estimations,
         compositions=believed.compositions,
     )
