@@ -16,8 +16,8 @@ import time
 import altair as alt
 import numpy as np
 
+from llmsynthor.aims.cuts import build_grid
 from llmsynthor.aims.goals import bring_to_grid
-from llmsynthor.aims.grid import build_grid
 from llmsynthor.alignment.rows.align import align_rows
 from llmsynthor.spec.schema import Category, Schema, Unit
 from llmsynthor.spec.specification import Spec

@@ -18,6 +18,9 @@ from tests.conformance.random_specs import Case, Verdict, draw_case, judge, shri
 
 import llmsynthor
 
+SLOW = 20.0
+"""Processor seconds from which on a run is listed."""
+
 
 def kind_of(fault: str) -> str:
     """Name the kind of a fault: numbers and names are left out."""
@@ -46,21 +49,21 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0, help="number of the first example")
     parser.add_argument("--largest", type=int, default=300, help="top records of the largest specs")
     parser.add_argument("--keep", type=Path)
-    parser.add_argument("--each", action="store_true", help="a line for each example that fails")
+    parser.add_argument("--each", action="store_true", help="a line for each example that fails or is slow")
     chosen = parser.parse_args()
     kinds: Counter[str] = Counter()
     verdicts: list[Verdict] = []
-    started = time.process_time()
+    seconds: list[float] = []
     for number in range(chosen.first, chosen.first + chosen.examples):
         case = draw_case(Random(f"{chosen.seed}/{number}"), largest=chosen.largest)
+        begun = time.process_time()
         verdict = judge(case, llmsynthor.synthesize)
+        seconds.append(time.process_time() - begun)
         verdicts.append(verdict)
         faults = {kind_of(fault): fault for fault in verdict.faults}
-        if chosen.each and faults:
-            print(
-                f"{number} ({len(case.shape.units)} levels, {case.records} records): {'; '.join(faults.values())[:400]}",
-                flush=True,
-            )
+        if chosen.each and (faults or seconds[-1] > SLOW):
+            size = f"{len(case.shape.units)} levels, {case.records} records, {seconds[-1]:.1f} CPU s"
+            print(f"{number} ({size}): {'; '.join(faults.values())[:400]}", flush=True)
         for kind in faults:
             if chosen.keep and not kinds[kind]:
                 small = shrink(case, lambda c, kind=kind: kind in map(kind_of, judge(c, llmsynthor.synthesize).faults))  # type: ignore[misc]
@@ -70,16 +73,18 @@ def main() -> None:
                     chosen.keep / f"{chosen.seed}-{number}-{len(kinds)}.yaml",
                 )
             kinds[kind] += 1
-    report(verdicts, kinds, time.process_time() - started)
+    report(verdicts, kinds, seconds)
 
 
-def report(verdicts: list[Verdict], kinds: Counter[str], seconds: float) -> None:
+def report(verdicts: list[Verdict], kinds: Counter[str], seconds: list[float]) -> None:
     """Print the figures."""
     made = [v for v in verdicts if not v.error]
     tables = [near for v in made for _, near in v.tables.values()]
     statistics = [near for v in made for _, near in v.statistics.values()]
     met = sum(all(near for _, near in v.tables.values()) for v in made)
-    print(f"runs                              {len(verdicts)}, {seconds:.0f} CPU s")
+    print(
+        f"runs                              {len(verdicts)}, {sum(seconds):.0f} CPU s, at most {max(seconds):.0f} in one"
+    )
     print(f"runs that ended in an error       {len(verdicts) - len(made)}")
     print(f"rules broken                      {sum(v.broken for v in made)} in {sum(v.broken > 0 for v in made)} runs")
     for what, number, of in (

@@ -6,32 +6,43 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-HOMES: dict[str, Any] = {
-    "llmsynthor": 1,
-    "name": "homes",
-    "context": "Households of a small town.",
-    "units": {
-        "household": {
-            "variables": {
-                "size": {"kind": "integer", "range": [1, 5]},
-                "tenure": {"kind": "category", "levels": ["Owned", "Rented"]},
-            },
-            "derived": {
-                "workers": {"kind": "integer", "range": [0, 5], "expression": "count(person.job == 'Works')"},
-                "head_age": {"kind": "integer", "range": [0, 100], "expression": "first(person.age)"},
-            },
+Entries = dict[str, dict[str, Any]]
+
+AGE = {"kind": "integer", "range": [0, 100]}
+HEAD_AGE = {**AGE, "expression": "first(person.age)"}
+
+
+def among(*levels: str) -> dict[str, Any]:
+    """A category of these levels."""
+    return {"kind": "category", "levels": list(levels)}
+
+
+def households_of_persons(
+    household: Entries, person: Entries, *, most: int, derived: Entries, **further: Any
+) -> dict[str, Any]:
+    """A spec of households of 1 to `most` persons: variables of both, derived ones of households, targets and all else."""
+    size = {"kind": "integer", "range": [1, most + 1]}
+    return {
+        "llmsynthor": 1,
+        "name": "homes",
+        "units": {
+            "household": {"variables": {"size": size, **household}, "derived": derived},
+            "person": {"parent": "household", "count": "size", "variables": person},
         },
-        "person": {
-            "parent": "household",
-            "count": "size",
-            "variables": {
-                "age": {"kind": "integer", "range": [0, 100]},
-                "job": {"kind": "category", "levels": ["Works", "None"]},
-                "income": {"kind": "integer", "range": [0, 100000]},
-            },
-        },
+        **further,
+    }
+
+
+HOMES = households_of_persons(
+    {"tenure": among("Owned", "Rented")},
+    {"age": AGE, "job": among("Works", "None"), "income": {"kind": "integer", "range": [0, 100000]}},
+    most=4,
+    derived={
+        "workers": {"kind": "integer", "range": [0, 5], "expression": "count(person.job == 'Works')"},
+        "head_age": HEAD_AGE,
     },
-    "targets": [
+    context="Households of a small town.",
+    targets=[
         {
             "name": "workers by tenure",
             "unit": "household",
@@ -58,7 +69,7 @@ HOMES: dict[str, Any] = {
             "cells": [{"age": "[0, 18)", "count": 1}, {"age": "18+", "count": 1}],
         },
     ],
-    "rules": [
+    rules=[
         {"name": "the head is an adult", "unit": "household", "forbid": "first(person.age) < 18"},
         {"name": "children do not work", "unit": "person", "forbid": "age < 15 and job == 'Works'"},
         {
@@ -67,7 +78,7 @@ HOMES: dict[str, Any] = {
             "forbid": "household.tenure == 'Rented' and income > 90000",
         },
     ],
-}
+)
 
 
 def homes(seed: int, households: int) -> dict[str, pl.DataFrame]:

@@ -11,7 +11,7 @@ from llmsynthor.aims.aims import set_aims
 from llmsynthor.aims.feasibility import Contradiction, find_across, find_broken_rules
 from llmsynthor.records.measure import measure
 from llmsynthor.spec.specification import Spec
-from tests.homes import HOMES, write_homes
+from tests.homes import AGE, HOMES, among, households_of_persons, write_homes
 from tests.homes import homes as homes_at_random
 
 DERIVED: dict[str, dict[str, Any]] = {
@@ -48,29 +48,14 @@ def homes(*targets: dict[str, Any], rules: tuple[dict[str, Any], ...] = ()) -> S
     """Households of one to six persons who have an age, a job and a pay, with the derived variables that the targets name."""
     named = str(targets) + str(rules)
     return Spec.load(
-        {
-            "llmsynthor": 1,
-            "units": {
-                "household": {
-                    "variables": {
-                        "size": {"kind": "integer", "range": [1, 7]},
-                        "tenure": {"kind": "category", "levels": ["Owned", "Rented"]},
-                    },
-                    "derived": {name: entry for name, entry in DERIVED.items() if name in named},
-                },
-                "person": {
-                    "parent": "household",
-                    "count": "size",
-                    "variables": {
-                        "age": {"kind": "integer", "range": [0, 100]},
-                        "job": {"kind": "category", "levels": ["Works", "None"]},
-                        "pay": {"kind": "integer", "range": [0, 100]},
-                    },
-                },
-            },
-            "targets": list(targets),
-            "rules": list(rules),
-        }
+        households_of_persons(
+            {"tenure": among("Owned", "Rented")},
+            {"age": AGE, "job": among("Works", "None"), "pay": {"kind": "integer", "range": [0, 100]}},
+            most=6,
+            derived={name: entry for name, entry in DERIVED.items() if name in named},
+            targets=list(targets),
+            rules=list(rules),
+        )
     )
 
 

@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from llmsynthor.aims.cuts import build_grid
 from llmsynthor.aims.feasibility import Contradiction, find_contradictions
 from llmsynthor.aims.goals import bring_to_grid
-from llmsynthor.aims.grid import build_grid
 from llmsynthor.run.check import examine
 from llmsynthor.run.synthesize import synthesize
 from llmsynthor.spec.specification import Spec

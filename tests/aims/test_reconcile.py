@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import llmsynthor
+from llmsynthor.aims.about import universe_names
+from llmsynthor.aims.cuts import build_grid
 from llmsynthor.aims.goals import Goals, bring_to_grid
-from llmsynthor.aims.grid import build_grid
-from llmsynthor.aims.reconcile import reconcile
-from llmsynthor.aims.reconcile_moments import reconcile_sources
+from llmsynthor.aims.reconcile import reconcile, reconcile_sources
 from llmsynthor.spec.specification import Spec
 
 VARIABLES = {
@@ -291,7 +291,7 @@ def test_equal_universes_are_compared_however_they_are_written() -> None:
     """Two tables about the same records disagree openly, whichever words say who they are about."""
     spec = Spec.load(document(sexes("a", 60, 40, universe="age >= 16"), sexes("b", 40, 60, universe="not age < 16")))
     goals = bring_to_grid(spec, build_grid(spec, spec.schema.top))
-    _, found = reconcile_sources(goals, spec)
+    _, found = reconcile_sources(goals, universe_names(spec))
     assert {entry.universe for entry in found} == {"age >= 16"}
 
 

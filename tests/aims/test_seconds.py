@@ -48,7 +48,7 @@ def test_means_and_deviations_by_groups_tell_those_of_all() -> None:
     spec, target = load(*BY_SEX)
     goals = flat_goals(spec)
     assert goals is not None
-    centre = centre_of("x", target, (), spec, goals.grid, read_uses(spec))
+    centre = centre_of(goals.grid.axis("x"), target, (), spec, goals.grid, read_uses(spec))
     assert centre.mean == pytest.approx(25)
     assert centre.deviation == pytest.approx(np.sqrt(0.75 * 25 + 0.25 * 81 + 0.75 * 25 + 0.25 * 225))
 
@@ -60,7 +60,7 @@ def test_a_table_tells_what_no_statistic_does() -> None:
     assert goals is not None
     weights = np.arange(1, 11) / 55
     mean = weights @ np.arange(10)
-    centre = centre_of("y", target, (), spec, goals.grid, read_uses(spec))
+    centre = centre_of(goals.grid.axis("y"), target, (), spec, goals.grid, read_uses(spec))
     assert centre.mean == pytest.approx(mean)
     assert centre.deviation == pytest.approx(np.sqrt(weights @ (np.arange(10) - mean) ** 2))
 

@@ -3,8 +3,9 @@
 import numpy as np
 
 from llmsynthor.aims.aims import set_aims
-from llmsynthor.aims.projection import pack
-from llmsynthor.aims.wide import choices, reach_of
+from llmsynthor.aims.cuts import choices
+from llmsynthor.aims.grid import pack
+from llmsynthor.aims.wide import reach_of
 from llmsynthor.spec.expressions import parse
 from llmsynthor.spec.reading.files import load
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from llmsynthor.aims.cuts import build_grid
 from llmsynthor.aims.goals import Goals, bring_to_grid
-from llmsynthor.aims.grid import build_grid
 from llmsynthor.alignment.priors import shape_potentials
 from llmsynthor.alignment.results import Aligned, Start
 from llmsynthor.alignment.rows.align import align_rows

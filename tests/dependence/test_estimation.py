@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from llmsynthor.aims.cuts import build_grid
 from llmsynthor.aims.goals import Goals, bring_to_grid
-from llmsynthor.aims.grid import build_grid
 from llmsynthor.dependence.coarse import coarsen
 from llmsynthor.dependence.copula import Trust
 from llmsynthor.dependence.elicit import Asking

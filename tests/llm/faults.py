@@ -144,7 +144,10 @@ STATUSES = {
     "302": http(302, b"", "Location: http://127.0.0.1:1/"),
     "204": http(204, b"", length=0),
     "418": http(418, b'{"detail": "teapot"}'),
-    "no http": b"SSH-2.0-OpenSSH_9.6\r\n",
+    "no http": b"220 mail.example ESMTP\r\n\r\n",
+    "banner": b"SSH-2.0-OpenSSH_9.6\r\n",
+    "cookie": http(500, b"{}", "Set-Cookie: a=b; Path=/"),
+    "half gzip": http(200, gzip.compress(b"{}" * 500)[:30], "Content-Encoding: gzip"),
     "bad length": http(200, b"{}", length=-5),
     "many headers": b"HTTP/1.1 200 S\r\n" + b"X-A: 1\r\n" * 5_000 + b"\r\n{}",
     "odd packing": http(200, b"x" * 50, "Content-Encoding: br"),
@@ -217,6 +220,11 @@ class _Handler(socketserver.StreamRequestHandler):
             send(b"HTTP/1.1 200 S\r\n" + (b"\r\n" if name == "endless" else b"X-A: "))
             while not faulty.stop.is_set():
                 send(b" " * 65_536)
+        elif name in ("pieces", "empty gzip"):
+            packed = "Content-Encoding: gzip\r\n" if name == "empty gzip" else ""
+            send(f"HTTP/1.1 200 S\r\n{packed}Transfer-Encoding: chunked\r\n\r\n".encode())
+            while not faulty.stop.is_set():
+                send(b"1\r\n \r\n" * 10_000 if name == "pieces" else b"14\r\n" + gzip.compress(b"", mtime=0) + b"\r\n")
         elif name == "large":
             send(http(200, b'{"choices": "' + b"x" * (50 << 20) + b'"}'))
         elif name == "bomb":

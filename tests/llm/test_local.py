@@ -2,16 +2,21 @@
 
 import json
 import math
-import socket
-import urllib.error
-import urllib.request
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
 from pathlib import Path
 
+import httpx
 import pytest
 
-from llmsynthor.errors import LLMError
-from llmsynthor.llm.backend import Scorer, ScoreRequest, Writer, WriteRequest
-from llmsynthor.llm.local import CONTEXT_TOKENS, Local
+from llmsynthor.errors import BadAnswerError, LLMError, OutageError
+from llmsynthor.llm.backend import Identity, Scorer, ScoreRequest, Writer, WriteRequest
+from llmsynthor.llm.child import CONTEXT_TOKENS, RESTARTS
+from llmsynthor.llm.local import Local
 
 pytestmark = pytest.mark.model
 
@@ -82,28 +87,62 @@ def test_question_that_is_too_long_is_refused(small: Local) -> None:
         small.write(WriteRequest(system="s", prompt="word " * (2 * CONTEXT_TOKENS), json_schema=SCHEMA))
 
 
-def test_port_is_closed_to_others(small: Local) -> None:
-    """The engine's port is on loopback only and answers nothing without the key but the health check."""
-    address = small._server.listening_address
-    assert address.startswith("http://127.0.0.1:")
-    for path in ("/v1/models", "/props", "/slots", "/completion", "/tokenize", "/"):
-        with pytest.raises(urllib.error.HTTPError) as caught:
-            urllib.request.urlopen(f"{address}{path}", timeout=5)
-        assert caught.value.code in (401, 403, 404, 501)
-        caught.value.close()
-    with urllib.request.urlopen(f"{address}/health", timeout=5) as answer:
-        assert answer.headers.get("Access-Control-Allow-Origin") in (None, "")
+LISTENING = [Path(f"/proc/net/{name}") for name in ("tcp", "tcp6", "udp", "udp6") if Path(f"/proc/net/{name}").exists()]
 
 
-@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="reads the kernel's table of sockets")
-def test_nothing_listens_to_the_outside(small: Local) -> None:
-    """No listening socket of this process is bound to an address that others can reach."""
-    port = int(small._server.listening_address.rsplit(":", 1)[1])
-    own = {entry.stat().st_ino for entry in Path("/proc/self/fd").iterdir() if entry.exists()}
-    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    listening = [line[1] for line in lines if line[3] == "0A" and int(line[9]) in own]
-    loopback = socket.inet_aton("127.0.0.1")[::-1].hex().upper()
-    assert listening == [f"{loopback}:{port:04X}"]
+@pytest.mark.skipif(not LISTENING, reason="reads the kernel's tables of sockets")
+def test_no_port_listens(small: Local) -> None:
+    """Neither this process nor the engine's has a socket of the network; the one between them lies where only the user may look."""
+    for process in (os.getpid(), small._engine.process):
+        own = {str(entry.readlink()) for entry in Path(f"/proc/{process}/fd").iterdir() if entry.is_symlink()}
+        for table in LISTENING:
+            lines = [line.split() for line in table.read_text().splitlines()[1:]]
+            listening = [line for line in lines if f"socket:[{line[9]}]" in own and line[3] in ("0A", "07")]
+            assert listening == [], table
+    folder = Path(str(small._engine.folder))
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+def test_socket_wants_a_key(small: Local) -> None:
+    """Another process of the same user that finds the socket is not answered, but for the health check."""
+    transport = httpx.HTTPTransport(uds=f"{small._engine.folder}/engine.sock")
+    with httpx.Client(transport=transport, base_url="http://engine", trust_env=False) as client:
+        for path in ("/v1/models", "/props", "/slots", "/completion", "/tokenize", "/"):
+            assert client.get(path).status_code in (401, 403, 404, 501)
+        assert not client.get("/health").headers.get("Access-Control-Allow-Origin")
+
+
+@pytest.mark.slow
+def test_crash_is_a_bad_answer_and_the_engine_is_back(weights: Path) -> None:
+    """An engine that dies costs the question; the next one is answered as if nothing had been; too many end the asking."""
+    model = Local(weights, Identity(name="local:smollm2-135m", digest="test"))
+    said = model.write(REQUEST).text
+    for crash in range(RESTARTS + 1):
+        os.kill(model._engine.process, signal.SIGKILL if crash % 2 else signal.SIGSEGV)
+        with pytest.raises(BadAnswerError if crash < RESTARTS else OutageError, match="crashed"):
+            model.write(REQUEST)
+        if crash == 0:
+            assert model.write(REQUEST).text == said
+    with pytest.raises(OutageError):
+        model.score(ScoreRequest(context="A", choices=(" b",)))
+
+
+@pytest.mark.slow
+def test_engine_ends_with_its_owner(weights: Path) -> None:
+    """A process that is killed leaves no engine, whatever the engine was doing."""
+    code = (
+        "import sys, time; from pathlib import Path; from llmsynthor.llm.child import Child; "
+        "child = Child(Path(sys.argv[1])); print(child.process, child.folder, flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, str(weights)], stdout=subprocess.PIPE, text=True) as owner:
+        assert owner.stdout is not None
+        process, folder = owner.stdout.readline().split()
+        owner.kill()
+    end = time.monotonic() + 5
+    while Path(f"/proc/{process}").exists() and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not Path(f"/proc/{process}").exists()
+    assert not Path(folder).exists()
 
 
 def test_engine_is_silent(capfd: pytest.CaptureFixture[str], small: Local) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from llmsynthor.errors import ChoiceError, LLMError
 from llmsynthor.llm import models
+from llmsynthor.llm.child import threads
 from llmsynthor.llm.opening import choose
 from llmsynthor.options import Server
 
@@ -58,3 +59,15 @@ def test_weights_that_are_none_are_refused(tmp_path: Path) -> None:
     assert choice is not None
     with pytest.raises(LLMError, match="cannot be loaded"):
         choice.open_model()
+
+
+@pytest.mark.parametrize(("load", "cores", "wanted"), [(1.0, 2, 2), (2.2, 2, 1), (9.0, 2, 1), (1.0, 8, 7), (4.0, 8, 5)])
+def test_embedded_engine_takes_idle_cores(
+    monkeypatch: pytest.MonkeyPatch, load: float, cores: int, wanted: int
+) -> None:
+    """The engine has a thread for each core that nobody else uses, and one at least."""
+    monkeypatch.delenv("LLMSYNTHOR_THREADS", raising=False)
+    monkeypatch.setattr("os.getloadavg", lambda: (load, 0.0, 0.0), raising=False)
+    monkeypatch.setattr("os.cpu_count", lambda: cores)
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(cores)), raising=False)
+    assert threads() == wanted

@@ -53,7 +53,20 @@ NO_ANSWERS = sorted(
 
 
 @pytest.mark.parametrize(
-    "name", [*NO_ANSWERS, "large", "bomb", "endless", "cut", "bad chunk", "no http", "many headers"]
+    "name",
+    [
+        *NO_ANSWERS,
+        "large",
+        "bomb",
+        "endless",
+        "pieces",
+        "empty gzip",
+        "cut",
+        "half gzip",
+        "bad chunk",
+        "no http",
+        "many headers",
+    ],
 )
 def test_what_is_no_answer_is_a_bad_answer(name: str) -> None:
     """A body that does not fit is a bad answer with a reason, within two seconds and 300 MB, whatever it is."""
@@ -75,7 +88,7 @@ def test_slow_answers_are_given_up(name: str) -> None:
     assert time.monotonic() - began < 2
 
 
-@pytest.mark.parametrize("name", ["429", "429 retry", "429 odd retry", "500", "503 html", "close", "reset"])
+@pytest.mark.parametrize("name", ["429", "429 retry", "429 odd retry", "500", "503 html", "close", "reset", "banner"])
 def test_passing_failures_are_waited_out(name: str) -> None:
     """A server that is busy or away twice is asked a third time, after the seconds it asks for."""
     began = time.monotonic()

@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 import llmsynthor
+from tests.homes import among, households_of_persons
 
 NUMBER = {"kind": "number", "range": [0, 10_000]}
 
@@ -18,31 +19,15 @@ def homes(*targets: dict[str, Any], whole: bool = False) -> dict[str, Any]:
     brackets = [
         {"income": f"[{a}, {b})", "count": n} for a, b, n in ((0, 2_000, 90), (2_000, 5_000, 70), (5_000, 10_000, 40))
     ]
-    return {
-        "llmsynthor": 1,
-        "name": "homes",
-        "units": {
-            "household": {
-                "variables": {
-                    "size": {"kind": "integer", "range": [1, 4]},
-                    "zone": {"kind": "category", "levels": ["A", "B"]},
-                    "income": {**NUMBER, **kind},
-                },
-                "derived": {
-                    "earned": {**NUMBER, **kind, "range": [0, 40_000], "expression": "sum(person.pay)"},
-                    "most": {**NUMBER, **kind, "expression": "max(person.pay)"},
-                },
-            },
-            "person": {
-                "parent": "household",
-                "count": "size",
-                "variables": {
-                    "sex": {"kind": "category", "levels": ["Female", "Male"]},
-                    "pay": {**NUMBER, **kind},
-                },
-            },
+    return households_of_persons(
+        {"zone": among("A", "B"), "income": {**NUMBER, **kind}},
+        {"sex": among("Female", "Male"), "pay": {**NUMBER, **kind}},
+        most=3,
+        derived={
+            "earned": {**NUMBER, **kind, "range": [0, 40_000], "expression": "sum(person.pay)"},
+            "most": {**NUMBER, **kind, "expression": "max(person.pay)"},
         },
-        "targets": [
+        targets=[
             {"name": "sizes", "unit": "household", "cells": sizes, "value": "count"},
             {"name": "brackets", "unit": "household", "cells": brackets, "value": "count"},
             {
@@ -53,8 +38,8 @@ def homes(*targets: dict[str, Any], whole: bool = False) -> dict[str, Any]:
             },
             *targets,
         ],
-        "synthesis": {"records": 200, "seed": 1},
-    }
+        synthesis={"records": 200, "seed": 1},
+    )
 
 
 def mean(unit: str, variable: str, value: float, **more: Any) -> dict[str, Any]:

@@ -12,28 +12,14 @@ from llmsynthor.report.page import write_report
 from llmsynthor.report.units import Distribution, distributions, pairs, sample
 from llmsynthor.run.synthesize import synthesize
 from llmsynthor.spec.specification import Spec
+from tests.homes import AGE, HEAD_AGE, among, households_of_persons
 
-HOMES = {
-    "llmsynthor": 1,
-    "name": "homes",
-    "units": {
-        "household": {
-            "variables": {
-                "size": {"kind": "integer", "range": [1, 4]},
-                "tenure": {"kind": "category", "levels": ["own", "rent"]},
-            },
-            "derived": {"head_age": {"kind": "integer", "range": [0, 100], "expression": "first(person.age)"}},
-        },
-        "person": {
-            "parent": "household",
-            "count": "size",
-            "variables": {
-                "age": {"kind": "integer", "range": [0, 100]},
-                "income": {"kind": "number", "range": [0, 5000]},
-            },
-        },
-    },
-    "targets": [
+HOMES = households_of_persons(
+    {"tenure": among("own", "rent")},
+    {"age": AGE, "income": {"kind": "number", "range": [0, 5000]}},
+    most=3,
+    derived={"head_age": HEAD_AGE},
+    targets=[
         {
             "name": "size by tenure",
             "unit": "household",
@@ -52,7 +38,7 @@ HOMES = {
         },
         {"name": "mean size", "unit": "household", "mean": "size", "cells": [{"mean": 2}]},
     ],
-}
+)
 
 
 @pytest.fixture(scope="module")

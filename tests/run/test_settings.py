@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 import llmsynthor as ls
-from llmsynthor.run.settings import resolve
+from llmsynthor.run.settings import ELSEWHERE, KEYS, Further, resolve
 
 
 def test_who_wins(document: Any) -> None:
@@ -43,3 +43,8 @@ def test_senseless_options_are_errors_of_the_tree(document: Any, given: dict[str
     """A misspelt option or a value of another kind is a SpecError, like everything that fails."""
     with pytest.raises(ls.SpecError, match=word):
         ls.synthesize(document, **{"records": 5, "llm": "none", **given})
+
+
+def test_every_option_may_be_given_singly() -> None:
+    """What `synthesize` names as further options are those of Method, Budget and Server, and what is said of start and folder."""
+    assert set(Further.__annotations__) == {*KEYS, *ELSEWHERE}

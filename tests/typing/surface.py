@@ -35,4 +35,6 @@ ls.unit("trip", km=ls.forbid("km > 5", unit="trip"))  # type: ignore[arg-type]
 ls.Method(align="perfect")  # type: ignore[arg-type]
 ls.Method(itertions=3)  # type: ignore[call-arg]
 ls.synthesize(spec, records="many")  # type: ignore[arg-type]
+ls.synthesize(spec, align="none", max_calls=5, base_url="http://localhost:1/v1", resume=True)
+ls.synthesize(spec, itertions=3)  # type: ignore[call-arg]
 solution.tabel("age")  # type: ignore[attr-defined]

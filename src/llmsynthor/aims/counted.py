@@ -10,7 +10,7 @@ from dataclasses import replace
 from llmsynthor.aims.density import open_end
 from llmsynthor.aims.laws import table_shares
 from llmsynthor.aims.uses import Use, read_uses
-from llmsynthor.aims.zones import possible_total, unmet_rooms, zone_columns
+from llmsynthor.aims.zones import Room, possible_total, unmet_rooms, zone_columns
 from llmsynthor.errors import Problem
 from llmsynthor.spec.checks.units import sizes_of, slack, tables_of
 from llmsynthor.spec.levels import Interval
@@ -22,22 +22,29 @@ AGREE = 0.01
 """Totals of tables of the same records that differ by no more are of one source, or of sources that agree."""
 
 
-def with_implied_means(spec: Spec) -> Spec:
+def with_implied_means(spec: Spec, narrow: Sequence[Room]) -> Spec:
     """Add the means of count variables that follow from counts; they are aimed at as if they were stated."""
-    return replace(spec, targets=(*spec.targets, *implied_means(spec)))
+    return replace(spec, targets=(*spec.targets, *implied_means(spec, narrow)))
 
 
-def implied_means(spec: Spec) -> Iterator[Statistic]:
-    """The mean number of children of each unit that follows from counts, where tables of the count variable leave it open."""
-    uses, narrow = read_uses(spec), unmet_rooms(spec)
+def implied_means(spec: Spec, narrow: Sequence[Room]) -> Iterator[Statistic]:
+    """The mean number of children of each unit that follows from counts, where tables of the count variable leave it open.
+
+    Tables of children in zones that are too `narrow` for them count as many as there can be.
+    """
+    uses = read_uses(spec)
+    zones = {f"{spec.schema.top.name}.{zone}" for zone in zone_columns(spec)}
     for unit in spec.schema.units[1:]:
         parent = spec.schema[str(unit.parent)]
         count = parent.variable(str(unit.count))
         assert isinstance(count, Numeric)
         if any(not stated.by for stated in uses[parent.name, count.name].stated("mean", "total")):
             continue
-        parents, children = _counts(spec, parent.name), _by_zone(spec, _counts(spec, unit.name))
+        parents, children = _counts(spec, parent.name), _counts(spec, unit.name)
         low, high = sizes_of(spec, unit).mean
+        children = [
+            table for table in children if zones & set(table.columns)
+        ] or children  # they say most of how many there are
         if not _agree(parents) or not _agree(children) or high - low < 1e-9:
             continue
         mean = possible_total(children[0], narrow) / sum(parents[0].values)
@@ -61,12 +68,6 @@ def _counts(spec: Spec, unit: str) -> list[Table]:
     return sorted(found, key=lambda table: -table.importance)
 
 
-def _by_zone(spec: Spec, tables: list[Table]) -> list[Table]:
-    """Of tables of children those that count them zone by zone, where there are such: they say most of how many there are."""
-    zones = {f"{spec.schema.top.name}.{zone}" for zone in zone_columns(spec)}
-    return [table for table in tables if zones & set(table.columns)] or tables
-
-
 def _agree(tables: Sequence[Table]) -> bool:
     """Whether the tables speak of one number of records."""
     totals = [sum(table.values) for table in tables]
@@ -77,7 +78,7 @@ def _agree(tables: Sequence[Table]) -> bool:
 def assumed_ends(spec: Spec) -> Iterator[Problem]:
     """Name open last groups of which nothing says how their records are spread."""
     uses = read_uses(spec)
-    implied = [(mean.unit, mean.variable) for mean in implied_means(spec)]
+    implied = [(mean.unit, mean.variable) for mean in implied_means(spec, unmet_rooms(spec))]
     for unit in spec.schema.units:
         for variable in unit.coded:
             if isinstance(variable, Numeric) and (unit.name, variable.name) not in implied:

@@ -5,22 +5,21 @@ the own codes. Where a derived variable is not the same in a whole joint cell of
 them, whole records are aligned with the derived values computed one by one (`alignment/trees`).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 
+from llmsynthor.aims.cuts import break_points, breaks_at, grid_of, intervals_between
 from llmsynthor.aims.goals import Goals, bring_goals
-from llmsynthor.aims.grid import Axis, Computed, Grid, break_points, closed_box, grid_of, intervals_between
-from llmsynthor.aims.projection import LARGEST_BOX_COUNT, project_condition
-from llmsynthor.aims.thresholds import derived_breaks
+from llmsynthor.aims.grid import LARGEST_BOX_COUNT, Axis, Computed, Grid, closed_box, project_condition
 from llmsynthor.aims.uses import Use, Uses, read_uses
-from llmsynthor.spec.expressions import Expression, Node, Operation, Reference, references, substitute
+from llmsynthor.spec.expressions import Expression, Node, Operation, Reference, opened, references, substitute
 from llmsynthor.spec.inputs import derived_in_order
 from llmsynthor.spec.possibility import spread
 from llmsynthor.spec.schema import Category, Derived, Numeric
 from llmsynthor.spec.specification import Spec
-from llmsynthor.spec.targets import Statistic, Table
+from llmsynthor.spec.targets import Statistic
 
 LARGEST_BOX = 200_000
 """Joint cells of the variables that a derived one is computed from, beyond which it is computed record by record."""
@@ -37,25 +36,30 @@ def needs_trees(spec: Spec) -> bool:
 
 def flat_goals(spec: Spec) -> Goals | None:
     """All that the records of the one unit must meet, on the grid of its own variables; None where that cannot be said so."""
-    opened = written_out(spec)
-    unit = opened.schema.top
-    uses = read_uses(opened)
-    grid = grid_of(unit, uses)
-    if not spec.schema.top.derived:
-        return bring_goals(spec, grid, uses)
-    for expression in _changed(spec, opened):
-        size = float(np.prod([grid.axes[grid.position(r.name)].size for r in references(expression)], dtype=float))
-        if size > LARGEST_BOX_COUNT:
+    own = written_out(spec)
+    uses = read_uses(own)
+    grid = grid_of(own.schema.top, uses)
+    if spec.schema.top.derived:
+        computed = _functions(spec, own, grid, uses)
+        if computed is None:
             return None
-    computed = tuple(_computed(derived, uses, grid) for derived in unit.derived if uses[unit.name, derived.name].named)
+        grid, spec = replace(grid, computed=computed), own
+    return bring_goals(spec, grid, uses)
+
+
+def _functions(spec: Spec, own: Spec, grid: Grid, uses: Uses) -> tuple[Computed, ...] | None:
+    """The derived variables that targets name as functions of own codes; None where one of them, or a universe, is none."""
+    if not _sharp(spec, own, grid):
+        return None
+    named = (derived for derived in grid.unit.derived if uses[grid.unit.name, derived.name].named)
+    computed = tuple(_computed(derived, uses, grid) for derived in named)
     found = tuple(entry for entry in computed if entry is not None)
-    if len(found) < len(computed) or not _sharp(spec, opened, grid):
+    if len(found) < len(computed):
         return None
     exact = {entry.name for entry in found if entry.exact}
     sums = (t for t in spec.targets if isinstance(t, Statistic) and t.statistic != "quantile")
-    if not {name for target in sums for name in target.variables} & {entry.name for entry in found} <= exact:
-        return None
-    return bring_goals(opened, replace(grid, computed=found), uses)
+    summed = {name for target in sums for name in target.variables} & {entry.name for entry in found}
+    return found if summed <= exact else None
 
 
 def written_out(spec: Spec) -> Spec:
@@ -68,46 +72,40 @@ def written_out(spec: Spec) -> Spec:
             tree = Operation("floor", (tree,))
         known |= {Reference(owner, derived.name): tree for owner in (None, unit.name)}
     derived_too = tuple(
-        replace(derived, expression=_open(Expression(derived.expression.text, Reference(None, derived.name)), known))
+        replace(derived, expression=opened(Expression(derived.expression.text, Reference(None, derived.name)), known))
         for derived in unit.derived
     )
     targets = tuple(
-        target if target.universe is None else replace(target, universe=_open(target.universe, known))
+        target if target.universe is None else replace(target, universe=opened(target.universe, known))
         for target in spec.targets
     )
-    rules = tuple(replace(rule, forbid=_open(rule.forbid, known)) for rule in spec.rules)
+    rules = tuple(replace(rule, forbid=opened(rule.forbid, known)) for rule in spec.rules)
     schema = replace(spec.schema, units=(replace(unit, derived=derived_too),))
     return replace(spec, schema=schema, targets=targets, rules=rules)
 
 
-def _open(expression: Expression, known: Mapping[Node, Node]) -> Expression:
-    return Expression(expression.text, substitute(expression.tree, known))
-
-
-def used(spec: Spec) -> frozenset[str]:
-    """Names that tables, means, totals and quantiles have as columns or as their variable."""
-    return frozenset(
-        name for t in spec.targets for name in (t.columns if isinstance(t, Table) else (*t.by, *t.variables))
-    )
-
-
-def _changed(spec: Spec, opened: Spec) -> Iterator[Expression]:
-    """Rules and universes that name derived variables, written out."""
-    for before, after in zip(spec.rules, opened.rules, strict=True):
+def _rules(spec: Spec, own: Spec) -> Iterator[Expression]:
+    """Rules that name derived variables, written out."""
+    for before, after in zip(spec.rules, own.rules, strict=True):
         if before.forbid != after.forbid:
             yield after.forbid
-    yield from (after for _, after in _universes(spec, opened))
 
 
-def _universes(spec: Spec, opened: Spec) -> Iterator[tuple[Expression, Expression]]:
-    for before, after in zip(spec.targets, opened.targets, strict=True):
+def _universes(spec: Spec, own: Spec) -> Iterator[Expression]:
+    """Universes that name derived variables, written out."""
+    for before, after in zip(spec.targets, own.targets, strict=True):
         if before.universe is not None and after.universe is not None and before.universe != after.universe:
-            yield before.universe, after.universe
+            yield after.universe
 
 
-def _sharp(spec: Spec, opened: Spec, grid: Grid) -> bool:
-    """Whether no cell lies on both sides of a universe that names a derived variable."""
-    for _, universe in _universes(spec, opened):
+def _sharp(spec: Spec, own: Spec, grid: Grid) -> bool:
+    """Whether no cell lies on both sides of a universe that names a derived variable, and no rule or universe needs too many."""
+    universes = list(_universes(spec, own))
+    for expression in (*_rules(spec, own), *universes):
+        size = float(np.prod([grid.axes[grid.position(r.name)].size for r in references(expression)], dtype=float))
+        if size > LARGEST_BOX_COUNT:
+            return False
+    for universe in universes:
         _, may, may_not = project_condition(grid, universe)
         if bool((may & may_not).any()):
             return False
@@ -142,7 +140,7 @@ def _number(use: Use, found: tuple[tuple[int, ...], np.ndarray, np.ndarray]) -> 
     exact = bool((least == most).all())
     edges = break_points(use)
     values = set(least[np.isfinite(least)].tolist()) if exact and _is_summed(use) else set[float]()
-    breaks = np.array(derived_breaks(variable, [*edges, *values]))
+    breaks = np.array(breaks_at(variable, {*edges, *values}))
     first, last = (np.searchsorted(breaks, ends, side="right") - 1 for ends in (least, most))
     size = len(breaks) - 1
     first, last = (np.where((own < 0) | (own >= size), size, own) for own in (first, last))

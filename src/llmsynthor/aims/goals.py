@@ -4,25 +4,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from llmsynthor.aims.density import Density, even_density
-from llmsynthor.aims.grid import Axis, Grid, draw_evenly
+from llmsynthor.aims.grid import Axis, Grid, Projection, hopeless_boxes, project_columns, project_condition
 from llmsynthor.aims.laws import base_density
 from llmsynthor.aims.moments import Moment, bring_moments
-from llmsynthor.aims.projection import Projection, project_columns, project_condition
 from llmsynthor.aims.quantiles import QuantileGoal, bring_quantiles
 from llmsynthor.aims.seconds import bring_seconds
 from llmsynthor.aims.uses import Uses, read_uses
-from llmsynthor.records.evaluate import evaluate
 from llmsynthor.spec.levels import Interval, Level
 from llmsynthor.spec.rules import Rule
 from llmsynthor.spec.schema import Category, Numeric
 from llmsynthor.spec.specification import Spec
 from llmsynthor.spec.targets import Table
-
-TRIED_POINTS = 64
 
 Floats = NDArray[np.float64]
 
@@ -262,35 +257,10 @@ def _levels_of(axis: Axis, listed: Sequence[Level]) -> tuple[Level, ...]:
 def _zeros(rule: Rule, grid: Grid) -> StructuralZeros:
     projection, may_break, may_hold = project_condition(grid, rule.forbid)
     doubtful = may_break & may_hold
-    hopeless = _hopeless(rule, grid, projection, np.flatnonzero(doubtful))
-    doubtful[hopeless] = False
-    return StructuralZeros(
-        rule=rule, projection=projection, forbidden=~may_hold | _marked(hopeless, may_hold.shape), doubtful=doubtful
-    )
-
-
-def _marked(places: NDArray[np.int64], shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    marks = np.zeros(shape, dtype=bool)
-    marks[places] = True
-    return marks
-
-
-def _hopeless(rule: Rule, grid: Grid, projection: Projection, boxes: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Of boxes that a rule cuts through, find those where hardly a drawn point is allowed: they are closed as a whole."""
-    shape = [grid.axes[axis].size for axis in projection.axes]
-    codes = np.stack(np.unravel_index(boxes, shape), axis=1)
-    allowed = np.zeros(len(boxes), dtype=np.int64)
-    rng = np.random.default_rng(0)
-    for _ in range(TRIED_POINTS if len(boxes) else 0):
-        columns = {grid.axes[a].name: _point(grid.axes[a], codes[:, k], rng) for k, a in enumerate(projection.axes)}
-        allowed += ~evaluate(rule.forbid, pl.DataFrame(columns)).fill_null(value=False).to_numpy()
-    return boxes[allowed < 2]
-
-
-def _point(axis: Axis, codes: NDArray[np.int64], rng: np.random.Generator) -> pl.Series:
-    if isinstance(axis.variable, Category):
-        return pl.Series([str(level) for level in axis.levels]).gather(pl.Series(codes.astype(np.uint32)))
-    return pl.Series(draw_evenly(axis, codes, rng))
+    hopeless = hopeless_boxes(grid, rule.forbid, projection, np.flatnonzero(doubtful))
+    forbidden = ~may_hold
+    doubtful[hopeless], forbidden[hopeless] = False, True
+    return StructuralZeros(rule=rule, projection=projection, forbidden=forbidden, doubtful=doubtful)
 
 
 def _margin(grid: Grid, tables: Sequence[Goal], axis: int, width: Floats) -> Floats:

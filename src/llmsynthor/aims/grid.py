@@ -1,31 +1,28 @@
-"""Values ⇄ codes: every variable is cut at the common refinement of all tables, universes and rules."""
+"""Codes: the cells of every variable of a unit (a grid), and from a record's codes to the cell of a table (a projection)."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
-from llmsynthor.aims.laws import resolving_cuts
-from llmsynthor.aims.thresholds import derived_breaks, threshold_cuts
-from llmsynthor.aims.uses import Use, Uses, read_uses
-from llmsynthor.spec.expressions import Expression, cut_points
+from llmsynthor.errors import Problem, SpecError
+from llmsynthor.records.evaluate import evaluate
+from llmsynthor.spec.expressions import Expression, references
 from llmsynthor.spec.levels import Interval, Level
-from llmsynthor.spec.possibility import Box, Levels, Span
+from llmsynthor.spec.possibility import Box, Levels, Span, possible
 from llmsynthor.spec.schema import Category, Coded, Numeric, Unit
-from llmsynthor.spec.specification import Spec
 
-DEFAULT_CELLS = 8
-"""Equal cells of a numeric variable that no table and no mean cuts: a proposal must have something to choose from."""
+OUTSIDE = -1
+"""The cell of a record that lies outside a table's universe."""
+
+
+LARGEST_BOX_COUNT = 20_000_000
+
+TRIED_POINTS = 64
 
 UNEVEN = 50.0
-
-SECOND_CELLS = 64
-"""Equal cells of a numeric variable whose deviation or correlation is asked for."""
-
-UNIT_CELLS = 256
-"""An integer that a rule computes with gets a cell per value, if it has no more values than this: then rules are exact."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,71 +136,6 @@ def draw_evenly(
     return whole_or_not(axis, np.minimum(low + (high - low) * rng.random(len(codes)), np.nextafter(high, low)))
 
 
-def build_grid(spec: Spec, unit: Unit) -> Grid:
-    """Cut each variable of `unit` wherever a table, a universe or a rule cuts it."""
-    return grid_of(unit, read_uses(spec))
-
-
-def grid_of(unit: Unit, uses: Uses) -> Grid:
-    """The same where the uses of the variables are known."""
-    return Grid(unit=unit, axes=tuple(_axis(uses[unit.name, variable.name], uses) for variable in unit.coded))
-
-
-def _axis(use: Use, uses: Uses) -> Axis:
-    variable = use.variable
-    if isinstance(variable, Category):
-        return Axis(variable=variable, levels=variable.levels)
-    cuts = with_seconds(use, _cuts(variable, use, uses))
-    even = set() if use.intervals or use.seconds else set(even_cuts(variable, DEFAULT_CELLS))
-    return cut_at(variable, cuts | (resolving_cuts(use, breaks_at(variable, cuts)) or even))
-
-
-def with_seconds(use: Use, cuts: set[float]) -> set[float]:
-    """Add the cuts that a deviation or correlation needs."""
-    return cuts | (set(second_cuts(use.number)) if use.seconds else set())
-
-
-def breaks_at(variable: Numeric, cuts: Iterable[float]) -> list[float]:
-    """The ends of a number's range and the cuts inside it, ascending."""
-    low, high = variable.range.low, variable.range.high
-    return [low, *sorted(cut for cut in cuts if low < cut < high), high]
-
-
-def cut_at(variable: Numeric, cuts: Iterable[float]) -> Axis:
-    """The axis of a number that is cut at all of these points that lie inside its range."""
-    return Axis(variable=variable, levels=intervals_between(breaks_at(variable, cuts)))
-
-
-def second_cuts(variable: Numeric) -> list[float]:
-    """Cuts for a deviation or correlation: a cell for each whole number, where they are not too many."""
-    each = variable.integer and variable.range.high - variable.range.low <= UNIT_CELLS
-    return even_cuts(variable, int(variable.range.high - variable.range.low) if each else SECOND_CELLS)
-
-
-def even_cuts(variable: Numeric, cells: int) -> list[float]:
-    """Inner ends of so many cells of equal width."""
-    edges = np.linspace(variable.range.low, variable.range.high, cells + 1)[1:-1]
-    return [
-        float(edge) for edge in np.unique(np.ceil(edges) if variable.integer else edges) if edge < variable.range.high
-    ]
-
-
-def quantile_cuts(value: float, *, integer: bool) -> tuple[float, ...]:
-    """Where a quantile cuts: at its value; an integer that may be the value itself gets a cell of its own.
-
-    >>> quantile_cuts(38.5, integer=True), quantile_cuts(38, integer=True), quantile_cuts(38.5, integer=False)
-    ((39.0,), (38.0, 39.0), (38.5,))
-    """
-    if not integer:
-        return (float(value),)
-    return (float(value), float(value) + 1) if float(value).is_integer() else (float(np.ceil(value)),)
-
-
-def intervals_between(breaks: Sequence[float]) -> tuple[Interval, ...]:
-    """The half-open cells between ascending breaks."""
-    return tuple(Interval(a, b) for a, b in pairwise(breaks))
-
-
 def closed_box(axis: Axis, codes: NDArray[np.int64]) -> Box:
     """The values that a cell of each code can hold, both ends in, for interval arithmetic; shape (codes,)."""
     if not isinstance(axis.levels[0], Interval):
@@ -214,40 +146,189 @@ def closed_box(axis: Axis, codes: NDArray[np.int64]) -> Box:
     return Span(low=low, high=np.nextafter(high, low), integer=False, closed=True)
 
 
-def break_points(use: Use) -> set[float]:
-    """Where tables and quantiles of a variable cut it, those of units below included."""
-    cuts = {edge for level in use.intervals for edge in (level.low, level.high)}
-    below = (target for target in use.from_below if target.statistic == "quantile")
-    values = (value for target in (*use.stated("quantile"), *below) for value in target.values)
-    return cuts | {cut for value in values for cut in quantile_cuts(value, integer=use.integer)}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Projection:
+    """Map codes to cells: cell = `cells[Σ offsets[j][code of axes[j]]]`, OUTSIDE where no cell is meant.
+
+    The offsets are already multiplied by the strides of the box that the axes span after merging codes that the table
+    does not tell apart, so that a look-up costs one addition per axis, however fine the grid is.
+    """
+
+    axes: tuple[int, ...]
+    offsets: tuple[NDArray[np.int64], ...]
+    cells: NDArray[np.int64]
+    size: int
+
+    def of(self, codes: NDArray[np.int32]) -> NDArray[np.int64]:
+        """Give the cell of each record, shape (records,)."""
+        index = np.zeros(len(codes), dtype=np.int64)
+        for axis, offset in zip(self.axes, self.offsets, strict=True):
+            index += offset[codes[:, axis]]
+        found: NDArray[np.int64] = self.cells[index]
+        return found
 
 
-def _cuts(variable: Numeric, use: Use, uses: Uses) -> set[float]:
-    cuts = break_points(use)
-    for expression in _read_by(use, uses):
-        points, computed = cut_points(expression, variable.name, integer=variable.integer)
-        cuts |= points
-        if computed and variable.integer and variable.range.high - variable.range.low <= UNIT_CELLS:
-            cuts |= {float(value) for value in range(int(variable.range.low), int(variable.range.high))}
-        elif computed:
-            cuts |= _thresholds(variable, expression, use.unit, uses)
-    return cuts
+def project_columns(
+    grid: Grid, columns: Sequence[str], levels: Sequence[Sequence[Level]], universe: Expression | None
+) -> Projection:
+    """Project on a table whose column j has the distinct `levels[j]`; cells are numbered in row-major order of the levels."""
+    shape = tuple(len(column) for column in levels)
+    if any(grid.function(name) is not None for name in columns):
+        return _project_jointly(grid, columns, levels, universe)
+    members = [membership(grid.axes[grid.position(name)], column) for name, column in zip(columns, levels, strict=True)]
+    axes = [grid.position(name) for name in columns]
+    inside = np.ones(0, dtype=bool)
+    names = (
+        sorted({reference.name for reference in references(universe)} - set(columns)) if universe is not None else []
+    )
+    classes = [np.where(member < 0, size, member) for member, size in zip(members, shape, strict=True)]
+    cells = np.full(tuple(size + 1 for size in shape), OUTSIDE, dtype=np.int64)
+    cells[tuple(slice(0, size) for size in shape)] = np.arange(int(np.prod(shape))).reshape(shape)
+    if universe is None:
+        return pack(axes, classes, cells, int(np.prod(shape)))
+    every = [*axes, *(grid.position(name) for name in names)]
+    inside = _may(universe, grid, every)
+    index = np.meshgrid(*classes, *(np.arange(grid.axes[axis].size) for axis in every[len(axes) :]), indexing="ij")
+    dense = np.where(inside, cells[tuple(index[: len(axes)])], OUTSIDE)
+    return pack(every, [np.arange(grid.axes[axis].size) for axis in every], dense, int(np.prod(shape)))
 
 
-def _thresholds(variable: Numeric, expression: Expression, unit: Unit, uses: Uses) -> set[float]:
-    """Where a derived variable that is computed from this one changes its class."""
-    cuts = set[float]()
-    for derived in unit.derived:
-        if derived.expression == expression:
-            edges = list(break_points(uses[unit.name, derived.name]))
-            breaks = derived_breaks(derived.variable, edges) if isinstance(derived.variable, Numeric) else []
-            cuts |= threshold_cuts(variable, expression, derived.variable, breaks, unit)
-    return cuts
+def _project_jointly(
+    grid: Grid, columns: Sequence[str], levels: Sequence[Sequence[Level]], universe: Expression | None
+) -> Projection:
+    """Project on a table that has derived columns, over the box of all own variables that say where a record lies."""
+    named = {position for name in columns for position in grid.sources(name)}
+    named |= {grid.position(r.name) for r in references(universe)} if universe is not None else set()
+    axes = sorted(named)
+    sizes = [grid.axes[axis].size for axis in axes]
+    _check_size(grid, axes, " by ".join(columns))
+    place, inside = np.zeros(sizes, dtype=np.int64), np.ones(sizes, dtype=bool)
+    for name, column in zip(columns, levels, strict=True):
+        member = np.append(membership(grid.axis(name), column), OUTSIDE)[_codes_over(grid, name, axes)]
+        place, inside = place * len(column) + np.maximum(member, 0), inside & (member >= 0)
+    if universe is not None:
+        inside = inside & _may(universe, grid, axes)
+    cells = np.where(inside, place, OUTSIDE)
+    classes = []
+    for k in range(len(axes)):  # codes that the table does not tell apart are merged
+        first, merged = np.unique(np.moveaxis(cells, k, 0).reshape(cells.shape[k], -1), axis=0, return_inverse=True)
+        rest = [size for j, size in enumerate(cells.shape) if j != k]
+        cells = np.moveaxis(first.reshape(len(first), *rest), 0, k)
+        classes.append(merged.ravel())
+    return pack(axes, classes, cells, int(np.prod([len(column) for column in levels])))
 
 
-def _read_by(use: Use, uses: Uses) -> Iterator[Expression]:
-    """Rules and universes that name a variable, and derived variables of which a target says something."""
-    idle = {d.expression for d in use.unit.derived if not uses[use.unit.name, d.name].named} - uses.conditions
-    for owner, expression in use.expressions:
-        if owner.name == use.unit.name and expression not in idle:
-            yield expression
+def _codes_over(grid: Grid, name: str, axes: Sequence[int]) -> NDArray[np.int64]:
+    """Code of a variable, own or derived, in each cell of a box, of a shape that broadcasts to it."""
+    entry = grid.function(name)
+    sources = grid.sources(name)
+    sizes = [grid.axes[axis].size for axis in sources]
+    own = np.arange(sizes[0]) if entry is None else entry.codes
+    shape = [grid.axes[axis].size if axis in sources else 1 for axis in axes]
+    return own.reshape(sizes).reshape(shape)  # both are in the order of the axes
+
+
+def project_condition(grid: Grid, condition: Expression) -> tuple[Projection, NDArray[np.bool_], NDArray[np.bool_]]:
+    """Project on the full box of the variables of a condition.
+
+    Returns the projection and, for each of its cells, whether the condition may be true and may be false there.
+    """
+    axes = sorted(grid.position(reference.name) for reference in references(condition))
+    sizes = [grid.axes[axis].size for axis in axes]
+    boxes, number = _boxes(grid, axes, condition), int(np.prod(sizes))
+    projection = pack(axes, [np.arange(size) for size in sizes], np.arange(number).reshape(sizes), number)
+    return projection, *possible(condition, boxes)
+
+
+def hopeless_boxes(
+    grid: Grid, forbidden: Expression, projection: Projection, boxes: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Of boxes that a rule cuts through, find those where hardly a drawn point is allowed: they are closed as a whole."""
+    shape = [grid.axes[axis].size for axis in projection.axes]
+    codes = np.stack(np.unravel_index(boxes, shape), axis=1)
+    allowed = np.zeros(len(boxes), dtype=np.int64)
+    rng = np.random.default_rng(0)
+    for _ in range(TRIED_POINTS if len(boxes) else 0):
+        columns = {grid.axes[a].name: _point(grid.axes[a], codes[:, k], rng) for k, a in enumerate(projection.axes)}
+        allowed += ~evaluate(forbidden, pl.DataFrame(columns)).fill_null(value=False).to_numpy()
+    return boxes[allowed < 2]
+
+
+def _point(axis: Axis, codes: NDArray[np.int64], rng: np.random.Generator) -> pl.Series:
+    if isinstance(axis.variable, Category):
+        return pl.Series([str(level) for level in axis.levels]).gather(pl.Series(codes.astype(np.uint32)))
+    return pl.Series(draw_evenly(axis, codes, rng))
+
+
+def possible_in_cells(
+    grid: Grid, condition: Expression, columns: Sequence[str], levels: Sequence[Sequence[Level]]
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Say for each cell of a table, row-major, whether a condition on its columns may be true, and may be false."""
+    place = np.indices([len(column) for column in levels]).reshape(len(levels), -1)
+    boxes: dict[str, Box] = {}
+    for name, column, codes in zip(columns, levels, place, strict=True):
+        intervals = [level for level in column if isinstance(level, Interval)]
+        if intervals:
+            low, high = np.array([level.low for level in intervals]), np.array([level.high for level in intervals])
+            integer = getattr(grid.axis(name).variable, "integer", False)
+            boxes[name] = Span(low=low[codes], high=high[codes], integer=integer)
+        else:
+            boxes[name] = Levels(codes=codes, levels=tuple(str(level) for level in column))
+    return possible(condition, boxes)
+
+
+def membership(axis: Axis, levels: Sequence[Level]) -> NDArray[np.int64]:
+    """Give for each code of an axis the position of the level it lies in, OUTSIDE where it lies in none."""
+    member = np.full(axis.size, OUTSIDE, dtype=np.int64)
+    if isinstance(levels[0], str):
+        index = {level: position for position, level in enumerate(levels)}
+        return np.array([index.get(level, OUTSIDE) for level in axis.levels], dtype=np.int64)
+    for position, level in enumerate(levels):
+        member[axis.within(level)] = position
+    return member
+
+
+def _may(condition: Expression, grid: Grid, axes: Sequence[int]) -> NDArray[np.bool_]:
+    true, _ = possible(condition, _boxes(grid, axes, condition))
+    return true.reshape([grid.axes[axis].size for axis in axes])
+
+
+def _boxes(grid: Grid, axes: Sequence[int], condition: Expression) -> Mapping[str, Box]:
+    sizes = [grid.axes[axis].size for axis in axes]
+    _check_size(grid, axes, str(condition))
+    codes = np.indices(sizes).reshape(len(sizes), -1)
+    return {grid.axes[axis].name: _box(grid.axes[axis], codes[k]) for k, axis in enumerate(axes)}
+
+
+def _check_size(grid: Grid, axes: Sequence[int], what: str) -> None:
+    if np.prod([grid.axes[axis].size for axis in axes], dtype=float) > LARGEST_BOX_COUNT:
+        raise SpecError(
+            Problem(
+                where=f'expression "{what}"',
+                what="it joins variables with too many cells to be held as a table",
+                found=" × ".join(f"{grid.axes[axis].name} {grid.axes[axis].size}" for axis in axes),
+                advice=f"split it into conditions that span at most {LARGEST_BOX_COUNT:,} combinations",
+            )
+        )
+
+
+def _box(axis: Axis, codes: NDArray[np.int64]) -> Box:
+    if isinstance(axis.levels[0], Interval):
+        breaks = axis.breaks
+        integer = getattr(axis.variable, "integer", False)
+        return Span(low=breaks[codes], high=breaks[codes + 1], integer=integer)
+    return Levels(codes=codes, levels=tuple(str(level) for level in axis.levels))
+
+
+def pack(axes: Sequence[int], classes: Sequence[NDArray[np.int64]], cells: NDArray[np.int64], size: int) -> Projection:
+    """Make a projection from the class of each code on each axis and the cell of each combination of classes.
+
+    An axis that occurs twice (totals of incomes by income) is one: whoever changes its code finds all that this changes.
+    """
+    strides = [int(np.prod(cells.shape[k + 1 :])) for k in range(cells.ndim)]
+    merged: dict[int, NDArray[np.int64]] = {}
+    for axis, codes, stride in zip(axes, classes, strides, strict=True):
+        merged[axis] = merged.get(axis, 0) + (codes * stride).astype(np.int64)
+    return Projection(
+        axes=tuple(merged), offsets=tuple(merged.values()), cells=np.ascontiguousarray(cells.ravel()), size=size
+    )

@@ -133,6 +133,16 @@ def expected_laws(use: Use) -> tuple[Density, ...]:
     return tuple(laws) or (base,)
 
 
+def law_shares(use: Use, breaks: Floats, mean: float | None) -> Floats:
+    """Shares of the cells between breaks where no table has the number: the law of largest entropy with a mean, if it is known."""
+    variable = use.number
+    law = expected_laws(use)[0]
+    if mean is not None and variable.range.low < mean < variable.range.high:
+        law = law_with_mean(variable, base_density(use), mean)
+    held = np.maximum(law.held(np.ceil(breaks) if variable.integer else breaks), 0.0)
+    return np.asarray(held / held.sum())
+
+
 def resolving_cuts(use: Use, breaks: Sequence[float]) -> set[float]:
     """Where the cells of a number must be cut so that its law is about even in each: nowhere without means."""
     laws = [law for law in expected_laws(use) if law.rates is not None]

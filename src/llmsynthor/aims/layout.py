@@ -109,6 +109,10 @@ class Layout:
         """Where each axis of the wide grid comes from."""
         return tuple(place for place, _ in self._wide(unit))
 
+    def computed(self, unit: int) -> tuple[bool, ...]:
+        """Whether each axis of the wide grid is computed from others."""
+        return tuple(self.columns[owner][position].role != "own" for owner, position in self.wide_places(unit))
+
     def _wide(self, unit: int) -> list[tuple[Place, Axis]]:
         found = []
         for owner in self.lineage(unit):
@@ -120,6 +124,11 @@ class Layout:
 
 def _renamed(axis: Axis, prefix: str) -> Axis:
     return replace(axis, variable=replace(axis.variable, name=prefix + axis.name)) if prefix else axis
+
+
+def value_name(name: str) -> str:
+    """Name of the finely cut column of a derived number."""
+    return f"value of {name}"
 
 
 def flag_axis(name: str) -> Axis:

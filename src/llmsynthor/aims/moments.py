@@ -7,28 +7,30 @@ where it costs no table anything.
 
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from llmsynthor.aims.grid import Grid
-from llmsynthor.aims.laws import stated_population
-from llmsynthor.aims.projection import Projection, project_columns
-from llmsynthor.aims.tilted import SMALLEST, is_tabled, law_of, unknown_law
-from llmsynthor.aims.uses import Uses, means_of
+from llmsynthor.aims.grid import Axis, Grid, Projection, project_columns
+from llmsynthor.aims.laws import (
+    base_density,
+    expected_laws,
+    fixed_shares,
+    law_with_mean,
+    table_shares,
+)
+from llmsynthor.aims.uses import Use, Uses
 from llmsynthor.spec.levels import Level
 from llmsynthor.spec.schema import Numeric
 from llmsynthor.spec.specification import Spec
 from llmsynthor.spec.targets import Statistic
 
+SMALLEST = -600.0
+"""Smallest log-weight: exp of it is a number."""
+
 COMPUTED_CELLS = 8
 """Values of a derived number cannot be moved: an error of its sums is weighed in so many parts of the range of its values."""
-
-LARGEST_STEP = 0.5
-"""Largest change of a tilt in one sweep, in units of one over the spread of the variable."""
-
-LONGEST_STEP = 3.0
-"""The same of a derived number, in units of one over the range of its values."""
 
 NEAR = 0.05
 """Where no table says what the cells of a number hold, records go to cells until its mean holds with values in this part of
@@ -36,11 +38,6 @@ the cells around their centres; the rest is moved inside them."""
 
 SHARED = 0.02
 """The same where sums of a number move others with it, such as those of what is derived from it: all must be within reach."""
-
-PRIOR_COUNT = 1.0
-"""Records that each group has besides its own when its mean is looked at: one of few moves little."""
-
-NEWTON_STEPS = 8
 
 Floats = NDArray[np.float64]
 
@@ -147,23 +144,23 @@ class Moment:
 def bring_moments(spec: Spec, grid: Grid, uses: Uses) -> tuple[Moment, ...]:
     """Collect the means and totals of the grid's unit."""
     return tuple(
-        _moment(target, grid, spec, uses)
+        _moment(target, grid, uses)
         for target in spec.targets
         if isinstance(target, Statistic) and target.unit == grid.unit.name and target.statistic in ("mean", "total")
     )
 
 
-def _moment(target: Statistic, grid: Grid, spec: Spec, uses: Uses) -> Moment:
+def _moment(target: Statistic, grid: Grid, uses: Uses) -> Moment:
     use = uses[grid.unit.name, target.variable]
     entry, own = grid.function(target.variable), grid.axis(target.variable)
     assert isinstance(own.variable, Numeric)
-    stated = stated_groups(target, spec)
+    stated = stated_groups(target, uses)
     lows, highs = own.breaks[:-1], own.breaks[1:] if entry is None else own.breaks[:-1]
     if entry is None and own.variable.integer:
         lows, highs = np.ceil(lows), np.ceil(highs) - 1
-    projection = project_columns(grid, [*target.by, own.name], [*stated.levels, own.levels], target.universe)
     size = len(stated.values)
     law = law_of(own, use, target, stated.expected) if entry is None else unknown_law(lows, size)
+    projection = project_columns(grid, [*target.by, own.name], [*stated.levels, own.levels], target.universe)
     sized = not np.isnan(stated.expected[~np.isnan(stated.values)]).any()
     return Moment(
         target=target,
@@ -178,7 +175,7 @@ def _moment(target: Statistic, grid: Grid, spec: Spec, uses: Uses) -> Moment:
         near=NEAR if entry is None and sized and not is_tabled(use) else 1.0,
         sized=sized,
         expected=stated.expected,
-        population=target.base or stated_population(spec, target.unit),
+        population=target.base or uses.populations[target.unit],
         unit=0.0
         if entry is None or len(lows) < 2
         else max(float(np.diff(lows).min()), float(np.ptp(lows)) / COMPUTED_CELLS),
@@ -200,13 +197,13 @@ class Stated:
     expected: Floats
 
 
-def stated_groups(target: Statistic, spec: Spec) -> Stated:
+def stated_groups(target: Statistic, uses: Uses) -> Stated:
     """Put the values of a mean or total in the order of its groups."""
     levels = tuple(tuple(dict.fromkeys(cell[k] for cell in target.cells)) for k in range(len(target.by)))
     values, errors = np.full([len(column) for column in levels], np.nan), np.zeros([len(column) for column in levels])
     expected = values.copy()
     margins = target.margins_of_error or (0.0,) * len(target.cells)
-    for cell, value, error, mean in zip(target.cells, target.values, margins, means_of(target, spec), strict=True):
+    for cell, value, error, mean in zip(target.cells, target.values, margins, uses.asked[target], strict=True):
         place = tuple(column.index(level) for column, level in zip(levels, cell, strict=True))
         values[place], errors[place], expected[place] = value, error, mean
     return Stated(
@@ -237,56 +234,51 @@ def moment_of_points(
     )
 
 
-def tilt(moment: Moment, theta: Floats, counts: Floats, step: float, records: float) -> Floats:
-    """Move the tilt of every group towards its mean; `theta` and `counts` per cell of the moment.
+def is_tabled(use: Use) -> bool:
+    return table_shares(use) is not None
 
-    For a mean the law of a group alone (its base, tilted) moves its own mean by what the records' is off: a group keeps its weight
-    as a whole, so that tables of the groups are not disturbed. A total is the mean of as many records as its group has; where
-    nothing says how many, it may need more records as well as larger values.
+
+def centres_of(axis: Axis, use: Use) -> Floats:
+    """Mean of the values expected in each cell, over all that means say of the variable."""
+    laws = expected_laws(use)
+    held = np.stack([np.maximum(law.held(axis.breaks), 1e-12) for law in laws])
+    centres = np.stack([law.centres(axis.breaks, whole=use.integer) for law in laws])
+    return np.asarray((held * centres).sum(axis=0) / held.sum(axis=0))
+
+
+def law_of(axis: Axis, use: Use, target: Statistic, means: Floats) -> dict[str, Any]:
+    """Base, segments and first log-weights of a moment; zero where a table says how the groups' records lie.
+
+    Where tables or quantiles fix what cells of all records hold, a mean of all records moves them inside those alone.
     """
-    if moment.axis < 0 or not moment.sized:
-        return _tilt_freely(moment, theta, counts, step, records)
-    centres, table, logs = moment.centres, counts.reshape(moment.groups, -1), theta.reshape(moment.groups, -1)
-    held, law, lean = table.sum(axis=1), _law(moment, logs), 0.0
-    mean, spread = _mean_and_spread(law, centres)
-    wanted = moment.aims
-    off = np.nan_to_num(wanted - table @ centres / np.maximum(held, 1e-9)) * held / (held + PRIOR_COUNT)
-    least, most = (mean - centres.min()) / 2, (centres.max() - mean) / 2
-    aim = np.clip(mean + step * off, mean - np.minimum(least, 4 * most), mean + np.minimum(most, 4 * least))
-    for _ in range(NEWTON_STEPS):
-        now, spread = _mean_and_spread(_law(moment, logs + lean), centres)
-        limit = LARGEST_STEP / np.sqrt(spread)
-        lean = lean + np.clip((aim - now) / spread, -limit, limit)[:, None] * (centres - now[:, None])
-    found = np.log(np.maximum(_law(moment, logs + lean), 1e-300)) - np.log(np.maximum(moment.base, 1e-300))
-    return np.asarray(np.where(np.isfinite(wanted)[:, None], np.maximum(found, SMALLEST), logs).ravel())
+    variable = use.number
+    base, fixed = base_density(use), None
+    if not target.by and target.universe is None:
+        base, fixed = fixed_shares(use)
+    held = np.maximum(base.held(axis.breaks), 1e-300)
+    logs = np.zeros((len(means), axis.size))
+    if not is_tabled(use):
+        for group, mean in enumerate(means):
+            if variable.range.low < mean < variable.range.high:
+                law = law_with_mean(variable, base, float(mean), fixed)
+                logs[group] = np.log(np.maximum(law.held(axis.breaks), 1e-300) / held)
+    segment = np.zeros(axis.size, dtype=np.int64)
+    if fixed is not None:
+        segment = np.clip(np.searchsorted(fixed.breaks, axis.breaks[:-1], side="right") - 1, 0, len(fixed.shares) - 1)
+    return {
+        "centres": centres_of(axis, use),
+        "base": held,
+        "segment": segment,
+        "start": np.maximum(logs, SMALLEST).ravel(),
+    }
 
 
-def _tilt_freely(moment: Moment, theta: Floats, counts: Floats, step: float, records: float) -> Floats:
-    """The same by a damped Newton step on the records' own spread, where the law of a group alone, or its size, is not known."""
-    points, table = moment.centres, counts.reshape(moment.groups, -1) + 1e-3
-    limit = LONGEST_STEP / max(float(np.ptp(points)), 1e-12)
-    if moment.is_total:
-        change = step * np.nan_to_num(moment.totals(records) - table @ points) / np.maximum(table @ points**2, 1e-12)
-        return np.asarray(theta + np.outer(np.clip(change, -limit, limit), points).ravel())
-    mean = table @ points / table.sum(axis=1)
-    spread = table @ points**2 / table.sum(axis=1) - mean**2
-    wanted = moment.means(table.sum(axis=1), records)
-    change = step * np.nan_to_num(wanted - mean) / np.maximum(spread, 1e-12)
-    delta = np.outer(np.clip(change, -limit, limit), points - points.mean())
-    mass = (table * np.exp(delta)).sum(axis=1) / table.sum(axis=1)
-    return np.asarray(theta + (delta - np.log(mass)[:, None]).ravel())
-
-
-def _law(moment: Moment, logs: Floats) -> Floats:
-    """Shares of the cells of each group under its tilt alone, shape (groups, cells)."""
-    first = np.flatnonzero(np.diff(moment.segment, prepend=-1))
-    number = np.searchsorted(first, np.arange(logs.shape[1]), side="right") - 1
-    largest = np.maximum.reduceat(logs, first, axis=1)
-    weights = moment.base * np.exp(logs - largest[:, number])
-    share = np.add.reduceat(moment.base, first) / moment.base.sum()
-    return np.asarray(weights * (share / np.add.reduceat(weights, first, axis=1))[:, number])
-
-
-def _mean_and_spread(law: Floats, centres: Floats) -> tuple[Floats, Floats]:
-    mean = law @ centres
-    return mean, np.maximum((law * (centres - mean[:, None]) ** 2).sum(axis=1), 1e-12)
+def unknown_law(points: Floats, groups: int) -> dict[str, Any]:
+    """The same of a derived number: how many records have each of its values follows from others."""
+    size = len(points)
+    return {
+        "centres": points,
+        "base": np.full(size, 1.0 / size),
+        "segment": np.zeros(size, dtype=np.int64),
+        "start": np.zeros(groups * size),
+    }

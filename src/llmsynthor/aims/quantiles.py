@@ -6,13 +6,12 @@ above: the records on the spot may count to either side.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from llmsynthor.aims.grid import Axis, Grid, quantile_cuts
-from llmsynthor.aims.projection import Projection, project_columns
+from llmsynthor.aims.cuts import breaks_at, intervals_between, quantile_cuts
+from llmsynthor.aims.grid import Axis, Grid, Projection, project_columns
 from llmsynthor.spec.levels import Interval, Level
 from llmsynthor.spec.schema import Numeric
 from llmsynthor.spec.specification import Spec
@@ -69,10 +68,9 @@ def quantile_goal(
 ) -> QuantileGoal:
     """Lay out a quantile of the variable of an axis; `project` gives the projection of groups and of cells of the variable."""
     assert isinstance(axis.variable, Numeric)
-    bounds, integer = axis.variable.range, axis.variable.integer
+    integer = axis.variable.integer
     spots = [quantile_cuts(value, integer=integer) for value in target.values]
-    cuts = sorted({cut for spot in spots for cut in spot if bounds.low < cut < bounds.high})
-    intervals = [Interval(a, b) for a, b in pairwise([bounds.low, *cuts, bounds.high])]
+    intervals = intervals_between(breaks_at(axis.variable, {cut for spot in spots for cut in spot}))
     levels = [list(dict.fromkeys(cell[k] for cell in target.cells)) for k in range(len(target.by))]
     projection = project([*levels, intervals])
     order = {cell: number for number, cell in enumerate(target.cells)}

@@ -6,55 +6,37 @@ it explains a difference: a count to the person does not move for a whole per ce
 differ, the one with more digits is not the truer one. Zero stays zero: a cell that one table gives as zero is zero for all, but
 for a zero that rounding has made. Repeated over all shared margins until they agree. (The weighting is that of combining
 independent estimates; the order, small margins first, that of Qardaji, Yang and Li 2014 for noisy marginals.)
+Means and totals that are stated twice are averaged alike; only statements about the same groups are compared here: whether others
+can hold together depends on all tables and values (see `feasibility`).
 """
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations, pairwise
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from llmsynthor.aims.about import Names
 from llmsynthor.aims.goals import Goal, Goals
-from llmsynthor.aims.precision import SIGMA, Kind, floors, hidden_by_rounding, kind_of, resolution, zeros_for_good
-from llmsynthor.aims.projection import possible_in_cells
+from llmsynthor.aims.moments import Moment
+from llmsynthor.aims.shared import SIGMA, Shared, shared_margins
 from llmsynthor.aims.words import say_cell
-from llmsynthor.spec.expressions import Expression, walk
-from llmsynthor.spec.levels import Interval, Level
+from llmsynthor.spec.levels import Level
 
 MOST_ROUNDS = 200
 
 AGREED, SAME = 1e-12, 1e-9
 
 Floats = NDArray[np.float64]
-Key = tuple[str, tuple[str, ...], tuple[tuple[Level, ...], ...]]
+Kind = Literal["rounding", "margin of error", "conflict"]
+
+Place = tuple[str, str, str, frozenset[tuple[str, Level]]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shared:
-    """A margin that several tables state: `members` are their numbers, `cells[k]` maps member k's cells to the margin's.
-
-    Cells of a table outside the margin's universe are -1. `weights[k]` (cells of the margin,) are precisions, `zeros[k]` says
-    which cells member k gives as zero for good.
-    """
-
-    universe: str
-    columns: tuple[str, ...]
-    levels: tuple[tuple[Level, ...], ...]
-    members: tuple[int, ...]
-    cells: tuple[NDArray[np.int64], ...]
-    weights: tuple[Floats, ...] = ()
-    zeros: tuple[NDArray[np.bool_], ...] = ()
-
-    @property
-    def size(self) -> int:
-        return int(np.prod([len(column) for column in self.levels]))
-
-    def margin(self, member: int, shares: Floats) -> Floats:
-        """Sum a table's shares over what the margin does not tell apart; as a distribution over the margin's universe."""
-        cells = self.cells[member]
-        found = np.bincount(cells[cells >= 0], weights=shares[cells >= 0], minlength=self.size)
-        return np.asarray(found / max(found.sum(), 1e-300))
+Statement = tuple[int, int]
+"""Number of a moment, and of a group of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +83,7 @@ def reconcile(goals: Goals) -> tuple[Goals, tuple[Disagreement, ...]]:
 def _agree(margin: Shared, shares: list[Floats]) -> float:
     """Scale the members to their weighted average, in place; returns the largest change of a share."""
     margins = [margin.margin(k, shares[member]) for k, member in enumerate(margin.members)]
-    average = consensus(margins, margin.weights, margin.zeros)
+    average = consensus(margins, list(margin.weights), list(margin.zeros))
     largest = 0.0
     for k, member in enumerate(margin.members):
         cells = margin.cells[k]
@@ -141,126 +123,12 @@ def consensus(
     return np.asarray(average / max(average.sum(), 1e-300))
 
 
-def shared_margins(goals: Goals) -> tuple[Shared, ...]:
-    """Find every margin that two or more hard tables state, small ones first."""
-    found: dict[Key, set[int]] = {}
-    hard = [k for k, goal in enumerate(goals.tables) if goal.trust >= 1.0]
-    for a, b in combinations(hard, 2):
-        for key in _common(goals, a, b):
-            found.setdefault(key, set()).update((a, b))
-    keys = sorted(found, key=lambda key: (len(key[1]), key[0], key[1]))
-    return tuple(_shared(goals, key, tuple(sorted(found[key]))) for key in keys)
-
-
-def _common(goals: Goals, a: int, b: int) -> Iterator[Key]:
-    """The largest margin that both tables state, over the smaller of their universes."""
-    one, other = goals.tables[a], goals.tables[b]
-    columns = tuple(sorted(set(one.table.columns) & set(other.table.columns)))
-    levels = tuple(_coarsest(one, other, name) for name in columns)
-    if not columns or all(len(column) < 2 for column in levels):
-        return
-    if one.about == other.about:
-        yield (one.about, columns, levels)
-    elif "" in (one.about, other.about):
-        whole, part = (other, one) if one.about else (one, other)
-        if part.table.universe is not None and _tells(goals, whole, part.table.universe):
-            yield (part.about, columns, levels)
-
-
-def _tells(goals: Goals, goal: Goal, universe: Expression) -> bool:
-    """Whether every cell of a table lies wholly inside or wholly outside a universe."""
-    plain = list(walk(universe.tree, aggregates=False))
-    if plain != list(walk(universe.tree)):  # it looks at other records too: no cell says it
-        return False
-    if not {reference.name for reference in plain} <= set(goal.table.columns):
-        return False
-    may, may_not = possible_in_cells(goals.grid, universe, goal.table.columns, goal.levels)
-    return not bool((may & may_not).any())
-
-
-def _coarsest(one: Goal, other: Goal, name: str) -> tuple[Level, ...]:
-    """Levels that both tables can be summed to."""
-    mine, theirs = (goal.levels[goal.table.columns.index(name)] for goal in (one, other))
-    if not isinstance(mine[0], Interval):
-        return mine
-    cuts = sorted(_ends(mine) & _ends(theirs))
-    return tuple(Interval(a, b) for a, b in pairwise(cuts))
-
-
-def _ends(levels: Sequence[Level]) -> set[float]:
-    return {end for level in levels if isinstance(level, Interval) for end in (level.low, level.high)}
-
-
-def _shared(goals: Goals, key: Key, members: tuple[int, ...]) -> Shared:
-    universe, columns, levels = key
-    cells = tuple(_map_cells(goals, goals.tables[member], universe, columns, levels) for member in members)
-    bare = Shared(universe=universe, columns=columns, levels=levels, members=members, cells=cells)
-    stated = np.stack([bare.margin(k, goals.tables[member].stated) for k, member in enumerate(members)])
-    hidden = np.stack([_hidden(goals.tables[m], bare, k, stated[k]) for k, m in enumerate(members)])
-    errors = np.stack([_errors(goals.tables[m], own, bare.size) for m, own in zip(members, cells, strict=True)])
-    importance = np.array([goals.tables[member].table.importance for member in members])[:, None]
-    rounding = np.stack([_rounded_by(goals.tables[m], own, bare.size) for m, own in zip(members, cells, strict=True)])
-    floor = np.maximum(floors(stated, hidden, errors, rounding), 1e-9)
-    return replace(
-        bare,
-        weights=tuple(importance / (errors**2 + floor**2)),
-        zeros=tuple(zeros_for_good(stated, hidden, [goals.tables[m].table.structural for m in members])),
-    )
-
-
-def _map_cells(
-    goals: Goals, goal: Goal, universe: str, columns: tuple[str, ...], levels: tuple[tuple[Level, ...], ...]
-) -> NDArray[np.int64]:
-    """Number of the margin's cell for each cell of the table, -1 outside."""
-    place = np.indices(goal.shape).reshape(len(goal.shape), -1)
-    found, inside = np.zeros(place.shape[1], dtype=np.int64), np.ones(place.shape[1], dtype=bool)
-    for name, coarse in zip(columns, levels, strict=True):
-        own = goal.levels[goal.table.columns.index(name)]
-        named = {level: number for number, level in enumerate(coarse)}
-        held = [named[level] if level in named else _holder(level, coarse) for level in own]
-        member = np.array(held)[place[goal.table.columns.index(name)]]
-        found, inside = found * len(coarse) + np.maximum(member, 0), inside & (member >= 0)
-    if goal.about != universe:
-        part = next(other.table.universe for other in goals.tables if other.about == universe)
-        assert part is not None
-        inside &= possible_in_cells(goals.grid, part, goal.table.columns, goal.levels)[0]
-    return np.where(inside, found, -1)
-
-
-def _holder(level: Level, coarse: Sequence[Level]) -> int:
-    for number, candidate in enumerate(coarse):
-        if isinstance(level, Interval) and isinstance(candidate, Interval) and candidate.holds(level):
-            return number
-    return -1
-
-
-def _errors(goal: Goal, cells: NDArray[np.int64], size: int) -> Floats:
-    """Standard errors of a margin's cells: those of the summed cells, taken as independent."""
-    inside = cells >= 0
-    total = max(float(goal.stated[inside].sum()), 1e-300)
-    variance = np.bincount(cells[inside], weights=(goal.errors[inside] / SIGMA) ** 2, minlength=size)
-    return np.asarray(np.sqrt(variance) / total)
-
-
-def _rounding(goal: Goal) -> float:
-    """What rounding may hide in one cell of a table, as a share."""
-    return 0.5 * resolution(goal.table) / max(abs(sum(goal.table.values)), 1e-300)
-
-
-def _rounded_by(goal: Goal, cells: NDArray[np.int64], size: int) -> Floats:
-    """What rounding makes of a margin's cells, as that of summed cells that were rounded independently."""
-    number = np.bincount(cells[cells >= 0], minlength=size)
-    return np.asarray(_rounding(goal) * np.sqrt(np.maximum(number, 1)))
-
-
 def _disagreements(tables: Sequence[Goal], margin: Shared, shares: Sequence[Floats]) -> Iterator[Disagreement]:
     """Say cell by cell what the members state and what `shares`, a vector per table, make of it."""
-    stated = np.stack([margin.margin(k, tables[member].stated) for k, member in enumerate(margin.members)])
+    stated, hidden, errors = margin.stated, margin.hidden, SIGMA * margin.errors
     apart = np.flatnonzero(np.ptp(stated, axis=0) > SAME)
     if not len(apart):
         return
-    hidden = [_hidden(tables[member], margin, k, stated[k]) for k, member in enumerate(margin.members)]
-    errors = [SIGMA * _errors(tables[m], margin.cells[k], margin.size) for k, m in enumerate(margin.members)]
     used = [margin.margin(k, shares[member]) for k, member in enumerate(margin.members)]
     for cell in apart:
         place = np.unravel_index(cell, [len(column) for column in margin.levels])
@@ -285,8 +153,79 @@ def _disagreements(tables: Sequence[Goal], margin: Shared, shares: Sequence[Floa
             )
 
 
-def _hidden(goal: Goal, margin: Shared, member: int, stated: Floats) -> Floats:
-    """What rounding may hide in each cell of the margin, as a share."""
-    cells = margin.cells[member]
-    number = np.bincount(cells[cells >= 0], minlength=margin.size).astype(np.float64)
-    return hidden_by_rounding(_rounding(goal), number, stated)
+def reconcile_sources(goals: Goals, names: Names) -> tuple[Goals, tuple[Disagreement, ...]]:
+    """Bring tables, means and totals to agree where they state the same; returns the goals and every disagreement.
+
+    `names` say of each universe whom it is about.
+    """
+    named = (replace(goal, about=names.get((goal.table.unit, goal.about), goal.about)) for goal in goals.tables)
+    goals, about_tables = reconcile(replace(goals, tables=tuple(named)))
+    moments, about_moments = reconcile_moments(goals.moments, names)
+    return replace(goals, moments=moments), (*about_tables, *about_moments)
+
+
+def reconcile_moments(moments: Sequence[Moment], names: Names) -> tuple[tuple[Moment, ...], tuple[Disagreement, ...]]:
+    """Bring statements of the same mean or total, of the same group, to agree; returns every one that did not."""
+    stated = defaultdict[Place, list[Statement]](list)
+    for number, moment in enumerate(moments):
+        if moment.target.statistic not in ("mean", "total"):
+            continue
+        for group in np.flatnonzero(np.isfinite(moment.values)).tolist():
+            stated[_place(moment, group, names)].append((number, group))
+    values = [moment.values.copy() for moment in moments]
+    found = list[Disagreement]()
+    for statements in stated.values():
+        own = np.array([moments[k].values[group] for k, group in statements])
+        if np.ptp(own) <= SAME * np.abs(own).max():
+            continue
+        hidden = np.array([moments[k].hidden for k, _ in statements])
+        rounded = (np.abs(own[:, None] - own) <= hidden[:, None] + hidden).all()
+        floors = hidden if rounded else np.full(len(own), hidden.max())  # digits count only where they explain it all
+        precision = np.array(
+            [moments[k].precision(1.0, floor)[group] for (k, group), floor in zip(statements, floors, strict=True)]
+        )
+        average = float((own * precision).sum() / precision.sum())
+        for k, group in statements:
+            values[k][group] = average
+        found += _of_means(moments, statements, average)
+    used = tuple(replace(moment, values=own) for moment, own in zip(moments, values, strict=True))
+    return (used, tuple(found)) if found else (tuple(moments), ())
+
+
+def _place(moment: Moment, group: int, names: Names) -> Place:
+    target = moment.target
+    about = names.get((target.unit, str(target.universe)), "")
+    cell = frozenset(zip(target.by, moment.cells[group], strict=True))
+    return (target.statistic, target.variable, about, cell)
+
+
+def _of_means(moments: Sequence[Moment], statements: Sequence[Statement], average: float) -> Iterator[Disagreement]:
+    for k, group in statements:
+        target, value = moments[k].target, float(moments[k].values[group])
+        others = [(moments[j], at) for j, at in statements if abs(moments[j].values[at] - value) > SAME * abs(value)]
+        if not others:
+            continue
+        yield Disagreement(
+            table=target.name,
+            others=tuple(moment.target.name for moment, _ in others),
+            universe=str(target.universe or ""),
+            columns=target.by,
+            cell=moments[k].cells[group],
+            stated=value,
+            others_stated=tuple(float(moment.values[at]) for moment, at in others),
+            used=average,
+            kind=kind_of(
+                [abs(moment.values[at] - value) for moment, at in others],
+                [moments[k].hidden + moment.hidden for moment, _ in others],
+                [float(np.hypot(moment.errors[at], moments[k].errors[group])) for moment, at in others],
+            ),
+            statistic=f"{target.statistic} of {target.variable}",
+        )
+
+
+def kind_of(apart: Sequence[float], hidden: Sequence[float], errors: Sequence[float]) -> Kind:
+    """Say what explains how far a statement is apart from each other one: rounding, margins of error, or nothing."""
+    if all(gap <= rounding + 1e-12 for gap, rounding in zip(apart, hidden, strict=True)):
+        return "rounding"
+    explained = (gap <= rounding + error for gap, rounding, error in zip(apart, hidden, errors, strict=True))
+    return "margin of error" if all(explained) else "conflict"

@@ -12,11 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from llmsynthor.aims.grid import Axis, Grid
-from llmsynthor.aims.laws import base_density, expected_laws, law_with_mean
+from llmsynthor.aims.grid import Axis, Grid, project_columns
+from llmsynthor.aims.laws import law_shares
 from llmsynthor.aims.moments import Moment, moment_of_points
-from llmsynthor.aims.projection import project_columns
-from llmsynthor.aims.uses import Use, Uses
+from llmsynthor.aims.uses import Uses
 from llmsynthor.spec.levels import Interval, Level
 from llmsynthor.spec.schema import Numeric
 from llmsynthor.spec.specification import Spec
@@ -51,20 +50,19 @@ def _of_groups(target: Statistic, spec: Spec, grid: Grid, uses: Uses) -> Iterato
     for cell, value in zip(target.cells, target.values, strict=True):
         names = target.variables
         axes = [grid.axis(name) for name in names]
-        centres = [centre_of(name, target, cell, spec, grid, uses) for name in names]
+        if target.other and np.prod([axis.size for axis in axes], dtype=float) > LARGEST_PRODUCT:
+            continue
+        levels: list[Sequence[Level]] = [*([level] for level in cell), *(axis.levels for axis in axes)]
+        projection = project_columns(grid, [*target.by, *names], levels, target.universe)
+        places, inside = [middles(axis, grid) for axis in axes], inner_variance(axes[0], grid)
+        centres = [centre_of(axis, target, cell, spec, grid, uses) for axis in axes]
         if target.other:
-            if np.prod([axis.size for axis in axes], dtype=float) > LARGEST_PRODUCT:
-                continue
-            scaled = [
-                (middles(axis, grid) - c.mean) / max(c.deviation, 1e-12) for axis, c in zip(axes, centres, strict=True)
-            ]
+            scaled = [(at - c.mean) / max(c.deviation, 1e-12) for at, c in zip(places, centres, strict=True)]
             points, wanted = np.outer(*scaled).ravel(), value
         else:
             variance = max(value, 1e-12) ** 2
-            points = ((middles(axes[0], grid) - centres[0].mean) ** 2 + inner_variance(axes[0], grid)) / variance
+            points = ((places[0] - centres[0].mean) ** 2 + inside) / variance
             wanted = 1.0
-        levels: list[Sequence[Level]] = [*([level] for level in cell), *(axis.levels for axis in axes)]
-        projection = project_columns(grid, [*target.by, *names], levels, target.universe)
         yield moment_of_points(target, cell, projection, wanted, points)
 
 
@@ -91,18 +89,19 @@ def inner_variance(axis: Axis, grid: Grid) -> Floats:
     return np.asarray(((high - low + 1) ** 2 - 1) / 12 if whole else (high - low) ** 2 / 12)
 
 
-def centre_of(name: str, target: Statistic, cell: Sequence[Level], spec: Spec, grid: Grid, uses: Uses) -> Centre:
+def centre_of(axis: Axis, target: Statistic, cell: Sequence[Level], spec: Spec, grid: Grid, uses: Uses) -> Centre:
     """Mean and deviation of a variable in a group: as given there, else as the tables have them."""
-    axis = grid.axis(name)
+    name = axis.name
     at, inside = middles(axis, grid), inner_variance(axis, grid)
-    mean, deviation = (_stated(kind, name, target, cell, spec) for kind in ("mean", "deviation"))
+    stated, deviation = (_stated(kind, name, target, cell, spec) for kind in ("mean", "deviation"))
+    mixed = _mixed(name, target, cell, spec) if stated is None or deviation is None else None
+    mean = mixed.mean if stated is None and mixed is not None else stated
+    deviation = mixed.deviation if deviation is None and mixed is not None else deviation
     shares = _shares(name, target, cell, spec, axis)
-    if shares is None:
-        shares = _law(axis, mean, uses[grid.unit.name, name], grid)
-    if mean is None or deviation is None:
-        mixed = _mixed(name, target, cell, spec)
-        mean = mixed.mean if mean is None and mixed is not None else mean
-        deviation = mixed.deviation if deviation is None and mixed is not None else deviation
+    if shares is None and grid.function(name) is not None:
+        shares = np.full(axis.size, 1.0 / axis.size)
+    elif shares is None:
+        shares = law_shares(uses[grid.unit.name, name], axis.breaks, stated)
     spread = float(np.sqrt(shares @ ((at - shares @ at) ** 2 + inside)))
     return Centre(
         mean=float(shares @ at) if mean is None else mean, deviation=spread if deviation is None else deviation
@@ -166,19 +165,6 @@ def _stated(kind: str, name: str, target: Statistic, cell: Sequence[Level], spec
     return None
 
 
-def _law(axis: Axis, mean: float | None, use: Use, grid: Grid) -> Floats:
-    """Shares of a variable's cells where no table has it: the law of largest entropy with its mean, as far as that is known."""
-    variable, breaks = axis.variable, axis.breaks
-    assert isinstance(variable, Numeric)
-    if grid.function(axis.name) is not None:
-        return np.full(axis.size, 1.0 / axis.size)
-    law = expected_laws(use)[0]
-    if mean is not None and variable.range.low < mean < variable.range.high:
-        law = law_with_mean(variable, base_density(use), mean)
-    held = np.maximum(law.held(np.ceil(breaks) if variable.integer else breaks), 0.0)
-    return np.asarray(held / held.sum())
-
-
 def _shares(name: str, target: Statistic, cell: Sequence[Level], spec: Spec, axis: Axis) -> Floats | None:
     """Shares of a variable's cells in a group: from the table with most of the group's columns, spread evenly inside its cells.
 
@@ -199,7 +185,9 @@ def _shares(name: str, target: Statistic, cell: Sequence[Level], spec: Spec, axi
         for levels, value in zip(best.cells, best.values, strict=True):
             own = dict(zip(best.columns, levels, strict=True))
             if all(_within(own[other], level) for other, level in wanted.items() if other in own and other != name):
-                inside = axis.within(levels[place])
+                level = levels[place]
+                assert isinstance(level, Interval)
+                inside = (axis.breaks[:-1] >= level.low) & (axis.breaks[1:] <= level.high)
                 shares[inside] += max(value, 0.0) * width[inside] / max(width[inside].sum(), 1e-300)
     return np.asarray(shares / shares.sum()) if shares.sum() > 0 else None
 

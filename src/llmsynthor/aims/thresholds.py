@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from llmsynthor.records.evaluate import evaluate, places
 from llmsynthor.spec.expressions import Expression, references
-from llmsynthor.spec.levels import Interval
 from llmsynthor.spec.schema import Category, Coded, Numeric, Unit
 
 POINTS = 4_097
@@ -63,12 +62,6 @@ def classes_of(values: pl.Series, derived: Coded, breaks: Sequence[float]) -> ND
     numbers = np.floor(numbers) if derived.integer else numbers
     inside = (numbers >= breaks[0]) & (numbers < breaks[-1])
     return np.where(inside, np.searchsorted(np.asarray(breaks), numbers, side="right") - 1, -1)
-
-
-def derived_breaks(variable: Numeric, edges: Sequence[float]) -> list[float]:
-    """The ends of the range and the edges inside it, ascending."""
-    bounds: Interval = variable.range
-    return [bounds.low, *sorted({edge for edge in edges if bounds.low < edge < bounds.high}), bounds.high]
 
 
 def _tried(variable: Numeric) -> Floats:

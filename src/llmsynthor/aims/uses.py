@@ -69,12 +69,15 @@ class Uses:
     """The uses of all variables, derived ones included, by the names of their unit and their own.
 
     `intervals` has besides them those of computed columns that are no variables, such as the position among siblings;
-    `conditions` are all rules and universes.
+    `conditions` are all rules and universes; `populations` the number of records that counts of each unit speak of, None where
+    there are none; `asked` the mean that each cell of a mean or a total asks for.
     """
 
     of: Mapping[Place, Use]
     intervals: Mapping[Place, frozenset[Interval]]
     conditions: frozenset[Expression]
+    populations: Mapping[str, float | None]
+    asked: Mapping[Statistic, tuple[float, ...]]
 
     def __getitem__(self, place: Place) -> Use:
         return self.of[place]
@@ -94,8 +97,11 @@ def read_uses(spec: Spec) -> Uses:
         for place in {(reference.unit or owner.name, reference.name) for reference in references(expression)}:
             expressions[place].append((owner, expression))
     counts = {(str(unit.parent), str(unit.count)) for unit in spec.schema.units if unit.parent is not None}
+    populations = {unit.name: stated_population(spec.targets, unit.name) for unit in spec.schema.units}
+    sums = (target for target in spec.targets if isinstance(target, Statistic) and target.statistic in SUMS)
+    asked = {target: _means_of(target, spec, populations[target.unit]) for target in sums}
     means = {
-        (unit.name, variable.name): _wanted(statistics[unit.name, variable.name], spec)
+        (unit.name, variable.name): _wanted(statistics[unit.name, variable.name], asked)
         for unit in spec.schema.units
         for variable in unit.coded
     }
@@ -123,7 +129,7 @@ def read_uses(spec: Spec) -> Uses:
         for variable in (*unit.coded, *(derived.variable for derived in unit.derived))
     }
     conditions = {rule.forbid for rule in spec.rules} | {t.universe for t in spec.targets if t.universe is not None}
-    return Uses(of=found, intervals=cut, conditions=frozenset(conditions))
+    return Uses(of=found, intervals=cut, conditions=frozenset(conditions), populations=populations, asked=asked)
 
 
 def expressions_of(spec: Spec) -> Iterator[tuple[Unit, Expression]]:
@@ -168,23 +174,23 @@ def _read_targets(
     return intervals, tables, statistics, seconds, named
 
 
-def _wanted(statistics: Sequence[Statistic], spec: Spec) -> tuple[tuple[float, bool], ...]:
-    stated = (target for target in statistics if target.statistic in ("mean", "total"))
+def _wanted(
+    statistics: Sequence[Statistic], asked: Mapping[Statistic, tuple[float, ...]]
+) -> tuple[tuple[float, bool], ...]:
     return tuple(
-        (mean, not target.by and target.universe is None) for target in stated for mean in means_of(target, spec)
+        (mean, not target.by and target.universe is None) for target in statistics for mean in asked.get(target, ())
     )
 
 
-def means_of(target: Statistic, spec: Spec) -> tuple[float, ...]:
+def _means_of(target: Statistic, spec: Spec, counted: float | None) -> tuple[float, ...]:
     """The mean that each cell of a mean or a total asks for; NaN where nothing says how many records share a total."""
     if target.statistic == "mean":
         return target.values
-    population = target.base or stated_population(spec.targets, target.unit) or spec.settings.records
-    sizes = group_sizes(target, spec, population)
+    sizes = _group_sizes(target, spec, target.base or counted or spec.settings.records)
     return tuple(value / size for value, size in zip(target.values, sizes, strict=True))
 
 
-def group_sizes(target: Statistic, spec: Spec, population: float | None) -> tuple[float, ...]:
+def _group_sizes(target: Statistic, spec: Spec, population: float | None) -> tuple[float, ...]:
     """How many of a population's records each cell of a target is about, as a table of all records has it; NaN where none has."""
     unknown = (float("nan"),) * len(target.cells)
     if population is None or target.universe is not None:

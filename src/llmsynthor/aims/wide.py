@@ -6,118 +6,77 @@ child. A derived number enters sums as the middle of a fine cell of its own valu
 numbers that it is computed from.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from llmsynthor.aims.goals import Goals
-from llmsynthor.aims.grid import Axis, Grid, breaks_at, even_cuts, intervals_between
-from llmsynthor.aims.layout import Column, Layout, Place
-from llmsynthor.aims.moments import SHARED, Moment, stated_groups
-from llmsynthor.aims.projection import OUTSIDE, Projection, membership, pack
+from llmsynthor.aims.columns import Columns, Flags
+from llmsynthor.aims.cuts import choices
+from llmsynthor.aims.goals import Goal, Goals, bring_table, table_levels
+from llmsynthor.aims.grid import OUTSIDE, Axis, Grid, Projection, membership, pack, project_columns
+from llmsynthor.aims.layout import Layout, Place, value_name
+from llmsynthor.aims.moments import SHARED, Moment, centres_of, stated_groups, unknown_law
 from llmsynthor.aims.quantiles import QuantileGoal, quantile_goal
-from llmsynthor.aims.tilted import centres_of, unknown_law
 from llmsynthor.aims.uses import SUMS, Use, Uses
-from llmsynthor.spec.expressions import Aggregate, Expression, Lookup, Node, Operation, Reference, nodes, references
-from llmsynthor.spec.expressions import Literal as Constant
+from llmsynthor.spec.expressions import Reference, references
 from llmsynthor.spec.levels import Level
-from llmsynthor.spec.schema import Derived, Numeric, Unit
 from llmsynthor.spec.specification import Spec
-from llmsynthor.spec.targets import Statistic, stated_population
-
-EACH_VALUE = 256
-"""A derived whole number with no more values than this has a cell for each."""
-
-EVEN, OCTAVES, PER_OCTAVE = 128, 14, 16
-"""Cells of a derived number: so many equal ones, and beside them so many to every doubling, for values far below the range."""
+from llmsynthor.spec.targets import Statistic, Table
 
 BETWEEN = 0.1
 """Sums of a parent's number, its own and those over children, are brought within reach of so much of the room of its values."""
 
-MOST_CHOICES = 4_096
-"""Values of a lookup that have a cell each."""
-
-Flags = Mapping[tuple[str, str], str]
-"""Names of the columns that say whether a universe holds, by its unit and text."""
-
 Floats = NDArray[np.float64]
 
 
-def value_name(name: str) -> str:
-    """Name of the finely cut column of a derived number."""
-    return f"value of {name}"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wide:
+    """The wide grid of a unit, and which of its axes are computed: those may have no value."""
+
+    grid: Grid
+    computed: tuple[bool, ...]
 
 
-def value_columns(unit: Unit, uses: Uses) -> list[Column]:
-    """A column for every derived number whose sums are asked for, by its own unit or by those below."""
-    found = []
-    for derived in unit.derived:
-        use = uses[unit.name, derived.name]
-        if any(target.statistic in SUMS for target in (*use.statistics, *use.from_below)):
-            variable = Numeric(name=value_name(derived.name), kind=use.number.kind, range=use.number.range)
-            axis = Axis(variable=variable, levels=intervals_between(_value_breaks(derived, variable)))
-            found.append(
-                Column(axis=axis, role="value", expression=Expression(derived.name, Reference(None, derived.name)))
-            )
-    return found
-
-
-def _value_breaks(derived: Derived, variable: Numeric) -> list[float]:
-    low, high = variable.range.low, variable.range.high
-    each = choices(derived.expression.tree)
-    if each is not None and len(each) <= MOST_CHOICES:
-        return breaks_at(variable, each)
-    if variable.integer and high - low <= EACH_VALUE:
-        return breaks_at(variable, np.arange(np.ceil(low), high).tolist())
-    size = max(high, -low) * 2.0 ** (-np.arange(OCTAVES * PER_OCTAVE) / PER_OCTAVE)
-    cuts = {*even_cuts(variable, EVEN), *size.tolist(), *(-size).tolist(), 0.0}
-    return breaks_at(variable, {float(np.ceil(cut)) for cut in cuts} if variable.integer else cuts)
-
-
-def choices(tree: Node) -> frozenset[float] | None:
-    """The values that an expression chooses from, a lookup's or constants; None where it computes them."""
-    if isinstance(tree, Constant):
-        return frozenset({float(tree.value)}) if isinstance(tree.value, int | float) else None
-    if isinstance(tree, Lookup):
-        return None if tree.texts else frozenset(float(value) for value in tree.values)
-    if isinstance(tree, Operation) and tree.symbol == "if":
-        both = [choices(branch) for branch in tree.operands[1:]]
-        return None if None in both else frozenset[float]().union(*(own for own in both if own is not None))
-    return None
-
-
-def bring_wide(
-    spec: Spec, layout: Layout, number: int, flags: Flags, uses: Uses
-) -> tuple[tuple[Moment, ...], tuple[QuantileGoal, ...]]:
-    """Lay out the means, totals and quantiles of a unit that are not about its own variables alone."""
-    grid, unit = layout.wide_grid(number), layout.units[number]
+def bring_wide(spec: Spec, columns: Columns, number: int, uses: Uses) -> Goals:
+    """Bring the tables of a unit, and the means, totals and quantiles that are not about its own variables alone."""
+    layout = columns.layout
+    unit, wide = layout.units[number], _Wide(grid=layout.wide_grid(number), computed=layout.computed(number))
     moments, quantiles = list[Moment](), list[QuantileGoal]()
-    for target in wide_statistics(spec, unit):
-        universe = str(target.universe) if target.universe is not None else None
+    for target in (target for target in columns.wide if target.unit == unit.name):
+        flag = None if target.universe is None else columns.flags[unit.name, str(target.universe)]
 
-        def project(
-            names: Sequence[str], levels: Sequence[Sequence[Level]], universe: str | None = universe
-        ) -> Projection:
-            flag = None if universe is None else flags[unit.name, universe]
-            return project_wide(layout, number, grid, names, levels, flag)
+        def project(names: Sequence[str], levels: Sequence[Sequence[Level]], flag: str | None = flag) -> Projection:
+            return project_wide(wide, names, levels, flag)
 
         if target.statistic == "quantile":
             names = (*target.by, target.variable)
-            axis = grid.axis(target.variable)
+            axis = wide.grid.axis(target.variable)
             quantiles.append(quantile_goal(target, axis, lambda levels, names=names, p=project: p(names, levels)))  # type: ignore[misc]
         elif target.statistic in SUMS:
-            moments.append(_moment(target, grid, spec, uses, project))
-    return tuple(moments), tuple(quantiles)
+            moments.append(_moment(target, wide.grid, uses, project))
+    tables = (t for t in spec.targets if t.unit == unit.name and isinstance(t, Table))
+    goals = tuple(_wide_goal(table, wide, columns.flags) for table in tables)
+    return Goals(grid=wide.grid, tables=goals, zeros=(), moments=tuple(moments), quantiles=tuple(quantiles))
+
+
+def _wide_goal(table: Table, wide: _Wide, flags: Flags) -> Goal:
+    levels, grid = table_levels(table, wide.grid), wide.grid
+    flag = flags.get((table.unit, str(table.universe or "")))
+    if table.universe is not None and flag is None and not table.is_listed:
+        projection = project_columns(grid, table.columns, levels, table.universe)
+    else:
+        projection = project_wide(wide, table.columns, levels, flag, table.cells if table.is_listed else None)
+    return bring_table(table, grid, projection)
 
 
 Project = Callable[[Sequence[str], Sequence[Sequence[Level]]], Projection]
 
 
-def _moment(target: Statistic, grid: Grid, spec: Spec, uses: Uses, project: Project) -> Moment:
+def _moment(target: Statistic, grid: Grid, uses: Uses, project: Project) -> Moment:
     prefix, _, name = target.variable.rpartition(".")
-    use, stated = uses[prefix or target.unit, name], stated_groups(target, spec)
+    use, stated = uses[prefix or target.unit, name], stated_groups(target, uses)
     derived = any(own.name == name for own in use.unit.derived)
     column = f"{prefix}." * bool(prefix) + value_name(name) if derived else target.variable
     axis = grid.axis(column)
@@ -142,7 +101,7 @@ def _moment(target: Statistic, grid: Grid, spec: Spec, uses: Uses, project: Proj
         near=SHARED,
         sized=False,
         expected=stated.expected,
-        population=target.base or stated_population(spec.targets, target.unit),
+        population=target.base or uses.populations[target.unit],
         unit=float(np.diff(np.ceil(axis.breaks) if use.integer else axis.breaks)[cell]),
         **unknown_law(centres, len(stated.values)),
     )
@@ -153,13 +112,6 @@ def _is_choice(use: Use, axis: Axis) -> NDArray[np.bool_]:
     derived = next(own for own in use.unit.derived if own.name == use.variable.name)
     each = choices(derived.expression.tree)
     return np.isin(axis.breaks[:-1], list(each)) if each is not None else np.zeros(axis.size, dtype=bool)
-
-
-def wide_statistics(spec: Spec, unit: Unit) -> Iterator[Statistic]:
-    """The means, totals and quantiles of a unit that name a parent's or a computed variable."""
-    for target in spec.targets:
-        if isinstance(target, Statistic) and target.unit == unit.name and not is_own(unit, target):
-            yield target
 
 
 def within_reach(
@@ -196,9 +148,15 @@ def within_reach(
 
 
 def reach_of(layout: Layout, own: Sequence[Goals], wide: Sequence[Goals], place: Place) -> tuple[Floats, Floats]:
-    """Ends of the cells of an own number that tables, quantiles, rules or groups tell apart, for each of its codes."""
+    """Ends of the cells of an own number that tables, quantiles, rules or groups tell apart, for each of its codes.
+
+    A number that counts children stays what it is: there are as many of them.
+    """
     unit, position = place
     axis = layout.columns[unit][position].axis
+    if position in layout.counting(unit):
+        whole = np.ceil(axis.breaks)
+        return whole[:-1], whole[1:]
     told = [(goals, position) for goals in (own[unit],)]
     told += [
         (goals, at)
@@ -228,37 +186,19 @@ def _telling(goals: Goals, at: int) -> Iterator[Projection]:
             yield moment.projection
 
 
-def is_own(unit: Unit, target: Statistic) -> bool:
-    """Whether a mean, total, quantile, deviation or correlation is about the unit's own variables alone."""
-    own = {variable.name for variable in unit.coded}
-    inside = target.universe is None or own_names(unit, target.universe) is not None
-    return inside and {*target.by, *target.variables} <= own
-
-
-def own_names(unit: Unit, expression: Expression) -> frozenset[str] | None:
-    """The variables of an expression, if it is about the unit's own variables alone."""
-    own = {variable.name for variable in unit.coded}
-    if any(isinstance(node, Aggregate) for node in nodes(expression.tree)):
-        return None
-    named = references(expression)
-    inside = all(reference.unit in (None, unit.name) and reference.name in own for reference in named)
-    return frozenset(reference.name for reference in named) if inside else None
-
-
 def project_wide(
-    layout: Layout,
-    number: int,
-    grid: Grid,
+    wide: _Wide,
     names: Sequence[str],
     levels: Sequence[Sequence[Level]],
     flag: str | None,
     listed: Collection[tuple[Level, ...]] | None = None,
 ) -> Projection:
     """Project on columns of the wide grid; with a flag only records for which its condition holds, or only `listed` cells."""
-    computed = [layout.columns[u][k].role != "own" for u, k in layout.wide_places(number)]
+    grid = wide.grid
     axes = [grid.position(name) for name in names]
     classes = [
-        _classes(grid.axes[axis], column, outside_too=computed[axis]) for axis, column in zip(axes, levels, strict=True)
+        _classes(grid.axes[axis], column, outside_too=wide.computed[axis])
+        for axis, column in zip(axes, levels, strict=True)
     ]
     shape = tuple(len(column) for column in levels)
     cells = np.full(tuple(size + 1 for size in shape), OUTSIDE, dtype=np.int64)

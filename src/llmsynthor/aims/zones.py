@@ -12,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmsynthor.aims.goals import Goal, Goals
-from llmsynthor.aims.precision import Kind
-from llmsynthor.aims.reconcile import Disagreement
+from llmsynthor.aims.reconcile import Disagreement, Kind
 from llmsynthor.spec.levels import Interval, Level
 from llmsynthor.spec.schema import Category, Numeric, Unit
 from llmsynthor.spec.specification import Spec

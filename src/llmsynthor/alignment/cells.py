@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from llmsynthor.aims.projection import Projection
+from llmsynthor.aims.grid import Projection
 from llmsynthor.spec.targets import Table
 
 Integers = NDArray[np.int64]

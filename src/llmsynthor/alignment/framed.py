@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmsynthor.aims.goals import Goal, StructuralZeros
-from llmsynthor.aims.projection import Projection
+from llmsynthor.aims.grid import Projection
 from llmsynthor.alignment.cells import is_free
 from llmsynthor.alignment.rounding import round_within
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmsynthor.aims.goals import Goals
-from llmsynthor.aims.projection import Projection
+from llmsynthor.aims.grid import Projection
 
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]

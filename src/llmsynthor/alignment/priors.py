@@ -17,8 +17,7 @@ from scipy.sparse.csgraph import minimum_spanning_tree
 
 from llmsynthor.aims.density import smooth_density
 from llmsynthor.aims.goals import Goal, Goals
-from llmsynthor.aims.grid import Axis
-from llmsynthor.aims.projection import project_columns
+from llmsynthor.aims.grid import Axis, project_columns
 from llmsynthor.alignment.cells import Potential
 from llmsynthor.population.encode import Codes
 from llmsynthor.spec.levels import Interval, Level

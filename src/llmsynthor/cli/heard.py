@@ -64,6 +64,9 @@ def _end(thread: threading.Thread, code: int) -> None:
     manifest = sys.modules.get("llmsynthor.run.manifest")
     if manifest is not None:
         manifest.stop_all()
+    engines = sys.modules.get("llmsynthor.llm.child")
+    if engines is not None:
+        engines.stop_all()
     sys.unraisablehook = lambda _: None  # compiled code that calls back passes no exception on
     if thread.ident is not None:
         ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(KeyboardInterrupt))

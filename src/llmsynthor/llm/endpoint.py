@@ -15,15 +15,11 @@ LOOPBACK = ("localhost", "::1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
-    """Where to connect: the server, or a proxy, which is told of a `tunnel` or asked for the whole address."""
+class Proxy:
+    """The address of a proxy, freed of user and password, and what lets in there."""
 
-    host: str
-    port: int
-    tls: bool
-    tunnel: tuple[str, int] | None = None
-    headers: tuple[tuple[str, str], ...] = ()
-    headers_in_clear: tuple[tuple[str, str], ...] = ()
+    url: str
+    login: Secret | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,11 +34,11 @@ class Endpoint:
     shown: str
     login: Secret | None = field(default=None, repr=False)
 
-    def target(self, path: str) -> str:
-        """What stands in the first line of a request for a path; one that begins with a slash is below the host, not `/v1`."""
+    def url(self, path: str) -> str:
+        """The whole address for a path; one that begins with a slash is below the host, not `/v1`."""
         base = self.path.removesuffix("/v1") if path.startswith("/") else self.path
-        whole = f"{base}/{path.lstrip('/')}{'?' + self.query if self.query else ''}"
-        return f"http://{self._name()}{whole}" if not self.tls and self.route().host != self.host else whole
+        query = f"?{self.query}" if self.query else ""
+        return f"{'https' if self.tls else 'http'}://{_place(self.host, self.port)}{base}/{path.lstrip('/')}{query}"
 
     def authorization(self, key: Secret | None) -> str | None:
         """The header that lets in: the key, or user and password of the URL."""
@@ -50,29 +46,22 @@ class Endpoint:
             return f"Bearer {key.reveal()}"
         return f"Basic {self.login.reveal()}" if self.login is not None else None
 
-    def route(self) -> Route:
-        """The way to the server: by a proxy where the environment sets one; never to this machine itself."""
-        direct = Route(host=self.host, port=self.port, tls=self.tls)
+    def proxy(self) -> Proxy | None:
+        """What the environment sets for the way to the server; never to this machine itself. Raises ChoiceError."""
         if self.host in LOOPBACK or self.host.startswith("127.") or urllib.request.proxy_bypass(self.host):
-            return direct
+            return None
         scheme = "https" if self.tls else "http"
         given = urllib.request.getproxies()
         proxy = given.get(scheme) or given.get("all")
-        return direct if not proxy else self._by(proxy, f"{scheme}_proxy")
-
-    def _by(self, proxy: str, name: str) -> Route:
-        found = _split(proxy if "://" in proxy else f"http://{proxy}", name)
-        login = _basic(found)
-        headers = (("Proxy-Authorization", f"Basic {login.reveal()}"),) if login else ()
+        if not proxy:
+            return None
+        found = _split(proxy if "://" in proxy else f"http://{proxy}", f"{scheme}_proxy")
         port = found.port or (443 if found.scheme == "https" else 80)
-        way = Route(host=str(found.hostname), port=port, tls=self.tls)
-        if self.tls:
-            return Route(host=way.host, port=port, tls=True, tunnel=(self.host, self.port), headers=headers)
-        return Route(host=way.host, port=port, tls=False, headers_in_clear=headers)
+        return Proxy(url=f"{found.scheme}://{_place(str(found.hostname), port)}", login=_basic(found))
 
-    def _name(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == (443 if self.tls else 80) else f"{host}:{self.port}"
+
+def _place(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def own_address(base_url: str | None) -> str | None:

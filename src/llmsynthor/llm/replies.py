@@ -197,7 +197,7 @@ def read_listed(body: bytes | Mapping[str, Any]) -> Listed:
     return Listed(log_probabilities={t.id: bounded(t.logprob) for t in tokens}, prompt_tokens=read or 0)
 
 
-def read_tokens(body: bytes) -> list[int]:
+def read_tokens(body: bytes | Mapping[str, Any]) -> list[int]:
     """Read the tokens of a text; raises ValueError."""
     return _read(_Tokens, body).tokens
 

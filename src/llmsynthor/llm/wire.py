@@ -1,26 +1,36 @@
 """One HTTP exchange with a server that may do anything: bytes and seconds are bounded from the first to the last.
 
-The clients at hand bound the seconds between two bytes, not those of an answer, and bytes before decompression, not after.
+httpx carries it. Its transport is used rather than its client, so that nothing of one answer (a cookie, a redirect) reaches
+the next request, and its asynchronous kind, so that the seconds of the whole exchange are bounded and not those between two
+bytes. Bodies are unpacked here: the decoders of httpx unpack a piece of 64 kB into 64 MB before anybody can look.
 """
 
-import http.client
-import io
+import asyncio
+import functools
+import logging
 import math
-import ssl
+import os
+import threading
 import time
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from llmsynthor.errors import LLMError, Problem
-from llmsynthor.llm.endpoint import Endpoint, Route
+from llmsynthor.llm.endpoint import Endpoint
 from llmsynthor.texts import Secret, fit
 
-CHUNK = 1 << 16
+if TYPE_CHECKING:
+    import httpx
+
 CONNECT_SECONDS = 10.0
 MOST_BYTES = 2 << 20
 """An answer of 4,096 tokens streamed event by event has about one million bytes."""
+
+MOST_PIECES = 20_000
+"""An answer streamed event by event comes in a piece a token; each costs time, however small it is."""
 
 Fault = Literal["away", "late", "cut", "long", "odd"]
 
@@ -57,132 +67,138 @@ def post(endpoint: Endpoint, path: str, body: bytes, *, key: Secret | None, boun
 
     Redirects are not followed: they would carry the key to another place.
     """
-    clock, sent = _Clock(bounds.seconds), False
-    connection = _connect(endpoint.route(), clock)
+    exchange = _exchange(endpoint, path, body, key, bounds)
+    return asyncio.run_coroutine_threadsafe(exchange, _loop(os.getpid())).result()
+
+
+@functools.cache
+def _loop(_process: int) -> asyncio.AbstractEventLoop:
+    """The loop that all exchanges of a process share, in a thread of its own."""
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, name="llm wire", daemon=True).start()
+    return loop
+
+
+@functools.cache
+def _trust() -> Any:
+    """What httpx holds for a valid certificate: certifi's authorities, or those of SSL_CERT_FILE or SSL_CERT_DIR."""
+    import httpx  # noqa: PLC0415  (heavy, only where used)
+
+    logging.getLogger("httpcore").setLevel(logging.WARNING)  # below that it writes down the headers of answers
+    return httpx.create_ssl_context()
+
+
+async def _exchange(endpoint: Endpoint, path: str, body: bytes, key: Secret | None, bounds: Bounds) -> Reply:
+    import httpx  # noqa: PLC0415  (heavy, only where used)
+
+    answering = False
     try:
-        connection.request("POST", endpoint.target(path), body, _headers(endpoint, key))
-        sent = True
-        with connection.getresponse() as response:
-            return _read(response, bounds)
+        async with asyncio.timeout(bounds.seconds), _transport(endpoint) as transport:
+            limits = {"timeout": {"connect": CONNECT_SECONDS}}
+            url, headers = endpoint.url(path), _headers(endpoint, key)
+            request = httpx.Request("POST", url, headers=headers, content=body, extensions=limits)
+            response = await transport.handle_async_request(request)
+            answering = True
+            try:
+                return await _read(response, bounds)
+            finally:
+                await response.aclose()
     except TimeoutError as cause:
-        if not sent:
-            raise WireError("away", "the server cannot be reached: it takes no request") from cause
         raise WireError("late", f"no whole answer within {bounds.seconds:g} seconds") from cause
-    except ConnectionError as cause:
-        what = "the connection broke" if sent else "the server cannot be reached"
-        raise WireError("away", f"{what} ({cause.strerror or type(cause).__name__})") from cause
-    except http.client.IncompleteRead as cause:
-        raise WireError("cut", "the answer is cut short") from cause
-    except (http.client.HTTPException, ValueError, zlib.error, EOFError) as cause:
+    except httpx.ProxyError as cause:
+        raise WireError("away", "the proxy of the environment does not let through to the server") from cause
+    except (httpx.ConnectError, httpx.ConnectTimeout) as cause:
+        raise WireError("away", f"the server cannot be reached ({_reason(cause)})") from cause
+    except httpx.RemoteProtocolError as cause:
+        if answering:
+            raise WireError("cut", "the answer is cut short, or its pieces are no HTTP") from cause
+        if _said_nothing(cause):
+            raise WireError("away", "the connection broke (no answer)") from cause
+        raise WireError("odd", "the answer is no HTTP") from cause
+    except httpx.TransportError as cause:
+        raise WireError("away", f"the connection broke ({_reason(cause)})") from cause
+    except (httpx.InvalidURL, ValueError, zlib.error) as cause:
         raise WireError("odd", f"the answer is no HTTP ({type(cause).__name__})") from cause
-    except OSError as cause:
-        raise WireError("away", f"the server cannot be reached ({cause.strerror or type(cause).__name__})") from cause
-    finally:
-        connection.close()
 
 
-class _Clock:
-    """Seconds that are left of an exchange."""
+def _transport(endpoint: Endpoint) -> "httpx.AsyncHTTPTransport":
+    import httpx  # noqa: PLC0415  (heavy, only where used)
 
-    def __init__(self, seconds: float) -> None:
-        self._end = time.monotonic() + seconds
-
-    def left(self) -> float:
-        return self._end - time.monotonic()
-
-    def at_most(self, seconds: float = float("inf")) -> float:
-        """Seconds to wait now; raises TimeoutError when none is left."""
-        left = self.left()
-        if left <= 0:
-            raise TimeoutError
-        return min(left, seconds)
+    proxy = endpoint.proxy()
+    login = proxy.login.reveal() if proxy is not None and proxy.login is not None else None
+    by = {"Proxy-Authorization": f"Basic {login}"} if login else {}
+    return httpx.AsyncHTTPTransport(
+        verify=_trust(),
+        proxy=httpx.Proxy(proxy.url, headers=by) if proxy is not None else None,
+        trust_env=False,
+        limits=httpx.Limits(max_keepalive_connections=0),
+    )
 
 
-class _Timed(io.RawIOBase):
-    """The reading end of a socket that gives up when the clock has run out, however slowly bytes drip in."""
-
-    def __init__(self, sock: Any, clock: _Clock) -> None:
-        self._sock, self._raw, self._clock = sock, sock.makefile("rb", buffering=0), clock
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int | None:
-        self._sock.settimeout(self._clock.at_most())
-        found: int | None = self._raw.readinto(buffer)
-        return found
-
-    def close(self) -> None:
-        self._raw.close()
-        super().close()
+def _said_nothing(cause: Exception) -> bool:
+    """Tell a connection that was closed before an answer from one on which something else is spoken."""
+    return str(cause).startswith("Server disconnected")
 
 
-def _connect(route: Route, clock: _Clock) -> http.client.HTTPConnection:
-    """Connect, by way of a proxy where one is set; what is read is read against the clock."""
-    seconds = clock.at_most(CONNECT_SECONDS)
-    if route.tls:
-        context = ssl.create_default_context()
-        connection: http.client.HTTPConnection = http.client.HTTPSConnection(
-            route.host, route.port, timeout=seconds, context=context
-        )
-    else:
-        connection = http.client.HTTPConnection(route.host, route.port, timeout=seconds)
-    if route.tunnel is not None:
-        connection.set_tunnel(*route.tunnel, headers=dict(route.headers))
-
-    class Response(http.client.HTTPResponse):
-        def __init__(self, sock: Any, *more: Any, **named: Any) -> None:
-            sock.settimeout(clock.at_most())
-            super().__init__(_Makes(sock, clock), *more, **named)  # type: ignore[arg-type]  # all it does is makefile
-
-    connection.response_class = Response
-    return connection
-
-
-class _Makes:
-    """Stands for a socket of which a response wants nothing but a file to read."""
-
-    def __init__(self, sock: Any, clock: _Clock) -> None:
-        self._sock, self._clock = sock, clock
-
-    def makefile(self, _mode: str) -> io.BufferedReader:
-        return io.BufferedReader(_Timed(self._sock, self._clock), CHUNK)
+def _reason(cause: Exception) -> str:
+    """What the system said at the bottom of an error of the library."""
+    found: BaseException | None = cause
+    while found is not None:
+        if isinstance(found, OSError) and found.strerror:
+            return found.strerror
+        found = found.__cause__ or found.__context__
+    return type(cause).__name__
 
 
 def _headers(endpoint: Endpoint, key: Secret | None) -> dict[str, str]:
     login = endpoint.authorization(key)
     headers = {"Content-Type": "application/json", "Accept": "application/json", "Accept-Encoding": "identity"}
     headers |= {"User-Agent": "llmsynthor", "Connection": "close"}
-    return {**headers, **dict(endpoint.route().headers_in_clear), **({"Authorization": login} if login else {})}
+    return {**headers, **({"Authorization": login} if login else {})}
 
 
-def _read(response: http.client.HTTPResponse, bounds: Bounds) -> Reply:
-    unpack = _unpacker(response.headers.get("Content-Encoding", ""))
-    parts, size = list[bytes](), 0
-    while chunk := response.read(CHUNK):
-        for part in unpack(chunk, bounds.bytes - size + 1):
-            parts.append(part)
-            size += len(part)
-        if size > bounds.bytes:
+async def _read(response: "httpx.Response", bounds: Bounds) -> Reply:
+    unpacking = _Unpacking(response.headers.get("Content-Encoding", ""))
+    parts, size, raw, pieces = list[bytes](), 0, 0, 0
+    async for chunk in response.aiter_raw():
+        part = unpacking.unpack(chunk, bounds.bytes - size + 1)
+        parts.append(part)
+        size, raw, pieces = size + len(part), raw + len(chunk), pieces + 1
+        if max(size, raw) > bounds.bytes:
             raise WireError("long", f"the answer is longer than {bounds.bytes:,} bytes")
-    if response.length:
+        if pieces > MOST_PIECES:
+            raise WireError("long", f"the answer comes in more than {MOST_PIECES:,} pieces")
+    if not unpacking.ended:
         raise WireError("cut", "the answer is cut short")
     kind = fit(response.headers.get("Content-Type", "")).partition(";")[0].strip().lower()[:80]
-    return Reply(status=response.status, kind=kind, body=b"".join(parts), retry_after=_retry_after(response.headers))
+    return Reply(
+        status=response.status_code, kind=kind, body=b"".join(parts), retry_after=_retry_after(response.headers)
+    )
 
 
-def _unpacker(encoding: str) -> Any:
-    """Give what unpacks a piece into pieces of at most so many bytes together."""
-    name = encoding.strip().lower()
-    if name in ("", "identity"):
-        return lambda chunk, _most: (chunk,)
-    if name not in ("gzip", "x-gzip", "deflate"):
-        raise WireError("odd", f"the answer is packed in a way that was not asked for ({fit(name)[:40]})")
-    unpacking = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
-    return lambda chunk, most: (unpacking.decompress(chunk, most),)
+class _Unpacking:
+    """Unpacks a body piece by piece, and never more than it is told to."""
+
+    def __init__(self, encoding: str) -> None:
+        name = encoding.strip().lower()
+        if name not in ("", "identity", "gzip", "x-gzip", "deflate"):
+            raise WireError("odd", f"the answer is packed in a way that was not asked for ({fit(name)[:40]})")
+        self._packed = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32) if name not in ("", "identity") else None
+
+    @property
+    def ended(self) -> bool:
+        return self._packed is None or self._packed.eof
+
+    def unpack(self, chunk: bytes, most: int) -> bytes:
+        """At most so many bytes; a body that holds more is too long, and not read on."""
+        if self._packed is None:
+            return chunk
+        if self._packed.eof:
+            raise WireError("odd", "the packed answer goes on behind its end")
+        return self._packed.decompress(chunk, most)
 
 
-def _retry_after(headers: http.client.HTTPMessage) -> float | None:
+def _retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds that the server asks to wait: a number, or a date; None where it says nothing that can be read."""
     given = str(headers.get("Retry-After") or "").strip()[:64]
     if not given:

@@ -8,37 +8,43 @@ from numpy.typing import NDArray
 
 from llmsynthor.aims.aims import Aims
 from llmsynthor.aims.layout import Place
-from llmsynthor.population.roster import Roster, joined
+from llmsynthor.population.roster import Roster
 from llmsynthor.proposals.proposal import Proposal, level_weights
 from llmsynthor.proposals.wholes import Codes, Member, Whole, children_of
 
 Compute = Callable[[Roster], Mapping[Place, Codes]]
 
+Room = Callable[[Roster], int]
+
+NOTHING_MISSING = "dropped: nothing is missing where it would add records"
+
 TRIES = 16
 """Candidates drawn for each record asked for; those that break a rule are left out."""
 
 
-def draw_wholes(
-    aims: Aims, wholes: Sequence[Whole], compute: Compute, *, rng: np.random.Generator
-) -> tuple[Roster, tuple[Proposal, ...]]:
-    """Draw so many records from each proposal as it counts, none that breaks a rule; says what became of each.
+def draw_whole(
+    aims: Aims, whole: Whole, compute: Compute, *, rng: np.random.Generator, room: Room | None = None
+) -> tuple[Roster, Proposal]:
+    """Draw so many records from a proposal as it counts, none that breaks a rule; says what became of it.
 
-    `compute` gives the code of every computed column of a roster.
+    `compute` gives the code of every computed column of a roster; `room` says for how many records like the candidates there
+    is room.
     """
-    drawn, told = [Roster.empty(aims.layout)], list[Proposal]()
-    for whole in wholes:
-        if whole.member is None or not whole.proposal.count:
-            told.append(whole.proposal)
-            continue
-        codes = _draw(aims, whole.member, whole.proposal.count, compute, rng)
-        used = min(len(codes[0]), whole.proposal.count)
-        if not used:
-            told.append(replace(whole.proposal, count=0, status="dropped: each of its records breaks a rule"))
-            continue
-        roster = _roster(aims, list(_preorder(whole.member)), [own[:used] for own in codes])
-        drawn.append(replace(roster, proposal=np.full(used, whole.proposal.number, dtype=np.int64)))
-        told.append(replace(whole.proposal, count=used))
-    return joined(drawn), tuple(told)
+    nothing = Roster.empty(aims.layout)
+    if whole.member is None or not whole.proposal.count:
+        return nothing, whole.proposal
+    codes, rule = _draw(aims, whole.member, whole.proposal.count, compute, rng)
+    if not len(codes[0]):
+        return nothing, replace(whole.proposal, count=0, status=f"dropped: each of its records breaks a rule ({rule})")
+    members = list(_preorder(whole.member))
+    used = min(len(codes[0]), whole.proposal.count)
+    if room is not None:
+        used = min(used, room(_roster(aims, members, codes)))
+    if not used:
+        return nothing, replace(whole.proposal, count=0, status=NOTHING_MISSING)
+    roster = _roster(aims, members, [own[:used] for own in codes])
+    told = replace(whole.proposal, count=used)
+    return replace(roster, proposal=np.full(used, told.number, dtype=np.int64)), told
 
 
 def _preorder(member: Member) -> Iterator[Member]:
@@ -47,17 +53,25 @@ def _preorder(member: Member) -> Iterator[Member]:
         yield from _preorder(child)
 
 
-def _draw(aims: Aims, member: Member, count: int, compute: Compute, rng: np.random.Generator) -> list[Codes]:
-    """Codes of candidates that break no rule, for every record in preorder, each shape (candidates, variables)."""
+def _draw(
+    aims: Aims, member: Member, count: int, compute: Compute, rng: np.random.Generator
+) -> tuple[list[Codes], str]:
+    """Candidates that break no rule, for every record in preorder, each shape (candidates, variables); the rule most broken."""
     number, members = TRIES * count, list(_preorder(member))
     codes = [_codes(aims, own, number, rng) for own in members]
-    allowed = np.ones(number, dtype=bool)
+    allowed, broken = np.ones(number, dtype=bool), dict[str, int]()
     for own, drawn in zip(members, codes, strict=True):
         for zeros in aims.own[own.unit].zeros:
-            allowed &= ~zeros.forbidden[zeros.projection.of(drawn)]
+            bad = zeros.forbidden[zeros.projection.of(drawn)]
+            name = zeros.rule.name if zeros.rule is not None else "a combination that no table has"
+            broken[name] = broken.get(name, 0) + int(bad.sum())
+            allowed &= ~bad
     codes = [drawn[allowed] for drawn in codes]
-    broken = _broken(aims, member, codes, compute)
-    return [drawn[~broken] for drawn in codes]
+    kept = np.ones(len(codes[0]), dtype=bool)
+    for name, bad in _broken(aims, member, codes, compute):
+        broken[name] = broken.get(name, 0) + int(bad.sum())
+        kept &= ~bad
+    return [drawn[kept] for drawn in codes], max(broken, key=lambda name: broken[name], default="")
 
 
 def _codes(aims: Aims, member: Member, number: int, rng: np.random.Generator) -> Codes:
@@ -73,19 +87,18 @@ def _codes(aims: Aims, member: Member, number: int, rng: np.random.Generator) ->
     return np.stack(columns, axis=1).astype(np.int32)
 
 
-def _broken(aims: Aims, member: Member, codes: Sequence[Codes], compute: Compute) -> NDArray[np.bool_]:
-    """Whether each candidate breaks a rule across its records, shape (candidates,)."""
+def _broken(
+    aims: Aims, member: Member, codes: Sequence[Codes], compute: Compute
+) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    """Whether each candidate breaks a rule across its records, rule by rule, shape (candidates,)."""
     number, members = len(codes[0]), list(_preorder(member))
-    found = np.zeros(number, dtype=bool)
     if not aims.broken or not number:
-        return found
-    roster = _roster(aims, members, codes)
-    computed = compute(roster)
-    for (unit, column), _ in aims.broken:
+        return
+    computed = compute(_roster(aims, members, codes))
+    for (unit, column), rule in aims.broken:
         per = sum(own.unit == unit for own in members)
         if per:
-            found |= (computed[unit, column] == 1).reshape(number, per).any(axis=1)
-    return found
+            yield rule.name, (computed[unit, column] == 1).reshape(number, per).any(axis=1)
 
 
 def _roster(aims: Aims, members: Sequence[Member], codes: Sequence[Codes]) -> Roster:

@@ -4,7 +4,7 @@ Each is asked for by itself, for a combination that the tables of the top unit h
 drawn from it join the population as a start, and the correction leaves them as they are.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -27,12 +27,16 @@ from llmsynthor.spec.levels import Interval, Level
 SCALE = 1_000
 """Records out of which a model is asked for a count."""
 
+MOST_RULES = 20
+"""Rules that a prompt names, the first of the spec."""
+
 MOST_BELOW = 4
 """Records below another that is no top record, such as trips of a person: the answer gets no longer."""
 
 
 Codes = NDArray[np.int32]
 Rows = NDArray[np.int64]
+Full = Set[tuple[int, str, Level]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +55,9 @@ class Asked:
     records: int
     seed: int
     temperature: float
+    missing: tuple[str, ...] = ()
+    full: Full = frozenset()
+    """What units below still miss, in words; and levels (unit, variable, level) of which nothing is missing: not offered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,11 +84,11 @@ def propose_wholes(
     found: list[Whole] = []
     for number, fixed in enumerate(cells, start=first):
         rng = np.random.default_rng([asked.seed, 10, number])
-        schema, size = _object(aims, 0, fixed, rng)
+        schema, size = _object(aims, 0, fixed, asked.full, rng)
         guidance = ", ".join(f"{name} {level}" for name, level in fixed.items())
         request = WriteRequest(
             system=prompts.text("system").strip(),
-            prompt=_prompt(aims, guidance),
+            prompt=_prompt(aims, guidance, asked.missing),
             json_schema=_with_reason(schema),
             temperature=asked.temperature,
             max_tokens=160 + 24 * size,
@@ -98,7 +105,7 @@ def propose_wholes(
             call_id="",
         )
         try:
-            answer = ask(model, request, accept=lambda answer, _last: (_member(aims, 0, answer), answer))
+            answer = ask(model, request, accept=lambda answer, _last: (_member(aims, 0, _listed(aims, answer)), answer))
         except (AnswerError, AskingEndedError) as problem:
             found.append(Whole(proposal=replace(draft, status=f"dropped: {problem}"), member=None))
             continue
@@ -152,7 +159,7 @@ def _holds(whole: Level, level: Level) -> bool:
     return isinstance(whole, Interval) and isinstance(level, Interval) and whole.low <= level.low < whole.high
 
 
-def _prompt(aims: Aims, guidance: str) -> str:
+def _prompt(aims: Aims, guidance: str, missing: Sequence[str]) -> str:
     layout = aims.layout
     units = [
         {"name": unit.name, "parent": unit.parent, "variables": describe(_asked_grid(aims, number))}
@@ -165,6 +172,8 @@ def _prompt(aims: Aims, guidance: str) -> str:
         context=aims.spec.context,
         scenario=aims.spec.scenario,
         units=units,
+        rules=aims.spec.rules[:MOST_RULES],
+        missing=missing,
         guidance=said,
         top=top,
         scale=SCALE,
@@ -182,26 +191,56 @@ def children_of(aims: Aims, unit: int) -> list[int]:
     return [k for k in range(len(aims.layout.units)) if aims.layout.parent(k) == unit]
 
 
-def _object(aims: Aims, unit: int, fixed: Mapping[str, Level], rng: np.random.Generator) -> tuple[dict[str, Any], int]:
-    """The JSON schema of one record, levels in random order since small models favour the first; and its fields."""
+def _object(
+    aims: Aims, unit: int, fixed: Mapping[str, Level], full: Full, rng: np.random.Generator
+) -> tuple[dict[str, Any], int]:
+    """The JSON schema of one record, levels in random order since small models favour the first; and its fields.
+
+    Where the number of records below is fixed each has a name and an order of levels of its own; otherwise they are a list.
+    """
     margins, grid = aims.own[unit].margins(), aims.own[unit].grid
     properties: dict[str, Any] = {}
     for axis in _asked_grid(aims, unit).axes:
         margin = margins[grid.position(axis.name)]
         levels = [fixed[axis.name]] if axis.name in fixed else list(main_bins(axis, margin))
         offered = [level for level in levels if margin[axis.within(level)].sum() > 0] or levels
+        offered = [level for level in offered if (unit, axis.name, level) not in full] or offered
         properties[axis.name] = {"enum": [str(offered[k]) for k in rng.permutation(len(offered))]}
     fields = len(properties)
     for child in children_of(aims, unit):
-        inner, size = _object(aims, child, {}, rng)
-        level = fixed.get(str(aims.layout.units[child].count))
-        count = int(level.low) if isinstance(level, Interval) else None
-        bounds = (count, count) if count is not None else (0, MOST_BELOW)
-        name = f"{aims.layout.units[child].name}s"
-        properties[name] = {"type": "array", "items": inner, "minItems": bounds[0], "maxItems": bounds[1]}
-        fields += size * bounds[1]
+        level, name = fixed.get(str(aims.layout.units[child].count)), aims.layout.units[child].name
+        if isinstance(level, Interval):
+            for rank in range(1, int(level.low) + 1):
+                properties[_nth(name, rank)], size = _object(aims, child, {}, full, rng)
+                fields += size
+            continue
+        inner, size = _object(aims, child, {}, full, rng)
+        properties[f"{name}s"] = {"type": "array", "items": inner, "minItems": 0, "maxItems": MOST_BELOW}
+        fields += size * MOST_BELOW
     schema = {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
     return schema, fields
+
+
+def _nth(name: str, rank: int) -> str:
+    """The name of one of several records below.
+
+    >>> _nth("person", 2)
+    'person 2'
+    """
+    return f"{name} {rank}"
+
+
+def _listed(aims: Aims, answer: Any) -> Any:
+    """An answer with the records that have names of their own as a list."""
+    if not isinstance(answer, Mapping):
+        return answer
+    found = dict(answer)
+    for child in children_of(aims, 0):
+        name, rank = aims.layout.units[child].name, 1
+        while _nth(name, rank) in found:
+            found.setdefault(f"{name}s", []).append(found.pop(_nth(name, rank)))
+            rank += 1
+    return found
 
 
 def _with_reason(schema: Mapping[str, Any]) -> dict[str, Any]:

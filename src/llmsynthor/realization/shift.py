@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array, diags_array
-from scipy.sparse.linalg import spsolve
+from scipy.sparse import csr_array
 from scipy.special import expit, logit
 
 from llmsynthor.aims.moments import Moment
+from llmsynthor.realization.newton import Effort, find_root
 
 RIDGE = 1e-11
 """What a sum may be off for every unit of λ, as a share of the widths of its cells; more where it weighs less."""
@@ -25,8 +25,7 @@ SETTLED, REPEATS = 40.0, 3
 """A λ that is larger pulls against values that cannot move, or against another sum: that one yields. The others are repeated so
 many times with what the ridge has kept from them."""
 
-NEWTON_STEPS, HALVINGS = 100, 60
-CLOSE = 1e-12
+EFFORT = Effort(steps=100, halvings=60, close=1e-12)
 
 MOST_PAIRED = 400
 """Sets of records up to which units are also moved from one set to another."""
@@ -125,22 +124,10 @@ def _newton(tilt: Floats, start: Floats, sums: Sums, low: Floats, width: Floats)
 
     def gradient(at: Floats) -> tuple[Floats, Floats]:
         share = expit(start + member @ at)
-        return share, member.T @ (low + width * share) - sums.wanted + ridge * at
+        return member.T @ (low + width * share) - sums.wanted + ridge * at, width * share * (1 - share)
 
-    share, slope = gradient(tilt)
-    for _ in range(NEWTON_STEPS):
-        if (np.abs(slope) <= CLOSE * scale).all():
-            break
-        bend = member.T @ (diags_array(width * share * (1 - share)) @ member) + diags_array(ridge)
-        step = -np.atleast_1d(spsolve(bend.tocsc(), slope))
-        before = abs(float(slope @ step))
-        for _ in range(HALVINGS):
-            share, slope = gradient(tilt + step)
-            if abs(float(slope @ step)) < before:  # convex: the slope along the step only grows
-                break
-            step, before = step / 2, before / 2
-        tilt = tilt + step
-    return tilt, share
+    tilt = find_root(tilt, gradient, member, ridge=ridge, scale=scale, effort=EFFORT)
+    return tilt, expit(start + member @ tilt)
 
 
 def make_whole(moved: Floats, low: Floats, high: Floats, sums: Sums) -> Floats:

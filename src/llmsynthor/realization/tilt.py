@@ -10,15 +10,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array, diags_array
-from scipy.sparse.linalg import spsolve
+from scipy.sparse import csr_array
 
 from llmsynthor.aims.density import Density, log_weight, mean_place
 from llmsynthor.aims.goals import Goals
+from llmsynthor.realization.newton import Effort, find_root
 from llmsynthor.realization.shift import Sums, sums_of
 
-NEWTON_STEPS, HALVINGS = 60, 40
-CLOSE = 1e-9
+EFFORT = Effort(steps=60, halvings=40, close=1e-9)
 RIDGE = 1e-9
 PARTS = 8
 LARGEST_BEND = 40.0
@@ -157,17 +156,4 @@ def _solve(block: Block, sets: Floats, counts: Floats, sums: Sums) -> Floats:
         slope = entering.T @ (counts * mean).sum(axis=1) - sums.wanted + ridge * at
         return slope, (counts * variance).sum(axis=1)
 
-    slope, bends = gradient(rates)
-    for _ in range(NEWTON_STEPS):
-        if (np.abs(slope) <= CLOSE * scale).all():
-            break
-        bend = entering.T @ (diags_array(bends) @ entering) + diags_array(ridge)
-        step = -np.atleast_1d(spsolve(bend.tocsc(), slope))
-        before = abs(float(slope @ step))
-        for _ in range(HALVINGS):
-            slope, bends = gradient(rates + step)
-            if abs(float(slope @ step)) < before:  # convex: the slope along the step only grows
-                break
-            step, before = step / 2, before / 2
-        rates = rates + step
-    return rates
+    return find_root(rates, gradient, entering, ridge=ridge, scale=scale, effort=EFFORT)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from llmsynthor.aims.cuts import build_grid
 from llmsynthor.aims.goals import bring_to_grid
-from llmsynthor.aims.grid import build_grid
 from llmsynthor.aims.reconcile import reconcile
 from llmsynthor.dependence.coarse import coarsen
 from llmsynthor.dependence.elicit import Asking

@@ -4,17 +4,74 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from difflib import get_close_matches
 from numbers import Integral
-from typing import Any
+from typing import Any, Literal, TypedDict
 
 from llmsynthor.errors import Problem, SpecError
+from llmsynthor.executors.executor import Executor
 from llmsynthor.llm.opening import Choice
-from llmsynthor.options import Budget, Group, Method, changed, key_of, options_of
+from llmsynthor.options import Budget, Group, Method, Server, changed, key_of, options_of
 from llmsynthor.spec.specification import Settings, Spec
 
 LEAST = {"records": 1, "seed": 0}
 MOST = {"records": 10**12, "seed": 2**63 - 1}
 KEYS = tuple(key_of(option) for group in (Method, Budget) for option in options_of(group))
 """Every option that may be given by itself, as specs and the command line call it."""
+
+
+class Further(TypedDict, total=False):
+    """What may be given to a run beside what everybody gives.
+
+    `server` says how an OpenAI-compatible server is reached; its options (`base_url`, `key`, …) may be given singly too, and so
+    may those of `Method` and `Budget`. With `start`, records in the spec's variables (a frame, or a Parquet or CSV file: a seed
+    sample, an older synthetic population), those are changed as little as the tables ask, and no model is used; `weight` names
+    its column that says how many records each row stands for ("none": each counts alike). `workers` are threads, which change no
+    result; `resume` goes on with the interrupted run in the folder, `force` replaces another one. With `partition`, a level of
+    zones, these are made side by side by an `engine` ("threads", "ray", or an executor of your own), and `Solution.records` are
+    read from the folder when they are looked at.
+    """
+
+    server: Server | None
+    start: Any
+    weight: str | None
+    workers: int | None
+    engine: str | Executor
+    resume: bool
+    force: bool
+    base_url: str | None
+    key: str | None
+    patience: float | str | None
+    answer_seconds: float | None
+    concurrency: int | None
+    align: Literal["exact", "none"] | None
+    iterations: int | None
+    proposals: int | None
+    temperature: float | None
+    estimate: bool | None
+    partition: str | None
+    partition_records: int | None
+    max_calls: int | None
+    max_tokens: int | None
+    max_seconds: float | None
+    max_cost: float | None
+    prompt_price: float | None
+    completion_price: float | None
+
+
+ELSEWHERE = (
+    "server",
+    "start",
+    "weight",
+    "workers",
+    "engine",
+    "resume",
+    "force",
+    *(key_of(option) for option in options_of(Server)),
+)
+
+
+def single_options(further: Further) -> dict[str, Any]:
+    """What is given singly of how records are made and what they may cost."""
+    return {name: value for name, value in further.items() if name not in ELSEWHERE}
 
 
 def resolve(

@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import polars as pl
 
@@ -17,7 +17,7 @@ from llmsynthor.llm import speed
 from llmsynthor.llm.ledger import Ledger
 from llmsynthor.llm.opening import Choice, choose
 from llmsynthor.llm.recorded import Recorded
-from llmsynthor.options import Budget, Method, Server, changed, key_of, options_of
+from llmsynthor.options import Budget, Method, Server, changed
 from llmsynthor.records.levels import as_enums
 from llmsynthor.records.measure import read_start, start_digest
 from llmsynthor.records.run_folder import claim
@@ -26,7 +26,7 @@ from llmsynthor.run.check import refuse_impossible
 from llmsynthor.run.gathered import gathered, make_in_partitions, refuse_partitions
 from llmsynthor.run.manifest import Standing, first_manifest
 from llmsynthor.run.progress import watched
-from llmsynthor.run.settings import resolve, without_model
+from llmsynthor.run.settings import Further, resolve, single_options, without_model
 from llmsynthor.run.size import measure_size, refuse_too_large
 from llmsynthor.run.solution import Solution, write_all, write_spec
 from llmsynthor.run.tables import (
@@ -49,40 +49,25 @@ from llmsynthor.synthesis.stop import StopReason
 
 Notify = Callable[[Progress], None]
 
-SERVER_KEYS = tuple(key_of(option) for option in options_of(Server))
 
-
-def synthesize(  # noqa: PLR0913  (what is made, by whom, where; all that says how is in `method` and `budget`)
+def synthesize(
     spec: Spec | str | os.PathLike[str] | Mapping[str, Any],
     *,
     records: int | None = None,
-    llm: str | Choice | None = None,
     seed: int | None = None,
+    llm: str | Choice | None = None,
     method: Method | None = None,
     budget: Budget | None = None,
-    base_url: str | None = None,
-    server: Server | None = None,
-    workers: int | None = None,
-    engine: str | Executor = "threads",
-    start: Any = None,
-    weight: str | None = None,
     out: str | os.PathLike[str] | None = None,
-    resume: bool = False,
-    force: bool = False,
     progress: Notify | bool | None = None,
-    **options: Any,
+    **further: Unpack[Further],
 ) -> Solution:
     """Make `records` records of the top unit that meet the spec's targets.
 
     What is left out is taken from the spec's `synthesis` section, then from the defaults (`llm` "local", `align` "exact",
-    `seed` 0). A `method` or a `budget` is taken whole in place of the spec's; single `options` of them (`align`, `iterations`,
-    `proposals`, `temperature`, `estimate`, `max_calls`, `max_seconds`, …) win over all. With `start`, records in the spec's
-    variables (a frame, or a Parquet or CSV file: a seed sample, an older synthetic population), those are changed as little as
-    the tables ask, and no model is used. With `out` the run folder is written while it works, and its ledger answers what was
-    asked before. `server` says how an OpenAI-compatible server is reached (`base_url`, `key`, `patience`, …). `weight` names a
-    column of the start that says how many records each row stands for ("none": each counts alike).
-    `progress` is True for a bar, or called with each event. With `partition`, a level of zones, zones are made side by side by
-    an `engine` ("threads", "ray", or an executor), and `Solution.records` are read from the folder when they are looked at.
+    `seed` 0). A `method` or a `budget` is taken whole in place of the spec's; single options of them (`align`, `max_calls`, …)
+    win over all. With `out` the run folder is written while it works, and its ledger answers what was asked before. `progress`
+    is True for a bar, or called with each event. `Further` names all else that may be given.
 
     Raises SpecError, DataError, RunFolderError, LLMError.
 
@@ -92,17 +77,14 @@ def synthesize(  # noqa: PLR0913  (what is made, by whom, where; all that says h
     10
     """
     spec = spec if isinstance(spec, Spec) else Spec.load(spec)
-    server = changed(server or Server(), {**options, "base_url": base_url})
-    others = {key: value for key, value in options.items() if key not in SERVER_KEYS}
-    given = {"records": records, "seed": seed, "llm": llm if isinstance(llm, str) else None, **others}
+    server = changed(further.get("server") or Server(), further)
+    given = {"records": records, "seed": seed, "llm": llm if isinstance(llm, str) else None, **single_options(further)}
     settings = resolve(spec, given, method=method, budget=budget)
+    start, weight = further.get("start"), further.get("weight")
     at_least = settings.method.rounds * settings.method.proposals
     model_asked = isinstance(llm, Choice) or settings.llm != "none"
-    at_once = settings.records
-    if settings.method.partition is not None and at_once is not None:
-        at_once = min(at_once, settings.method.partition_records * (workers or os.cpu_count() or 1))
     refuse_too_large(
-        measure_size(spec, at_once),
+        measure_size(spec, _at_once(settings, further.get("workers"))),
         calls=at_least if model_asked else 0,
         has_budget=settings.budget.calls is not None,
     )
@@ -116,12 +98,15 @@ def synthesize(  # noqa: PLR0913  (what is made, by whom, where; all that says h
     manifest = first_manifest(spec, settings, choice, server)
     if begin is not None:
         manifest["start"] = start_digest(spec, begin)
+    resume, force = further.get("resume", False), further.get("force", False)
     folder = claim(Path(out), manifest, resume=resume, force=force) if out is not None else None
     with Standing(manifest=manifest, folder=folder, model=None) as standing, watched(progress) as notify:
         ledger = Ledger(folder.ledger if folder is not None else None)
         standing.model = _recorded(choice, ledger, settings.budget)
+        workers = further.get("workers")
         order = _Order(spec=spec, options=_options(settings, workers), start=begin)
         if order.options.partition is not None:
+            engine = further.get("engine") or "threads"
             executor = choose_executor(engine, workers=workers) if isinstance(engine, str) else engine
             return _make_parts(order, standing, ledger, notify, executor)
         return _make(order, standing, ledger, notify)
@@ -134,6 +119,12 @@ class _Order:
     spec: Spec
     options: Options
     start: Mapping[str, pl.DataFrame] | None
+
+
+def _at_once(settings: Settings, workers: int | None) -> int | None:
+    """Records that are in memory at once, of partitions those that are made side by side."""
+    most = settings.method.partition_records * (workers or os.cpu_count() or 1)
+    return min(settings.records or 0, most) if settings.method.partition is not None else settings.records
 
 
 def _recorded(choice: Choice | None, ledger: Ledger, budget: Budget) -> Recorded | None:

@@ -287,6 +287,11 @@ def substitute(node: Node, known: Mapping[Node, Node]) -> Node:
     return Aggregate(node.function, substitute(node.operand, known)) if isinstance(node, Aggregate) else node
 
 
+def opened(expression: Expression, known: Mapping[Node, Node]) -> Expression:
+    """The same expression, by its own text, with the known nodes put in the place of others."""
+    return Expression(expression.text, substitute(expression.tree, known))
+
+
 def cut_points(expression: Expression, name: str, *, integer: bool) -> tuple[frozenset[float], bool]:
     """Find where an expression cuts a numeric variable into half-open cells.
 

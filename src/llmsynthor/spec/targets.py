@@ -77,6 +77,11 @@ class Table:
         return self.zeros == "structural"
 
     @property
+    def is_listed(self) -> bool:
+        """Whether the cells that it lists say all of its universe."""
+        return self.base is not None and self.base.universe is None
+
+    @property
     def resolution(self) -> float:
         """What the values were rounded to, in their own unit: the base that is stated, or the unit of the last digit they show.
 

@@ -4,8 +4,10 @@ Records are only added, until nothing is missing or the iterations are used up.
 """
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from llmsynthor.aims.aims import Aims
 from llmsynthor.alignment.align import computed_codes
@@ -14,10 +16,12 @@ from llmsynthor.llm.recorded import Recorded
 from llmsynthor.population.aggregate import wide_codes
 from llmsynthor.population.discrepancy import Discrepancy, discrepancies, total_variation
 from llmsynthor.population.roster import Roster, joined
+from llmsynthor.proposals.guidance import joint_guidance, main_bins
 from llmsynthor.proposals.plan import Draft, Situation, plan
-from llmsynthor.proposals.proposal import Proposal, admit, bound_count, draw
-from llmsynthor.proposals.settle import draw_wholes
+from llmsynthor.proposals.proposal import Proposal, admit, bound_count, draw, missing_within
+from llmsynthor.proposals.settle import NOTHING_MISSING, draw_whole
 from llmsynthor.proposals.wholes import Asked, Whole, missing_cells, propose_wholes
+from llmsynthor.spec.levels import Level
 from llmsynthor.synthesis.believing import Believed
 from llmsynthor.synthesis.journal import Journal, mean
 from llmsynthor.synthesis.outcome import Options
@@ -27,6 +31,9 @@ ALIGNED = 0.005
 """The paper's loop ends when on average less than this share of a table's records is missing."""
 
 MOST_DROPPED = 3
+MOST_IDLE = 20
+"""The paper's loop ends after so many iterations in a row that added no record."""
+
 PROPOSED_SHARE = 0.02
 """At most this share of an aligned population comes from proposals: they shape what no table says, and are few and alike."""
 
@@ -69,7 +76,7 @@ def propose(believed: Believed, options: Options, model: Recorded | None, journa
     state = Proposed(roster=Roster.empty(believed.aims.layout), ended=believed.ended, stop=believed.stop)
     if model is None or believed.ended:
         return state
-    loop, dropped = _Loop(believed=believed, options=options, model=model, journal=journal), 0
+    loop, dropped, idle = _Loop(believed=believed, options=options, model=model, journal=journal), 0, 0
     rounds = min(options.rounds, 1) if believed.aims.needs_trees and loop.exact else options.rounds
     for iteration in range(1, rounds + 1):
         found = _missing(loop, state.roster)
@@ -80,9 +87,15 @@ def propose(believed: Believed, options: Options, model: Recorded | None, journa
             said = f"after {iteration - 1} iterations nothing is missing any more ({missing:.1%} of the records)"
             return replace(state, ended=said, stop=StopReason.NOTHING_MISSING)
         journal.tell("proposals", iteration, missing)
+        before = len(state.roster)
         try:
             state = _added(loop, state, iteration, found)
-            dropped = 0
+            dropped, idle = 0, idle + 1 if len(state.roster) == before else 0
+            if idle >= MOST_IDLE:
+                said = (
+                    f"{idle} plans in a row added no record (proposals.parquet says why); a larger model may do better"
+                )
+                state = replace(state, ended=said, stop=StopReason.ANSWERS_UNUSABLE)
         except AnswerError:
             dropped += 1
             if dropped >= MOST_DROPPED:
@@ -164,7 +177,7 @@ def _bounded(loop: _Loop, state: Proposed, draft: Draft, iteration: int, call_id
     count = bound_count(draft.asked, draft.values, found) if not draft.problem else 0
     if loop.exact and count:
         count = min(count, max(1, int(PROPOSED_SHARE * options.records / (options.rounds * options.proposals))))
-    status = "used" if count else "dropped: nothing is missing where it would add records"
+    status = "used" if count else NOTHING_MISSING
     return Proposal(
         number=len(state.proposals),
         iteration=iteration,
@@ -192,29 +205,81 @@ def _added_wholes(loop: _Loop, state: Proposed, iteration: int, found: tuple[tup
     """Ask for whole records, one by one, for the cells of the top unit that miss most, and merge what is drawn from them."""
     options, aims = loop.options, loop.aims
     of_top = tuple(discrepancy for unit, discrepancy in found if unit == 0)
+    asked = Asked(
+        records=options.records,
+        seed=options.seed,
+        temperature=options.temperature,
+        missing=() if loop.exact else _missing_below(loop, found),
+        full=frozenset() if loop.exact else _full(loop, found),
+    )
     cells = missing_cells(aims, of_top, options.proposals)
-    first = len(state.proposals)
-    asked = Asked(records=options.records, seed=options.seed, temperature=options.temperature)
-    wholes = propose_wholes(aims, loop.model, cells, first=first, iteration=iteration, asked=asked)
+    wholes = propose_wholes(aims, loop.model, cells, first=len(state.proposals), iteration=iteration, asked=asked)
     if not any(whole.member is not None for whole in wholes) and not loop.exact:
         advice = "a larger model may do better"
         raise AnswerError(Problem(where="proposals", what="none of them was usable", advice=advice))
-    room = options.records - len(state.roster)
-    allowed = tuple(_room(loop, whole, of_top, room) for whole in wholes)
     rng = np.random.default_rng([options.seed, 11, iteration])
-    roster, told = draw_wholes(aims, allowed, lambda candidates: computed_codes(aims, candidates), rng=rng)
-    return replace(state, roster=joined([state.roster, roster]), proposals=(*state.proposals, *told))
+    compute = partial(computed_codes, aims)
+    for whole in wholes:
+        room = None if loop.exact else partial(_room, loop, state.roster)
+        roster, told = draw_whole(aims, _counted(loop, whole, state.roster), compute, rng=rng, room=room)
+        state = replace(state, roster=joined([state.roster, roster]), proposals=(*state.proposals, told))
+    return state
 
 
-def _room(loop: _Loop, whole: Whole, found: tuple[Discrepancy, ...], room: int) -> Whole:
-    """Bound the count of a whole record: by its share of an aligned population, or by what is missing."""
+def _missing_below(loop: _Loop, found: tuple[tuple[int, Discrepancy], ...]) -> tuple[str, ...]:
+    """What units below the top one miss most, in words."""
+    said = []
+    for unit, owner in enumerate(loop.aims.layout.units):
+        own = [d for number, d in found if number == unit and unit > 0 and d.goal.trust >= 1]
+        guides = joint_guidance(own, (), most=loop.options.proposals)
+        said += [f"{owner.name}s with {guide.sentence(1.0)}" for guide in guides]
+    return tuple(said)
+
+
+def _full(loop: _Loop, found: tuple[tuple[int, Discrepancy], ...]) -> frozenset[tuple[int, str, Level]]:
+    """Levels of own variables of which a table without a universe misses no record."""
+    full = list[tuple[int, str, Level]]()
+    for unit, own in enumerate(loop.aims.own):
+        of_unit = [d for number, d in found if number == unit and d.goal.table.universe is None]
+        for axis, margin in zip(own.grid.axes, own.margins(), strict=True):
+            speaking = [d for d in of_unit if axis.name in d.goal.table.columns]
+            levels = main_bins(axis, margin)
+            gone = [k for k in levels if any(missing_within({axis.name: k}, d) < 1 for d in speaking)]
+            full += [(unit, axis.name, level) for level in gone]
+    return frozenset(full)
+
+
+def _counted(loop: _Loop, whole: Whole, roster: Roster) -> Whole:
+    """Bound the count of a whole record: by its share of an aligned population, or by the records that are not there yet."""
     options, proposal = loop.options, whole.proposal
     if whole.member is None:
         return whole
+    most = options.records - len(roster)
     if loop.exact:
         most = max(1, int(WHOLE_SHARE * options.records / options.proposals))
-    else:
-        most = min(room, bound_count(proposal.asked, dict(whole.member.values), found))
     count = max(0, min(proposal.asked, most))
-    status = proposal.status if count else "dropped: nothing is missing where it would add records"
+    status = proposal.status if count else NOTHING_MISSING
     return replace(whole, proposal=replace(proposal, count=count, status=status))
+
+
+def _room(loop: _Loop, roster: Roster, candidates: Roster) -> int:
+    """For how many records like the candidates every table of every unit has room."""
+    aims, least = loop.aims, float(len(candidates))
+    computed = computed_codes(aims, candidates)
+    for unit, discrepancy in _missing(loop, roster):
+        cells = discrepancy.goal.projection.of(wide_codes(aims.layout, candidates, computed, unit))
+        if len(cells):
+            least = min(least, _room_in(discrepancy, cells.reshape(len(candidates), -1)))
+    return int(least + 1e-9)
+
+
+def _room_in(discrepancy: Discrepancy, cells: NDArray[np.int64]) -> float:
+    """For how many more records a table has room: what the cells still miss that each member, a column of `cells`, touches."""
+    touched = [tuple(np.unique(column[column >= 0])) for column in cells.T]
+    least = float(len(cells))
+    for own in dict.fromkeys(touched):
+        alike = cells[:, [k for k, other in enumerate(touched) if other == own]]
+        hits = float((alike >= 0).sum()) / len(cells)
+        if hits:
+            least = min(least, float(np.maximum(discrepancy.missing[list(own)], 0).sum()) / hits)
+    return least

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from llmsynthor.aims.moments import tilt
+from llmsynthor.aims.tilting import tilt
 from llmsynthor.alignment.rows.draw import NEVER, Link, draw_framed, draw_initial, initial_weights, links
 from llmsynthor.alignment.rows.effort import Codes, Counts, Floats, Task
 from llmsynthor.alignment.rows.engine import count, distances, sweep_all

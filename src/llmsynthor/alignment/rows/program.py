@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmsynthor.aims.goals import Goal, Goals
-from llmsynthor.aims.projection import Projection
+from llmsynthor.aims.grid import Projection
 from llmsynthor.aims.quantiles import QuantileGoal
 from llmsynthor.alignment.cells import Potential, is_free, scaled_to
 from llmsynthor.alignment.layout import (

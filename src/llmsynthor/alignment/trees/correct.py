@@ -33,6 +33,9 @@ CYCLES, GIVE_UP_COARSE, GIVE_UP_FINE, GIVE_UP_COLD = 60, 15, 25, 10
 EASE_AFTER, EASING, MOST_EASE = 3, 1.5, 8.0
 """After so many cycles without a gain sums may be off more than before, and how much more at most: tables come first."""
 
+LET_CHANGE, IN_TURN = 2, 4
+"""After so many fine cycles without a gain numbers of children that tables fix may change as well, for the rest of so many."""
+
 CHUNK = 3.0
 """Moves tried per record at each temperature."""
 
@@ -102,7 +105,7 @@ def correct(
     """
     hard, begun = trees.compiled.is_hard, weight
     weight, dear, pulled = weight.copy(), np.ones(len(weight)), np.ones(len(trees.sums.scale))
-    trees.set_open(len(state.arena.tail), every=False)
+    trees.set_open(len(state.arena.tail), every=_numbers_are_off(trees, state))
     sums = trees.sums
     cold = not stay and _is_near(trees, state)
     fine = fine or cold
@@ -137,6 +140,19 @@ def _is_near(trees: Trees, state: State) -> bool:
     return trees.aims.own[0].frame >= 0 and misses(trees, state, goal) <= NEARLY * goal[trees.compiled.is_hard].sum()
 
 
+def _numbers_are_off(trees: Trees, state: State) -> bool:
+    """Whether a table of how many children there are is missed: it is met from the start unless rules took children away."""
+    layout, compiled = trees.aims.layout, trees.compiled
+    counting = {layout.count_column(unit) for unit in range(1, len(layout.units))}
+    goal = trees.goal(state.counts, state.arena)
+    off = compiled.is_hard & (np.abs(state.counts - goal) >= 1.0)
+    return any(
+        bool(off[a:b].any())
+        for piece, (a, b) in zip(compiled.pieces, compiled.tables, strict=False)
+        if counting & set(piece.places)
+    )
+
+
 def _goes_on(trees: Trees, state: State, walk: _Walk) -> bool:
     """Keep the best, and lay out the next cycle where one has ended; says whether there is more to do."""
     missing = misses(trees, state, trees.goal(state.counts, state.arena))
@@ -158,6 +174,8 @@ def _goes_on(trees: Trees, state: State, walk: _Walk) -> bool:
     walk.anchored = walk.anchored or (walk.fine and walk.stalled > WANDER)
     if walk.anchored:
         state.arena, state.counts = copy(walk.arena), walk.counts.copy()
+    stuck = walk.fine and walk.stalled % IN_TURN >= LET_CHANGE
+    trees.set_open(len(state.arena.tail), every=stuck or _numbers_are_off(trees, state))
     walk.to_come = list(MILD if walk.cold else FINE if walk.fine else COARSE)
     return True
 

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmsynthor.aims.goals import Goals
+from llmsynthor.aims.grid import Projection
 from llmsynthor.aims.moments import Moment
-from llmsynthor.aims.projection import Projection
 from llmsynthor.alignment.cells import Potential
 from llmsynthor.alignment.rows.draw import NEVER
 from llmsynthor.alignment.rows.effort import Codes, Floats, Task

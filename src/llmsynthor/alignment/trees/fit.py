@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from llmsynthor.aims.moments import tilt
+from llmsynthor.aims.tilting import tilt
 from llmsynthor.alignment.rows.draw import NEVER
 from llmsynthor.alignment.trees.engine import Pressure, State, Trees, in_blocks
 from llmsynthor.alignment.trees.flat import Counts, Floats

@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 
 from llmsynthor.aims.aims import Aims
 from llmsynthor.aims.goals import Goal
+from llmsynthor.aims.grid import Projection
+from llmsynthor.aims.laws import stated_population
 from llmsynthor.aims.layout import Layout, Place
 from llmsynthor.aims.moments import Moment
-from llmsynthor.aims.projection import Projection
 from llmsynthor.aims.quantiles import QuantileGoal
 from llmsynthor.alignment.trees.deal import count_shares
 from llmsynthor.alignment.trees.reach import changed_columns, touched_tables
@@ -88,15 +89,15 @@ def _free_axes(layout: Layout, unit: int, frame: int) -> list[int]:
 def assemble_counts(aims: Aims) -> dict[str, Integers]:
     """Where each unit's parent says how many there are, and which units may have more or fewer.
 
-    Those whose number no table fixes come first among the `open_unit`s (`is_open` 1); the number of the others (2) is met from
-    the start, and needs to change only where other tables cannot be met without.
+    Those whose number no table and no mean fixes come first among the `open_unit`s (`is_open` 1); the number of the others (2)
+    is met from the start, and needs to change only where other tables cannot be met without.
     """
     layout = aims.layout
     units = range(len(layout.units))
     places = [layout.count_column(unit) if unit else (-1, 0) for unit in units]
     values = [layout.values[place].astype(np.int64) if unit else as_array([1]) for unit, place in enumerate(places)]
     may = [unit for unit in units if unit > 0 and places.count(places[unit]) == 1 and len(values[unit]) > 1]
-    fixed = [unit for unit in may if count_shares(aims.own[places[unit][0]], places[unit][1]) is not None]
+    fixed = [unit for unit in may if _is_settled(aims, unit)]
     is_open = {unit: 2 if unit in fixed else 1 for unit in may}
     counting = [layout.counting(unit) for unit in units]
     return {
@@ -111,6 +112,15 @@ def assemble_counts(aims: Aims) -> dict[str, Integers]:
         "counting": as_array([axis for own in counting for axis in own]),
         "counting_size": as_array([layout.columns[unit][axis].axis.size for unit in units for axis in counting[unit]]),
     }
+
+
+def _is_settled(aims: Aims, unit: int) -> bool:
+    """Whether a table says how many records of a unit their parents have, or means or totals do where none counts them."""
+    parent, axis = aims.layout.count_column(unit)
+    own = aims.own[parent]
+    sums = any(moment.axis == axis and np.isfinite(moment.values).all() for moment in own.moments)
+    counted = stated_population(aims.spec, aims.layout.units[unit].name)
+    return count_shares(own, axis) is not None or (sums and not counted)
 
 
 def assemble_ties(aims: Aims) -> dict[str, Integers]:

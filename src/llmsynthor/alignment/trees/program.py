@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from llmsynthor.aims.aims import Aims
 from llmsynthor.aims.goals import Goal
+from llmsynthor.aims.grid import Projection
 from llmsynthor.aims.layout import Place
 from llmsynthor.aims.moments import Moment
-from llmsynthor.aims.projection import Projection
 from llmsynthor.aims.quantiles import QuantileGoal
 from llmsynthor.alignment.cells import Potential, is_free, scaled_to
 from llmsynthor.alignment.trees.bytecode import compile_columns

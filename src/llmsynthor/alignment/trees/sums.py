@@ -80,6 +80,10 @@ class Sums:
         """The same sums, with more slack where values moved inside their cells can make up for it."""
         return replace(self, slack=np.where(self.settled, self.slack, self.slack * ease)) if ease > 1.0 else self
 
+    def muted(self) -> "Sums":
+        """The same sums, none of which costs anything."""
+        return replace(self, scale=np.zeros_like(self.scale))
+
     def direction(self, counts: Counts, records: int) -> Floats:
         """1 where a sum is too large, -1 where it is too small, 0 where it is within reach."""
         now = self.current(counts, records)

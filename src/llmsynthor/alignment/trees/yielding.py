@@ -37,6 +37,10 @@ CYCLES, GIVE_UP = 12, 3
 LATER, LAST = 10_000, 20_000
 """Numbers of the first chunk of moves after something was let go, and under the prices of importance."""
 
+FIRST = 30_000
+"""Number of the first chunk of moves after sums have given way."""
+
+SUMS_GAVE_WAY = "the tables went before means and totals"
 LET_GO = "what the model said and proposed gave way to the tables"
 WEIGHED = "then the more important targets were brought nearer first"
 
@@ -53,10 +57,31 @@ def settle(
         again = correct(trees, state, plain, free, told, fine=True, first=LATER)
         if _missing(trees, again) < NEARER * _missing(trees, corrected):
             corrected, weight, held, let_go = replace(again, sentence=f"{again.sentence}; {LET_GO}"), plain, free, True
+    corrected = tables_first(trees, corrected, weight, held, told)
     off = np.abs(corrected.counts - corrected.goal)[trees.compiled.is_hard]
     if off.max(initial=0.0) >= DEAR:
         corrected = weigh(trees, corrected, weight, held, told)
     return corrected, let_go
+
+
+def tables_first(trees: Trees, corrected: Corrected, weight: Floats, held: NDArray[np.bool_], told: Told) -> Corrected:
+    """Where tables are missed and there are sums, meet the tables without these, then bring the sums as near as that leaves."""
+    if len(trees.sums.scale) < 2 or _off(trees, corrected) <= 0:
+        return corrected
+    state = State(arena=copy(corrected.arena), counts=corrected.counts.copy(), moved=corrected.moved)
+    alone = correct(replace(trees, sums=trees.sums.muted()), state, weight, held, told, first=FIRST)
+    if _off(trees, alone) >= NEARER * _off(trees, corrected):
+        return corrected
+    state = State(arena=copy(alone.arena), counts=alone.counts.copy(), moved=alone.moved)
+    both = correct(trees, state, weight, held, told, fine=True, first=2 * FIRST)
+    best = both if _off(trees, both) <= _off(trees, alone) else alone
+    return replace(best, sentence=f"{best.sentence}; {SUMS_GAVE_WAY}") if _missing(trees, best) > 0 else best
+
+
+def _off(trees: Trees, corrected: Corrected) -> float:
+    """Records by which cells of tables are off, beyond what rounding explains."""
+    error = np.abs(corrected.counts - corrected.goal)[trees.compiled.is_hard]
+    return float(np.where(error >= 1.0 - 1e-9, error, 0.0).sum())
 
 
 def soft(trees: Trees) -> NDArray[np.bool_]:

@@ -27,11 +27,13 @@ from llmsynthor.spec.reading.document import (
     UnitPart,
     VariablePart,
 )
+from llmsynthor.spec.reading.from_tables import with_levels
 from llmsynthor.spec.reading.geographies import read_geographies, with_places
 from llmsynthor.spec.reading.given import resolve_given
 from llmsynthor.spec.reading.kinds import circle_problems, condition_problems, derived_problems
 from llmsynthor.spec.reading.libraries import included
 from llmsynthor.spec.reading.lookups import with_lookups
+from llmsynthor.spec.reading.naming import resolved
 from llmsynthor.spec.reading.place import Place
 from llmsynthor.spec.reading.shares import as_table, condition_variable, read_condition
 from llmsynthor.spec.reading.structure import structure_problems
@@ -54,6 +56,7 @@ class Builder:
 
     def spec(self, document: Document) -> Spec | None:
         """Build the spec, or None where its units make no sense."""
+        document = with_levels(document, self.folder, self.problems)
         units = [self.unit(name, part) for name, part in document.units.items()]
         geographies = read_geographies(document.geographies, self.folder, self.problems)
         units = with_places(units, document, geographies, self.problems)
@@ -201,7 +204,8 @@ class Builder:
                 places[entry.number] = Place(
                     where=entry.where, schema=schema, unit=entry.part.unit, problems=self.problems
                 )
-                given |= {entry.number: entry.part.given} if entry.part.given is not None else {}
+                if entry.part.given is not None:
+                    given[entry.number] = [resolved(name, places[entry.number]) for name in entry.part.given]
         ordered = sorted(found, key=lambda target: target.number)
         counted = [entry for entry in wanted if entry.condition is None]
         of = {e.number: (e.part.of, e.part.universe) for e in counted if e.part.of is not None}

@@ -5,11 +5,11 @@ from difflib import get_close_matches
 
 import polars as pl
 
+from llmsynthor.sources.csv_text import plain
+from llmsynthor.sources.numbers import OPEN, WITHHELD, AmbiguousError, read_numbers
 from llmsynthor.spec.expressions import Expression
 from llmsynthor.spec.labels import read_interval
 from llmsynthor.spec.levels import Interval, Level
-from llmsynthor.spec.reading.csv_text import plain
-from llmsynthor.spec.reading.numbers import OPEN, WITHHELD, AmbiguousError, read_numbers
 from llmsynthor.spec.reading.partition import partition_problems, subtotals
 from llmsynthor.spec.reading.place import Place
 from llmsynthor.spec.schema import Category, Numeric

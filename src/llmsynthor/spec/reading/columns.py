@@ -8,11 +8,14 @@ from typing import Any
 import polars as pl
 
 from llmsynthor.files import check_regular
+from llmsynthor.sources.csv_text import OddFileError, read_csv
 from llmsynthor.spec.labels import is_total
-from llmsynthor.spec.reading.csv_text import OddFileError, read_csv
 from llmsynthor.spec.reading.document import TargetPart
 from llmsynthor.spec.reading.frames import long_frame
+from llmsynthor.spec.reading.naming import candidates as variables_of
+from llmsynthor.spec.reading.naming import resolved
 from llmsynthor.spec.reading.place import Place
+from llmsynthor.spec.reading.published import is_published, published_frame
 from llmsynthor.spec.schema import Category, Text
 from llmsynthor.texts import clean, unfit
 
@@ -43,11 +46,14 @@ def is_share(part: TargetPart, value: str) -> bool:
 
 def read_frame(part: TargetPart, folder: Path, place: Place) -> pl.DataFrame | None:
     """Read all columns as text, under the spec's names where only capitals differ; the empty frame is a problem."""
-    frame = (
-        from_cells(part.cells, place)
-        if part.cells is not None
-        else from_table(part.table, _expected(part, place), folder, place)
-    )
+    if part.cells is None and is_published(part, folder):
+        frame = published_frame(part, folder, place)
+    else:
+        frame = (
+            from_cells(part.cells, place)
+            if part.cells is not None
+            else from_table(part.table, _expected(part, place), folder, place)
+        )
     if frame is not None and frame.is_empty():
         place.problem("the table is empty", "give at least one row")
         return None
@@ -141,14 +147,17 @@ def candidates(part: TargetPart) -> list[str]:
 
 def _renamed(frame: pl.DataFrame, part: TargetPart, place: Place) -> pl.DataFrame:
     """Take a column for the one that the spec names where they differ in capitals alone."""
-    known = {name.casefold(): name for name in reversed(_expected(part, place))}
+    known = {name.casefold(): name for name in reversed([*_expected(part, place), *variables_of(place)])}
     exact = set(known.values()) & set(frame.columns)
     names = dict[str, str]()
     for name in frame.columns:
         meant = known.get(name.strip().casefold())
         if meant is not None and meant not in exact and meant not in names.values():
             names[name] = meant
-    return frame.rename(names)
+    frame = frame.rename(names)
+    values = {*candidates(part), part.margin_of_error}
+    above = {name: resolved(name, place) for name in frame.columns if name not in values}
+    return frame.rename({name: full for name, full in above.items() if full not in frame.columns})
 
 
 def value_column(part: TargetPart, frame: pl.DataFrame, place: Place) -> str | None:

@@ -6,6 +6,7 @@ from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag, cre
 
 from llmsynthor.options import Budget, Method, key_of, kind_of, options_of
 from llmsynthor.spec.reading.parts import GeographyPart, Part, SourcePart
+from llmsynthor.spec.reading.read_part import ReadPart
 
 
 def _whole_number_as_text(value: Any) -> Any:
@@ -16,9 +17,14 @@ def _whole_number_as_text(value: Any) -> Any:
 LevelPart = Annotated[str, BeforeValidator(_whole_number_as_text)]
 
 
+FROM_TABLES: Literal["from tables"] = "from tables"
+
+
 class CategoryPart(Part):
+    """`levels: from tables` stands for those that the tables have in its column."""
+
     kind: Literal["category"]
-    levels: list[LevelPart] = Field(min_length=1)
+    levels: Annotated[list[LevelPart], Field(min_length=1)] | Literal["from tables"]
     label: str = ""
     description: str = ""
 
@@ -43,6 +49,7 @@ VariablePart = Annotated[CategoryPart | NumericPart | TextPart, Field(discrimina
 
 
 class DerivedCategoryPart(CategoryPart):
+    levels: list[LevelPart] = Field(min_length=1)
     expression: str
 
 
@@ -125,6 +132,7 @@ class TargetPart(Part):
     name: str | None = None
     unit: str
     table: Any = None
+    read: ReadPart | None = None
     cells: list[dict[str, Any]] | None = None
     value: str | None = None
     mean: str | None = None
@@ -181,6 +189,8 @@ class TargetPart(Part):
             raise ValueError("`of` leaves what is not named open: `rest` and `given` say something else")
         if (self.table is None) == (self.cells is None):
             raise ValueError("give either `table` (a file) or `cells` (rows in the spec), one of the two")
+        if self.read is not None and self.table is None:
+            raise ValueError("`read` says how a `table` is read: rows in the spec are read as they stand")
         if sum(getattr(self, name) is not None for name in STATISTICS) > 1:
             raise ValueError(f"a target is one of {', '.join(STATISTICS)}")
         if self.quantile is not None and self.probability is None:

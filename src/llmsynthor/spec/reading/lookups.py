@@ -15,12 +15,12 @@ from typing import Any
 import polars as pl
 
 from llmsynthor.errors import Problem
+from llmsynthor.sources.numbers import plain_number
 from llmsynthor.spec.expressions import Expression, Lookup, Reference
 from llmsynthor.spec.levels import Interval, Level
 from llmsynthor.spec.reading.cells import level_or_problem
 from llmsynthor.spec.reading.columns import from_cells, from_table
 from llmsynthor.spec.reading.document import DerivedLookupPart, Document, LookupPart
-from llmsynthor.spec.reading.numbers import plain_number
 from llmsynthor.spec.reading.partition import partition_problems
 from llmsynthor.spec.reading.place import MOST_PROBLEMS, Place
 from llmsynthor.spec.schema import Category, Coded, Derived, Numeric, Schema, Text, Unit

@@ -20,6 +20,7 @@ from llmsynthor.spec.reading.columns import (
     value_column,
 )
 from llmsynthor.spec.reading.document import TargetPart
+from llmsynthor.spec.reading.naming import resolved
 from llmsynthor.spec.reading.partial import add_rest, missing_shares, unlisted, within_groups, without_open
 from llmsynthor.spec.reading.place import Place
 from llmsynthor.spec.reading.shares import spread_problem
@@ -39,6 +40,8 @@ def read_target(
     """
     place = Place(where=where, schema=schema, unit=part.unit, problems=problems)
     before = place.errors
+    said = {key: [resolved(name, place) for name in own] for key in ("by", "given") if (own := getattr(part, key))}
+    part = part.model_copy(update=said) if said else part
     frame = read_frame(part, folder, place)
     value = value_column(part, frame, place) if frame is not None else None
     if frame is None or value is None:

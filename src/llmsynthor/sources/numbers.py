@@ -15,6 +15,7 @@ GROUPED = {
     ".": re.compile(r"^[+-]?[1-9]\d{0,2}(\.\d{3})+(,\d+)?$"),
     " ": re.compile(r"^[+-]?[1-9]\d{0,2}([ \u2009']\d{3})+([.,]\d+)?$"),
 }
+PROOF = re.compile(r"^[+-]?\d[\d \u2009'.,]*?([.,])(?:\d{1,2}|\d{4,})$")
 DECIMAL_COMMA = re.compile(r"^[+-]?\d+,\d+$")
 DRESS = re.compile(r"^[$€£]\s*|\s*[%$€£]$")
 
@@ -35,15 +36,26 @@ class Numbers:
     odd: tuple[int, ...]
 
 
-def read_numbers(texts: Sequence[str | None], *, shares: bool = False, semicolons: bool = False) -> Numbers:
-    """Read a column; raises AmbiguousError where a point or comma may part thousands or decimals.
+def read_numbers(
+    texts: Sequence[str | None], *, shares: bool = False, semicolons: bool = False, decimal: str | None = None
+) -> Numbers:
+    """Read a column; raises AmbiguousError where a point or comma may part thousands or decimals and `decimal` does not say.
 
     Shares have no thousands; where semicolons part the fields of a file, commas more likely part decimals.
     """
     undressed = {text: _undressed(text) if text is not None else "" for text in set(texts)}
     plain = [undressed[text] for text in texts]
-    style = _style(plain, shares=shares, semicolons=semicolons)
-    read = {text: _number(text, style) for text in set(plain) - {OPEN}}
+    if decimal is None:
+        try:
+            style = _style(plain, shares=shares, semicolons=semicolons)
+        except AmbiguousError:
+            decimal = decimal_sign(plain)
+            if decimal is None:
+                raise
+    if decimal is None:
+        read = {text: _number(text, style) for text in set(plain) - {OPEN}}
+    else:
+        read = {text: _number_with(text, decimal) for text in set(plain) - {OPEN}}
     values: list[float | None] = []
     odd = []
     for row, text in enumerate(plain):
@@ -55,6 +67,16 @@ def read_numbers(texts: Sequence[str | None], *, shares: bool = False, semicolon
         if value is None:
             odd.append(row)
     return Numbers(values=tuple(values), odd=tuple(odd))
+
+
+def decimal_sign(texts: Sequence[str]) -> str | None:
+    """The sign that parts decimals, where some number proves it and none proves the other; None else.
+
+    >>> decimal_sign(["1.200", "3,5"]), decimal_sign(["1.200", "450"]), decimal_sign(["1,210", "12.5"])
+    (',', None, '.')
+    """
+    found = {match[1] for text in texts if (match := PROOF.match(_undressed(text)))}
+    return found.pop() if len(found) == 1 else None
 
 
 def _undressed(text: str) -> str:
@@ -80,6 +102,16 @@ def _number(text: str, style: str) -> float | None:
     if style == ";" and DECIMAL_COMMA.match(text):
         text = text.replace(",", ".")
     return plain_number(text)
+
+
+def _number_with(text: str, decimal: str) -> float | None:
+    """A number whose sign of decimals is known: the other one parts thousands, in whole groups."""
+    other = "." if decimal == "," else ","
+    text = re.sub(r"(?<=\d)[ \u2009'](?=\d{3}(?!\d))", "", text)
+    whole, point, rest = text.partition(decimal)
+    if other in rest or (other in whole and not GROUPED[other].match(whole)):
+        return None
+    return plain_number(whole.replace(other, "") + ("." if point else "") + rest)
 
 
 def _style(texts: Sequence[str], *, shares: bool, semicolons: bool) -> str:

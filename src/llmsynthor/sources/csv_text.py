@@ -19,6 +19,8 @@ MOST_BYTES = 2 << 30
 LARGEST_PLAIN = 1 << 24
 """Bytes from which on a file is only read as plain CSV in UTF-8: the care for odd ones takes time."""
 
+Grid = list[list[str]]
+
 Say = Callable[[str, str, str], None]
 """Takes what is the matter, what to do, and what was found."""
 
@@ -31,13 +33,30 @@ class OddFileError(ValueError):
         self.what, self.advice, self.found = what, advice, found
 
 
+def grid_of(data: bytes, warn: Say, *, encoding: str | None = None, separator: str | None = None) -> tuple[Grid, str]:
+    """Cut the bytes of a file into trimmed fields, row by row, and give the separator; raises OddFileError."""
+    text = decoded(data, warn, encoding)
+    odd = unfit(text)
+    if odd is not None:
+        line = text.count("\n", 0, int(odd.rpartition(" ")[2])) + 1
+        raise OddFileError(
+            f"line {line} holds {odd.partition(' ')[0]}, which no text may hold", "remove it there", f"line {line}"
+        )
+    parted = separator or _separator(text, ())
+    try:
+        reader = csv.reader(StringIO(text, newline=""), delimiter=parted)
+        return [[plain(field) for field in row] for row in reader], parted
+    except (csv.Error, TypeError) as cause:
+        raise OddFileError(f"it is no CSV ({cause})", "say its separator: one sign", repr(parted)) from cause
+
+
 def read_csv(path: Path, wanted: Sequence[str], warn: Say) -> tuple[pl.DataFrame, str]:
     """Read a table as text, and its separator; `wanted` are names that its header may have. Raises OddFileError, OSError.
 
     An empty cell is null. Names and values are trimmed, names also composed (NFC).
     """
     data = read_bytes(path, MOST_BYTES)
-    text = _decoded(data, warn)
+    text = decoded(data, warn)
     odd = unfit(text)
     if odd is not None:
         line = text.count("\n", 0, int(odd.rpartition(" ")[2])) + 1
@@ -57,7 +76,13 @@ def plain(text: str) -> str:
     return unicodedata.normalize("NFC", text).replace("\u00a0", " ").replace("\u202f", " ").strip()
 
 
-def _decoded(data: bytes, warn: Say) -> str:
+def decoded(data: bytes, warn: Say, encoding: str | None = None) -> str:
+    """The text of a file, by its marks, as UTF-8, or as Windows-1252 with a warning; raises OddFileError."""
+    if encoding is not None:
+        try:
+            return data.decode(encoding).removeprefix("\ufeff")
+        except (LookupError, UnicodeDecodeError) as cause:
+            raise OddFileError(f"it is not in {encoding} ({cause})"[:160], "name its encoding", encoding) from cause
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return data.decode("utf-16")
     if b"\0" in data[:4096]:
