@@ -66,8 +66,8 @@ targets:
   - {name: income by county, unit: household, table: tables/income.csv, value: count, source: acs}
   - {name: age by county, unit: person, table: tables/age.csv, value: count, source: acs}
   - {name: race by county, unit: person, table: tables/race.csv, value: count, source: acs}
-  - {name: education by county, unit: person, table: tables/education.csv, value: count, source: acs}
-  - {name: employment by county, unit: person, table: tables/employment.csv, value: count, source: acs}
+  - {name: education by county, unit: person, table: tables/education.csv, value: count, zeros: structural, source: acs}
+  - {name: employment by county, unit: person, table: tables/employment.csv, value: count, zeros: structural, source: acs}
 rules:
   - {name: a household has somebody of 16 or more, unit: household, forbid: "count(person.age >= 16) == 0"}
 """

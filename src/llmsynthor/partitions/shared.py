@@ -191,34 +191,35 @@ def last_quotas(
 ) -> dict[int, list[Quota]]:
     """New quotas of those partitions that take over what others could not do; empty where nothing is left, or nobody can.
 
-    What is missing is moved within the partitions that met all of their quotas, the largest first, from cells that others have
-    too many of to those that lack records.
+    What all partitions lack together is moved within those that are near their quotas, the largest first, from cells that hold
+    too many in all to those that lack records: each begins with what it has made, so its number of records stays.
     """
     given = [{quota.target: np.array(quota.values) for quota in own} for own in quotas]
     changed = set[int]()
     for number in spanning(cuts):
-        target = spec.targets[number]
-        if not isinstance(target, Table) or target.trust < 1:
+        table = spec.targets[number]
+        if not isinstance(table, Table) or table.trust < 1:
             continue
-        off = np.zeros(len(target.cells))
-        able = list[int]()
-        for p, own in enumerate(given):
-            if number in own and number in tallies[p]:
-                difference = tallies[p][number].got - own[number]
-                off[cuts[number].cells[p]] += difference
-                if np.abs(difference).max(initial=0.0) < 1:
-                    able.append(p)
-        if np.abs(off).max(initial=0.0) < 1 or not able:
-            continue
-        able.sort(key=lambda p: -plan.partitions[p].records)
-        for p in able:
-            changed |= {p} if _take_over(given[p][number], off, cuts[number].cells[p]) else set()
+        made = [p for p, own in enumerate(given) if number in own and number in tallies[p]]
+        off = np.zeros(len(table.cells))
+        for p in made:
+            off[cuts[number].cells[p]] += tallies[p][number].got
+        off -= wanted_counts(spec, plan, table, sum(tallies[p][number].universe for p in made))
+        near = [p for p in made if np.abs(tallies[p][number].got - given[p][number]).max(initial=0.0) <= NEAR]
+        for p in sorted(near, key=lambda p: -plan.partitions[p].records):
             if not (off <= -1).any() or not (off >= 1).any():
                 break
+            quota = tallies[p][number].got.copy()
+            if _take_over(quota, off, cuts[number].cells[p]):
+                given[p][number] = quota
+                changed.add(p)
     return {
         p: [Quota(target=number, values=tuple(values.tolist())) for number, values in given[p].items()] for p in changed
     }
 
+
+NEAR = 1.5
+"""A partition whose cells are off their quotas by no more can take over what others cannot."""
 
 MOST_TAKEN = 0.1
 """Part of a cell's records that one partition gives up at most."""

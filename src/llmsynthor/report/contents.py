@@ -64,7 +64,7 @@ def gather(folder: Path) -> dict[str, Any]:
         "command": _command(manifest),
         "verdict": _verdict(manifest, comparisons, made),
         "made": made,
-        "targets": target_rows(comparisons),
+        "targets": target_rows(comparisons, spec.sources if spec is not None else ()),
         "one_way": _one_way(spec, nested, comparisons),
         "two_way": _two_way(comparisons),
         "noise": _noise(manifest),
