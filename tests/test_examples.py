@@ -36,7 +36,18 @@ def test_quickstart_shows_a_model_without_one() -> None:
     assert set(solution.alignment.filter(pl.col("source") == "given")["status"]) == {"exact"}
 
 
-@pytest.mark.parametrize("name", ["quickstart", "ecommerce", "persons", "population", "diaries", "mobility", "city"])
+@pytest.mark.slow
+def test_counties_meet_every_target(tmp_path: Path) -> None:
+    """Ten counties made one by one meet their tables, and together the table of the state."""
+    solution = llmsynthor.synthesize(EXAMPLES / "counties", llm="none", out=tmp_path / "run")
+    assert set(solution.alignment["status"]) <= {"exact", "within margin of error"}
+    assert len(solution.manifest["partitions"]) == 10
+    assert solution.exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "name", ["quickstart", "ecommerce", "persons", "population", "diaries", "mobility", "city", "counties"]
+)
 def test_examples_are_clean(name: str, tmp_path: Path) -> None:
     """No example has a contradiction or anything to warn about, and each survives being written and read again."""
     spec = llmsynthor.Spec.load(EXAMPLES / name)

@@ -110,7 +110,11 @@ def synthesize(
         str | None, typer.Option(help="none, local, local:NAME, local:/path.gguf, openai:MODEL, scripted:FILE.")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Same seed, same bytes.")] = None,
-    workers: Annotated[int | None, typer.Option(help="Threads of the alignment; changes no result.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Threads or actors that work at once; changes no result.")] = None,
+    engine: Annotated[str, typer.Option(help="Who makes partitions: threads, or ray (extra ray).")] = "threads",
+    address: Annotated[
+        str | None, typer.Option(help="Address of the Ray cluster; auto for the one of this machine.")
+    ] = None,
     start: Annotated[
         Path | None, typer.Option(help="Records to begin with (Parquet, CSV): few are changed, no model is used.")
     ] = None,
@@ -130,6 +134,7 @@ def synthesize(
 ) -> None:
     """Make records that meet the tables of a spec."""
     from llmsynthor.cli.scenario import print_proposed, propose_only
+    from llmsynthor.executors.executor import choose_executor
     from llmsynthor.run.synthesize import synthesize as make
 
     if scenario_only:
@@ -137,6 +142,9 @@ def synthesize(
             propose_only(spec, out, llm=llm, seed=seed, options=options)
         raise typer.Exit
     given: dict[str, Any] = {
+        "engine": choose_executor(engine, workers=workers, address=address)
+        if engine != "threads" or address
+        else engine,
         "records": records,
         "llm": llm,
         "seed": seed,

@@ -11,8 +11,10 @@ MOST_WARNINGS, MOST_ENDS = 5, 20
 def print_solution(solution: Any, out: Path) -> None:
     """Where the records are, how well they fit, what the model took, why the run ended."""
     summary, usage = solution.manifest["alignment"], solution.manifest["usage"]
-    for unit, frame in solution.records.items():
-        say(f"{frame.height:,} records: {out / 'records' / unit}.parquet")
+    from llmsynthor.records.parts import are_parts, heights  # noqa: PLC0415  (--help is quick)
+
+    for unit, number in heights(solution.records).items():
+        say(f"{number:,} records: {out / 'records' / unit}{'/*.parquet' if are_parts(out, unit) else '.parquet'}")
     _print_ends(summary, solution.alignment.rows(named=True), out)
     disagreements = {kind: n for kind, n in summary["disagreements"].items() if n}
     if disagreements:

@@ -178,19 +178,43 @@ def _status(target: Target, wanted: Floats, error: Floats, slack: Floats, step: 
 
 
 def _table(nested: Nested, table: Table) -> Comparison:
+    got, universe = count_table(nested, table)
+    return judge_table(table, got, universe, {unit: frame.height for unit, frame in nested.frames.items()})
+
+
+def count_table(nested: Nested, table: Table) -> tuple[Floats, float]:
+    """Records in each cell of a table, and in its universe."""
     cells = cell_numbers(nested, table)
     got = np.bincount(cells[cells >= 0], minlength=len(table.cells)).astype(np.float64)
-    shares = np.array(table.values) / sum(table.values)
-    universe = len(cells) if table.universe is None else int(got.sum())
-    wanted = shares * universe
+    return got, float(len(cells) if table.universe is None else got.sum())
+
+
+def judge_table(table: Table, got: Floats, universe: float, made: Mapping[str, int]) -> Comparison:
+    """Hold counts beside a table: `universe` records are those that it is about, `made` says how many each unit has."""
+    wanted = np.array(table.values) / sum(table.values) * universe
     if table.base is not None:
-        wanted = np.array(table.values) * (nested.frames[table.base.unit].height / table.base.records)
+        wanted = np.array(table.values) * (made[table.base.unit] / table.base.records)
     stray = universe - got.sum()
     tvd = float((np.abs(got - wanted).sum() + stray) / (2 * universe)) if universe else 1.0
     slack, step = np.full(len(wanted), WHOLE), np.zeros(len(wanted))
     lost = not universe or stray >= 1  # nobody, or records in no cell at all
     status = Status.MISSED if lost else _status(table, wanted, np.abs(got - wanted), slack, step)
     return Comparison(target=table, wanted=wanted, got=got, tvd=tvd, status=status, slack=slack, step=step)
+
+
+def judge_statistic(target: Statistic, got: Floats, wanted: Floats, slack: Floats, step: Floats) -> Comparison:
+    """Hold means, totals or quantiles beside what is wanted, in the target's own unit; NaN in `got` where a group has nobody."""
+    nobody = target.statistic != "total" and not np.isfinite(got).any()
+    status = _status(target, wanted, np.nan_to_num(np.abs(got - wanted)), slack, step)
+    return Comparison(
+        target=target,
+        wanted=wanted,
+        got=got,
+        tvd=float("nan"),
+        status=Status.MISSED if nobody else status,
+        slack=slack,
+        step=step,
+    )
 
 
 def compare_statistic(spec: Spec, target: Statistic, nested: Nested) -> Comparison:
@@ -215,17 +239,7 @@ def compare_statistic(spec: Spec, target: Statistic, nested: Nested) -> Comparis
         if _is_derived(spec, target) and len(values):
             each = np.maximum(counts, 1.0) if target.statistic == "mean" else np.ones(len(wanted))
             step = 0.5 * float(np.ptp(values)) / COMPUTED_CELLS / each
-    status = _status(target, wanted, np.nan_to_num(np.abs(got - wanted)), slack, step)
-    nobody = target.statistic != "total" and not counts.any()
-    return Comparison(
-        target=target,
-        wanted=wanted,
-        got=got,
-        tvd=float("nan"),
-        status=Status.MISSED if nobody else status,
-        slack=slack,
-        step=step,
-    )
+    return judge_statistic(target, got, wanted, slack, step)
 
 
 def _is_derived(spec: Spec, target: Statistic) -> bool:

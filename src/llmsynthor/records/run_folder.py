@@ -35,6 +35,7 @@ WRITTEN = (
     "report.html",
     "zones.csv",
     "before_after.csv",
+    "counts.parquet",
 )
 EDITABLE = ("spec", "estimated", "adjustments", "maps")
 LIMITS = tuple(key_of(option) for option in options_of(Budget))
@@ -192,7 +193,7 @@ def _identity(entry: Any) -> Any:
 
 def _clear(path: Path) -> None:
     """Remove what another run left, so that old and new never stand side by side; the ledger stays, and what was kept."""
-    for name in ("records", "start", *EDITABLE):
+    for name in ("records", "start", "partitions", *EDITABLE):
         _clear_folder(path / name)
     for name in WRITTEN:
         (path / name).unlink(missing_ok=True)

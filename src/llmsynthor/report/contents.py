@@ -12,9 +12,11 @@ import polars as pl
 
 from llmsynthor.evaluation.compare import Comparison, compare_nested
 from llmsynthor.evaluation.ends import Status, count_ends, read_accounts, say_ends
+from llmsynthor.evaluation.kept import COUNTS, read_comparisons
 from llmsynthor.evaluation.zones import worst_zones, zones_frame
 from llmsynthor.records.held import read_held, unreadable
 from llmsynthor.records.linked import Nested, nest
+from llmsynthor.records.parts import are_parts, read_sample
 from llmsynthor.records.run_folder import read_manifest
 from llmsynthor.report.assumptions import assumptions
 from llmsynthor.report.charts import draw_distribution, draw_history, draw_two_way
@@ -29,6 +31,8 @@ from llmsynthor.spec.targets import Table
 
 MOST_ONE_WAY, MOST_TWO_WAY = 200, 12
 MOST_CONFLICTS, MOST_ZONES = 20, 20
+SAMPLED = 20_000
+"""Records of the top unit that pictures are drawn from where the records are parts, about."""
 STAGES = {"proposals": "Proposals of the LLM", "fit": "Fit to the tables", "correct": "Correction to whole records"}
 
 
@@ -46,8 +50,9 @@ def gather(folder: Path) -> dict[str, Any]:
     manifest = read_manifest(folder)
     spec = _spec(folder)
     records = _records(folder, spec)
+    made = manifest.get("made") or {unit: frame.height for unit, frame in records.items()}
     nested = _nested(spec, records)
-    comparisons = compare_nested(spec, nested, read_accounts(folder)) if spec is not None and nested is not None else ()
+    comparisons = _comparisons(folder, spec, nested)
     history = read_held(folder / "history.parquet")
     proposals = read_held(folder / "proposals.parquet")
     zones = zones_frame(spec, comparisons) if spec is not None else None
@@ -60,9 +65,9 @@ def gather(folder: Path) -> dict[str, Any]:
         "before_after": before_after(folder, manifest, comparisons),
         "spec": spec,
         "command": _command(manifest),
-        "verdict": _verdict(manifest, comparisons, records),
-        "made": {unit: frame.height for unit, frame in records.items()},
-        "targets": target_rows(comparisons),
+        "verdict": _verdict(manifest, comparisons, made),
+        "made": made,
+        "targets": target_rows(comparisons, spec.sources if spec is not None else ()),
         "one_way": _one_way(spec, nested, comparisons),
         "two_way": _two_way(comparisons),
         "flows": flow_pictures(spec.schema, comparisons) if spec is not None else [],
@@ -87,7 +92,17 @@ def _spec(folder: Path) -> Spec | None:
     return Spec.load(path) if path.is_file() else None
 
 
+def _comparisons(folder: Path, spec: Spec | None, nested: Nested | None) -> Sequence[Comparison]:
+    """How targets were met: by counts that were kept, else by the records."""
+    if spec is not None and (folder / COUNTS).is_file():
+        return read_comparisons(folder, spec, read_accounts(folder))
+    return compare_nested(spec, nested, read_accounts(folder)) if spec is not None and nested is not None else ()
+
+
 def _records(folder: Path, spec: Spec | None) -> dict[str, pl.DataFrame]:
+    """All records; of those in parts a sample."""
+    if spec is not None and are_parts(folder, spec.schema.top.name):
+        return read_sample(folder, spec.schema, SAMPLED)
     units = [unit.name for unit in spec.schema.units] if spec is not None else []
     paths = {unit: folder / "records" / f"{unit}.parquet" for unit in units}
     frames = {unit: read_held(path) for unit, path in paths.items()}
@@ -127,17 +142,17 @@ def _columns(comparison: Comparison) -> int:
     return len(comparison.target.columns) if isinstance(comparison.target, Table) else 0
 
 
-def _verdict(manifest: dict[str, Any], comparisons: Sequence[Comparison], records: dict[str, pl.DataFrame]) -> str:
-    if not records:
+def _verdict(manifest: dict[str, Any], comparisons: Sequence[Comparison], made: dict[str, int]) -> str:
+    if not made:
         return f"No records were written: {manifest.get('stop_reason', 'the run did not finish')}."
-    made = ", ".join(f"{frame.height:,} {unit} records" for unit, frame in records.items())
+    many = ", ".join(f"{number:,} {unit} records" for unit, number in made.items())
     broken = sum(manifest.get("rules_broken", {}).values())
     rules = f"; rules are broken by {broken:,} records" if broken else ""
     ends = say_ends(count_ends(c.status for c in comparisons))
     exact = (
         ", no cell is a whole record off" if comparisons and all(c.status is Status.EXACT for c in comparisons) else ""
     )
-    return f"{made}; {ends}{exact}{rules}."
+    return f"{many}; {ends}{exact}{rules}."
 
 
 def _command(manifest: dict[str, Any]) -> str:

@@ -1,13 +1,13 @@
 """Each target as the report shows it: its end, and what was stated beside what was obtained, cell by cell."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from llmsynthor.evaluation.compare import Comparison
-from llmsynthor.spec.targets import Table
+from llmsynthor.spec.targets import Origin, Table
 
 MOST_CELLS, CELLS_IN_ALL = 60, 6_000
 """Cells of a target that are listed, fewer where there are many targets; those that are furthest off come first."""
@@ -24,13 +24,14 @@ class Row:
     off: str
 
 
-def target_rows(comparisons: Sequence[Comparison]) -> list[dict[str, Any]]:
-    """Lay out all targets, in the order of the spec."""
+def target_rows(comparisons: Sequence[Comparison], origins: Sequence[Origin] = ()) -> list[dict[str, Any]]:
+    """Lay out all targets, in the order of the spec, with who says each in full where the spec tells."""
+    told = {origin.name: str(origin) + (f", {origin.licence}" if origin.licence else "") for origin in origins}
     most = max(8, min(MOST_CELLS, CELLS_IN_ALL // max(len(comparisons), 1)))
-    return [_target_row(comparison, most) for comparison in comparisons]
+    return [_target_row(comparison, most, told) for comparison in comparisons]
 
 
-def _target_row(comparison: Comparison, most: int) -> dict[str, Any]:
+def _target_row(comparison: Comparison, most: int, told: Mapping[str, str]) -> dict[str, Any]:
     target = comparison.target
     about = " × ".join(target.columns) if isinstance(target, Table) else f"{target.statistic} of {target.variable}"
     if not isinstance(target, Table) and target.by:
@@ -41,7 +42,7 @@ def _target_row(comparison: Comparison, most: int) -> dict[str, Any]:
         "unit": target.unit,
         "about": about,
         "universe": str(target.universe or ""),
-        "source": target.source,
+        "source": told.get(target.source, target.source),
         "cells": len(target.cells),
         "tvd": None if np.isnan(comparison.tvd) else comparison.tvd,
         "error": comparison.largest_error,

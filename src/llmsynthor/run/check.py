@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from llmsynthor.aims.aims import set_aims
 from llmsynthor.aims.counted import assumed_ends
 from llmsynthor.aims.feasibility import Contradiction, find_across, find_broken_rules
+from llmsynthor.aims.levels import gaps
 from llmsynthor.aims.reconcile import Disagreement, say_entry
 from llmsynthor.aims.zones import unmet_rooms
 from llmsynthor.errors import Problem, SpecError
@@ -13,7 +14,7 @@ from llmsynthor.llm.models import DEFAULT
 from llmsynthor.llm.speed import expected_seconds
 from llmsynthor.run.size import Size, measure_size, refuse_too_large
 from llmsynthor.run.texts import expected_texts
-from llmsynthor.run.zones import zone_problem
+from llmsynthor.run.zones import gap_problem, zone_problem
 from llmsynthor.spec.checks.checks import forbidden_targets, warnings
 from llmsynthor.spec.specification import Spec
 from llmsynthor.synthesis.believing import questions as most_questions
@@ -51,6 +52,7 @@ def examine(spec: Spec, llm: str | None = None) -> Examined:
         *warnings(spec),
         *assumed_ends(spec),
         *map(zone_problem, unmet),
+        *map(gap_problem, gaps(spec)),
         *_disagreements(others),
     ]
     found += [_contradiction(contradiction) for contradiction in find_across(aims)]

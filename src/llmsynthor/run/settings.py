@@ -7,6 +7,7 @@ from numbers import Integral
 from typing import Any, Literal, TypedDict
 
 from llmsynthor.errors import Problem, SpecError
+from llmsynthor.executors.executor import Executor
 from llmsynthor.llm.opening import Choice
 from llmsynthor.options import Budget, Group, Method, Server, changed, key_of, options_of
 from llmsynthor.spec.specification import Settings, Spec
@@ -26,13 +27,15 @@ class Further(TypedDict, total=False):
     its column that says how many records each row stands for ("none": each counts alike). `workers` are threads, which change no
     result; `resume` goes on with the interrupted run in the folder, `force` replaces another one. Where the spec has
     `adjustments`, those that are accepted are applied to what it asks for otherwise, the base population; `accept` accepts all
-    that a scenario proposes.
+    that a scenario proposes. With `partition`, a level of zones, these are made side by side by an `engine` ("threads", "ray", or
+    an executor of your own), and `Solution.records` are read from the folder when they are looked at.
     """
 
     server: Server | None
     start: Any
     weight: str | None
     workers: int | None
+    engine: str | Executor
     resume: bool
     force: bool
     accept: bool
@@ -46,6 +49,8 @@ class Further(TypedDict, total=False):
     proposals: int | None
     temperature: float | None
     estimate: bool | None
+    partition: str | None
+    partition_records: int | None
     max_calls: int | None
     max_tokens: int | None
     max_seconds: float | None
@@ -59,6 +64,7 @@ ELSEWHERE = (
     "start",
     "weight",
     "workers",
+    "engine",
     "resume",
     "force",
     "accept",

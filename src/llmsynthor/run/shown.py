@@ -7,6 +7,7 @@ from typing import Any
 import polars as pl
 
 from llmsynthor.evaluation.ends import say_ends
+from llmsynthor.records.parts import heights
 from llmsynthor.synthesis.stop import StopReason
 
 MOST_TARGETS, MOST_RECORDS = 12, 5
@@ -14,7 +15,7 @@ MOST_TARGETS, MOST_RECORDS = 12, 5
 
 def solution_line(records: Mapping[str, pl.DataFrame], manifest: Mapping[str, Any], stop: StopReason) -> str:
     """How many records, how the targets ended, and why the run did."""
-    made = ", ".join(f"{frame.height:,} {unit}" for unit, frame in records.items())
+    made = ", ".join(f"{number:,} {unit}" for unit, number in heights(records).items())
     ends = manifest["alignment"].get("ends")  # folders of before have none
     return f"{made} records; {f'{say_ends(ends)}; ' if ends else ''}{stop.name}"
 

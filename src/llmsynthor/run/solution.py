@@ -18,6 +18,7 @@ from llmsynthor.llm.ledger import Ledger
 from llmsynthor.records.held import unreadable
 from llmsynthor.records.levels import as_enums, as_texts
 from llmsynthor.records.microdata import frames_of
+from llmsynthor.records.parts import Parts, are_parts
 from llmsynthor.records.run_folder import LEDGER, RunFolder, claim, read_manifest, unwritable
 from llmsynthor.report.page import write_report
 from llmsynthor.run.crosstab import crosstab
@@ -52,7 +53,7 @@ class Solution:
     """
 
     spec: Spec
-    records: dict[str, pl.DataFrame]
+    records: Mapping[str, pl.DataFrame]
     alignment: pl.DataFrame
     proposals: pl.DataFrame
     history: pl.DataFrame
@@ -160,11 +161,10 @@ def read_solution(folder: str | Path | os.PathLike[str]) -> Solution:
         found = str(manifest.get("stop_reason", "no word of its end"))
         raise RunFolderError(Problem(where=str(path), what="the run has not ended", found=found, advice=advice))
     spec = load(path / "spec")
-    records = {
-        unit.name: frame
-        for unit in spec.schema.units
-        if (frame := _parquet(path / "records" / f"{unit.name}.parquet", needed=unit is spec.schema.top)) is not None
-    }
+    if are_parts(path, spec.schema.top.name):
+        records: Mapping[str, pl.DataFrame] = Parts(folder=path, schema=spec.schema, made=manifest["made"])
+    else:
+        records = as_enums(_single(path, spec), spec.schema)
     single = {spec.schema.top.name: path / "start.parquet"}
     starts = single | {
         unit.name: path / "start" / f"{unit.name}.parquet" for unit in spec.schema.units if len(spec.schema.units) > 1
@@ -173,7 +173,7 @@ def read_solution(folder: str | Path | os.PathLike[str]) -> Solution:
     estimated = {file.name: _csv(file, {}) for file in sorted((path / "estimated").glob("*.csv"))}
     return Solution(
         spec=spec,
-        records=as_enums(records, spec.schema),
+        records=records,
         alignment=_csv(path / "alignment.csv", ALIGNMENT),
         proposals=_needed(path / "proposals.parquet"),
         history=_needed(path / "history.parquet"),
@@ -184,6 +184,15 @@ def read_solution(folder: str | Path | os.PathLike[str]) -> Solution:
         ledger=Ledger(path / LEDGER if (path / LEDGER).is_file() else None),
         start=start or None,
     )
+
+
+def _single(path: Path, spec: Spec) -> dict[str, pl.DataFrame]:
+    """The records of units that stand in one file each."""
+    return {
+        unit.name: frame
+        for unit in spec.schema.units
+        if (frame := _parquet(path / "records" / f"{unit.name}.parquet", needed=unit is spec.schema.top)) is not None
+    }
 
 
 def _needed(path: Path) -> pl.DataFrame:
@@ -220,6 +229,11 @@ def write_spec(spec: Spec, folder: RunFolder) -> None:
         raise unwritable(folder.path, cause) from cause
 
 
+def _in_place(records: Mapping[str, pl.DataFrame], folder: RunFolder) -> bool:
+    """Whether the records stand in the folder already, as parts."""
+    return isinstance(records, Parts) and records.folder == folder.path
+
+
 def write_all(solution: Solution, folder: RunFolder) -> None:
     """Write every file of the run folder, categories as plain text; raises RunFolderError."""
     write_spec(solution.spec, folder)
@@ -228,7 +242,7 @@ def write_all(solution: Solution, folder: RunFolder) -> None:
             solution.ledger.copy_to(folder.path / LEDGER)
     except (OSError, sqlite3.Error) as cause:
         raise unwritable(folder.path, cause) from cause
-    for unit, frame in as_texts(solution.records).items():
+    for unit, frame in as_texts({} if _in_place(solution.records, folder) else solution.records).items():
         folder.write_parquet(f"records/{unit}.parquet", frame)
     folder.write_csv("alignment.csv", solution.alignment)
     folder.write_csv("disagreements.csv", solution.disagreements)

@@ -12,6 +12,7 @@ import polars as pl
 from llmsynthor.errors import AskingEndedError, OutageError
 from llmsynthor.evaluation.compare import alignment_frame, compare
 from llmsynthor.evaluation.rules import rules_broken
+from llmsynthor.executors.executor import Executor, choose_executor
 from llmsynthor.llm import speed
 from llmsynthor.llm.ledger import Ledger
 from llmsynthor.llm.opening import Choice, choose
@@ -22,6 +23,7 @@ from llmsynthor.records.measure import read_start, start_digest
 from llmsynthor.records.run_folder import claim
 from llmsynthor.records.weights import with_weights
 from llmsynthor.run.check import refuse_impossible
+from llmsynthor.run.gathered import gathered, make_in_partitions, refuse_partitions
 from llmsynthor.run.manifest import Standing, first_manifest
 from llmsynthor.run.progress import watched
 from llmsynthor.run.propose import synthesize_beside
@@ -98,7 +100,12 @@ def synthesize(
     given = {"records": records, "seed": seed, "llm": llm if isinstance(llm, str) else None, **single_options(further)}
     settings = resolve(spec, given, method=method, budget=budget)
     start, weight = further.get("start"), further.get("weight")
-    _refuse(spec, settings, model_asked=isinstance(llm, Choice) or settings.llm != "none")
+    _refuse(
+        spec,
+        settings,
+        _at_once(settings, further.get("workers")),
+        model_asked=isinstance(llm, Choice) or settings.llm != "none",
+    )
     begin = with_weights(read_start(spec, start), spec.schema, weight) if start is not None else None
     if begin is not None:
         llm, settings = without_model(llm, settings)
@@ -113,14 +120,19 @@ def synthesize(
     with Standing(manifest=manifest, folder=folder, model=None) as standing, watched(progress) as notify:
         ledger = Ledger(folder.ledger if folder is not None else None)
         standing.model = _recorded(choice, ledger, settings.budget)
-        order = _Order(spec=spec, options=_options(settings, further.get("workers")), start=begin)
+        workers = further.get("workers")
+        order = _Order(spec=spec, options=_options(settings, workers), start=begin)
+        if order.options.partition is not None:
+            engine = further.get("engine") or "threads"
+            executor = choose_executor(engine, workers=workers) if isinstance(engine, str) else engine
+            return _make_parts(order, standing, ledger, notify, executor)
         return _make(order, standing, ledger, notify)
 
 
-def _refuse(spec: Spec, settings: Settings, *, model_asked: bool) -> None:
+def _refuse(spec: Spec, settings: Settings, at_once: int | None, *, model_asked: bool) -> None:
     """Refuse what is too large, and what cannot be."""
     refuse_too_large(
-        measure_size(spec, settings.records),
+        measure_size(spec, at_once),
         calls=settings.method.rounds * settings.method.proposals if model_asked else 0,
         has_budget=settings.budget.calls is not None,
     )
@@ -134,6 +146,12 @@ class _Order:
     spec: Spec
     options: Options
     start: Mapping[str, pl.DataFrame] | None
+
+
+def _at_once(settings: Settings, workers: int | None) -> int | None:
+    """Records that are in memory at once, of partitions those that are made side by side."""
+    most = settings.method.partition_records * (workers or os.cpu_count() or 1)
+    return min(settings.records or 0, most) if settings.method.partition is not None else settings.records
 
 
 def _recorded(choice: Choice | None, ledger: Ledger, budget: Budget) -> Recorded | None:
@@ -164,6 +182,28 @@ def _make(order: _Order, standing: Standing, ledger: Ledger, progress: Notify) -
     standing.ended = True
     if model is not None and model.spent.new:
         speed.remember(model.identity, ledger.mean_seconds(model.identity))
+    return solution
+
+
+def _make_parts(order: _Order, standing: Standing, ledger: Ledger, progress: Notify, executor: Executor) -> Solution:
+    """Work through partitions; the records stay in their files."""
+    folder = standing.folder
+    refuse_partitions(order.options, folder, order.start)
+    assert folder is not None
+
+    def notify(event: Progress) -> None:
+        standing.begin(event.stage)
+        progress(event)
+
+    standing.note(StopReason.RUNNING, "running", "the run has begun")
+    write_spec(order.spec, folder)
+    made, believed = make_in_partitions(
+        order.spec, order.options, standing.model, executor, folder=folder, notify=notify
+    )
+    standing.manifest |= {"usage": standing.usage}
+    solution = gathered(order.spec, made, believed, standing.manifest, folder=folder, ledger=ledger)
+    write_all(solution, folder)
+    standing.ended = True
     return solution
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from llmsynthor.aims.levels import Gap
 from llmsynthor.aims.zones import Room
 from llmsynthor.errors import Problem
 
@@ -42,5 +43,21 @@ def zone_problem(room: Room) -> Problem:
         what=f"zones cannot be met: {'; '.join(parts)}",
         found="; ".join(shown) + more,
         advice=f"{'; '.join(advice)}. A run gives these zones as many as they can have, and all others what they ask for",
+        severity="warning",
+    )
+
+
+def gap_problem(gap: Gap) -> Problem:
+    """Name the zones whose parts do not add up to them in a table of the level above, those that are furthest off first."""
+    shown = [
+        f"{zone} ({stated:,.6g}, its parts {added:,.6g})"
+        for zone, stated, added in zip(gap.zones, gap.stated, gap.added, strict=True)
+    ]
+    more = f"; and {len(shown) - MOST_NAMED:,} more" if len(shown) > MOST_NAMED else ""
+    return Problem(
+        where=f'{gap.fine.where} and "{gap.coarse.name}"',
+        what=f"{len(shown):,} zones of {gap.level} are not what their parts add up to, as shares of all",
+        found="; ".join(shown[:MOST_NAMED]) + more,
+        advice="correct one of the two, or say with margin_of_error and importance which yields; a run meets neither wholly there",
         severity="warning",
     )

@@ -1,7 +1,11 @@
 """What the model says beside the tables: groups of dependent variables, estimated tables, who belongs together."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
 
 from llmsynthor.aims.aims import Aims, set_aims, with_beliefs, with_estimates
 from llmsynthor.aims.goals import with_tables
@@ -25,6 +29,7 @@ from llmsynthor.dependence.sequence import ask_turns
 from llmsynthor.errors import AnswerError, AskingEndedError
 from llmsynthor.llm.recorded import Recorded
 from llmsynthor.spec.schema import Derived
+from llmsynthor.spec.targets import Table
 from llmsynthor.synthesis.journal import Journal
 from llmsynthor.synthesis.outcome import Options, leaned_towards
 from llmsynthor.synthesis.stop import StopReason
@@ -33,10 +38,22 @@ GROUPS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What a model said, for whoever sets aims with it: soft `tables`, the `derived` variables that they name, by unit, and
+    `weights`: log-weights of the cells of those tables that are no targets, by name.
+    """
+
+    tables: tuple[Table, ...] = ()
+    derived: Mapping[str, Sequence[Derived]] = field(default_factory=dict)
+    weights: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Believed:
-    """The aims with what the model said; `ended` says why asking ended early, where it did."""
+    """The aims with what the model `said`; `ended` says why asking ended early, where it did."""
 
     aims: Aims
+    said: Said = field(default_factory=Said)
     groups: tuple[Group, ...] = ()
     estimations: tuple[Estimation, ...] = ()
     compositions: tuple[Composition, ...] = ()
@@ -99,6 +116,7 @@ def _of_rows(believed: Believed, options: Options, model: Recorded, journal: Jou
     return replace(
         believed,
         aims=replace(aims, goals=(wider,), own=(wider,)),
+        said=Said(tables=estimation.tables),
         groups=(*believed.groups, *estimation.strongest(GROUPS, besides=believed.groups)),
         estimations=(estimation,),
     )
@@ -125,9 +143,11 @@ def _of_trees(believed: Believed, options: Options, model: Recorded, journal: Jo
         imply = lambda pairs, implied=implied: {pair: implied[pair] for pair in pairs if pair in implied}  # noqa: E731  (bound to this unit)
         told = lambda: journal.tell("copula", 0, None)  # noqa: E731  (a callback)
         estimations.append(estimate(related.goals, asking, (), spare=0, imply=imply, notify=told, scope=scope))
+    said = _said(aims, estimations, compositions)
     return replace(
         believed,
-        aims=_leaning(aims, estimations, compositions),
+        aims=with_beliefs(set_aims(with_estimates(aims.spec, said.derived, said.tables)), said.weights),
+        said=said,
         groups=(*believed.groups, *(group for found in estimations for group in found.strongest(GROUPS))),
         estimations=tuple(estimations),
         compositions=tuple(compositions),
@@ -138,8 +158,8 @@ def _asking(aims: Aims, options: Options, model: Recorded, **about: object) -> A
     return Asking(spec=aims.spec, model=model, seed=options.seed, temperature=options.temperature, **about)  # type: ignore[arg-type]
 
 
-def _leaning(aims: Aims, estimations: list[Estimation], compositions: list[Composition]) -> Aims:
-    """The aims with estimates as soft tables and beliefs about belonging as log-weights."""
+def _said(aims: Aims, estimations: list[Estimation], compositions: list[Composition]) -> Said:
+    """Estimates as soft tables, and beliefs about belonging as log-weights."""
     tables = leaned_towards(estimations, compositions)
     beliefs = [belief for found in compositions for belief in found.beliefs]
     derived: dict[str, list[Derived]] = {}
@@ -153,4 +173,4 @@ def _leaning(aims: Aims, estimations: list[Estimation], compositions: list[Compo
     every = [*tables, *(belief.table for belief in beliefs)]
     weights = {belief.table.name: belief.weights.ravel() for belief in beliefs}
     weights |= {name: added for estimated in estimations for name, added in estimated.additions.items()}
-    return with_beliefs(set_aims(with_estimates(aims.spec, derived, every)), weights)
+    return Said(tables=tuple(every), derived=derived, weights=weights)

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
-from llmsynthor.aims.aims import Aims, set_aims
+from llmsynthor.aims.aims import Aims, set_aims, with_beliefs, with_estimates
 from llmsynthor.aims.feasibility import find_across
 from llmsynthor.alignment.align import align
 from llmsynthor.alignment.priors import STAY
@@ -21,7 +21,7 @@ from llmsynthor.population.encode import Starting, begin_with
 from llmsynthor.population.roster import NO_PROPOSAL, Roster, in_order
 from llmsynthor.proposals.proposal import Proposal
 from llmsynthor.spec.specification import Spec
-from llmsynthor.synthesis.believing import Believed, believe, questions
+from llmsynthor.synthesis.believing import Believed, Said, believe, questions
 from llmsynthor.synthesis.journal import Journal
 from llmsynthor.synthesis.outcome import Notify, Options, Outcome, expected_calls
 from llmsynthor.synthesis.proposing import Proposed, propose
@@ -52,7 +52,18 @@ def synthesize(
     return _as_proposed(believed, proposed, options, journal)
 
 
-def _aligned(believed: Believed, proposed: Proposed, options: Options, journal: Journal) -> Outcome:
+def synthesize_part(spec: Spec, options: Options, said: Said) -> Outcome:
+    """Make the records of a part of a whole, with what a model said of the whole; nothing is asked, no contradiction looked for."""
+    beliefs = [table for table in said.tables if table.name in said.weights]
+    aims = with_beliefs(set_aims(with_estimates(spec, {}, beliefs)), said.weights)
+    journal = Journal(options=options, model=None, notify=lambda progress: None)
+    proposed = Proposed(roster=Roster.empty(aims.layout))
+    return _aligned(Believed(aims=aims), proposed, options, journal, explain=False)
+
+
+def _aligned(
+    believed: Believed, proposed: Proposed, options: Options, journal: Journal, *, explain: bool = True
+) -> Outcome:
     """Fill up to the number of records asked for, and move the population to the tables."""
     start = Start(roster=proposed.roster) if len(proposed.roster) else None
     result = _align(believed.aims, options, journal, start)
@@ -63,7 +74,7 @@ def _aligned(believed: Believed, proposed: Proposed, options: Options, journal: 
     proposals = proposed.proposals
     if believed.aims.needs_trees:
         proposals = tuple(_seated(proposal, roster) for proposal in proposals)
-    outcome = _outcome(believed, roster, result, reason, journal)
+    outcome = _outcome(believed, roster, result, reason, journal, explain=explain)
     return replace(outcome, proposals=proposals)
 
 
@@ -104,7 +115,9 @@ def _as_proposed(believed: Believed, proposed: Proposed, options: Options, journ
     return replace(outcome, proposals=proposed.proposals, stop=stop)
 
 
-def _outcome(believed: Believed, roster: Roster, result: Aligned | None, reason: str, journal: Journal) -> Outcome:
+def _outcome(
+    believed: Believed, roster: Roster, result: Aligned | None, reason: str, journal: Journal, *, explain: bool = True
+) -> Outcome:
     aims, unmet = believed.aims, result.unmet if result is not None else ()
     report: Report | None = result.report if result is not None else None
     if result is not None and result.broken:
@@ -120,7 +133,7 @@ def _outcome(believed: Believed, roster: Roster, result: Aligned | None, reason:
         report=report,
         stop_reason=reason,
         disagreements=aims.disagreements,
-        contradictions=tuple(found for found in find_across(aims, unmet) if not found.by_number),
+        contradictions=tuple(found for found in find_across(aims, unmet) if not found.by_number) if explain else (),
         estimations=believed.estimations,
         compositions=believed.compositions,
     )

@@ -90,11 +90,11 @@ def _placed(
             if located.variable(level) in taken:
                 found, advice = located.variable(level), "remove the variable: the geography gives it"
                 problems.append(Problem(where=where, what="a variable is there twice", found=found, advice=advice))
-        unit = _with_place(unit, geography, located)
+        unit = with_place(unit, geography, located)
     return unit
 
 
-def _with_place(unit: Unit, geography: Geography, located: Located) -> Unit:
+def with_place(unit: Unit, geography: Geography, located: Located) -> Unit:
     finest = Category(name=located.variable(geography.finest), levels=geography.zones(geography.finest))
     lookups = [
         category_lookup(located.variable(level), geography.zones(level), finest, geography.of(level))

@@ -1,0 +1,128 @@
+"""Runs in partitions: the same bytes whoever makes them, all tables met, what is whole is not made again."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+import llmsynthor
+from llmsynthor.errors import SpecError
+from llmsynthor.executors.threads import Threads
+from llmsynthor.run import parts
+from tests.shires import land
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """Of everything that a run says, but for what says when."""
+    names = [*sorted(folder.glob("records/*/*.parquet")), *(folder / name for name in ("alignment.csv", "zones.csv"))]
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in names}
+
+
+def made(folder: Path, **options: Any) -> llmsynthor.Solution:
+    """The land in partitions, without a model."""
+    return llmsynthor.synthesize(land(), llm="none", seed=3, out=folder, **options)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One run with one thread."""
+    folder = tmp_path_factory.mktemp("land") / "run"
+    made(folder, workers=1)
+    return folder
+
+
+class Backwards:
+    """Does the last order first, and each twice: as a cluster may that loses workers."""
+
+    def each(self, work: Callable[[Any, Any], Any], shared: Any, orders: Sequence[Any]) -> Iterator[tuple[int, Any]]:
+        """Yield in the order of the work."""
+        for position in reversed(range(len(orders))):
+            work(shared, orders[position])
+            yield position, work(shared, orders[position])
+
+
+def test_all_tables_are_met(run: Path) -> None:
+    """Tables of parishes and tables of the whole land are met to the record."""
+    solution = llmsynthor.read_solution(run)
+    assert set(solution.alignment["status"]) == {"exact"}
+    assert solution.exit_code == 0
+    assert [line["name"] for line in solution.manifest["partitions"]] == [f"part-0000{k}" for k in range(4)]
+
+
+def test_parts_are_one_data_set(run: Path) -> None:
+    """A scan of a unit's folder has every record once, ids of the whole, and each person's household."""
+    households = pl.read_parquet(run / "records" / "household" / "*.parquet")
+    persons = pl.read_parquet(run / "records" / "person" / "*.parquet")
+    assert sorted(households["household_id"]) == list(range(1, households.height + 1))
+    assert sorted(persons["person_id"]) == list(range(1, persons.height + 1))
+    counted = persons.group_by("household_id").len(name="persons")
+    joined = households.join(counted, on="household_id")
+    assert joined.height == households.height
+    assert (joined["size"] == joined["persons"]).all()
+
+
+@pytest.mark.parametrize("executor", [Threads(workers=3), Backwards()], ids=["threads", "backwards"])
+def test_the_same_bytes_whoever_works(run: Path, tmp_path: Path, executor: Any) -> None:
+    """Neither the number of workers, nor the order of their work, nor work done twice changes a byte."""
+    made(tmp_path / "run", engine=executor)
+    assert digests(tmp_path / "run") == digests(run)
+
+
+def test_resume_makes_only_what_is_missing(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that was stopped goes on with the partitions that are not whole, and comes to the same bytes."""
+    worked = list[str]()
+
+    class Stopping(Threads):
+        """Loses its machine after two partitions."""
+
+        def each(self, work: Any, shared: Any, orders: Any) -> Any:
+            """Fail once two are made."""
+            for done in super().each(work, shared, orders):
+                yield done
+                if len(worked) >= 2:
+                    raise KeyboardInterrupt
+
+    inner = parts.synthesize_part
+
+    def watched(*given: Any) -> Any:
+        worked.append("one")
+        return inner(*given)
+
+    monkeypatch.setattr(parts, "synthesize_part", watched)
+    with pytest.raises(KeyboardInterrupt):
+        made(tmp_path / "run", engine=Stopping(workers=1))
+    made(tmp_path / "run", workers=1, resume=True)
+    assert len(worked) == 8  # four by their own tables, four to all tables: none twice
+    assert digests(tmp_path / "run") == digests(run)
+
+
+def test_a_mean_of_all_is_shared_out(tmp_path: Path) -> None:
+    """The mean of all records holds though no partition has it of its own."""
+    solution = llmsynthor.synthesize(land(mean=True), llm="none", seed=1, out=tmp_path / "run", workers=1)
+    assert set(solution.alignment["status"]) == {"exact"}
+
+
+def test_what_makes_no_partitions_is_refused(tmp_path: Path) -> None:
+    """Without a folder, or with a level that is none, a run ends before it begins and says what to do."""
+    with pytest.raises(SpecError, match="Name a folder"):
+        llmsynthor.synthesize(land(), llm="none")
+    with pytest.raises(SpecError, match="no such level"):
+        made(tmp_path / "run", partition="county")
+
+
+def test_the_report_reads_no_more_than_a_sample(run: Path) -> None:
+    """The report of parts says how many records there are, and shows targets from counts."""
+    page = (run / "report.html").read_text(encoding="utf-8")
+    solution = llmsynthor.read_solution(run)
+    assert f"{solution.manifest['made']['person']:,} person records" in page
+    assert "4 targets exact" in page
+
+
+def test_a_quota_is_an_order(run: Path) -> None:
+    """Another quota is another order: what was made of the one is not taken for the other."""
+    order = parts.Order(number=1)
+    assert order.digest != replace(order, quotas=(parts.Quota(target=0, values=(1.0,)),)).digest
