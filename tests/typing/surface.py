@@ -1,5 +1,6 @@
 """The surface as type checkers see it: read by mypy, not run. Each `type: ignore` must be needed."""
 
+from collections.abc import Mapping
 from typing import assert_type
 
 import polars as pl
@@ -21,7 +22,7 @@ solution = ls.synthesize(
 assert_type(solution, ls.Solution)
 assert_type(solution.stop, ls.StopReason)
 assert_type(solution.unmet, tuple[str, ...])
-assert_type(solution.records, dict[str, pl.DataFrame])
+assert_type(solution.records, Mapping[str, pl.DataFrame])
 assert_type(solution.table("age", unit="person"), pl.DataFrame)
 assert_type(ls.read_solution("out"), ls.Solution)
 assert_type(ls.read_table("t.px", language="en"), pl.DataFrame)
