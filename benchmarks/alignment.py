@@ -18,7 +18,8 @@ import numpy as np
 
 from llmsynthor.aims.cuts import build_grid
 from llmsynthor.aims.goals import bring_to_grid
-from llmsynthor.alignment.rows.align import align_rows
+from llmsynthor.alignment.rows.stages import rows_stages
+from llmsynthor.alignment.schedule import run_stages
 from llmsynthor.spec.schema import Category, Schema, Unit
 from llmsynthor.spec.specification import Spec
 from llmsynthor.spec.targets import Table
@@ -118,9 +119,9 @@ def run(codes: np.ndarray, chosen: list[tuple[int, int]], untold: list[tuple[int
     """Align as many records to the tables of `codes`; print and return the figures."""
     spec = make_spec(codes, chosen)
     goals = bring_to_grid(spec, build_grid(spec, spec.schema.top))
-    align_rows(goals, records=100, seed=0)  # compiles
+    run_stages(rows_stages(goals, records=100, seed=0))  # compiles
     wall, processor = time.perf_counter(), time.process_time()
-    aligned = align_rows(goals, records=len(codes), seed=1)
+    aligned = run_stages(rows_stages(goals, records=len(codes), seed=1))
     wall, processor = time.perf_counter() - wall, time.process_time() - processor
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     final = aligned.report.final

@@ -51,8 +51,7 @@ def age_rows(*counts: float) -> list[dict[str, Any]]:
     return [{"age": age, "count": n} for age, n in zip(("[0, 16)", "[16, 65)", "65+"), counts, strict=True)]
 
 
-@pytest.fixture
-def document() -> dict[str, Any]:
+def town() -> dict[str, Any]:
     """A small spec of persons with one-way and joint tables that agree, and a rule that builds a wall."""
     return {
         "llmsynthor": 1,
@@ -81,6 +80,12 @@ def document() -> dict[str, Any]:
         ],
         "rules": [{"name": "child", "unit": "person", "forbid": "(age < 16) != (employment == 'Under 16')"}],
     }
+
+
+@pytest.fixture
+def document() -> dict[str, Any]:
+    """The small town, to be changed."""
+    return town()
 
 
 @pytest.fixture

@@ -90,6 +90,15 @@ def test_spec_page_shows_lookups() -> None:
     assert solution.exit_code == 0
 
 
+def test_scenarios_page_shows_a_scenario() -> None:
+    """The spec on the page of scenarios runs, its adjustments hold to the record, and other tables stay."""
+    document = yaml.safe_load(blocks(ROOT / "docs" / "scenarios.md", "yaml spec")[0])
+    figures = llmsynthor.synthesize(document).manifest["scenario"]
+    assert len(figures["adjustments"]) == 2
+    assert all(abs(own["after"] - own["aimed"]) <= 0.5 for own in figures["adjustments"])
+    assert figures["worst_kept_tvd"] == 0
+
+
 def test_spec_page_shows_geography() -> None:
     """The spec with zones that docs/spec.md shows can be read, and its records meet every target."""
     document = yaml.safe_load(blocks(ROOT / "docs" / "spec.md", "yaml geography")[0])

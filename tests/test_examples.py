@@ -45,7 +45,9 @@ def test_counties_meet_every_target(tmp_path: Path) -> None:
     assert solution.exit_code == 0
 
 
-@pytest.mark.parametrize("name", ["quickstart", "ecommerce", "persons", "population", "diaries", "counties"])
+@pytest.mark.parametrize(
+    "name", ["quickstart", "ecommerce", "persons", "population", "diaries", "mobility", "city", "counties"]
+)
 def test_examples_are_clean(name: str, tmp_path: Path) -> None:
     """No example has a contradiction or anything to warn about, and each survives being written and read again."""
     spec = llmsynthor.Spec.load(EXAMPLES / name)
@@ -65,6 +67,16 @@ def test_nested_examples_hang_together(name: str, units: int) -> None:
         low, high = sizes_of(spec, unit).mean
         assert low == high
         assert low * parents.pop() == pytest.approx(totals.pop(), abs=0.01)
+
+
+def test_the_city_has_its_concert() -> None:
+    """Recreation at the Dome late is two and a half times what it was, with as many records changed as that takes."""
+    solution = llmsynthor.synthesize(EXAMPLES / "city")
+    figures = solution.manifest["scenario"]
+    row = figures["adjustments"][0]
+    assert row["after"] == round(2.5 * row["before"])
+    assert figures["records_changed"] == row["after"] - row["before"]
+    assert solution.exit_code == 0
 
 
 @pytest.mark.slow

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from llmsynthor.aims.cuts import build_grid
 from llmsynthor.aims.goals import Goals, bring_to_grid
+from llmsynthor.alignment.effort import Effort
 from llmsynthor.alignment.priors import shape_potentials
 from llmsynthor.alignment.results import Aligned, Start
-from llmsynthor.alignment.rows.align import align_rows
-from llmsynthor.alignment.rows.effort import Effort
+from llmsynthor.alignment.rows.stages import rows_stages
+from llmsynthor.alignment.schedule import run_stages
 from llmsynthor.evaluation.compare import compare
 from llmsynthor.population.aggregate import aggregate
 from llmsynthor.population.roster import Roster
@@ -33,7 +34,9 @@ def solve(
 ) -> tuple[Goals, Aligned]:
     goals = goals_of(spec)
     potentials = shape_potentials(goals, records)
-    return goals, align_rows(goals, records=records, seed=seed, potentials=potentials, start=start, effort=effort)
+    return goals, run_stages(
+        rows_stages(goals, records=records, seed=seed, potentials=potentials, start=start, effort=effort)
+    )
 
 
 def in_blocks(workers: int) -> Effort:

@@ -67,7 +67,7 @@ def test_import_is_light() -> None:
 def test_whole_tour(spec_file: Path, tmp_path: Path) -> None:
     """check, synthesize, evaluate, measure and report work one after another, a line a stage where nobody watches."""
     out = tmp_path / "out"
-    checked = call("check", spec_file)
+    checked = answer("check", spec_file)
     assert checked.returncode == 0
     assert "Expected LLM calls: at most" in checked.stdout
     made = call("synthesize", spec_file, "--records", 300, "--out", out, "--llm", "none")
@@ -76,15 +76,15 @@ def test_whole_tour(spec_file: Path, tmp_path: Path) -> None:
     assert [line for line in made.stderr.splitlines() if line in stages] == stages
     assert "error" not in made.stderr
     assert "3 targets" in made.stdout
-    evaluated = call("evaluate", out, "--reference", out)
+    evaluated = answer("evaluate", out, "--reference", out)
     figures = json.loads(evaluated.stdout)
     assert figures["records"] == 300
     assert figures["reference"]["tvd_3way"] == 0
-    measured = call("measure", spec_file, out / "records" / "person.parquet", "--out", tmp_path / "tables")
+    measured = answer("measure", spec_file, out / "records" / "person.parquet", "--out", tmp_path / "tables")
     assert measured.returncode == 0
     assert pl.read_csv(tmp_path / "tables" / "age.csv")["count"].sum() == 300
     (out / "report.html").unlink()
-    assert call("report", out).returncode == 0
+    assert answer("report", out).returncode == 0
     assert (out / "report.html").stat().st_size > 20_000
 
 
@@ -157,11 +157,10 @@ def test_ledger_is_a_command(spec_file: Path, tmp_path: Path) -> None:
 def test_log_can_be_lines_of_json(spec_file: Path, tmp_path: Path) -> None:
     """With --log-format json, before the command or behind it, all of stderr is JSON, errors too; another form is refused."""
     words = ("synthesize", spec_file, "--records", 20, "--llm", "none", "--out", tmp_path / "out")
-    for given in (("--log-format", "json", *words), (*words, "--log-format=json")):
-        lines = [json.loads(line) for line in call(*given).stderr.splitlines()]
-        assert {"stage"} == {line["event"] for line in lines}
-        assert all(line["time"].endswith("Z") for line in lines)
-    lines = [json.loads(line) for line in call("check", tmp_path / "none", "--log-format", "json").stderr.splitlines()]
+    lines = [json.loads(line) for line in call(*words, "--log-format=json").stderr.splitlines()]
+    assert {"stage"} == {line["event"] for line in lines}
+    assert all(line["time"].endswith("Z") for line in lines)
+    lines = [json.loads(line) for line in call("--log-format", "json", "check", tmp_path / "none").stderr.splitlines()]
     assert [line["level"] for line in lines] == ["ERROR"]
     assert call("--log-format", "xml", "models", "list").returncode == 2
 

@@ -9,8 +9,9 @@ import pytest
 
 from llmsynthor import Spec
 from llmsynthor.aims.aims import Aims, set_aims
-from llmsynthor.alignment.trees.align import align_trees
+from llmsynthor.alignment.schedule import run_stages
 from llmsynthor.alignment.trees.flat import computed_codes
+from llmsynthor.alignment.trees.stages import trees_stages
 from llmsynthor.dependence.estimation import choose_pairs
 from llmsynthor.dependence.related import (
     TURNS,
@@ -36,7 +37,7 @@ def aims() -> Aims:
 
 @pytest.fixture(scope="module")
 def roster(aims: Aims) -> Roster:
-    return align_trees(aims, records=200, seed=1).roster
+    return run_stages(trees_stages(aims, records=200, seed=1)).roster
 
 
 def test_only_units_with_an_order_have_turns(aims: Aims) -> None:
@@ -62,7 +63,9 @@ def test_variables_that_happen_to_have_such_names_are_asked_about_as_any_other()
         cells = [{name: level, "share": 0.5} for level in levels]
         document["targets"].append({"name": name, "unit": "trip", "cells": cells, "value": "share"})
     own = set_aims(Spec.load(document))
-    related, _ = counted(relate(own)[2], own, *with_computed(own, align_trees(own, records=50, seed=1).roster))
+    related, _ = counted(
+        relate(own)[2], own, *with_computed(own, run_stages(trees_stages(own, records=50, seed=1)).roster)
+    )
     assert related.turn is None
     assert {("goal", "turn"), ("goal", "previous_goal"), ("turn", "previous_goal")} <= set(related.pairs)
     assert {v.words for v in related.variables if v.name == "turn"} == {("left", "right")}

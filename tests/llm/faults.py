@@ -184,6 +184,8 @@ class _Handler(socketserver.StreamRequestHandler):
 
     def _answer(self, faulty: Faulty) -> None:
         first = self.rfile.readline().decode("latin-1")
+        if not first.strip():  # the client has gone
+            return
         headers = ""
         while (line := self.rfile.readline().decode("latin-1")).strip():
             headers += line
@@ -241,6 +243,8 @@ class _Handler(socketserver.StreamRequestHandler):
             send(STATUSES[name])
         elif name.isdigit():
             send(http(int(name), b'{"error": {"message": "no"}}'))
+        elif name.startswith("bytes:"):
+            send(name[6:].encode("latin-1"))
         elif name.startswith("raw:"):
             send(http(200, name[4:].encode("utf-8", "surrogateescape")))
         elif path.endswith(("/tokenize", "/completion")):

@@ -4,14 +4,15 @@ import numpy as np
 
 from llmsynthor import Spec
 from llmsynthor.aims.aims import set_aims
-from llmsynthor.alignment.trees.align import align_trees
+from llmsynthor.alignment.schedule import run_stages
+from llmsynthor.alignment.trees.stages import trees_stages
 from llmsynthor.population.order import put_in_order
 from tests.days import day_document, simulate
 
 
 def test_days_out_of_order_are_put_in_order_and_nothing_else_is_touched() -> None:
     aims = set_aims(Spec.load(day_document(simulate(100, 1))))
-    roster = align_trees(aims, records=100, seed=1).roster
+    roster = run_stages(trees_stages(aims, records=100, seed=1)).roster
     hour, person = 2, int(np.flatnonzero(roster.length[2] > 2)[0])
     rows = slice(roster.start[2][person], roster.start[2][person] + roster.length[2][person])
     mixed = roster.codes[2].copy()

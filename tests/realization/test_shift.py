@@ -49,6 +49,7 @@ def solve(spec: dict[str, Any], seed: int = 1, records: int = 600) -> Solution:
     return llmsynthor.synthesize(spec, records=records, llm="none", seed=seed)
 
 
+@pytest.mark.slow
 @settings(max_examples=8, deadline=None)
 @given(st.integers(0, 10_000), st.sampled_from(["number", "integer"]))
 def test_overlapping_means_hold_together(seed: int, kind: str) -> None:

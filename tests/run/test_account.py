@@ -1,6 +1,7 @@
 """The ledger as people and other programs see it."""
 
 import json
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 import llmsynthor as ls
 from llmsynthor.options import Budget
 from llmsynthor.run.account import account, export_lines, read_ledger
+from tests.conftest import town
 
 SCRIPT = {
     "answers": [{"groups": []}, "prose", "more prose"],
@@ -18,11 +20,19 @@ SCRIPT = {
 }
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that holds a script, and in `out` a run that has asked it."""
+    base = tmp_path_factory.mktemp("account")
+    (base / "script.json").write_text(json.dumps(SCRIPT))
+    ls.synthesize(town(), records=50, llm=f"scripted:{base / 'script.json'}", out=base / "out")
+    return base
+
+
 @pytest.fixture
-def folder(spec: ls.Spec, tmp_path: Path) -> Path:
-    (tmp_path / "script.json").write_text(json.dumps(SCRIPT))
-    ls.synthesize(spec, records=50, llm=f"scripted:{tmp_path / 'script.json'}", out=tmp_path / "out")
-    return tmp_path / "out"
+def folder(made: Path, tmp_path: Path) -> Path:
+    """The run's folder, to be spoilt."""
+    return Path(shutil.copytree(made / "out", tmp_path / "out"))
 
 
 def spoil(folder: Path, statement: str) -> None:
@@ -58,7 +68,7 @@ def test_usage_is_told_by_stage(folder: Path) -> None:
         "update calls set request = '{'",
     ],
 )
-def test_corrupt_rows_are_named_and_asked_again(folder: Path, spec: ls.Spec, statement: str) -> None:
+def test_corrupt_rows_are_named_and_asked_again(made: Path, folder: Path, spec: ls.Spec, statement: str) -> None:
     """Rows that hold something else are named, never trusted: the run asks again and comes to the same end."""
     before = (folder / "records" / "person.parquet").read_bytes()
     spoil(folder, statement.replace("null_of('x')", "x''"))
@@ -66,7 +76,7 @@ def test_corrupt_rows_are_named_and_asked_again(folder: Path, spec: ls.Spec, sta
     said = account(rows, Budget())
     assert ("corrupt: " in said) == ("request" not in statement or any(row["kind"] == "score" for row in rows))
     assert all(json.loads(line) for line in export_lines(rows))
-    ls.synthesize(spec, records=50, llm=f"scripted:{folder.parent / 'script.json'}", out=folder)
+    ls.synthesize(spec, records=50, llm=f"scripted:{made / 'script.json'}", out=folder)
     assert (folder / "records" / "person.parquet").read_bytes() == before
 
 

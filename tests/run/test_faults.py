@@ -84,7 +84,13 @@ def test_budget_of_calls_holds_to_the_call(spec: ls.Spec, calls: int) -> None:
             assert there.count(name) >= min(calls, 1)
 
 
-@pytest.mark.parametrize("name", sorted(BODIES))
+WHOLE_RUNS = ("cut json", "deep", "prose", "wrong schema", "broken stream")
+"""Bodies that a whole run meets in the quick tests; `tests/llm` reads each of them by itself."""
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name in WHOLE_RUNS else [pytest.mark.slow]) for name in sorted(BODIES)]
+)
 def test_answers_that_are_none_end_the_asking(name: str, spec: ls.Spec) -> None:
     """A server that never answers well is asked a bounded number of times; the records are made without it."""
     with serving(name) as there:

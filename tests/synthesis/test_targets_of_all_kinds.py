@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 import llmsynthor
-from llmsynthor.alignment.rows.effort import Effort
+from llmsynthor.alignment.effort import Effort
 from llmsynthor.evaluation.compare import compare
 from llmsynthor.spec.specification import Spec
 from tests.alignment.test_align import frame_of, solve

@@ -124,6 +124,7 @@ def _around_each(
 ) -> tuple[Contradiction, ...]:
     found: list[Contradiction] = []
     tried: list[frozenset[Key]] = []
+    too_many = set[frozenset[Key]]()
     rules = [statement.axes for statement in statements if isinstance(statement, Forbidden)]
     wanted = set(suspects)
     starts = [(s.name, s.axes) for s in statements if s.name in wanted and not isinstance(s, Forbidden | Numbered)]
@@ -132,8 +133,13 @@ def _around_each(
             continue
         if not name and any(axes <= other for other in tried):
             continue
+        if axes in too_many:
+            continue
         widest = _widest(terrain, statements, axes)
-        if widest is None or any(widest <= other for other in tried):
+        if widest is None:
+            too_many.add(axes)
+            continue
+        if any(widest <= other for other in tried):
             continue
         tried.append(widest)
         contradiction = _on(terrain, statements, widest)

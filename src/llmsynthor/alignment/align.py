@@ -11,13 +11,13 @@ import numpy as np
 from llmsynthor.aims.aims import Aims
 from llmsynthor.aims.frames import NONE, frame_functions
 from llmsynthor.aims.layout import Codes, Place
+from llmsynthor.alignment.effort import Effort, Notify
 from llmsynthor.alignment.priors import dependence_tree, shape_potentials
 from llmsynthor.alignment.results import DONE, Aligned, Start
-from llmsynthor.alignment.rows.align import align_rows
-from llmsynthor.alignment.rows.effort import Effort, Notify
-from llmsynthor.alignment.trees.align import Effort as TreesEffort
-from llmsynthor.alignment.trees.align import align_trees
+from llmsynthor.alignment.rows.stages import rows_stages
+from llmsynthor.alignment.schedule import run_stages
 from llmsynthor.alignment.trees.flat import computed_codes as columns_of
+from llmsynthor.alignment.trees.stages import trees_stages
 from llmsynthor.population.roster import Roster
 from llmsynthor.spec.expressions import references
 
@@ -37,35 +37,28 @@ def align(
     """
     if start is not None and (start.for_good or not aims.needs_trees or _rules_name_zones(aims)):
         aims = _without_frame(aims)  # given records have the zones that they have
-    if aims.needs_trees:
-        effort = TreesEffort(workers=workers)
-        return align_trees(aims, records=records, seed=seed, start=start, effort=effort, notify=notify)
-    made = _align_flat(aims, records=records, seed=seed, workers=workers, start=start, notify=notify)
-    if aims.own[0].frame == NONE or made.report.sentence.startswith(DONE):
+    made = _once(aims, records=records, seed=seed, effort=Effort(workers=workers), start=start, notify=notify)
+    if aims.needs_trees or aims.own[0].frame == NONE or made.report.sentence.startswith(DONE):
         return made
-    free = _align_flat(_without_frame(aims), records=records, seed=seed, workers=workers, start=start, notify=notify)
+    free = _without_frame(aims)
+    again = _once(free, records=records, seed=seed, effort=Effort(workers=workers), start=start, notify=notify)
     ends = [
-        (len(each.unmet), not each.report.sentence.startswith(DONE), sum(each.report.final)) for each in (made, free)
+        (len(each.unmet), not each.report.sentence.startswith(DONE), sum(each.report.final)) for each in (made, again)
     ]
-    return made if ends[0] <= ends[1] else free
+    return made if ends[0] <= ends[1] else again
 
 
-def _align_flat(
-    aims: Aims, *, records: int, seed: int, workers: int | None, start: Start | None, notify: Notify | None
+def _once(
+    aims: Aims, *, records: int, seed: int, effort: Effort, start: Start | None, notify: Notify | None
 ) -> Aligned:
-    """Records of one unit without children."""
+    """Go through the stages once, with the frame that the aims have."""
+    if aims.needs_trees:
+        return run_stages(trees_stages(aims, records=records, seed=seed, effort=effort, start=start), notify)
     goals = aims.goals[0]
     whole = start is not None and start.for_good
     shape = dependence_tree(goals, start.roster.codes[0]) if start and whole else shape_potentials(goals, records)
-    return align_rows(
-        goals,
-        records=records,
-        seed=seed,
-        potentials=shape,
-        start=start,
-        effort=Effort(workers=workers),
-        notify=notify,
-    )
+    stages = rows_stages(goals, records=records, seed=seed, potentials=shape, start=start, effort=effort)
+    return run_stages(stages, notify)
 
 
 def _without_frame(aims: Aims) -> Aims:

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
+from llmsynthor.cli import formats
 from llmsynthor.cli.heard import run_heard
 from llmsynthor.cli.options import with_options
 from llmsynthor.cli.printing import print_solution
@@ -27,6 +28,7 @@ from llmsynthor.cli.saying import (
     tell,
     watcher,
 )
+from llmsynthor.cli.scenario import scenario_app
 from llmsynthor.errors import LLMSynthorError, Problem, RunFolderError, SpecError
 from llmsynthor.options import Budget, Method, Server, changed
 from llmsynthor.texts import hide
@@ -40,6 +42,8 @@ app = typer.Typer(
 )
 models_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Embedded models: list them, fetch one.")
 app.add_typer(models_app, name="models")
+app.add_typer(scenario_app, name="scenario")
+formats.add_to(app)
 
 SpecPath = Annotated[Path, typer.Argument(metavar="SPEC", help="A spec.yaml, or the folder that holds it.")]
 RunPath = Annotated[Path, typer.Argument(metavar="DIR", help="A run folder.")]
@@ -87,9 +91,12 @@ def check(
     took = (
         "not measured on this machine yet" if found.seconds is None else f"about {found.seconds / 60:.1f} minutes here"
     )
+    for text in found.texts:
+        say(f"{text[:1].upper()}{text[1:]}.")
+    matters = "" if found.texts else "; the number of records does not matter"
     say(
         f"Expected LLM calls: at most {found.calls} with {found.model} ({found.questions} short ones that score choices; "
-        f"{took}), 0 with --llm none; the number of records does not matter."
+        f"{took}), 0 with --llm none{matters}."
     )
 
 
@@ -112,6 +119,13 @@ def synthesize(
         Path | None, typer.Option(help="Records to begin with (Parquet, CSV): few are changed, no model is used.")
     ] = None,
     weight: Annotated[str | None, typer.Option(help="Column of weights of the start; none: rows count alike.")] = None,
+    accept: Annotated[
+        bool,
+        typer.Option("--accept", help="Apply all that the scenario proposes, as scenario.csv in the folder has it."),
+    ] = False,
+    scenario_only: Annotated[
+        bool, typer.Option("--scenario-only", help="Only propose adjustments, into scenario.csv: make no records.")
+    ] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the interrupted run in the folder.")] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Replace another run in the folder; its ledger is kept.")
@@ -119,9 +133,14 @@ def synthesize(
     **options: Any,
 ) -> None:
     """Make records that meet the tables of a spec."""
+    from llmsynthor.cli.scenario import print_proposed, propose_only
     from llmsynthor.executors.executor import choose_executor
     from llmsynthor.run.synthesize import synthesize as make
 
+    if scenario_only:
+        with _ending_on_interrupt():
+            propose_only(spec, out, llm=llm, seed=seed, options=options)
+        raise typer.Exit
     given: dict[str, Any] = {
         "engine": choose_executor(engine, workers=workers, address=address)
         if engine != "threads" or address
@@ -134,8 +153,10 @@ def synthesize(
         "weight": weight,
     }
     with _ending_on_interrupt():
-        solution = make(spec, **given, **options, out=out, resume=resume, force=force, progress=watcher())
-    print_solution(solution, out)
+        solution = make(
+            spec, **given, **options, out=out, resume=resume, force=force, accept=accept, progress=watcher()
+        )
+    print_solution(solution, print_proposed(solution, out))
     raise typer.Exit(solution.exit_code)
 
 

@@ -27,17 +27,36 @@ def print_solution(solution: Any, out: Path) -> None:
         say(f"warning: {warning}")
     if len(warnings) > MOST_WARNINGS:
         say(f"{len(warnings) - MOST_WARNINGS} more warnings are in {out / 'run.json'}")
-    changes = solution.manifest["start_changes"]
-    if changes:
+    changes, scenario = solution.manifest["start_changes"], solution.manifest.get("scenario")
+    if scenario:
+        _print_scenario(scenario, out)
+    elif changes:
         say(f"{changes['changed']:,} of {changes['records']:,} records of the starting population were changed")
     for rule, broken in solution.manifest["rules_broken"].items():
         if broken:
             say(f'rule "{rule}" is broken by {broken:,} records')
+    for text in solution.manifest.get("texts", ()):
+        again = sum(text["asked_again"].values())
+        say(
+            f'text "{text["text"]}": {text["written"]:,} of {text["records"]:,} written, {text["distinct"]:,} different; '
+            f"{text['calls']:,} calls ({text['calls_expected']:,} expected), {again:,} texts were asked for again"
+        )
     if usage:
         tokens = usage["prompt_tokens"] + usage["completion_tokens"]
         say(f"LLM: {usage['calls']} calls, {tokens:,} tokens, {usage['seconds']:.0f} s, {usage['dropped']} dropped")
     say(f"Stopped: {solution.stop_reason}")
     say(f"Report: {out / 'report.html'}")
+
+
+def _print_scenario(scenario: Any, out: Path) -> None:
+    """Each adjustment as it was and is, and how many records changed for all of them."""
+    for own in scenario["adjustments"]:
+        aimed = f", {own['aimed']:,.0f} asked" if abs(own["aimed"] - own["after"]) >= 1 else ""
+        say(f"{own['where']} {own['said']}: {own['before']:,} → {own['after']:,}{aimed} ({own['origin']})")
+    kept = scenario["worst_kept_tvd"]
+    worst = "" if kept is None else f"; tables of other variables differ by a TVD of at most {kept:.5f}"
+    say(f"{scenario['records_changed']:,} records are not as in {out / 'base'}{worst}")
+    say(f"Before and after, cell by cell: {out / 'before_after.csv'}")
 
 
 def _print_ends(summary: Any, rows: Any, out: Path) -> None:

@@ -9,6 +9,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from llmsynthor.records.held import read_held
+
 Floats = NDArray[np.float64]
 
 
@@ -96,8 +98,8 @@ class End:
 
 def read_accounts(folder: Path) -> dict[str, Account]:
     """What a finished run has said of its targets in `alignment.csv`; of an older or unfinished one nothing."""
-    path = folder / "alignment.csv"
-    return accounts_of(pl.read_csv(path, infer_schema_length=None, glob=False)) if path.is_file() else {}
+    alignment = read_held(folder / "alignment.csv")
+    return accounts_of(alignment) if alignment is not None else {}
 
 
 def accounts_of(alignment: pl.DataFrame) -> dict[str, Account]:

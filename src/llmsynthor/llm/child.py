@@ -29,8 +29,8 @@ LONGEST_PLACE = 80
 def threads() -> int:
     """Threads for the model: as many as there are idle cores, one left to others where there are more than two.
 
-    Threads wait for each other at every layer, so that one that shares its core holds up all: with one other process on each of
-    two cores, two threads write ten times slower than one. Scores are the same bits. LLMSYNTHOR_THREADS overrides.
+    Threads wait for each other at every layer, so that one that shares its core holds up all: with other work on both of two
+    cores, two threads write ten times slower than one. Scores are the same bits. LLMSYNTHOR_THREADS overrides.
     """
     given = os.environ.get("LLMSYNTHOR_THREADS", "")
     if given.isdigit() and int(given) > 0:

@@ -5,7 +5,7 @@ drawn from it join the population as a start, and the correction leaves them as 
 """
 
 from collections.abc import Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -37,6 +37,7 @@ MOST_BELOW = 4
 Codes = NDArray[np.int32]
 Rows = NDArray[np.int64]
 Full = Set[tuple[int, str, Level]]
+Cell = tuple[Mapping[str, Level], float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +59,9 @@ class Asked:
     missing: tuple[str, ...] = ()
     full: Full = frozenset()
     """What units below still miss, in words; and levels (unit, variable, level) of which nothing is missing: not offered."""
+
+    cells: Mapping[int, tuple[Cell, ...]] = field(default_factory=dict)
+    """By unit the cells of a joint table that miss records, with how many: each member is asked for one of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +88,7 @@ def propose_wholes(
     found: list[Whole] = []
     for number, fixed in enumerate(cells, start=first):
         rng = np.random.default_rng([asked.seed, 10, number])
-        schema, size = _object(aims, 0, fixed, asked.full, rng)
+        schema, size = _object(aims, 0, fixed, asked, rng)
         guidance = ", ".join(f"{name} {level}" for name, level in fixed.items())
         request = WriteRequest(
             system=prompts.text("system").strip(),
@@ -192,7 +196,7 @@ def children_of(aims: Aims, unit: int) -> list[int]:
 
 
 def _object(
-    aims: Aims, unit: int, fixed: Mapping[str, Level], full: Full, rng: np.random.Generator
+    aims: Aims, unit: int, fixed: Mapping[str, Level], asked: Asked, rng: np.random.Generator
 ) -> tuple[dict[str, Any], int]:
     """The JSON schema of one record, levels in random order since small models favour the first; and its fields.
 
@@ -204,21 +208,30 @@ def _object(
         margin = margins[grid.position(axis.name)]
         levels = [fixed[axis.name]] if axis.name in fixed else list(main_bins(axis, margin))
         offered = [level for level in levels if margin[axis.within(level)].sum() > 0] or levels
-        offered = [level for level in offered if (unit, axis.name, level) not in full] or offered
+        offered = [level for level in offered if (unit, axis.name, level) not in asked.full] or offered
         properties[axis.name] = {"enum": [str(offered[k]) for k in rng.permutation(len(offered))]}
     fields = len(properties)
     for child in children_of(aims, unit):
         level, name = fixed.get(str(aims.layout.units[child].count)), aims.layout.units[child].name
         if isinstance(level, Interval):
             for rank in range(1, int(level.low) + 1):
-                properties[_nth(name, rank)], size = _object(aims, child, {}, full, rng)
+                properties[_nth(name, rank)], size = _object(aims, child, _missing_cell(asked, child, rng), asked, rng)
                 fields += size
             continue
-        inner, size = _object(aims, child, {}, full, rng)
+        inner, size = _object(aims, child, {}, asked, rng)
         properties[f"{name}s"] = {"type": "array", "items": inner, "minItems": 0, "maxItems": MOST_BELOW}
         fields += size * MOST_BELOW
     schema = {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
     return schema, fields
+
+
+def _missing_cell(asked: Asked, unit: int, rng: np.random.Generator) -> Mapping[str, Level]:
+    """Draw a cell of a unit in proportion to what it misses; no wish where none is known."""
+    cells = asked.cells.get(unit, ())
+    if not cells:
+        return {}
+    missing = np.array([amount for _, amount in cells])
+    return cells[int(rng.choice(len(cells), p=missing / missing.sum()))][0]
 
 
 def _nth(name: str, rank: int) -> str:

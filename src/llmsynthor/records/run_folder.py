@@ -16,11 +16,15 @@ from llmsynthor.errors import Problem, RunFolderError
 from llmsynthor.files import read_text
 from llmsynthor.options import Budget, key_of, options_of
 from llmsynthor.records.edited import KEPT, digest_of, edited_files, keep_edited
+from llmsynthor.records.held import check_manifest
 from llmsynthor.records.lock import LOCK, Lock, lock
 from llmsynthor.texts import fit_all, hide
 
 MANIFEST = "run.json"
 LEDGER = "ledger.sqlite"
+SCENARIO_FILE = "scenario.csv"
+PREPARED = frozenset({LEDGER, SCENARIO_FILE, "base"})
+"""What a folder may hold before its run begins: answers, and what a scenario has prepared."""
 WRITTEN = (
     "alignment.csv",
     "disagreements.csv",
@@ -31,11 +35,12 @@ WRITTEN = (
     "report.html",
     "zones.csv",
     "counts.parquet",
+    "before_after.csv",
 )
 EDITABLE = ("spec", "estimated", "adjustments", "maps")
 LIMITS = tuple(key_of(option) for option in options_of(Budget))
 LOG = logging.getLogger("llmsynthor")
-IDENTITY = ("spec", "arguments", "model", "prompts", "llmsynthor")
+IDENTITY = ("spec", "scenario_of", "arguments", "model", "prompts", "llmsynthor")
 """Entries of the manifest that say which run it is: an equal run may be repeated in its own folder."""
 
 
@@ -109,10 +114,20 @@ def claim(path: Path, manifest: Mapping[str, Any], *, resume: bool, force: bool)
     return taken
 
 
+def refuse_foreign(path: Path) -> None:
+    """See, before anything is made, that a folder holds nothing that no run has put there; raises RunFolderError."""
+    held = sorted(entry.name for entry in path.iterdir() if entry.name != LOCK) if path.is_dir() else []
+    if not set(held) <= PREPARED and MANIFEST not in held:
+        advice = "name another folder; nothing in it was touched"
+        raise RunFolderError(
+            Problem(where=str(path), what="the folder holds something else", found=", ".join(held[:5]), advice=advice)
+        )
+
+
 def _make_room(path: Path, manifest: Mapping[str, Any], *, resume: bool, force: bool) -> None:
     """See what the folder holds, and clear away what another run left."""
     held = sorted(entry.name for entry in path.iterdir() if not entry.name.endswith(".partial") and entry.name != LOCK)
-    if not held or held == [LEDGER]:
+    if set(held) <= PREPARED:
         return
     _refuse_links(path, held)
     _check_held(path, held, manifest, resume=resume, force=force)
@@ -203,11 +218,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError) as cause:
         problem = Problem(where=str(path), what=f"this is no run folder ({cause})", advice="name the folder of a run")
         raise RunFolderError(problem) from cause
-    if not isinstance(content, dict) or not all(isinstance(content.get(name), dict) for name in ("spec", "arguments")):
-        raise RunFolderError(
-            Problem(where=str(path / MANIFEST), what="it is no manifest", advice="name the folder of a run")
-        )
-    return content
+    return check_manifest(path / MANIFEST, content)
 
 
 def unwritable(path: Path, cause: Exception) -> RunFolderError:

@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from llmsynthor.evaluation.compare import Comparison, compare
+from llmsynthor.records.held import read_held
 from llmsynthor.report.charts import draw_lifts
 from llmsynthor.spec.reading.yaml_text import read_yaml
 from llmsynthor.spec.specification import Spec
@@ -26,9 +27,10 @@ class Assumption:
 def assumptions(folder: Path, records: dict[str, pl.DataFrame]) -> list[Assumption]:
     """The estimated dependences of a run folder, the strongest first."""
     path = folder / "dependencies.csv"
-    if not path.is_file():
+    held = read_held(path)
+    if held is None:
         return []
-    frame = pl.read_csv(path, infer_schema_length=None, glob=False).filter(pl.col("source") == "estimated")
+    frame = held.filter(pl.col("source") == "estimated")
     rows = frame.sort("strength", descending=True, nulls_last=True, maintain_order=True).to_dicts()
     strongest = [row for row in rows if row["strength"] is not None][:MOST_DRAWN]
     drawn = {c.target.name: c for c in _compared(folder, {row["table"]: row["unit"] for row in strongest}, records)}
@@ -58,7 +60,8 @@ def _compared(folder: Path, units: Mapping[str, str], records: dict[str, pl.Data
 
 def _is_about(raw: dict[str, Any], unit: str, path: Path) -> bool:
     """Whether all columns of a table are variables of the spec: those of the order of records are computed in a run only."""
-    for column in pl.read_csv(path, n_rows=0, glob=False).columns[:-1]:
+    table = read_held(path)
+    for column in table.columns[:-1] if table is not None else ():
         owner, _, name = column.rpartition(".")
         part = raw["units"].get(owner or unit, {})
         if name not in {*part.get("variables", {}), *part.get("derived", {})}:

@@ -22,6 +22,9 @@ MOST_LEVELS = 40
 WIDE = 3
 """A last bin so many times as wide as all before it together is not drawn to its end."""
 
+STEEP = 20
+"""A bin with so many times the density of every other is left out of the picture, and said in words."""
+
 Floats = NDArray[np.float64]
 
 
@@ -48,10 +51,25 @@ def draw_distribution(levels: Sequence[Level], wanted: Floats | None, got: Float
     Returns the picture and a word about what is left out.
     """
     if isinstance(levels[0], Interval):
+        kept, spike = _without_spike(levels, got)
+        levels, got = [levels[k] for k in kept], got[kept]
         ends, word = _drawn_ends(levels)
-        return to_svg(_dressed(_densities(levels, ends, wanted, got)), name), word
+        drawn = _densities(levels, ends, None if wanted is None else wanted[kept], got)
+        return to_svg(dressed(drawn), name), " ".join(part for part in (spike, word) if part)
     word = f"The {MOST_LEVELS} largest of {len(levels)} levels are drawn." if len(levels) > MOST_LEVELS else ""
-    return to_svg(_dressed(_bars(levels, wanted, got)), name), word
+    return to_svg(dressed(_bars(levels, wanted, got)), name), word
+
+
+def _without_spike(levels: Sequence[Level], got: Floats) -> tuple[list[int], str]:
+    """The bins that are drawn, without one so narrow and full that the others could not be seen (incomes of 0); and a word."""
+    widths = np.array([level.high - level.low for level in levels if isinstance(level, Interval)])
+    order = np.argsort(-got / widths, kind="stable")
+    every = list(range(len(levels)))
+    if len(levels) <= 2 or got[order[0]] / widths[order[0]] <= STEEP * got[order[1]] / widths[order[1]]:
+        return every, ""
+    first = int(order[0])
+    said = f"{levels[first]} is not drawn: its {got[first]:,.0f} records would hide all others."
+    return [k for k in every if k != first], said
 
 
 def _drawn_ends(levels: Sequence[Level]) -> tuple[list[float], str]:
@@ -71,7 +89,7 @@ def _altair() -> Any:
     return altair
 
 
-def _dressed(chart: Any) -> Any:
+def dressed(chart: Any) -> Any:
     return chart.configure(
         font=FONT, background="transparent", padding={"left": 22, "right": 8, "top": 6, "bottom": 12}
     ).configure_view(stroke=None)
@@ -147,7 +165,7 @@ def draw_two_way(comparison: Comparison, name: str) -> tuple[str, str]:
     shown = [rows[i] for i in keep_rows], [columns[j] for j in keep_columns]
     chart = _heat_maps(cells, *shown)
     word = f"The largest levels are drawn; {left_out:,.0f} records are in others." if left_out > 0.5 else ""
-    return to_svg(_dressed(chart), name), word
+    return to_svg(dressed(chart), name), word
 
 
 def _heat_maps(cells: list[dict[str, Any]], rows: list[str], columns: list[str]) -> Any:
@@ -198,7 +216,7 @@ def draw_lifts(comparison: Comparison, name: str) -> str:
         .properties(width=min(240, max(60, 30 * len(columns))), height=min(300, max(50, 16 * len(rows))))
         for which in lifts
     ]
-    return to_svg(_dressed(altair.hconcat(*parts, spacing=12)), name)
+    return to_svg(dressed(altair.hconcat(*parts, spacing=12)), name)
 
 
 MOST_DOUBLINGS = 4
@@ -256,4 +274,4 @@ def draw_history(history: pl.DataFrame, stage: str, name: str) -> str:
         )
         .properties(width=260, height=140)
     )
-    return to_svg(_dressed(chart), name)
+    return to_svg(dressed(chart), name)

@@ -10,16 +10,18 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from llmsynthor.errors import Problem, RunFolderError
 from llmsynthor.evaluation.compare import Comparison, compare_nested
 from llmsynthor.evaluation.ends import Status, count_ends, read_accounts, say_ends
 from llmsynthor.evaluation.kept import COUNTS, read_comparisons
 from llmsynthor.evaluation.zones import worst_zones, zones_frame
+from llmsynthor.records.held import read_held, unreadable
 from llmsynthor.records.linked import Nested, nest
 from llmsynthor.records.parts import are_parts, read_sample
 from llmsynthor.records.run_folder import read_manifest
 from llmsynthor.report.assumptions import assumptions
 from llmsynthor.report.charts import draw_distribution, draw_history, draw_two_way
+from llmsynthor.report.flows import flow_pictures
+from llmsynthor.report.scenario import before_after
 from llmsynthor.report.targets import target_rows
 from llmsynthor.report.units import distributions, pairs, sample, say
 from llmsynthor.report.zones import legend, maps
@@ -51,8 +53,8 @@ def gather(folder: Path) -> dict[str, Any]:
     made = manifest.get("made") or {unit: frame.height for unit, frame in records.items()}
     nested = _nested(spec, records)
     comparisons = _comparisons(folder, spec, nested)
-    history = _parquet(folder / "history.parquet")
-    proposals = _parquet(folder / "proposals.parquet")
+    history = read_held(folder / "history.parquet")
+    proposals = read_held(folder / "proposals.parquet")
     zones = zones_frame(spec, comparisons) if spec is not None else None
     return {
         "zones": zones,
@@ -60,6 +62,7 @@ def gather(folder: Path) -> dict[str, Any]:
         "maps": maps(spec, zones) if spec is not None and zones is not None else [],
         "map_legend": legend(),
         "manifest": manifest,
+        "before_after": before_after(folder, manifest, comparisons),
         "spec": spec,
         "command": _command(manifest),
         "verdict": _verdict(manifest, comparisons, made),
@@ -67,18 +70,19 @@ def gather(folder: Path) -> dict[str, Any]:
         "targets": target_rows(comparisons, spec.sources if spec is not None else ()),
         "one_way": _one_way(spec, nested, comparisons),
         "two_way": _two_way(comparisons),
+        "flows": flow_pictures(spec.schema, comparisons) if spec is not None else [],
         "noise": _noise(manifest),
         "n_two_way": sum(1 for c in comparisons if _columns(c) > 1),
         "history": _history(history),
         "groups": manifest.get("dependency", {}).get("groups", []),
-        "proposals": _proposals(proposals, records, spec),
-        "pairs": _pairs(spec, _csv(folder / "dependencies.csv")),
+        "proposals": _proposals(folder, proposals, records, spec),
+        "pairs": _pairs(spec, read_held(folder / "dependencies.csv")),
         "sample": sample(records),
         "rules": [(rule, manifest.get("rules_broken", {}).get(rule.name)) for rule in spec.rules]
         if spec is not None
         else [],
-        "conflicts": _conflicts(_csv(folder / "disagreements.csv")),
-        "stages": _by_name(_csv(folder / "alignment.csv")),
+        "conflicts": _conflicts(read_held(folder / "disagreements.csv")),
+        "stages": _by_name(read_held(folder / "alignment.csv")),
         "assumptions": assumptions(folder, records),
     }
 
@@ -101,7 +105,7 @@ def _records(folder: Path, spec: Spec | None) -> dict[str, pl.DataFrame]:
         return read_sample(folder, spec.schema, SAMPLED)
     units = [unit.name for unit in spec.schema.units] if spec is not None else []
     paths = {unit: folder / "records" / f"{unit}.parquet" for unit in units}
-    frames = {unit: _parquet(path) for unit, path in paths.items()}
+    frames = {unit: read_held(path) for unit, path in paths.items()}
     return {unit: frame for unit, frame in frames.items() if frame is not None}
 
 
@@ -113,19 +117,6 @@ def _nested(spec: Spec | None, records: dict[str, pl.DataFrame]) -> Nested | Non
     have = frozenset((unit, name) for unit, frame in records.items() for name in frame.columns)
     computable = frozenset(column for column in derived if base_columns(column, spec.schema, have) <= have)
     return nest(records, spec.schema, only=computable)
-
-
-def _parquet(path: Path) -> pl.DataFrame | None:
-    try:
-        return pl.read_parquet(path, glob=False) if path.is_file() else None
-    except (OSError, pl.exceptions.PolarsError) as cause:
-        first = (str(cause).splitlines() or [""])[0][:120]
-        advice = "repeat the run in this folder: its ledger answers without a model"
-        raise RunFolderError(Problem(where=str(path), what=f"it cannot be read ({first})", advice=advice)) from cause
-
-
-def _csv(path: Path) -> pl.DataFrame | None:
-    return pl.read_csv(path, infer_schema_length=None, glob=False) if path.is_file() else None
 
 
 def _conflicts(disagreements: pl.DataFrame | None) -> dict[str, Any]:
@@ -211,17 +202,27 @@ def _history(history: pl.DataFrame | None) -> list[Picture]:
 
 
 def _proposals(
-    proposals: pl.DataFrame | None, records: dict[str, pl.DataFrame], spec: Spec | None
+    folder: Path, proposals: pl.DataFrame | None, records: dict[str, pl.DataFrame], spec: Spec | None
 ) -> list[dict[str, Any]]:
     if proposals is None or spec is None:
         return []
     frame = records.get(spec.schema.top.name)
     rows = proposals.to_dicts()
     for row in rows:
-        row["values"] = json.loads(row["values"])
+        row["values"] = _values(folder, row["values"])
         led_to = frame.filter(pl.col("proposal_id") == row["proposal_id"]).head(3) if frame is not None else None
         row["sample"] = _lines(led_to, spec) if led_to is not None else []
     return rows
+
+
+def _values(folder: Path, text: str | None) -> dict[str, Any]:
+    try:
+        found = json.loads(text or "")
+    except (ValueError, RecursionError) as cause:
+        raise unreadable(folder / "proposals.parquet", "its values are no JSON") from cause
+    if not isinstance(found, dict):
+        raise unreadable(folder / "proposals.parquet", "its values are no object")
+    return found
 
 
 def _lines(frame: pl.DataFrame, spec: Spec) -> list[str]:

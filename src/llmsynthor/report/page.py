@@ -12,7 +12,7 @@ def write_report(run_folder: Path) -> Path:
 
     path = run_folder / "report.html"
     contents = gather(run_folder)
-    html, zones = render(contents), contents["zones"]
+    html, zones = _rendered(contents, run_folder), contents["zones"]
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         partial.write_text(html, encoding="utf-8")
@@ -25,6 +25,17 @@ def write_report(run_folder: Path) -> Path:
         advice = "make room or choose a folder that can be written; the records are there already"
         raise RunFolderError(Problem(where=str(path), what=f"it cannot be written ({cause})", advice=advice)) from cause
     return path
+
+
+def _rendered(contents: dict[str, object], run_folder: Path) -> str:
+    from jinja2 import UndefinedError  # noqa: PLC0415  (keeps the import quick)
+
+    try:
+        return render(contents)
+    except UndefinedError as cause:
+        advice = "name the folder of a run; repeating the run in its folder writes the file anew"
+        problem = Problem(where=str(run_folder / "run.json"), what=f"an entry is missing ({cause})", advice=advice)
+        raise RunFolderError(problem) from cause
 
 
 def render(contents: dict[str, object]) -> str:

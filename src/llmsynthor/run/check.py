@@ -13,6 +13,7 @@ from llmsynthor.errors import Problem, SpecError
 from llmsynthor.llm.models import DEFAULT
 from llmsynthor.llm.speed import expected_seconds
 from llmsynthor.run.size import Size, measure_size, refuse_too_large
+from llmsynthor.run.texts import expected_texts
 from llmsynthor.run.zones import gap_problem, zone_problem
 from llmsynthor.spec.checks.checks import forbidden_targets, warnings
 from llmsynthor.spec.specification import Spec
@@ -25,7 +26,7 @@ class Examined:
     """What is allowed but worth a look, and the calls that a run will make.
 
     `questions` of the `calls` score choices; `seconds` are what the model takes for all of them on this machine, as measured in
-    earlier runs, None before the first.
+    earlier runs, None before the first. `texts` say how each text is written.
     """
 
     warnings: tuple[Problem, ...]
@@ -34,6 +35,7 @@ class Examined:
     model: str
     seconds: float | None
     size: Size
+    texts: tuple[str, ...] = ()
 
 
 def examine(spec: Spec, llm: str | None = None) -> Examined:
@@ -57,7 +59,8 @@ def examine(spec: Spec, llm: str | None = None) -> Examined:
     settings, words = spec.settings, llm or spec.settings.llm or "local"
     options = Options(records=settings.records or 1, **asdict(settings.method))
     questions = most_questions(aims) if options.estimates else 0
-    calls = expected_calls(spec, options, llm=words != "none", questions=questions)
+    texts = expected_texts(spec, settings.records or 1) if words != "none" else ()
+    calls = expected_calls(spec, options, llm=words != "none", questions=questions) + sum(t.calls for t in texts)
     model = f"local:{DEFAULT}" if words == "local" else words
     seconds = expected_seconds(model, writes=calls - questions, scores=questions) if calls else 0.0
     return Examined(
@@ -67,6 +70,7 @@ def examine(spec: Spec, llm: str | None = None) -> Examined:
         model=model,
         seconds=seconds,
         size=size,
+        texts=tuple(map(str, texts)),
     )
 
 

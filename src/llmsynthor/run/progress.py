@@ -20,6 +20,7 @@ STAGES = {
     "correct": "correcting to whole records",
     "realize": "drawing values",
     "partitions": "making partitions",
+    "texts": "writing texts",
 }
 
 
@@ -30,6 +31,8 @@ def describe(event: Progress, elapsed: float) -> str:
         parts.append(f"iteration {event.iteration} of {event.iterations}")
     if event.stage == "partitions":
         parts.append(f"{event.iteration:,} of {event.iterations:,} {event.message}")
+    if event.stage == "texts":
+        parts.append(f"{event.message}, {event.iteration} of {event.iterations}")
     if event.discrepancy is not None:
         parts.append(f"discrepancy {event.discrepancy:.4f}")
     if event.expected_calls:

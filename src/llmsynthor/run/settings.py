@@ -25,9 +25,11 @@ class Further(TypedDict, total=False):
     may those of `Method` and `Budget`. With `start`, records in the spec's variables (a frame, or a Parquet or CSV file: a seed
     sample, an older synthetic population), those are changed as little as the tables ask, and no model is used; `weight` names
     its column that says how many records each row stands for ("none": each counts alike). `workers` are threads, which change no
-    result; `resume` goes on with the interrupted run in the folder, `force` replaces another one. With `partition`, a level of
-    zones, these are made side by side by an `engine` ("threads", "ray", or an executor of your own), and `Solution.records` are
-    read from the folder when they are looked at.
+    result; `resume` goes on with the interrupted run in the folder, `force` replaces another one. Where the spec has
+    `adjustments`, those that are accepted are applied to what it asks for otherwise, the base population; `accept` accepts all
+    that a scenario proposes.
+    With `partition`, a level of zones, these are made side by side by an `engine` ("threads", "ray", or an executor of your
+    own), and `Solution.records` are read from the folder when they are looked at.
     """
 
     server: Server | None
@@ -37,6 +39,7 @@ class Further(TypedDict, total=False):
     engine: str | Executor
     resume: bool
     force: bool
+    accept: bool
     base_url: str | None
     key: str | None
     patience: float | str | None
@@ -65,6 +68,7 @@ ELSEWHERE = (
     "engine",
     "resume",
     "force",
+    "accept",
     *(key_of(option) for option in options_of(Server)),
 )
 

@@ -15,6 +15,7 @@ from llmsynthor.evaluation.compare import ALIGNMENT
 from llmsynthor.evaluation.ends import accounts_of
 from llmsynthor.evaluation.metrics import figures
 from llmsynthor.llm.ledger import Ledger
+from llmsynthor.records.held import unreadable
 from llmsynthor.records.levels import as_enums, as_texts
 from llmsynthor.records.microdata import frames_of
 from llmsynthor.records.parts import Parts, are_parts
@@ -124,6 +125,19 @@ class Solution:
             taken.release()
         return taken.path
 
+    def export(self, kind: str, out: str | Path, map: Mapping[str, Any] | Path | None = None) -> list[Path]:  # noqa: A002
+        """Write the records for another program into a new or empty folder, and give the files; see docs/formats.md.
+
+        `kind` is csv, excel, sqlite, duckdb, postgres, package, geoparquet, activitysim, populationsim, matsim or starsim; `map`
+        says for the last of these, as a mapping or a YAML file, which variable a column is. Raises DataError, RunFolderError.
+        """
+        from llmsynthor.records.formats.export import export  # noqa: PLC0415  (the formats come with their libraries)
+        from llmsynthor.records.formats.made import made_of  # noqa: PLC0415
+
+        seed = self.manifest.get("arguments", {}).get("seed")
+        made = made_of(self.spec, self.records, seed=seed if isinstance(seed, int) else 0)
+        return export(made, kind, Path(out), map)
+
     def __repr__(self) -> str:
         return f"<Solution: {solution_line(self.records, self.manifest, self.stop)}>"
 
@@ -193,7 +207,7 @@ def _parquet(path: Path, *, needed: bool) -> pl.DataFrame | None:
     try:
         return pl.read_parquet(path, glob=False)
     except (OSError, pl.exceptions.PolarsError) as cause:
-        raise _unreadable(path, cause) from cause
+        raise unreadable(path, (str(cause).splitlines() or [""])[0][:120]) from cause
 
 
 def _csv(path: Path, types: Mapping[str, Any]) -> pl.DataFrame:
@@ -203,13 +217,7 @@ def _csv(path: Path, types: Mapping[str, Any]) -> pl.DataFrame:
         known = {name: kind for name, kind in types.items() if name in header}
         return pl.read_csv(path, schema_overrides=known, infer_schema_length=None, glob=False)
     except (OSError, pl.exceptions.PolarsError) as cause:
-        raise _unreadable(path, cause) from cause
-
-
-def _unreadable(path: Path, cause: Exception) -> RunFolderError:
-    first = (str(cause).splitlines() or [""])[0][:120]
-    advice = "repeat the run in this folder: its ledger answers without a model"
-    return RunFolderError(Problem(where=str(path), what=f"it cannot be read ({first})", advice=advice))
+        raise unreadable(path, (str(cause).splitlines() or [""])[0][:120]) from cause
 
 
 def write_spec(spec: Spec, folder: RunFolder) -> None:

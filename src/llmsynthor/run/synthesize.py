@@ -26,6 +26,8 @@ from llmsynthor.run.check import refuse_impossible
 from llmsynthor.run.gathered import gathered, make_in_partitions, refuse_partitions
 from llmsynthor.run.manifest import Standing, first_manifest
 from llmsynthor.run.progress import watched
+from llmsynthor.run.propose import synthesize_beside
+from llmsynthor.run.scenario import Place
 from llmsynthor.run.settings import Further, resolve, single_options, without_model
 from llmsynthor.run.size import measure_size, refuse_too_large
 from llmsynthor.run.solution import Solution, write_all, write_spec
@@ -41,6 +43,7 @@ from llmsynthor.run.tables import (
     start_summary,
     summary,
 )
+from llmsynthor.run.texts import with_texts
 from llmsynthor.spec.checks.checks import warnings
 from llmsynthor.spec.specification import Settings, Spec
 from llmsynthor.synthesis.loop import synthesize as run_loop
@@ -77,18 +80,27 @@ def synthesize(
     10
     """
     spec = spec if isinstance(spec, Spec) else Spec.load(spec)
+    if spec.beside.adjustments or spec.beside.instead_of:
+        asked: dict[str, Any] = {
+            "records": records,
+            "seed": seed,
+            "llm": llm,
+            "method": method,
+            "budget": budget,
+            "progress": progress,
+        }
+        asked |= {key: value for key, value in further.items() if key not in ("accept", "resume", "force")}
+        place = Place(
+            out=Path(out) if out is not None else None,
+            resume=further.get("resume", False),
+            force=further.get("force", False),
+        )
+        return synthesize_beside(spec, asked, make=synthesize, place=place, accept=further.get("accept", False))
     server = changed(further.get("server") or Server(), further)
     given = {"records": records, "seed": seed, "llm": llm if isinstance(llm, str) else None, **single_options(further)}
     settings = resolve(spec, given, method=method, budget=budget)
     start, weight = further.get("start"), further.get("weight")
-    at_least = settings.method.rounds * settings.method.proposals
-    model_asked = isinstance(llm, Choice) or settings.llm != "none"
-    refuse_too_large(
-        measure_size(spec, _at_once(settings, further.get("workers"))),
-        calls=at_least if model_asked else 0,
-        has_budget=settings.budget.calls is not None,
-    )
-    refuse_impossible(spec)
+    _refuse(spec, settings, further.get("workers"), model_asked=isinstance(llm, Choice) or settings.llm != "none")
     begin = with_weights(read_start(spec, start), spec.schema, weight) if start is not None else None
     if begin is not None:
         llm, settings = without_model(llm, settings)
@@ -110,6 +122,16 @@ def synthesize(
             executor = choose_executor(engine, workers=workers) if isinstance(engine, str) else engine
             return _make_parts(order, standing, ledger, notify, executor)
         return _make(order, standing, ledger, notify)
+
+
+def _refuse(spec: Spec, settings: Settings, workers: int | None, *, model_asked: bool) -> None:
+    """Refuse what is too large, and what cannot be."""
+    refuse_too_large(
+        measure_size(spec, _at_once(settings, workers)),
+        calls=settings.method.rounds * settings.method.proposals if model_asked else 0,
+        has_budget=settings.budget.calls is not None,
+    )
+    refuse_impossible(spec)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,6 +207,7 @@ def _finish(order: _Order, outcome: Outcome, standing: Standing, ledger: Ledger,
     spec, rounds = order.spec, order.options.rounds
     notify(Progress(stage="realize", iteration=rounds, iterations=rounds, discrepancy=None, calls=0, expected_calls=0))
     records = records_frames(spec, outcome, seed=order.options.seed)
+    records, texts = with_texts(spec, records, order.options, standing.model, notify=notify)
     comparisons, outcome = judged(spec, outcome, records)
     estimates = compare(replace(outcome.spec, targets=outcome.leaned), records)
     names = [goal.name for goal, _ in outcome.tables]
@@ -196,6 +219,7 @@ def _finish(order: _Order, outcome: Outcome, standing: Standing, ledger: Ledger,
         "warnings": [str(problem) for problem in warnings(spec)],
         "rules_broken": rules_broken(spec, records),
         "start_changes": start_summary(outcome),
+        **({"texts": texts} if texts else {}),
     }
     ended = standing.model.ended if standing.model is not None else None
     reason = outcome.stop_reason

@@ -52,6 +52,14 @@ def recognise(path: Path) -> str:
     return _of_text(head, path)
 
 
+def recognise_or_none(path: Path) -> str | None:
+    """The same, None for what is none."""
+    try:
+        return recognise(path)
+    except (SourceError, OSError, ValueError):
+        return None
+
+
 def _of_text(head: bytes, path: Path) -> str:
     wide = head[:2] in (b"\xff\xfe", b"\xfe\xff")
     if b"\0" in head and not wide:

@@ -208,8 +208,11 @@ def _either(condition: _Truth, first: _Value, second: _Value) -> _Value:
 
 
 def _marks(value: _Texts, texts: tuple[str, ...]) -> Booleans:
-    none = np.zeros(value.marks.shape[1], bool)
-    return np.stack([value.marks[value.texts.index(text)] if text in value.texts else none for text in texts])
+    if value.texts == texts:
+        return value.marks
+    places = {text: k for k, text in enumerate(value.texts)}
+    own = np.array([places.get(text, -1) for text in texts], dtype=np.int64)
+    return np.asarray(value.marks[own] & (own >= 0)[:, None])
 
 
 def _compare(symbol: str, left: _Value, right: _Value) -> _Truth:
@@ -219,12 +222,22 @@ def _compare(symbol: str, left: _Value, right: _Value) -> _Truth:
         same = (left.may & right.may) | (left.may_not & right.may_not)
         differ = (left.may & right.may_not) | (left.may_not & right.may)
     elif isinstance(left, _Texts) and isinstance(right, _Texts):
+        if len(right.texts) == 1 and right.marks.all():
+            return _is_text(symbol, left, right.texts[0])
         texts = tuple(dict.fromkeys((*left.texts, *right.texts)))
         a, b = _marks(left, texts), _marks(right, texts)
         same = np.asarray((a & b).any(axis=0))
         differ = ~same | (a.sum(axis=0) > 1) | (b.sum(axis=0) > 1)
     else:
         raise TypeError("a text is compared with a number")
+    return _Truth(same, differ) if symbol == "==" else _Truth(differ, same)
+
+
+def _is_text(symbol: str, value: _Texts, text: str) -> _Truth:
+    """The comparison with one text, by far the most frequent, without a look at the others."""
+    none = np.zeros(value.marks.shape[1], dtype=bool)
+    same = value.marks[value.texts.index(text)] if text in value.texts else none
+    differ = ~same | (value.marks.sum(axis=0) > 1)
     return _Truth(same, differ) if symbol == "==" else _Truth(differ, same)
 
 

@@ -37,11 +37,18 @@ class Numeric:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Text:
-    """Free text written by the LLM from the finished record; carries no statistics."""
+    """Free text written by the LLM from the finished record; carries no statistics.
+
+    `write` says whether each record gets its own or one of a pool of `variants` for each kind of record, told apart `by` variables.
+    """
 
     name: str
     prompt: str
     max_words: int = 30
+    language: str = "English"
+    write: Literal["auto", "record", "pool"] = "auto"
+    by: tuple[str, ...] = ()
+    variants: int = 5
     label: str = ""
     description: str = ""
 

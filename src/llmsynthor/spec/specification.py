@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, overload
 from llmsynthor.errors import Problem
 from llmsynthor.geography.levels import Geography
 from llmsynthor.options import Budget, Method
+from llmsynthor.spec.adjustments import Scenario
 from llmsynthor.spec.rules import Rule
 from llmsynthor.spec.schema import Schema
 from llmsynthor.spec.targets import Origin, Target
@@ -54,8 +55,8 @@ class Spec:
 
     In Python it is built of drafts (`units=[unit(…)]`, `targets=[table(…)]`, `rules=[forbid(…)]`, and what else a spec may say),
     read and checked like a document: a SpecError holds every problem. Inside the house it is made of checked parts (`schema=…`).
-    `geographies` are the zones that its units lie in, `sources` who says what its targets say. `notes` are what reading it found
-    worth a look; they are no part of what it says.
+    `beside` holds what a scenario adjusts, `geographies` the zones that its units lie in, `sources` who says what its targets
+    say. `notes` are what reading it found worth a look; they are no part of what it says.
 
     >>> import llmsynthor as ls
     >>> ls.Spec(name="coins", units=[ls.unit("toss", side=ls.category("head", "tail"))])
@@ -68,6 +69,7 @@ class Spec:
     targets: tuple[Target, ...]
     rules: tuple[Rule, ...] = ()
     scenario: str = ""
+    beside: Scenario = field(default_factory=Scenario)
     dependencies: Dependencies = field(default_factory=Dependencies)
     settings: Settings = field(default_factory=Settings)
     geographies: tuple[Geography, ...] = ()
@@ -84,6 +86,9 @@ class Spec:
         targets: "Sequence[TargetDraft | Mapping[str, Any]]" = (),
         rules: "Sequence[RuleDraft | str | Mapping[str, Any]]" = (),
         scenario: str = "",
+        instead_of: str = "",
+        accept: str | None = None,
+        adjustments: "str | Sequence[Mapping[str, Any]]" = (),
         dependencies: Mapping[str, Any] | None = None,
         synthesis: Mapping[str, Any] | None = None,
         geographies: Mapping[str, Any] | None = None,
@@ -100,6 +105,7 @@ class Spec:
         targets: tuple[Target, ...],
         rules: tuple[Rule, ...] = (),
         scenario: str = "",
+        beside: Scenario = ...,
         dependencies: Dependencies = ...,
         settings: Settings = ...,
         geographies: tuple[Geography, ...] = (),
@@ -109,7 +115,7 @@ class Spec:
 
     def __init__(self, **said: Any) -> None:
         if "schema" in said:
-            parts = {"dependencies": Dependencies(), "settings": Settings(), **EMPTY, **said}
+            parts = {"dependencies": Dependencies(), "settings": Settings(), "beside": Scenario(), **EMPTY, **said}
         else:
             from llmsynthor.spec.reading.files import load_drafts  # noqa: PLC0415  (files imports this module)
 

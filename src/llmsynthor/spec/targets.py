@@ -170,6 +170,10 @@ MAXIMUM_ENTROPY: Source = "maximum entropy"
 """Source of what nobody has said."""
 
 
+SCENARIO = "scenario"
+"""Source of a target that an adjustment moves."""
+
+
 def stated_population(targets: Iterable[Target], unit: str) -> float | None:
     """The number of records that the tables of counts speak of: the most important one's total, the first among equals."""
     found = [t for t in targets if isinstance(t, Table) and (t.unit, t.value, t.universe) == (unit, "count", None)]

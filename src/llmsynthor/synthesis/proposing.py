@@ -20,7 +20,7 @@ from llmsynthor.proposals.guidance import joint_guidance, main_bins
 from llmsynthor.proposals.plan import Draft, Situation, plan
 from llmsynthor.proposals.proposal import Proposal, admit, bound_count, draw, missing_within
 from llmsynthor.proposals.settle import NOTHING_MISSING, draw_whole
-from llmsynthor.proposals.wholes import Asked, Whole, missing_cells, propose_wholes
+from llmsynthor.proposals.wholes import Asked, Cell, Whole, missing_cells, propose_wholes
 from llmsynthor.spec.levels import Level
 from llmsynthor.synthesis.believing import Believed
 from llmsynthor.synthesis.journal import Journal, mean
@@ -211,6 +211,7 @@ def _added_wholes(loop: _Loop, state: Proposed, iteration: int, found: tuple[tup
         temperature=options.temperature,
         missing=() if loop.exact else _missing_below(loop, found),
         full=frozenset() if loop.exact else _full(loop, found),
+        cells={} if loop.exact else _cells_below(loop, found),
     )
     cells = missing_cells(aims, of_top, options.proposals)
     wholes = propose_wholes(aims, loop.model, cells, first=len(state.proposals), iteration=iteration, asked=asked)
@@ -234,6 +235,26 @@ def _missing_below(loop: _Loop, found: tuple[tuple[int, Discrepancy], ...]) -> t
         guides = joint_guidance(own, (), most=loop.options.proposals)
         said += [f"{owner.name}s with {guide.sentence(1.0)}" for guide in guides]
     return tuple(said)
+
+
+def _cells_below(loop: _Loop, found: tuple[tuple[int, Discrepancy], ...]) -> dict[int, tuple[Cell, ...]]:
+    """Of each unit below the top one the cells that miss records, of the table that has most of its own variables."""
+    cells: dict[int, tuple[Cell, ...]] = {}
+    for unit, own in enumerate(loop.aims.own):
+        names = {axis.name for axis in own.grid.axes}
+        joint = [
+            d
+            for number, d in found
+            if number == unit > 0 and d.goal.table.universe is None and names.issuperset(d.goal.table.columns)
+        ]
+        if joint:
+            widest = max(joint, key=lambda d: len(d.goal.table.columns))
+            columns = widest.goal.table.columns
+            cells[unit] = tuple(
+                (dict(zip(columns, widest.goal.cell(int(k)), strict=True)), float(widest.missing[k]))
+                for k in np.flatnonzero(widest.missing >= 1)
+            )
+    return cells
 
 
 def _full(loop: _Loop, found: tuple[tuple[int, Discrepancy], ...]) -> frozenset[tuple[int, str, Level]]:

@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 
 from llmsynthor import synthesize
 from llmsynthor.aims.aims import set_aims
-from llmsynthor.alignment.trees.align import Effort, align_trees
+from llmsynthor.alignment.effort import Effort
+from llmsynthor.alignment.schedule import run_stages
 from llmsynthor.alignment.trees.deal import draw_first
 from llmsynthor.alignment.trees.engine import State, Trees
 from llmsynthor.alignment.trees.flat import pack, unpack
+from llmsynthor.alignment.trees.stages import trees_stages
 from llmsynthor.alignment.trees.start import ImpossibleRulesError
 from llmsynthor.population.roster import in_order
 from llmsynthor.run.synthesize import Solution
@@ -69,6 +71,7 @@ def test_same_seed_same_records_for_any_number_of_workers() -> None:
     assert not one.records["person"].equals(other.records["person"])
 
 
+@pytest.mark.slow
 @settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 10_000), households=st.integers(40, 120))
 def test_random_populations_are_met_and_break_no_rule(seed: int, households: int) -> None:
@@ -79,12 +82,13 @@ def test_random_populations_are_met_and_break_no_rule(seed: int, households: int
     assert found.records["household"].height == households
 
 
+@pytest.mark.slow
 def test_more_records_than_chains_keep_counts_rules_and_tables() -> None:
     """θ is fitted on few top records and copied to many, in blocks: numbers of children, rules and tables hold all the same."""
     frames = simulate(600, seed=8)
     aims = set_aims(Spec.load(day_document(frames)))
     effort = Effort(chains=150, blocks=3, block_records=200)
-    result = align_trees(aims, records=600, seed=3, effort=effort)
+    result = run_stages(trees_stages(aims, records=600, seed=3, effort=effort))
     assert result.broken == 0
     assert max(result.report.final) < 0.01, result.report
     sizes = np.bincount(result.roster.length[1], minlength=4)
@@ -107,7 +111,7 @@ def test_counts_kept_by_the_kernels_are_those_of_the_records() -> None:
     original = Trees.visit
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Trees, "visit", check)
-        result = align_trees(aims, records=80, seed=2)
+        result = run_stages(trees_stages(aims, records=80, seed=2))
     assert seen and all(seen)
     assert result.broken == 0
 
@@ -131,4 +135,4 @@ def test_rules_that_exclude_each_other_are_named() -> None:
         {"name": "someone is there", "unit": "household", "forbid": "count(person.age >= 0) == 0"},
     ]
     with pytest.raises(ImpossibleRulesError, match="no one is old"):
-        align_trees(set_aims(Spec.load(document)), records=40, seed=1)
+        run_stages(trees_stages(set_aims(Spec.load(document)), records=40, seed=1))

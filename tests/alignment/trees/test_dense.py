@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from llmsynthor.aims.aims import set_aims
-from llmsynthor.alignment.rows.effort import Effort, Task
+from llmsynthor.alignment.effort import Effort
+from llmsynthor.alignment.rows.engine import Rows
 from llmsynthor.alignment.rows.program import compile_goals
 from llmsynthor.alignment.trees.deal import draw_first, priors
 from llmsynthor.alignment.trees.dense import Dense, is_walled, solve
@@ -54,11 +55,11 @@ def document(**more: Any) -> dict[str, Any]:
     } | more
 
 
-def solved() -> tuple[Task, Dense]:
+def solved() -> tuple[Rows, Dense]:
     aims = set_aims(Spec.load(document()))
     goals, shaped = aims.own[0], priors(aims, 0, LODGINGS)
     assert is_walled(goals)
-    task = Task(goals=goals, compiled=compile_goals(goals, shaped), records=LODGINGS, seed=1, effort=Effort())
+    task = Rows(goals=goals, compiled=compile_goals(goals, shaped), records=LODGINGS, seed=1, effort=Effort())
     found = solve(task, shaped)
     assert found is not None
     return task, found

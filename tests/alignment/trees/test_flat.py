@@ -3,9 +3,10 @@
 import numpy as np
 
 from llmsynthor.aims.aims import set_aims
-from llmsynthor.alignment.trees.align import align_trees
+from llmsynthor.alignment.schedule import run_stages
 from llmsynthor.alignment.trees.deal import draw_first
 from llmsynthor.alignment.trees.flat import SPARE, pack, roomy, unpack
+from llmsynthor.alignment.trees.stages import trees_stages
 from llmsynthor.population.roster import Roster
 from llmsynthor.spec.specification import Spec
 from tests.alignment.trees.test_dense import LODGINGS, document
@@ -33,7 +34,7 @@ def test_large_records_can_take_in_all_the_members_they_need() -> None:
     """Hostels and a camp come to hold exactly the guests of their table, whatever they were first drawn with."""
     for seed in (1, 2, 3):
         aims = set_aims(Spec.load(document()))
-        result = align_trees(aims, records=LODGINGS, seed=seed)
+        result = run_stages(trees_stages(aims, records=LODGINGS, seed=seed))
         assert not result.unmet
         assert result.broken == 0
         kinds, guests = result.roster.codes[0][:, 0], result.roster.length[1]

@@ -8,7 +8,8 @@ import pytest
 
 from llmsynthor.aims.aims import Aims, set_aims
 from llmsynthor.alignment.results import Aligned, Start
-from llmsynthor.alignment.trees.align import align_trees
+from llmsynthor.alignment.schedule import run_stages
+from llmsynthor.alignment.trees.stages import trees_stages
 from llmsynthor.alignment.trees.yielding import LET_GO, WEIGHED
 from llmsynthor.population.roster import in_order
 from llmsynthor.spec.specification import Spec
@@ -58,7 +59,7 @@ def off(result: Aligned, aims: Aims) -> dict[str, float]:
 def test_the_less_important_table_yields(important: str, yields: str) -> None:
     """Of two tables that exclude each other the more important one is met, the other is missed by what it must be."""
     aims = aims_of(**{important: {"importance": 10}})
-    result = align_trees(aims, records=HOUSEHOLDS, seed=1)
+    result = run_stages(trees_stages(aims, records=HOUSEHOLDS, seed=1))
     found = off(result, aims)
     assert result.unmet == (yields,)
     assert found["sizes"] == found[important] == 0.0, found
@@ -70,7 +71,7 @@ def test_a_table_with_margins_of_error_ends_inside_them() -> None:
     """Where not all can be met, a table with margins of error yields, by no more than these, and the report says so."""
     cells = [{"age": "0-17", "count": 200, "margin": 60}, {"age": "18-99", "count": 220, "margin": 60}]
     aims = aims_of(ages={"cells": cells, "margin_of_error": "margin"})
-    result = align_trees(aims, records=HOUSEHOLDS, seed=1)
+    result = run_stages(trees_stages(aims, records=HOUSEHOLDS, seed=1))
     found = off(result, aims)
     assert found["sizes"] == found["children"] == 0.0, found
     assert found["ages"] * 420 <= 60
@@ -81,13 +82,13 @@ def test_held_records_are_let_go_where_the_tables_need_it() -> None:
     """Proposed records that leave no room for a table are changed after all; those that are no longer name no proposal."""
     possible = {"ages": {"cells": [{"age": "0-17", "count": 100}, {"age": "18-99", "count": 320}]}}
     aims = aims_of(**possible)
-    met = align_trees(aims, records=HOUSEHOLDS, seed=1)
+    met = run_stages(trees_stages(aims, records=HOUSEHOLDS, seed=1))
     assert not met.unmet
     grown = tuple(codes.copy() for codes in met.roster.codes)
     grown[1][:] = int(grown[1].max())
     old = replace(met.roster, codes=grown, proposal=np.arange(HOUSEHOLDS))
     held = in_order(old, aims.layout, np.arange(HOUSEHOLDS - 20))
-    result = align_trees(aims, records=HOUSEHOLDS, seed=2, start=Start(roster=held))
+    result = run_stages(trees_stages(aims, records=HOUSEHOLDS, seed=2, start=Start(roster=held)))
     assert not result.unmet, result.report
     assert LET_GO in result.report.sentence
     kept = int((result.roster.proposal >= 0).sum())
@@ -98,9 +99,9 @@ def test_held_records_stay_where_the_tables_leave_them_room() -> None:
     """A few proposed records that the tables can do with are in the population as they were."""
     possible = {"ages": {"cells": [{"age": "0-17", "count": 100}, {"age": "18-99", "count": 320}]}}
     aims = aims_of(**possible)
-    met = align_trees(aims, records=HOUSEHOLDS, seed=1)
+    met = run_stages(trees_stages(aims, records=HOUSEHOLDS, seed=1))
     held = in_order(replace(met.roster, proposal=np.arange(HOUSEHOLDS)), aims.layout, np.arange(10))
-    result = align_trees(aims, records=HOUSEHOLDS, seed=2, start=Start(roster=held))
+    result = run_stages(trees_stages(aims, records=HOUSEHOLDS, seed=2, start=Start(roster=held)))
     assert not result.unmet
     assert LET_GO not in result.report.sentence
     assert int((result.roster.proposal >= 0).sum()) == 10

@@ -3,16 +3,15 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from llmsynthor.aims.reach import Reach, reach
+from llmsynthor.aims.reach import Reach
+from llmsynthor.alignment.cells import WHOLE
+from llmsynthor.alignment.effort import Counts, Floats, Told
 from llmsynthor.alignment.parallel import in_parallel
-from llmsynthor.alignment.results import DONE
 from llmsynthor.alignment.rows import kernels
-from llmsynthor.alignment.rows.effort import Codes, Counts, Floats, Task
-from llmsynthor.alignment.rows.engine import count
+from llmsynthor.alignment.rows.engine import Rows, State
 from llmsynthor.alignment.rows.program import Program
-from llmsynthor.alignment.rows.swap import swap
+from llmsynthor.alignment.schedule import STUCK
 
 FULL_STRENGTH = 4.0
 PATIENT, BRISK = (0.1, 1.6), (0.3, 2.0)
@@ -35,139 +34,76 @@ WORTHWHILE, SETTLED = 0.9, 2
 """Where sweeps are dear, one is a gain when the squared error falls below this part of the best so far; after so many without
 the correction ends."""
 
-SWAP_ROUNDS = 10
-GENTLE = 0.01
-"""Pull of means beside tables that are to stay as they are."""
+SWEEPS = 60
+"""Sweeps at most."""
 
-YIELDED = "the tables went before means, totals and quantiles"
-
-LEAST_WEIGHT = 1e-4
-DEAR = 2.0
-"""Errors of so many records in a cell are no rounding: from there on importance decides who yields."""
+USED_UP = "the sweeps set for correction are used up"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Corrected:
-    """The best population found, why the correction ended, and how many moves it made."""
+class Pressure:
+    """What weighs on the rows: log-weights (cells,), how they hold on to what they are (records,), what errors weigh (cells,)."""
 
-    codes: Codes
-    sentence: str
-    moved: int
-
-
-@dataclass(slots=True)
-class _State:
-    """The population as it is, with its counts and sums of means kept current; `pull` 0 says that means are given up."""
-
-    codes: Codes
-    counts: Counts
-    means: Reach
-    moved: int = 0
-    pull: float = 1.0
+    theta: Floats
+    stay: Floats
+    weight: Floats
 
 
-def correct(task: Task, codes: Codes, theta: Floats, stay: Floats) -> Corrected:
-    """Anneal the penalty until every cell is within rounding, or nothing more is gained.
+class Annealing:
+    """Sweeps under a penalty that grows, a cycle each; at full strength (`strong` ones begin so) until nothing is gained."""
 
-    `stay` (records,) is the log-weight with which a record holds on to what it is. All targets weigh the same at first; where
-    they cannot all be met, importance and margins of error decide.
-    """
-    state = _state(task, np.ascontiguousarray(codes))
-    if _worst(task, state) < task.effort.rounding - 1e-9 and not state.means.missing().any():
-        return Corrected(codes=state.codes, sentence=DONE, moved=0)
-    weight = np.where(task.compiled.is_hard, 1.0, 0.0)
-    sentence = _anneal(task, state, theta, stay, weight, first_sweep=0)
-    if _swap_rounds(task, state, (stay == 0) | task.keep):
-        sentence = DONE
-    elif _spare_tables(task, state, theta, stay):
-        return Corrected(codes=state.codes, sentence=f"{DONE}; {YIELDED}", moved=state.moved)
-    dearer = task.compiled.weight[task.compiled.is_hard]
-    if dearer.size and np.ptp(dearer) > 0 and _worst(task, state) >= DEAR:
-        weight = weight * np.clip(task.compiled.weight / dearer.max(), LEAST_WEIGHT, 1.0)
-        sentence = _anneal(task, state, theta, stay, weight, first_sweep=1_000)
-        sentence += "; then the more important targets were brought nearer first"
-    return Corrected(codes=state.codes, sentence=sentence, moved=state.moved)
+    def __init__(self, rows: Rows, state: State, pressure: Pressure, told: Told, *, strong: bool = False) -> None:
+        weight = pressure.weight
+        self.rows, self.state, self.pressure, self.told = rows, state, pressure, told
+        self.hard = rows.compiled.is_hard & (weight > 0)
+        lightest = float(weight[self.hard].min()) if self.hard.any() else 1.0
+        full = KEEPING_STRENGTH if rows.keep else FULL_STRENGTH
+        self.final = full / lightest if strong else full
+        self.cheap = _cost(rows.compiled.program, len(state.codes), rows.compiled.program.sweep_moves) < CHEAP
+        weak, self.growth = PATIENT if self.cheap else BRISK
+        self.begin = full if strong else weak
+        self.gain = 1.0 if self.cheap else WORTHWHILE
+        self.kept, self.sweeps, self.stalled, self.warm = state.codes.copy(), 0, 0, True
 
-
-def _spare_tables(task: Task, state: _State, theta: Floats, stay: Floats) -> bool:
-    """Where means, totals and quantiles are out of the tables' reach, give up those; says whether all tables are met then."""
-    last = task.compiled.tables[-1][1] if task.compiled.tables else 0
-    of_tables = task.compiled.is_hard & (np.arange(len(state.counts)) < last)
-    numeric = bool(task.goals.moments or task.goals.quantiles)
-    if not numeric or not of_tables.any() or _worst(task, state, of_tables) < task.effort.rounding - 1e-9:
-        return False
-    weight, met = np.where(of_tables, 1.0, 0.0), False
-    for stage, pull in enumerate((0.0, GENTLE)):
-        before, state.pull = state.codes.copy(), pull
-        _anneal(task, state, theta, stay, weight, first_sweep=2_000 + 1_000 * stage)
-        if _worst(task, state, of_tables) >= task.effort.rounding - 1e-9:
-            again = _state(task, before)
-            state.codes, state.counts, state.means = again.codes, again.counts, again.means
-            break
-        met = True
-    state.pull = 1.0
-    return met
-
-
-def _state(task: Task, codes: Codes) -> _State:
-    counts = count(task, codes)
-    means = reach(task.goals.moments, *task.compiled.moments, counts, task.records)
-    return _State(codes=codes, counts=counts, means=means)
-
-
-def _worst(task: Task, state: _State, cells: NDArray[np.bool_] | None = None) -> float:
-    error = np.abs(state.counts - task.goal(state.counts))[task.compiled.is_hard if cells is None else cells]
-    return float(error.max()) if error.size else 0.0
-
-
-def _swap_rounds(task: Task, state: _State, free: NDArray[np.bool_]) -> bool:
-    """Swap until every cell is within rounding, or no swap helps; says whether all are."""
-    for _ in range(SWAP_ROUNDS):
-        if _worst(task, state) < task.effort.rounding - 1e-9:
-            return not state.means.missing().any()
-        made = swap(task, state.codes, state.counts, task.goal(state.counts), free)
-        state.moved += 2 * made
-        state.means = reach(task.goals.moments, *task.compiled.moments, count(task, state.codes), task.records)
-        if not made:
-            return False
-    return False
-
-
-def _anneal(task: Task, state: _State, theta: Floats, stay: Floats, weight: Floats, first_sweep: int) -> str:
-    """Sweep until done; leaves the best population in `state` and says why it ended."""
-    hard, program, effort = task.compiled.is_hard & (weight > 0), task.compiled.program, task.effort
-    again = first_sweep > 0
-    lightest = float(weight[hard].min()) if hard.any() else 1.0
-    full = KEEPING_STRENGTH if task.keep else FULL_STRENGTH
-    final = full / lightest if again else full
-    cheap = _cost(program, len(state.codes), program.sweep_moves) < CHEAP
-    weak, growth = PATIENT if cheap else BRISK
-    stalled, best, kept = 0, np.inf, state.codes.copy()
-    reason = "the sweeps set for correction are used up"
-    for sweep in range(effort.correct_sweeps):
-        strength = min(final, (full if again else weak) * growth**sweep)
-        strong = strength >= final
-        hold = stay if task.keep or stalled < LET_GO else np.zeros_like(stay)
-        pull = strength * (float(weight.max()) if hard.any() else 1.0) * (1.0 + PULL_HARDER * stalled)
-        way = _Way(sweep=first_sweep + sweep, strong=strong, stalled=stalled, pull=pull)
-        _step(task, state, theta, hold, strength * weight, way)
-        goal = task.goal(state.counts)
+    def look(self) -> tuple[float, bool]:
+        """The squared error of cells and sums, each at its weight."""
+        if not self.sweeps:
+            return np.inf, False
+        state, hard = self.state, self.hard
+        goal = self.rows.goal(state.counts)
         error, off = (state.counts - goal)[hard], state.pull * state.means.missing()
-        task.told("correct", sweep, state.counts, goal)
-        if (error.size == 0 or np.abs(error).max() < effort.rounding - 1e-9) and not off.any():
-            return DONE
-        total = float((weight[hard] * error**2).sum() + (off**2).sum())
-        gained = total < best * (1.0 if cheap else WORTHWHILE) - 1e-9
-        stalled = 0 if gained else stalled + strong
-        if total < best:
-            best = total
-            kept[:] = state.codes
-        if stalled >= (GIVE_UP if cheap else SETTLED):
-            reason = "the last sweeps brought no cell nearer to its target"
-            break
-    state.codes = kept
-    state.counts = count(task, kept)
-    return reason
+        self.told("correct", self.sweeps - 1, state.counts, goal)
+        met = (error.size == 0 or np.abs(error).max() < WHOLE) and not off.any()
+        return float((self.pressure.weight[hard] * error**2).sum() + (off**2).sum()), bool(met)
+
+    def keep(self) -> None:
+        """Remember the records."""
+        self.kept[:] = self.state.codes
+
+    def back(self) -> None:
+        """Return to the records that were kept."""
+        self.state.codes, self.state.counts = self.kept, self.rows.count(self.kept)
+
+    def is_over(self) -> bool:
+        """Every sweep is a cycle."""
+        return self.sweeps > 0
+
+    def turn(self, stalled: int, least: float) -> str:
+        """Go on until so many sweeps at full strength have gained nothing."""
+        self.stalled = stalled
+        if stalled >= (GIVE_UP if self.cheap else SETTLED):
+            return STUCK
+        return USED_UP if self.sweeps >= SWEEPS else ""
+
+    def step(self, number: int) -> None:
+        """One sweep, its penalty stronger than the last; held records are let go, and sums pulled harder, as it stalls."""
+        strength = min(self.final, self.begin * self.growth**self.sweeps)
+        strong, weight, stay = strength >= self.final, self.pressure.weight, self.pressure.stay
+        hold = stay if self.rows.keep or self.stalled < LET_GO else np.zeros_like(stay)
+        pull = strength * (float(weight.max()) if self.hard.any() else 1.0) * (1.0 + PULL_HARDER * self.stalled)
+        way = _Way(sweep=number, strong=strong, stalled=self.stalled, pull=pull)
+        _step(self.rows, self.state, self.pressure.theta, hold, strength * weight, way)
+        self.sweeps, self.warm = self.sweeps + 1, not strong
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,19 +116,19 @@ class _Way:
     pull: float
 
 
-def _step(task: Task, state: _State, theta: Floats, stay: Floats, penalty: Floats, way: _Way) -> None:
+def _step(rows: Rows, state: State, theta: Floats, stay: Floats, penalty: Floats, way: _Way) -> None:
     """One sweep of the correction, in place: side by side in blocks while there is much to do, then one record at a time."""
-    program, n_records = task.compiled.program, len(state.codes)
-    blocks = min(task.effort.blocks, n_records // task.effort.block_records)
+    program, n_records = rows.compiled.program, len(state.codes)
+    blocks = rows.effort.side_by_side(n_records)
     if blocks > 1 and not way.strong:
-        return _in_blocks(task, state, theta, stay, penalty, way, blocks)
+        return _in_blocks(rows, state, theta, stay, penalty, way, blocks)
     focus = way.strong and not (state.pull * state.means.missing()).any() and way.stalled > 0
     n_moves = program.move_size.size if focus and way.stalled % 3 == 2 else program.sweep_moves
     order = np.arange(n_records)
     if n_moves > program.sweep_moves:
-        order = np.random.default_rng([task.seed, 2, way.sweep]).permutation(order)[: _affordable(program, n_moves)]
+        order = np.random.default_rng([rows.seed, 2, way.sweep]).permutation(order)[: _affordable(program, n_moves)]
     pulled = state.means._replace(penalty=state.pull * way.pull * state.means.penalty)
-    goal = task.goal(state.counts)
+    goal = rows.goal(state.counts)
     gain = theta - penalty * (2.0 * (state.counts - goal) + 1.0)
     state.moved += kernels.correct(
         state.codes,
@@ -206,15 +142,15 @@ def _step(task: Task, state: _State, theta: Floats, stay: Floats, penalty: Float
         penalty,
         pulled,
         focus,
-        task.seed,
+        rows.seed,
         1_000_000 + way.sweep,
     )
     return None
 
 
-def _in_blocks(task: Task, state: _State, theta: Floats, stay: Floats, penalty: Floats, way: _Way, blocks: int) -> None:
+def _in_blocks(rows: Rows, state: State, theta: Floats, stay: Floats, penalty: Floats, way: _Way, blocks: int) -> None:
     """Let each block of records make up its part of what is missing; their number, not that of workers, is fixed."""
-    program, goal = task.compiled.program, task.goal(state.counts)
+    program, goal = rows.compiled.program, rows.goal(state.counts)
     ends = np.linspace(0, len(state.codes), blocks + 1).astype(np.int64)
     missing = (goal - state.counts) / blocks
     strength = state.pull * way.pull
@@ -230,13 +166,13 @@ def _in_blocks(task: Task, state: _State, theta: Floats, stay: Floats, penalty: 
         order = np.arange(ends[block], ends[block + 1])
         wanted = counts + missing
         gain = theta - penalty * (2.0 * (counts - wanted) + 1.0)
-        end = (False, task.seed, 1_000_000 + way.sweep)
+        end = (False, rows.seed, 1_000_000 + way.sweep)
         made = kernels.correct(
             state.codes, order, program, program.sweep_moves, gain, counts, wanted, stay, penalty, share, *end
         )
         return counts, share, made
 
-    done = in_parallel(part, range(blocks), task.effort.workers)
+    done = in_parallel(part, range(blocks), rows.effort.workers)
     lowest, highest = state.means.lowest.copy(), state.means.highest.copy()
     for counts, share, made in done:
         state.counts += counts

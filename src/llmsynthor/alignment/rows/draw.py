@@ -10,12 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmsynthor.aims.goals import Goal, Goals
+from llmsynthor.alignment.cells import NEVER
 from llmsynthor.alignment.framed import Drawing, barred_of, codes_within, draw_zones, wanted_of
 from llmsynthor.alignment.raked import draw_tables
 
 Floats = NDArray[np.float64]
-NEVER = -30.0
-"""Log-weight of a cell whose target is zero: no draw reaches it, and no sum becomes infinite."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

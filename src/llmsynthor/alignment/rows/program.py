@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations, pairwise
+from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from llmsynthor.aims.goals import Goal, Goals
 from llmsynthor.aims.grid import Projection
 from llmsynthor.aims.quantiles import QuantileGoal
-from llmsynthor.alignment.cells import Potential, is_free, scaled_to
+from llmsynthor.alignment.cells import Cells, Potential, lay_out_cells
 from llmsynthor.alignment.layout import (
     LARGEST_JOINT_MOVE,
     LARGEST_RULE_MOVE,
@@ -53,42 +53,11 @@ class Program(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Compiled:
-    """A program with the values that go with its cells, shape (cells,).
-
-    `fixed` log-weights and target `shares`; `is_target` marks cells whose θ is fitted, `is_hard` those that whole records are
-    walked to, `is_slack` those of `between`. `decay` pulls the θ of soft targets back to zero; `weight` says how dear an error
-    is where not all can be met. `tables` holds the first and last cell (the last not in) of every table, `free` those of groups
-    of cells that want their shares of as many records as they hold now, `between` the first cell of every quantile with values
-    on the spot, with its share. `moments` are the number of the first mean among the tables, and its first cell.
-    """
+class Compiled(Cells):
+    """A program with its cells; `moments` are the number of the first mean among the tables, and its first cell."""
 
     program: Program
-    fixed: Floats
-    shares: Floats
-    is_target: NDArray[np.bool_]
-    is_hard: NDArray[np.bool_]
-    is_slack: NDArray[np.bool_]
-    decay: Floats
-    weight: Floats
-    tables: tuple[tuple[int, int], ...]
-    free: tuple[tuple[int, int], ...]
-    between: tuple[tuple[int, float], ...]
     moments: tuple[int, int]
-
-    def goal(self, counts: Integers, records: float) -> Floats:
-        """Wanted records per cell, given the records there are."""
-        return self.scaled(self.shares * records, counts)
-
-    def scaled(self, goal: Floats, counts: Integers) -> Floats:
-        """Bring groups of cells whose size is free to the size they have now."""
-        goal = scaled_to(goal, counts, self.free)
-        for first, share in self.between:
-            below, on, above = counts[first : first + 3]
-            total = below + on + above
-            goal[first], goal[first + 2] = min(below, share * total), min(above, (1 - share) * total)
-            goal[first + 1] = total - goal[first] - goal[first + 2]
-        return goal
 
 
 def compile_goals(goals: Goals, potentials: Sequence[Potential]) -> Compiled:
@@ -99,33 +68,14 @@ def compile_goals(goals: Goals, potentials: Sequence[Potential]) -> Compiled:
     targets: list[Goal | QuantileGoal] = [*goals.tables, *goals.quantiles]
     projections = [*(t.projection for t in targets), *(potential.projection for potential in behind)]
     starts = np.cumsum([1, *(projection.size for projection in projections)])
-    values = {name: np.zeros(starts[-1]) for name in ("fixed", "shares", "decay", "weight")}
-    for target, start in zip(targets, starts, strict=False):
-        here = slice(start, start + target.projection.size)
-        values["shares"][here] = target.shares * (target.per_base if isinstance(target, Goal) else 1.0)
-        values["decay"][here] = (1 - target.trust) / target.trust
-        values["weight"][here] = target.weights
+    cells = lay_out_cells(targets, [0] * len(targets), starts)
     for potential, start in zip(behind, starts[len(targets) :], strict=False):
-        values["fixed"][start : start + potential.projection.size] = potential.values
-    n_tables, n_targets = len(goals.tables), len(targets)
-    blocks = [(int(a), int(b)) for a, b in pairwise(starts[: n_targets + 1])]
-    is_target = np.zeros(starts[-1], dtype=bool)
-    is_target[1 : starts[n_targets]] = True
-    between = tuple(p for q, b in zip(goals.quantiles, blocks[n_tables:], strict=True) for p in q.between(b[0]))
-    is_slack = np.zeros_like(is_target)
-    for first, _ in between:
-        is_slack[first : first + 3] = True
+        cells["fixed"][start : start + potential.projection.size] = potential.values
+    cells["is_rule"] = np.isneginf(cells["fixed"])
     return Compiled(
         program=_assemble(goals, projections, starts),
-        is_target=is_target,
-        is_hard=is_target & (values["decay"] == 0),
-        tables=tuple(blocks[:n_tables]),
-        free=tuple(b for goal, b in zip(goals.tables, blocks, strict=False) if is_free(goal.table))
-        + tuple(part for q, b in zip(goals.quantiles, blocks[n_tables:], strict=True) for part in q.parts(b[0])),
-        between=between,
-        is_slack=is_slack,
-        moments=(n_targets, int(starts[n_targets])),
-        **values,
+        moments=(len(targets), int(starts[len(targets)])),
+        **cells,
     )
 
 

@@ -1,14 +1,15 @@
 """Correction: counts walk to all units' tables in whole records; weights of targets that are missed go on adapting."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from llmsynthor.alignment.results import DONE
+from llmsynthor.alignment.effort import Counts, Floats, Told
+from llmsynthor.alignment.schedule import STUCK, walk
 from llmsynthor.alignment.trees.engine import MOVES, Pressure, State, Trees, in_blocks
-from llmsynthor.alignment.trees.fit import Told
-from llmsynthor.alignment.trees.flat import Arena, Counts, Floats
+from llmsynthor.alignment.trees.flat import Arena
 
 COOLING = (3.0, 2.2, 1.6, 1.2, 0.9, 0.7, 0.55, 0.45, 0.38, 0.3)
 COARSE = (0.7, 0.55, 0.45, 0.36, 0.3, 0.25, 0.2, 0.15)
@@ -58,33 +59,124 @@ MISSED = 0.75
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Corrected:
-    """The best population found, its counts and what they should be, why the correction ended, and how many moves it made."""
+    """The best population found, its counts and what they should be, why the correction ended, and how many moves it made.
+
+    `let_go` says that held records were given up.
+    """
 
     arena: Arena
     counts: Counts
     goal: Floats
     sentence: str
     moved: int
+    let_go: bool = False
 
 
-@dataclass(slots=True)
-class _Walk:
-    """The best so far, its counts, the temperatures still to come; `fine` once few records are off, `cold` if from the start.
+class Cooling:
+    """Chunks of moves at temperatures that fall, cycle by cycle; the records of the least price are kept."""
 
-    `ease` is how much more than their slack sums may be off that values can be moved for; `anchored` walks begin every fine
-    cycle from the best.
+    gain, warm = 1.0, False
+
+    def __init__(
+        self, trees: Trees, state: State, held: NDArray[np.bool_], told: Told, *, begin: Sequence[float]
+    ) -> None:
+        self.trees, self.state, self.held, self.told = trees, state, held, told
+        self.to_come, self.cycles = list(begin), 0
+        self.kept = copy(state.arena), state.counts.copy()
+
+    def keep(self) -> None:
+        """Remember the records."""
+        self.kept = copy(self.state.arena), self.state.counts.copy()
+
+    def back(self) -> None:
+        """Return to the records that were kept; they stay as they are."""
+        arena, counts = self.kept
+        self.state.arena, self.state.counts = copy(arena), counts.copy()
+
+    def is_over(self) -> bool:
+        """Whether the cycle's temperatures are used up."""
+        return not self.to_come
+
+    def step(self, number: int) -> None:
+        """One chunk of moves at the next temperature."""
+        step(self.trees, self.state, self.held, self.pressure(self.to_come.pop(0)), number)
+        self.adapt()
+        self.told("correct", number, self.state.counts, self.trees.goal(self.state.counts, self.state.arena))
+
+    def pressure(self, temperature: float) -> Pressure:
+        """What weighs on the records."""
+        raise AssertionError(temperature)
+
+    def adapt(self) -> None:
+        """Change what weighs on the records, after a chunk."""
+
+
+class Adapting(Cooling):
+    """The correction: the weights of missed targets go on adapting.
+
+    `fine` once few records are off, `cold` if from the start; `ease` is how much more than their slack sums may be off that values
+    can be moved for; `anchored` ones begin every fine cycle from the best. Given records hold on to what they are (`stay`).
     """
 
-    arena: Arena
-    counts: Counts
-    missing: float
-    to_come: list[float]
-    fine: bool = False
-    cold: bool = False
-    cycles: int = 0
-    stalled: int = 0
-    ease: float = 1.0
-    anchored: bool = False
+    def __init__(
+        self,
+        trees: Trees,
+        state: State,
+        weight: Floats,
+        held: NDArray[np.bool_],
+        told: Told,
+        *,
+        stay: bool,
+        fine: bool,
+    ) -> None:
+        self.cold = not stay and _is_near(trees, state)
+        self.stay, self.fine, self.anchored = stay, fine or stay or self.cold, stay or self.cold
+        begin = COLD if self.cold else FINE if self.fine else COOLING
+        super().__init__(trees, state, held, told, begin=begin)
+        self.sums, self.ease = trees.sums, 1.0
+        self.begun, self.weight = weight, weight.copy()
+        self.dear, self.pulled = np.ones(len(weight)), np.ones(len(trees.sums.scale))
+        trees.set_open(len(state.arena.tail), every=_numbers_are_off(trees, state))
+
+    def look(self) -> tuple[float, bool]:
+        """Records by which cells are off, and sums, beyond what rounding explains."""
+        missing = misses(self.trees, self.state, self.trees.goal(self.state.counts, self.state.arena))
+        return missing, missing <= 0
+
+    def turn(self, stalled: int, least: float) -> str:
+        """Coarse cycles first, then fine ones; sums are eased, and fine cycles anchored, as nothing is gained."""
+        self.cycles += 1
+        patience = GIVE_UP_COLD if self.cold else GIVE_UP_FINE if self.fine else GIVE_UP_COARSE
+        if self.cycles > CYCLES or stalled >= patience:
+            return STUCK
+        if (stalled + 1) % EASE_AFTER == 0:
+            self.ease = min(self.ease * EASING, MOST_EASE)
+            self.trees = replace(self.trees, sums=self.sums.eased(self.ease))
+        near = max(LEAST_NEAR, NEAR * float(self.trees.compiled.is_hard.sum()))
+        self.fine = self.fine or least <= near
+        self.anchored = self.anchored or (self.fine and stalled >= WANDER)
+        if self.anchored:
+            self.back()
+        stuck = self.fine and (stalled + 1) % IN_TURN >= LET_CHANGE
+        self.trees.set_open(len(self.state.arena.tail), every=stuck or _numbers_are_off(self.trees, self.state))
+        self.to_come = list(MILD if self.cold else FINE if self.fine else COARSE)
+        return ""
+
+    def pressure(self, temperature: float) -> Pressure:
+        """Errors cost by the record, sums out of reach by their scale."""
+        return Pressure(
+            weight=self.weight,
+            linear=np.where(self.trees.compiled.is_hard, self.dear / temperature, 0.0),
+            square=np.zeros(len(self.weight)),
+            pull=self.pulled * self.trees.sums.scale / temperature,
+            stay=STAYING / temperature if self.stay else 0.0,
+        )
+
+    def adapt(self) -> None:
+        """Move the weights of what is missed, within reason."""
+        nudge = NUDGE_ANCHORED if self.anchored else NUDGE
+        adapt(self.trees, self.state, (self.weight, self.dear, self.pulled), nudge)
+        np.clip(self.weight, self.begun - FURTHEST, self.begun + FURTHEST, out=self.weight)
 
 
 def correct(
@@ -103,35 +195,10 @@ def correct(
     With `stay` the records are given ones: each holds on to what it is (see STAYING), and nothing is warmed up, nor is it where
     they are nearly met (`fine`). `first` numbers the first chunk of moves.
     """
-    hard, begun = trees.compiled.is_hard, weight
-    weight, dear, pulled = weight.copy(), np.ones(len(weight)), np.ones(len(trees.sums.scale))
-    trees.set_open(len(state.arena.tail), every=_numbers_are_off(trees, state))
-    sums = trees.sums
-    cold = not stay and _is_near(trees, state)
-    fine = fine or cold
-    begin = COLD if cold else FINE if stay or fine else COOLING
-    walk = _Walk(copy(state.arena), state.counts.copy(), np.inf, list(begin))
-    walk.fine, walk.cold, walk.anchored, number = stay > 0 or fine, cold, stay > 0 or cold, first
-    while _goes_on(trees, state, walk):
-        trees = replace(trees, sums=sums.eased(walk.ease))
-        temperature = walk.to_come.pop(0)
-        pressure = Pressure(
-            weight=weight,
-            linear=np.where(hard, dear / temperature, 0.0),
-            square=np.zeros(len(weight)),
-            pull=pulled * trees.sums.scale / temperature,
-            stay=STAYING / temperature if stay else 0.0,
-        )
-        step(trees, state, held, pressure, number)
-        adapt(trees, state, (weight, dear, pulled), NUDGE_ANCHORED if walk.anchored else NUDGE)
-        np.clip(weight, begun - FURTHEST, begun + FURTHEST, out=weight)
-        told("correct", number, state.counts, trees.goal(state.counts, state.arena))
-        number += 1
-    counts = trees.count(walk.arena)
-    sentence = DONE if walk.missing <= 0 else "the last sweeps brought no cell nearer to its target"
-    return Corrected(
-        arena=walk.arena, counts=counts, goal=trees.goal(counts, walk.arena), sentence=sentence, moved=state.moved
-    )
+    sentence = walk(Adapting(trees, state, weight, held, told, stay=stay > 0, fine=fine), first=first)
+    counts = trees.count(state.arena)
+    goal = trees.goal(counts, state.arena)
+    return Corrected(arena=state.arena, counts=counts, goal=goal, sentence=sentence, moved=state.moved)
 
 
 def _is_near(trees: Trees, state: State) -> bool:
@@ -148,36 +215,9 @@ def _numbers_are_off(trees: Trees, state: State) -> bool:
     off = compiled.is_hard & (np.abs(state.counts - goal) >= 1.0)
     return any(
         bool(off[a:b].any())
-        for piece, (a, b) in zip(compiled.pieces, compiled.tables, strict=False)
+        for piece, (a, b) in zip(compiled.pieces, compiled.targets, strict=False)
         if counting & set(piece.places)
     )
-
-
-def _goes_on(trees: Trees, state: State, walk: _Walk) -> bool:
-    """Keep the best, and lay out the next cycle where one has ended; says whether there is more to do."""
-    missing = misses(trees, state, trees.goal(state.counts, state.arena))
-    if missing < walk.missing - 1e-9:
-        walk.arena, walk.counts, walk.missing, walk.stalled = copy(state.arena), state.counts.copy(), missing, 0
-    if walk.missing <= 0:
-        return False
-    if walk.to_come:
-        return True
-    walk.cycles, walk.stalled = walk.cycles + 1, walk.stalled + 1
-    if walk.cycles > CYCLES or walk.stalled > (
-        GIVE_UP_COLD if walk.cold else GIVE_UP_FINE if walk.fine else GIVE_UP_COARSE
-    ):
-        return False
-    if walk.stalled and walk.stalled % EASE_AFTER == 0:
-        walk.ease = min(walk.ease * EASING, MOST_EASE)
-    near = max(LEAST_NEAR, NEAR * float(trees.compiled.is_hard.sum()))
-    walk.fine = walk.fine or walk.missing <= near
-    walk.anchored = walk.anchored or (walk.fine and walk.stalled > WANDER)
-    if walk.anchored:
-        state.arena, state.counts = copy(walk.arena), walk.counts.copy()
-    stuck = walk.fine and walk.stalled % IN_TURN >= LET_CHANGE
-    trees.set_open(len(state.arena.tail), every=stuck or _numbers_are_off(trees, state))
-    walk.to_come = list(MILD if walk.cold else FINE if walk.fine else COARSE)
-    return True
 
 
 def copy(arena: Arena) -> Arena:
@@ -193,9 +233,8 @@ def copy(arena: Arena) -> Arena:
 
 def misses(trees: Trees, state: State, goal: Floats) -> float:
     """Records by which cells are off, and sums in widths of a cell, beyond what rounding explains."""
-    error = np.abs(state.counts - goal)[trees.compiled.is_hard]
     sums = trees.sums.missing(state.counts, len(state.arena.start))
-    return float(np.where(error >= 1.0 - 1e-9, error, 0.0).sum() + sums.sum())
+    return float(trees.compiled.missed(state.counts, goal) + sums.sum())
 
 
 def step(trees: Trees, state: State, held: NDArray[np.bool_], pressure: Pressure, number: int) -> None:

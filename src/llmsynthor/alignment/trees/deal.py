@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from llmsynthor.aims.aims import Aims
 from llmsynthor.aims.goals import Goals
 from llmsynthor.alignment.cells import Potential
+from llmsynthor.alignment.effort import Effort, unheard
 from llmsynthor.alignment.priors import shape_potentials
-from llmsynthor.alignment.rows.correct import correct
-from llmsynthor.alignment.rows.effort import Effort as FlatEffort
-from llmsynthor.alignment.rows.effort import Task as FlatTask
+from llmsynthor.alignment.rows.engine import Rows
 from llmsynthor.alignment.rows.fit import fit
 from llmsynthor.alignment.rows.program import compile_goals
+from llmsynthor.alignment.rows.yielding import met
 from llmsynthor.alignment.trees.dense import is_walled, solve
 from llmsynthor.alignment.trees.framed import Dealing
 from llmsynthor.population.roster import Roster, rows_below
@@ -97,12 +97,12 @@ def _draw_unit(
             Own(tables=(), quantiles=(), moments=()),
         )
     shaped = priors(aims, unit, number)
-    task = FlatTask(
+    task = Rows(
         goals=goals,
         compiled=compile_goals(goals, shaped),
         records=number,
         seed=seed * 16 + unit,
-        effort=FlatEffort(workers=workers, chains=min(number, LEAST_ROWS)),
+        effort=Effort(workers=workers, chains=min(number, LEAST_ROWS)),
         shaped=any(len(potential.projection.axes) > 1 for potential in shaped),
     )
     found = solve(task, shaped) if is_walled(goals) else None
@@ -110,10 +110,10 @@ def _draw_unit(
         rng = np.random.default_rng([seed, 12, unit])
         first, rows, theta = found.draw(records, rng=rng), found.draw(number, rng=rng), found.theta
     else:
-        fitted = fit(task, np.zeros((0, len(goals.grid.axes)), dtype=np.int32))
+        fitted = fit(task, np.zeros((0, len(goals.grid.axes)), dtype=np.int32), unheard)
         first, rows, theta = np.resize(fitted.codes, (records, fitted.codes.shape[1])), fitted.codes, fitted.theta
     if records and not framed:  # with a frame the deal brings them to their tables
-        first = correct(replace(task, records=records), first, theta, np.zeros(records)).codes
+        first = met(replace(task, records=records), first, theta, unheard)
     return first, rows, _own_weights(goals, task.compiled.tables, theta)
 
 

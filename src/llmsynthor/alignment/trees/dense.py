@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from llmsynthor.aims.goals import Goals
 from llmsynthor.aims.grid import Projection
 from llmsynthor.aims.moments import Moment
-from llmsynthor.alignment.cells import Potential
-from llmsynthor.alignment.rows.draw import NEVER
-from llmsynthor.alignment.rows.effort import Codes, Floats, Task
+from llmsynthor.alignment.cells import NEVER, Potential
+from llmsynthor.alignment.effort import Codes, Floats
+from llmsynthor.alignment.rows.engine import Rows
 
 Integers = NDArray[np.int64]
 
@@ -95,14 +95,14 @@ def _apart(goals: Goals, potentials: Sequence[Potential]) -> list[tuple[int, ...
     return sorted(tuple(sorted(axes)) for axes in joined if axes)
 
 
-def solve(task: Task, potentials: tuple[Potential, ...]) -> Dense | None:
+def solve(rows: Rows, potentials: tuple[Potential, ...]) -> Dense | None:
     """Fit the arrays of all combinations to the tables, quantiles, means and totals of a unit; nothing where none is possible."""
-    goals, compiled = task.goals, task.compiled
+    goals, compiled = rows.goals, rows.compiled
     projections = _projections(goals, potentials)
     starts = np.cumsum([1, *(projection.size for projection in projections)])
     theta = compiled.fixed.copy()
-    goal = compiled.goal(np.zeros(len(theta), dtype=np.int64), task.records)
-    theta[compiled.is_target & (goal <= 0) & ~compiled.is_slack & ~_free(task)] = NEVER
+    goal = rows.goal(np.zeros(len(theta), dtype=np.int64))
+    theta[compiled.is_target & (goal <= 0) & ~compiled.is_slack & ~_free(rows)] = NEVER
     blocks = []
     for axes in _apart(goals, potentials):
         if np.prod([float(goals.grid.sizes[axis]) for axis in axes]) > MOST:
@@ -112,7 +112,7 @@ def solve(task: Task, potentials: tuple[Potential, ...]) -> Dense | None:
             for number, part in enumerate(projections)
             if set(part.axes) <= set(axes)
         ]
-        block = _solve_block(task, theta, axes, laid, starts)
+        block = _solve_block(rows, theta, axes, laid, starts)
         if block is None:
             return None
         blocks.append(block)
@@ -120,10 +120,10 @@ def solve(task: Task, potentials: tuple[Potential, ...]) -> Dense | None:
 
 
 def _solve_block(
-    task: Task, theta: Floats, axes: tuple[int, ...], laid: Sequence[tuple[int, Integers]], starts: Integers
+    rows: Rows, theta: Floats, axes: tuple[int, ...], laid: Sequence[tuple[int, Integers]], starts: Integers
 ) -> Block | None:
     """Fit one array; `theta` is changed in place where its targets are."""
-    sizes = tuple(task.goals.grid.sizes[axis] for axis in axes)
+    sizes = tuple(rows.goals.grid.sizes[axis] for axis in axes)
     logs = np.zeros(int(np.prod(sizes)))
     for _, place in laid:
         logs += np.append(theta, 0.0)[place]
@@ -132,40 +132,40 @@ def _solve_block(
     mass, off = np.exp(logs - logs[np.isfinite(logs)].max()), np.inf
     for round_ in range(ROUNDS):
         mass, before = mass / mass.sum(), off
-        off = _round(task, theta, mass, laid, starts)
+        off = _round(rows, theta, mass, laid, starts)
         if off < NEAR or (round_ > SEARCHED and off > 0.99 * before):
             break
     total = mass.sum()
     return Block(axes=axes, sizes=sizes, shares=mass / total) if np.isfinite(total) and total > 0 else None
 
 
-def _free(task: Task) -> NDArray[np.bool_]:
+def _free(rows: Rows) -> NDArray[np.bool_]:
     """Cells of tables of a part of the records, whose number no target says."""
-    found = np.zeros(len(task.compiled.fixed), dtype=np.bool_)
-    for first, last in task.compiled.free:
-        found[first:last] = task.compiled.shares[first:last] > 0
+    found = np.zeros(len(rows.compiled.fixed), dtype=np.bool_)
+    for first, last in rows.compiled.free:
+        found[first:last] = rows.compiled.shares[first:last] > 0
     return found
 
 
-def _round(task: Task, theta: Floats, mass: Floats, laid: Sequence[tuple[int, Integers]], starts: Integers) -> float:
+def _round(rows: Rows, theta: Floats, mass: Floats, laid: Sequence[tuple[int, Integers]], starts: Integers) -> float:
     """Scale the array to one target after the other, in place; returns the records by which a cell was off at most."""
-    n_targets, off = len(task.goals.tables) + len(task.goals.quantiles), 0.0
+    n_targets, off = len(rows.goals.tables) + len(rows.goals.quantiles), 0.0
     for number, place in laid:
-        if number >= n_targets + len(task.goals.moments):
+        if number >= n_targets + len(rows.goals.moments):
             break
         cells = slice(int(starts[number]), int(starts[number + 1]))
-        counts = np.bincount(place, mass, len(theta) + 1)[:-1] * (task.records / mass.sum())
+        counts = np.bincount(place, mass, len(theta) + 1)[:-1] * (rows.records / mass.sum())
         before = theta[cells].copy()
         if number < n_targets:
-            goal = task.compiled.goal(counts, task.records)
+            goal = rows.goal(counts)
             told = (goal[cells] > 0) & (counts[cells] > 0)
             change = np.where(told, np.log(np.maximum(goal[cells], 1e-300) / np.maximum(counts[cells], 1e-300)), 0.0)
-            theta[cells] = (before + change) / (1.0 + task.compiled.decay[cells])
-            if task.compiled.is_hard[cells].all():
+            theta[cells] = (before + change) / (1.0 + rows.compiled.decay[cells])
+            if rows.compiled.is_hard[cells].all():
                 off = max(off, float(np.abs(counts[cells] - goal[cells]).max(initial=0.0)))
         else:
-            moment = task.goals.moments[number - n_targets]
-            theta[cells] = before + lean(moment, counts[cells], task.records)
+            moment = rows.goals.moments[number - n_targets]
+            theta[cells] = before + lean(moment, counts[cells], rows.records)
         moved = np.zeros(len(theta) + 1)
         moved[cells] = np.where(np.isfinite(before), np.clip(theta[cells] - before, -50.0, 50.0), 0.0)
         mass *= np.exp(moved)[place]

@@ -22,6 +22,9 @@ from llmsynthor.alignment.trees.world import Ledger, errors_of, make_world, writ
 MOVES = 20.0
 """Moves tried in a visit of two records of usual size."""
 
+CHUNK = 2_048
+"""Top records that a worker takes at once."""
+
 SPACES = 6
 
 NEAR = 12
@@ -77,7 +80,7 @@ class Trees:
     seed: int
     rows: int
     line: int = -1
-    chunk: int = 2_048
+    chunk: int = CHUNK
     workers: int | None = None
     worlds: dict[int, tuple[World, tuple[int, ...]]] = field(default_factory=dict)
 
@@ -206,7 +209,7 @@ MANY = 8
 def most_values(compiled: Compiled) -> int:
     """The top variable with most values of those that hard tables name, -1 where none has many."""
     sizes = dict[int, int]()
-    for number, (a, _) in enumerate(compiled.tables):
+    for number, (a, _) in enumerate(compiled.targets):
         piece = compiled.pieces[number]
         if not compiled.is_hard[a]:
             continue

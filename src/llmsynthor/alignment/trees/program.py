@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +12,7 @@ from llmsynthor.aims.grid import Projection
 from llmsynthor.aims.layout import Place
 from llmsynthor.aims.moments import Moment
 from llmsynthor.aims.quantiles import QuantileGoal
-from llmsynthor.alignment.cells import Potential, is_free, scaled_to
+from llmsynthor.alignment.cells import Cells, Potential, lay_out_cells
 from llmsynthor.alignment.trees.bytecode import compile_columns
 from llmsynthor.alignment.trees.moves import (
     Offsets,
@@ -52,43 +51,16 @@ class Program:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Compiled:
-    """A program with the values that go with its cells, shape (cells,).
+class Compiled(Cells):
+    """A program with its cells, and what they are of: the pieces, targets first, and their first cells.
 
-    `fixed` log-weights, target `shares`, and the `unit` whose records each cell counts. `is_hard` are the cells that whole
-    records are walked to, `is_rule` those that no record may be in. `decay` pulls the weights of soft targets back to zero;
-    `weight` says how dear an error is where not all can be met. `tables` holds the first and last cell (the last not in) of
-    every table and quantile, `free` those of groups of cells that want their shares of as many records as they hold now,
-    `between` the first cell of every quantile with values on the spot, with its share (`is_slack`), `moments` the means and
-    totals, each with its unit and first cell.
+    `moments` are the means and totals, each with its unit and first cell.
     """
 
     program: Program
     pieces: tuple[Piece, ...]
     starts: Integers
-    fixed: Floats
-    shares: Floats
-    unit: Integers
-    is_target: NDArray[np.bool_]
-    is_hard: NDArray[np.bool_]
-    is_rule: NDArray[np.bool_]
-    is_slack: NDArray[np.bool_]
-    decay: Floats
-    weight: Floats
-    tables: tuple[tuple[int, int], ...]
-    free: tuple[tuple[int, int], ...]
-    between: tuple[tuple[int, float], ...]
     moments: tuple[tuple[int, int, Moment], ...]
-
-    def goal(self, counts: Integers, sizes: Sequence[float]) -> Floats:
-        """Wanted records per cell, given the records there are and how many each unit has."""
-        goal = scaled_to(self.shares * np.asarray(sizes, dtype=np.float64)[self.unit], counts, self.free)
-        for first, share in self.between:
-            below, on, above = counts[first : first + 3]
-            total = below + on + above
-            goal[first], goal[first + 2] = min(below, share * total), min(above, (1 - share) * total)
-            goal[first + 1] = total - goal[first] - goal[first + 2]
-        return goal
 
     def cells_of(self, number: int) -> slice:
         """The cells of a piece."""
@@ -99,60 +71,32 @@ def compile_aims(aims: Aims, priors: Sequence[tuple[int, Potential]]) -> Compile
     """Lay out all tables, quantiles and means, then rules, beliefs and priors; `priors` are on the units' own grids."""
     pieces = _pieces(aims, priors)
     starts = np.cumsum([1, *(piece.projection.size for piece in pieces)])
-    values = {name: np.zeros(starts[-1]) for name in ("fixed", "shares", "decay", "weight")}
-    unit, is_rule, is_slack = (np.zeros(starts[-1], dtype=kind) for kind in (np.int64, bool, bool))
+    targets = [(piece, piece.goal) for piece in pieces if isinstance(piece.goal, Goal | QuantileGoal)]
+    cells = lay_out_cells([goal for _, goal in targets], [_base_of(aims, piece) for piece, _ in targets], starts)
     for piece, start in zip(pieces, starts, strict=False):
         here = slice(start, start + piece.projection.size)
-        unit[here] = piece.unit
-        if isinstance(piece.goal, Goal | QuantileGoal):
-            values["shares"][here] = piece.goal.shares
-            if isinstance(piece.goal, Goal) and piece.goal.table.base is not None:
-                values["shares"][here] *= piece.goal.per_base
-                unit[here] = aims.layout.number(piece.goal.table.base.unit)
-            values["decay"][here] = (1 - piece.goal.trust) / piece.goal.trust
-            values["weight"][here] = piece.goal.weights
-            if isinstance(piece.goal, Goal) and piece.goal.table.structural:
-                is_rule[here] = piece.goal.stated <= 0
+        if isinstance(piece.goal, Goal) and piece.goal.table.structural:
+            cells["is_rule"][here] = piece.goal.stated <= 0
         if piece.fixed is not None:
-            values["fixed"][here] = np.where(piece.fixed <= -FORBIDDEN, 0.0, piece.fixed)
-            is_rule[here] = piece.fixed <= -FORBIDDEN
-    targets = [isinstance(piece.goal, Goal | QuantileGoal) for piece in pieces]
-    is_target = np.zeros(starts[-1], dtype=bool)
-    is_target[1 : starts[sum(targets)]] = True
-    blocks = tuple((int(a), int(b)) for a, b in pairwise(starts[: sum(targets) + 1]))
-    between = tuple(
-        entry
-        for piece, block in zip(pieces, blocks, strict=False)
-        if isinstance(piece.goal, QuantileGoal)
-        for entry in piece.goal.between(block[0])
-    )
-    for first, _ in between:
-        is_slack[first : first + 3] = True
+            cells["fixed"][here] = np.where(piece.fixed <= -FORBIDDEN, 0.0, piece.fixed)
+            cells["is_rule"][here] = piece.fixed <= -FORBIDDEN
     return Compiled(
         program=_program(_assemble(aims, pieces, starts)),
         pieces=pieces,
         starts=starts,
-        unit=unit,
-        is_target=is_target,
-        is_hard=is_target & (values["decay"] == 0),
-        is_rule=is_rule,
-        is_slack=is_slack,
-        tables=blocks,
-        free=tuple(part for piece, block in zip(pieces, blocks, strict=False) for part in _free(piece, block)),
-        between=between,
         moments=tuple(
             (piece.unit, int(start), piece.goal)
             for piece, start in zip(pieces, starts, strict=False)
             if isinstance(piece.goal, Moment)
         ),
-        **values,
+        **cells,
     )
 
 
-def _free(piece: Piece, block: tuple[int, int]) -> list[tuple[int, int]]:
-    if isinstance(piece.goal, QuantileGoal):
-        return [*piece.goal.parts(block[0])]
-    return [block] if isinstance(piece.goal, Goal) and is_free(piece.goal.table) else []
+def _base_of(aims: Aims, piece: Piece) -> int:
+    """The unit whose records a target's shares are of."""
+    base = piece.goal.table.base if isinstance(piece.goal, Goal) else None
+    return aims.layout.number(base.unit) if base is not None else piece.unit
 
 
 def _pieces(aims: Aims, priors: Sequence[tuple[int, Potential]]) -> tuple[Piece, ...]:

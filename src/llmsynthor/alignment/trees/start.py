@@ -76,8 +76,8 @@ def forbidden(compiled: Compiled, *, zeros: bool) -> NDArray[np.int64]:
     bad = compiled.is_rule.copy()
     if zeros:
         tables = np.zeros_like(bad)
-        for piece, (a, b) in zip(compiled.pieces, compiled.tables, strict=False):
-            tables[a:b] = isinstance(piece.goal, Goal)
+        for a, b in compiled.tables:
+            tables[a:b] = True
         bad |= tables & compiled.is_hard & (compiled.shares <= 0)
     return bad.astype(np.int64)
 

@@ -10,17 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmsynthor.aims.goals import Goal
-from llmsynthor.alignment.trees.correct import COARSE, Corrected, copy, correct, misses, step
+from llmsynthor.alignment.cells import WHOLE
+from llmsynthor.alignment.effort import Floats, Told
+from llmsynthor.alignment.schedule import DEAR, STUCK, walk
+from llmsynthor.alignment.trees.correct import COARSE, Cooling, Corrected, copy, correct, misses
 from llmsynthor.alignment.trees.engine import Pressure, State, Trees
-from llmsynthor.alignment.trees.fit import Told
-from llmsynthor.alignment.trees.flat import Arena, Counts, Floats
 from llmsynthor.alignment.trees.program import Compiled
 
 NEARER = 0.9
 """What is let go must bring the records that are missing below this part of what they were."""
-
-DEAR = 2.0
-"""Errors of so many records in a cell are no rounding: from there on importance decides who yields."""
 
 DEAREST = 30.0
 """The price of the most important target's records at most, where those of the least important cost one."""
@@ -45,12 +43,9 @@ LET_GO = "what the model said and proposed gave way to the tables"
 WEIGHED = "then the more important targets were brought nearer first"
 
 
-def settle(
-    trees: Trees, corrected: Corrected, weight: Floats, held: NDArray[np.bool_], told: Told
-) -> tuple[Corrected, bool]:
-    """Go on from a correction that has not met everything; says whether held records were let go as well."""
-    let_go = False
-    lean = soft(trees)
+def settle(trees: Trees, corrected: Corrected, weight: Floats, held: NDArray[np.bool_], told: Told) -> Corrected:
+    """Go on from a correction that has not met everything."""
+    lean, let_go = soft(trees), False
     if _missing(trees, corrected) > 0 and (held.any() or np.any(weight[lean] != 0)):
         free, plain = np.zeros_like(held), np.where(lean, 0.0, weight)
         state = State(arena=copy(corrected.arena), counts=corrected.counts.copy(), moved=corrected.moved)
@@ -58,10 +53,9 @@ def settle(
         if _missing(trees, again) < NEARER * _missing(trees, corrected):
             corrected, weight, held, let_go = replace(again, sentence=f"{again.sentence}; {LET_GO}"), plain, free, True
     corrected = tables_first(trees, corrected, weight, held, told)
-    off = np.abs(corrected.counts - corrected.goal)[trees.compiled.is_hard]
-    if off.max(initial=0.0) >= DEAR:
+    if trees.compiled.worst(corrected.counts, corrected.goal) >= DEAR:
         corrected = weigh(trees, corrected, weight, held, told)
-    return corrected, let_go
+    return replace(corrected, let_go=let_go)
 
 
 def tables_first(trees: Trees, corrected: Corrected, weight: Floats, held: NDArray[np.bool_], told: Told) -> Corrected:
@@ -80,8 +74,7 @@ def tables_first(trees: Trees, corrected: Corrected, weight: Floats, held: NDArr
 
 def _off(trees: Trees, corrected: Corrected) -> float:
     """Records by which cells of tables are off, beyond what rounding explains."""
-    error = np.abs(corrected.counts - corrected.goal)[trees.compiled.is_hard]
-    return float(np.where(error >= 1.0 - 1e-9, error, 0.0).sum())
+    return trees.compiled.missed(corrected.counts, corrected.goal)
 
 
 def soft(trees: Trees) -> NDArray[np.bool_]:
@@ -92,44 +85,63 @@ def soft(trees: Trees) -> NDArray[np.bool_]:
     return found
 
 
-def weigh(trees: Trees, corrected: Corrected, weight: Floats, held: NDArray[np.bool_], told: Told) -> Corrected:
-    """Cool under fixed prices: importance a record; where there are margins of error, the squared error over their square.
-
-    Weights that went on adapting would go round in circles where tables exclude each other. The state of the least price is kept.
+class Priced(Cooling):
+    """Coolings under fixed prices, each from the best so far: importance a record; for a margin of error the squared error over its
+    square. Weights that went on adapting would go round in circles where tables exclude each other.
     """
+
+    def __init__(
+        self, trees: Trees, state: State, weight: Floats, held: NDArray[np.bool_], told: Told, *, goal: Floats
+    ) -> None:
+        super().__init__(trees, state, held, told, begin=COARSE)
+        self.weight, (self.linear, self.square, self.room) = weight, prices(trees.compiled, goal)
+
+    def look(self) -> tuple[float, bool]:
+        """The price of all errors."""
+        return _price(self.trees, self.state, self.linear, self.room), False
+
+    def turn(self, stalled: int, least: float) -> str:
+        """Another cooling from the best."""
+        self.cycles += 1
+        if self.cycles >= CYCLES or stalled >= GIVE_UP:
+            return STUCK
+        self.back()
+        self.to_come = list(COARSE)
+        return ""
+
+    def pressure(self, temperature: float) -> Pressure:
+        """What the prices say at a temperature."""
+        return Pressure(
+            weight=self.weight,
+            linear=np.where(self.trees.compiled.is_hard, self.linear / temperature, 0.0),
+            square=self.square / temperature,
+            pull=self.trees.sums.scale / temperature,
+        )
+
+
+def weigh(trees: Trees, corrected: Corrected, weight: Floats, held: NDArray[np.bool_], told: Told) -> Corrected:
+    """Cool under fixed prices; the state of the least price is kept."""
     state = State(arena=copy(corrected.arena), counts=corrected.counts.copy(), moved=corrected.moved)
-    linear, square, room = prices(trees.compiled, corrected.goal)
-    best: tuple[float, Arena, Counts] = (_price(trees, state, linear, room), corrected.arena, corrected.counts)
-    before, stalled, number = best[0], 0, LAST
-    for _ in range(CYCLES):
-        for temperature in COARSE:
-            pressure = Pressure(
-                weight=weight,
-                linear=np.where(trees.compiled.is_hard, linear / temperature, 0.0),
-                square=square / temperature,
-                pull=trees.sums.scale / temperature,
-            )
-            step(trees, state, held, pressure, number)
-            number += 1
-            told("correct", number, state.counts, trees.goal(state.counts, state.arena))
-            now = _price(trees, state, linear, room)
-            if now < best[0] - 1e-9:
-                best, stalled = (now, copy(state.arena), state.counts.copy()), -1
-        stalled += 1
-        if stalled >= GIVE_UP:
-            break
-        state.arena, state.counts = copy(best[1]), best[2].copy()
-    if best[0] >= before - 1e-9:
+    course = Priced(trees, state, weight, held, told, goal=corrected.goal)
+    before, _ = course.look()
+    walk(course, first=LAST)
+    if course.look()[0] >= before - 1e-9:
         return corrected
-    goal, uneven = trees.goal(best[2], best[1]), np.ptp(linear[trees.compiled.is_hard]) > 0
-    sentence = f"{corrected.sentence}; {WEIGHED}" if uneven else corrected.sentence
-    return Corrected(arena=best[1], counts=best[2], goal=goal, sentence=sentence, moved=state.moved)
+    uneven = np.ptp(course.linear[trees.compiled.is_hard]) > 0
+    return replace(
+        corrected,
+        arena=state.arena,
+        counts=state.counts,
+        goal=trees.goal(state.counts, state.arena),
+        sentence=f"{corrected.sentence}; {WEIGHED}" if uneven else corrected.sentence,
+        moved=state.moved,
+    )
 
 
 def prices(compiled: Compiled, goal: Floats) -> tuple[Floats, Floats, Floats]:
     """What a record too many costs in each cell, what its square does, and what a margin of error lets pass, in records."""
     linear, square, room = np.zeros(len(goal)), np.zeros(len(goal)), np.zeros(len(goal))
-    for piece, (a, b) in zip(compiled.pieces, compiled.tables, strict=False):
+    for piece, (a, b) in zip(compiled.pieces, compiled.targets, strict=False):
         told = piece.goal
         linear[a:b] = told.table.importance if isinstance(told, Goal) else compiled.weight[a:b]
         if isinstance(told, Goal):
@@ -149,7 +161,7 @@ def _price(trees: Trees, state: State, linear: Floats, room: Floats) -> float:
     goal, hard = trees.goal(state.counts, state.arena), trees.compiled.is_hard
     error = np.abs(state.counts - goal)
     rough = hard & (room > 1.0)
-    beyond = np.where(rough, np.maximum(error - room, 0.0), np.where(error >= 1.0 - 1e-9, error, 0.0))
+    beyond = np.where(rough, np.maximum(error - room, 0.0), np.where(error >= WHOLE, error, 0.0))
     dear = np.where(rough, linear / SLIGHT, linear)
     sums = trees.sums.missing(state.counts, len(state.arena.start)).sum()
     return float((dear * beyond)[hard].sum() + (SLIGHT * dear * error)[hard].sum() + sums)

@@ -9,6 +9,7 @@ import numpy as np
 
 from llmsynthor.errors import Problem
 from llmsynthor.spec.checks.conditions import holds_in_cells
+from llmsynthor.spec.checks.exact import exact_problems
 from llmsynthor.spec.checks.needed import childless_problems, lacking_children
 from llmsynthor.spec.checks.units import parents_column_problems, total_problems
 from llmsynthor.spec.inputs import Column, base_columns, target_columns
@@ -58,7 +59,7 @@ def warnings(spec: Spec) -> tuple[Problem, ...]:
     """Collect what is allowed but worth a look."""
     tables = [(target.where, target) for target in spec.targets if isinstance(target, Table)]
     found = [*spec.notes, *_untabulated(spec), *_totals(tables)]
-    found += [*total_problems(spec), *parents_column_problems(spec), *childless_problems(spec)]
+    found += [*total_problems(spec), *parents_column_problems(spec), *childless_problems(spec), *exact_problems(spec)]
     found += [problem for problem in lacking_children(spec) if problem.severity == "warning"]
     for where, table in tables:
         found += [*_unlisted(where, table), *_silent_levels(where, table, spec)]

@@ -5,7 +5,18 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from llmsynthor.spec.expressions import COMPARISONS, Aggregate, Expression, Literal, Node, Operation, Reference, nodes
+from llmsynthor.spec.expressions import (
+    COMPARISONS,
+    Aggregate,
+    Choices,
+    Expression,
+    Literal,
+    Lookup,
+    Node,
+    Operation,
+    Reference,
+    nodes,
+)
 from llmsynthor.spec.inputs import is_position
 from llmsynthor.spec.levels import Interval, Level
 from llmsynthor.spec.possibility import Box, Levels, Span, possible
@@ -30,7 +41,7 @@ def holds_in_cells(condition: Node, table: Table, schema: Schema) -> tuple[Boole
     boxes = {name: _box(table, name, variables[name]) for name in names}
     free = [name for name in names if name not in table.columns and isinstance(variables[name], Category)]
     may, may_not = np.zeros(len(table.cells), dtype=bool), np.zeros(len(table.cells), dtype=bool)
-    for completion in _completions(free, variables, len(table.cells)):
+    for completion in _completions(free, _telling(tree, free, variables), len(table.cells)):
         one, other = possible(Expression("", tree), {**boxes, **completion})
         may, may_not = may | one, may_not | other
     return may, may_not
@@ -83,14 +94,36 @@ def _box(table: Table, name: str, variable: Coded) -> Box:
     return Span(low=low, high=high, integer=variable.integer)
 
 
-def _completions(names: Sequence[str], variables: Mapping[str, Coded], rows: int) -> Iterator[dict[str, Box]]:
+def _telling(tree: Node, names: Sequence[str], variables: Mapping[str, Coded]) -> dict[str, tuple[str, ...]]:
+    """The levels of each category that a condition can tell apart: those it names, and one that stands for all others.
+
+    All of them where it looks up tables or compares what is no constant with what is none.
+    """
+    constants = Literal | Choices
+    below = tuple(nodes(tree))
+    comparing = [n for n in below if isinstance(n, Operation) and n.symbol in {*COMPARISONS.values(), "in", "not in"}]
+    every = any(isinstance(node, Lookup) for node in below) or any(
+        not any(isinstance(operand, constants) for operand in node.operands) for node in comparing
+    )
+    texts = {node.value for node in below if isinstance(node, Literal)}
+    texts |= {value for node in below if isinstance(node, Choices) for value in node.values}
+    found = dict[str, tuple[str, ...]]()
+    for name in names:
+        variable = variables[name]
+        assert isinstance(variable, Category)
+        others = [level for level in variable.levels if level not in texts]
+        told = tuple(level for level in variable.levels if level in texts)
+        found[name] = variable.levels if every else (*told, *others[:1])
+    return found
+
+
+def _completions(names: Sequence[str], levels: Mapping[str, tuple[str, ...]], rows: int) -> Iterator[dict[str, Box]]:
     """Give every combination of levels of the categories that the table does not have."""
     if not names:
         yield {}
         return
-    variable = variables[names[0]]
-    assert isinstance(variable, Category)
-    for code in range(len(variable.levels)):
-        box = Levels(codes=np.full(rows, code), levels=variable.levels)
-        for rest in _completions(names[1:], variables, rows):
+    own = levels[names[0]]
+    for code in range(len(own)):
+        box = Levels(codes=np.full(rows, code), levels=own)
+        for rest in _completions(names[1:], levels, rows):
             yield {names[0]: box, **rest}

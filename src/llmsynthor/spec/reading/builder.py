@@ -12,6 +12,7 @@ from llmsynthor.options import Budget, Method, changed
 from llmsynthor.spec.expressions import Expression, ExpressionError, parse
 from llmsynthor.spec.levels import Interval
 from llmsynthor.spec.reading.absolute import number_of, said_by, with_bases
+from llmsynthor.spec.reading.adjustments import read_scenario
 from llmsynthor.spec.reading.dependencies import read_dependencies
 from llmsynthor.spec.reading.document import (
     CategoryPart,
@@ -38,8 +39,9 @@ from llmsynthor.spec.reading.place import Place
 from llmsynthor.spec.reading.shares import as_table, condition_variable, read_condition
 from llmsynthor.spec.reading.structure import structure_problems
 from llmsynthor.spec.reading.tables import read_target
+from llmsynthor.spec.reading.variables import text_variable
 from llmsynthor.spec.rules import Rule
-from llmsynthor.spec.schema import Category, Coded, Derived, Numeric, Schema, Text, Unit, Variable
+from llmsynthor.spec.schema import Category, Coded, Derived, Numeric, Schema, Unit, Variable
 from llmsynthor.spec.specification import Settings, Spec
 from llmsynthor.spec.targets import Origin, Statistic, Table, Target, stated_population
 
@@ -77,6 +79,15 @@ class Builder:
         rules = tuple(rule for k, part in enumerate(document.rules) for rule in self.rules(k, part, schema))
         settings = self.settings(document.synthesis.model_dump(), targets)
         dependencies = read_dependencies(document.dependencies, schema, self.problems)
+        beside = read_scenario(
+            document.adjustments,
+            document.instead_of,
+            document.accept,
+            schema=schema,
+            targets=targets,
+            folder=self.folder,
+            problems=self.problems,
+        )
         return Spec(
             name=document.name,
             context=document.context,
@@ -84,6 +95,7 @@ class Builder:
             targets=targets,
             rules=rules,
             scenario=document.scenario,
+            beside=beside,
             dependencies=dependencies,
             settings=settings,
             geographies=geographies,
@@ -117,8 +129,7 @@ class Builder:
 
     def variable(self, where: str, name: str, part: VariablePart) -> Variable | None:
         if isinstance(part, TextPart):
-            about = {"label": part.label, "description": part.description}
-            return Text(name=name, prompt=part.prompt, max_words=part.max_words, **about)
+            return text_variable(name, part)
         return self.coded(where, name, part)
 
     def coded(self, where: str, name: str, part: CategoryPart | NumericPart) -> Coded | None:
@@ -244,11 +255,16 @@ class Builder:
 
 def _free_name(target: Target, taken: Set[str]) -> str:
     """The name of a target that was given none, told apart from those before it."""
-    names = [target.name]
-    if isinstance(target, Statistic):
-        names.append(f"{target.statistic} of {target.variable}" + (f" by {', '.join(target.by)}" if target.by else ""))
+    names = [_statistic_name(target) if isinstance(target, Statistic) else target.name]
     names += [f"{names[-1]} ({number})" for number in range(2, len(taken) + 3)]
     return next(name for name in names if name not in taken)
+
+
+def _statistic_name(target: Statistic) -> str:
+    """What a statistic without a name is called: "mean of income by sex", "quantile 0.9 of income"."""
+    which = f" {target.probability:g}" if target.probability is not None else ""
+    by = f" by {', '.join(target.by)}" if target.by else ""
+    return f"{target.statistic}{which} of {' and '.join(target.variables)}{by}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

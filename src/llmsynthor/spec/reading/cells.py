@@ -145,7 +145,8 @@ def read_values(column: pl.Series, place: Place, *, negative: bool, shares: bool
     if withheld:
         place.in_rows(
             "cells are withheld (suppressed), or their value is no number",
-            f"write `{OPEN}` in their place where nothing is known of them, or 0 where the sign means none",
+            f"write `{OPEN}` in their place where nothing is known of them, or 0 where the sign means none; of a file as published "
+            "say what a sign means: `read: {suppressed: {x: open}}`",
             withheld,
         )
     if other:

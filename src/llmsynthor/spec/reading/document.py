@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag, create_model, model_validator
 
 from llmsynthor.options import Budget, Method, key_of, kind_of, options_of
+from llmsynthor.spec.reading.adjustments import AdjustmentParts
 from llmsynthor.spec.reading.parts import GeographyPart, Part, SourcePart
 from llmsynthor.spec.reading.read_part import ReadPart
 
@@ -41,6 +42,10 @@ class TextPart(Part):
     kind: Literal["text"]
     prompt: str
     max_words: int = Field(default=30, ge=1)
+    language: str = "English"
+    write: Literal["auto", "record", "pool"] = "auto"
+    by: list[str] = Field(default_factory=list)
+    variants: int = Field(default=5, ge=1, le=20)
     label: str = ""
     description: str = ""
 
@@ -58,20 +63,32 @@ class DerivedNumericPart(NumericPart):
 
 
 class LookupPart(Part):
-    """A table that gives a derived variable: `by` names the variables it is entered by, or maps them to its columns."""
+    """A table that gives a derived variable: `by` names the variables it is entered by, or maps them to its columns.
+
+    With `coordinates` it is the distance between two zones; `key` names the column of the zones there.
+    """
 
     model_config = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True)
 
     table: Any = None
     cells: list[dict[str, Any]] | None = None
+    coordinates: Any = None
     by: list[str] | dict[str, str] = Field(min_length=1)
     value: str
     default: str | int | float | None = None
+    key: str | None = None
+    unit: Literal["km", "miles"] = "km"
+    detour: float = Field(default=1.0, ge=1)
+    within: float | None = Field(default=None, ge=0)
 
     @model_validator(mode="after")
     def one_origin(self) -> "LookupPart":
-        if (self.table is None) == (self.cells is None):
-            raise ValueError("give either `table` (a file) or `cells` (rows in the spec), one of the two")
+        if sum(origin is not None for origin in (self.table, self.cells, self.coordinates)) != 1:
+            raise ValueError(
+                "give one of `table` (a file), `cells` (rows in the spec) and `coordinates` (a file of points)"
+            )
+        if self.coordinates is None and self.model_fields_set & {"key", "unit", "detour", "within"}:
+            raise ValueError("`key`, `unit`, `detour` and `within` belong to `coordinates`")
         return self
 
 
@@ -312,6 +329,9 @@ class Document(Part):
     targets: list[TargetPart] = Field(default_factory=list)
     rules: list[RuleEntry] = Field(default_factory=list)
     scenario: str = ""
+    instead_of: str = ""
+    accept: Literal["agreed", "all"] | None = None
+    adjustments: AdjustmentParts = Field(default_factory=list)
     dependencies: DependenciesPart = Field(default_factory=DependenciesPart)
     geographies: dict[str, GeographyPart] = Field(default_factory=dict)
     sources: dict[str, SourcePart] = Field(default_factory=dict)

@@ -106,14 +106,14 @@ def category(*levels: str, label: str = "", description: str = "") -> VariableDr
     )
 
 
-def text(prompt: str, /, *, max_words: int = 30, label: str = "", description: str = "") -> VariableDraft:
-    """Free text that the model writes from the finished record.
+def text(prompt: str, /, *, max_words: int = 30, label: str = "", description: str = "", **more: Any) -> VariableDraft:
+    """Free text that the model writes from the finished record; `more` are `language`, `write`, `by` and `variants`.
 
     >>> text("What this person says of the day.").document["max_words"]
     30
     """
     about = {"label": label, "description": description}
-    return VariableDraft(document={"kind": "text", "prompt": prompt, "max_words": max_words, **about})
+    return VariableDraft(document={"kind": "text", "prompt": prompt, "max_words": max_words, **about, **more})
 
 
 def derived(expression: str, of: VariableDraft, /, **more: Any) -> DerivedDraft:

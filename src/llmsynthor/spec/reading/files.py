@@ -16,11 +16,13 @@ from llmsynthor.errors import Problem, SpecError
 from llmsynthor.files import read_text
 from llmsynthor.options import written
 from llmsynthor.spec.expressions import Lookup
-from llmsynthor.spec.levels import Interval, Level
+from llmsynthor.spec.levels import Level
+from llmsynthor.spec.reading.adjustments import write_scenario
 from llmsynthor.spec.reading.builder import Builder
 from llmsynthor.spec.reading.dependencies import write_dependencies
 from llmsynthor.spec.reading.document import Document
 from llmsynthor.spec.reading.drafts import RuleDraft, TargetDraft, UnitDraft
+from llmsynthor.spec.reading.filled import filled
 from llmsynthor.spec.reading.geographies import (
     crosswalk_file,
     crosswalk_frame,
@@ -30,9 +32,10 @@ from llmsynthor.spec.reading.geographies import (
 )
 from llmsynthor.spec.reading.lookups import lookup_frame
 from llmsynthor.spec.reading.plain_texts import odd_texts
+from llmsynthor.spec.reading.variables import write_variable
 from llmsynthor.spec.reading.yaml_text import read_yaml, write_yaml
 from llmsynthor.spec.rules import Rule
-from llmsynthor.spec.schema import Category, Derived, Numeric, Text, Unit, Variable
+from llmsynthor.spec.schema import Derived, Unit
 from llmsynthor.spec.specification import Spec
 from llmsynthor.spec.targets import EXACT, Statistic, Table, Target
 
@@ -120,12 +123,13 @@ def _build(raw: Any, folder: Path, where: str) -> Spec:
     odd = odd_texts(raw)
     if odd:
         raise SpecError(*odd)
+    raw, assumed = filled(raw, folder)
     try:
         document = Document.model_validate(raw)
     except ValidationError as cause:
         errors = cause.errors(include_url=False)
         raise SpecError(*(_problem(error) for error in errors), *_elsewhere(raw, errors, folder)) from cause
-    builder = Builder(folder=folder)
+    builder = Builder(folder=folder, problems=assumed)
     spec = builder.spec(document)
     wrong = [problem for problem in builder.problems if problem.severity == "error"]
     if spec is None or wrong:
@@ -251,7 +255,7 @@ def _document(spec: Spec) -> dict[str, Any]:
         "units": {unit.name: _unit(unit) for unit in spec.schema.units},
         "targets": [_target(number, target) for number, target in enumerate(spec.targets)],
         "rules": [_rule(rule) for rule in spec.rules],
-        "scenario": spec.scenario,
+        **write_scenario(spec.scenario, spec.beside),
         **({"dependencies": dependencies} if dependencies else {}),
         **write_geographies(spec),
         "synthesis": {key: value for key, value in said.items() if value is not None},
@@ -264,7 +268,9 @@ def _rule(rule: Rule) -> dict[str, str]:
 
 
 def _unit(unit: Unit) -> dict[str, Any]:
-    written: dict[str, Any] = {"variables": {v.name: _variable(v) for v in unit.variables if v.name not in unit.zones}}
+    written: dict[str, Any] = {
+        "variables": {v.name: write_variable(v) for v in unit.variables if v.name not in unit.zones}
+    }
     written |= write_places(unit)
     shown = [derived for derived in unit.derived if not derived.hidden and derived.name not in unit.zones]
     if shown:
@@ -291,23 +297,8 @@ def _derived(unit: Unit, derived: Derived) -> dict[str, Any]:
     if isinstance(table, Lookup):
         keys = [str(key) for key in table.keys]
         lookup = {"table": f"tables/{_lookup_file(unit, derived)}", "by": keys, "value": derived.name}
-        return {**_variable(derived.variable), "lookup": lookup}
-    return {**_variable(derived.variable), "expression": derived.expression.text}
-
-
-def _variable(variable: Variable) -> dict[str, Any]:
-    about = {"label": variable.label, "description": variable.description}
-    if isinstance(variable, Category):
-        return {"kind": "category", "levels": list(variable.levels), **about}
-    if isinstance(variable, Numeric):
-        ends = _ends(variable.range, integer=variable.integer)
-        return {"kind": variable.kind, "range": ends, "unit": variable.unit, **about}
-    assert isinstance(variable, Text)
-    return {"kind": "text", "prompt": variable.prompt, "max_words": variable.max_words, **about}
-
-
-def _ends(interval: Interval, *, integer: bool) -> list[float]:
-    return [int(end) if integer and end.is_integer() else end for end in (interval.low, interval.high)]
+        return {**write_variable(derived.variable), "lookup": lookup}
+    return {**write_variable(derived.variable), "expression": derived.expression.text}
 
 
 def _condition(table: Table) -> dict[str, Any]:

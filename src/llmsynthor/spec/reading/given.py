@@ -20,25 +20,53 @@ Group = tuple[Level, ...]
 def resolve_given(
     targets: Sequence[Target], given: Mapping[int, Sequence[str]], places: Mapping[int, Place]
 ) -> Iterator[Target]:
-    """Turn tables of shares within groups into plain ones; `given` and `places` are by the number of the target."""
+    """Turn tables of shares within groups into plain ones; `given` and `places` are by the number of the target.
+
+    A table that was resolved says how many records its own cells have, for the next: hours within modes, purposes within hours.
+    """
+    joints = _joints(targets, given, places)
     for target in targets:
         columns = given.get(target.number)
         if columns is None:
             yield target
-        elif not isinstance(target, Table) or not columns or not set(columns) < set(target.columns):
+        elif not _is_within(target, columns):
             places[target.number].problem(
                 "`given` names some of the table's columns, not all",
                 "name the columns within which the rest adds up",
                 ", ".join(columns),
             )
+        elif target.number in joints:
+            joint = joints[target.number]
+            yield from [joint] if joint is not None else []
         else:
-            others = [other for other in targets if isinstance(other, Table) and other.number not in given]
-            margin = _margin(target, columns, others)
-            if margin is None:
-                yield from _each_group(target, columns, places[target.number])
-            else:
-                joint = _joint(target, columns, margin, places[target.number])
-                yield from [joint] if joint is not None else []
+            assert isinstance(target, Table)
+            yield from _each_group(target, columns, places[target.number])
+
+
+def _is_within(target: Target, columns: Sequence[str]) -> bool:
+    return isinstance(target, Table) and bool(columns) and set(columns) < set(target.columns)
+
+
+def _joints(
+    targets: Sequence[Target], given: Mapping[int, Sequence[str]], places: Mapping[int, Place]
+) -> dict[int, Table | None]:
+    """Those whose groups another table counts, by number: first by the tables as they are, then by those that were resolved."""
+    known = [target for target in targets if isinstance(target, Table) and target.number not in given]
+    waiting = [
+        target
+        for target in targets
+        if isinstance(target, Table) and target.number in given and _is_within(target, given[target.number])
+    ]
+    found = dict[int, Table | None]()
+    while waiting:
+        margins = [(target, _margin(target, given[target.number], known)) for target in waiting]
+        ready = [(target, margin) for target, margin in margins if margin is not None]
+        for target, margin in ready:
+            joint = _joint(target, given[target.number], margin, places[target.number])
+            found[target.number] = joint
+            known += [joint] if joint is not None else []
+        waiting = [target for target, margin in margins if margin is None] if ready else []
+    return found
 
 
 def _parts(table: Table, columns: Sequence[str]) -> dict[Group, list[int]]:
@@ -146,14 +174,16 @@ def _each_group(table: Table, columns: Sequence[str], place: Place) -> Iterator[
         if universe is None or sum(table.values[row] for row in rows) <= 0:
             continue
         margins = table.margins_of_error
+        total = sum(table.values[row] for row in rows)
         words = ", ".join(f"{name} {level}" for name, level in zip(columns, group, strict=True))
         yield replace(
             table,
             name=f"{table.name}, {words}",
             columns=tuple(table.columns[k] for k in kept),
             cells=tuple(tuple(table.cells[row][k] for k in kept) for row in rows),
-            values=tuple(table.values[row] for row in rows),
-            margins_of_error=tuple(margins[row] for row in rows) if margins is not None else None,
+            values=tuple(table.values[row] / total for row in rows),
+            margins_of_error=tuple(margins[row] / total for row in rows) if margins is not None else None,
+            rounding=(table.rounding or table.resolution) / total,
             value="share",
             universe=universe,
         )

@@ -20,6 +20,7 @@ from llmsynthor.spec.expressions import Expression, Lookup, Reference
 from llmsynthor.spec.levels import Interval, Level
 from llmsynthor.spec.reading.cells import level_or_problem
 from llmsynthor.spec.reading.columns import from_cells, from_table
+from llmsynthor.spec.reading.distances import distance_frame
 from llmsynthor.spec.reading.document import DerivedLookupPart, Document, LookupPart
 from llmsynthor.spec.reading.partition import partition_problems
 from llmsynthor.spec.reading.place import MOST_PROBLEMS, Place
@@ -123,6 +124,8 @@ def _reference(name: str, unit: str) -> Reference:
 
 
 def _frame(part: LookupPart, folder: Path, place: Place) -> pl.DataFrame | None:
+    if part.coordinates is not None:
+        return distance_frame(part, folder, place)
     names = [part.value, *part.by]
     frame = from_cells(part.cells, place) if part.cells is not None else from_table(part.table, names, folder, place)
     if frame is not None and frame.is_empty():

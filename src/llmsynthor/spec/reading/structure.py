@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from llmsynthor.errors import Problem
 from llmsynthor.spec.inputs import POSITION
+from llmsynthor.spec.reading.variables import text_problems
 from llmsynthor.spec.schema import Numeric, Unit
 
 RESERVED = ("proposal_id", "start_row", "start_changed")
@@ -19,6 +20,7 @@ def structure_problems(units: Sequence[Unit]) -> Iterator[Problem]:
     for unit in units:
         yield from _name_problems(unit, names)
         yield from _parent_problems(unit, names)
+        yield from text_problems(unit)
 
 
 def _name_problems(unit: Unit, names: dict[str, Unit]) -> Iterator[Problem]:

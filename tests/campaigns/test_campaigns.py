@@ -1,0 +1,69 @@
+"""Small editions of the campaigns of faults (`benchmarks/faults.py` runs large ones)."""
+
+import sys
+from pathlib import Path
+from random import Random
+
+import pytest
+
+import llmsynthor as ls
+from llmsynthor.llm import models
+from llmsynthor.spec.reading.files import save
+from tests.campaigns.answers import attack_exchange, attack_readers
+from tests.campaigns.folders import attack_folder
+from tests.campaigns.mutations import change_bytes, change_json
+from tests.campaigns.processes import campaign_of_interrupts, campaign_of_kills
+
+
+def test_mutations_follow_the_seed() -> None:
+    """The same seed changes the same things, and most changes change something."""
+    given = b'{"a": [1, 2, {"b": "text"}], "c": null}'
+    one, other = ([change_json(given, Random(seed)) for seed in range(50)] for _ in range(2))
+    assert one == other
+    assert sum(found != given for found in one) > 40
+    assert change_bytes(b"", Random(1)) is not None
+
+
+def test_changed_bodies_are_read_or_refused() -> None:
+    """What a server may answer is an answer or a bad one, never an unforeseen error, and never slow."""
+    outcomes, faults = attack_readers(count=1_500, rng=Random(5))
+    assert faults == []
+    assert outcomes["_read_chat read"] > 100
+    assert outcomes["_read_chat refused"] > 500
+
+
+def test_changed_exchanges_end_in_errors_of_the_house(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Status lines, headers and bodies that were changed at random end as answers or as errors of this package."""
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-campaign-0123")
+    outcomes, faults = attack_exchange(count=40, rng=Random(5))
+    assert faults == []
+    assert sum(outcomes.values()) == 40
+
+
+@pytest.mark.slow
+def test_changed_folders_are_read_or_named(spec: ls.Spec, tmp_path: Path) -> None:
+    """A run folder with a file that was changed is read, or one error names it."""
+    ls.synthesize(spec, records=50, llm="none", seed=1, out=tmp_path / "made")
+    outcomes, faults = attack_folder(tmp_path / "made", tmp_path, count=25, rng=Random(5))
+    assert faults == []
+    assert sum(outcomes.values()) == 25
+
+
+@pytest.mark.slow
+def test_killed_runs_go_on(spec: ls.Spec, tmp_path: Path) -> None:
+    """A run that is killed at a random moment and resumed leaves the bytes of one that was not."""
+    path = save(spec, tmp_path / "spec")
+    words = ["synthesize", str(path), "--llm", "none", "--records", "50", "--seed", "1"]
+    _, faults = campaign_of_kills({"flat": words}, tmp_path, count=2, rng=Random(5))
+    assert faults == []
+
+
+@pytest.mark.slow
+@pytest.mark.model
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_interrupts_are_heard(spec: ls.Spec, tmp_path: Path) -> None:
+    """Ctrl-C while a model is opened or answers ends the run, with 130 and a status; a busy machine has some seconds for it."""
+    models.fetch("smollm2-135m")
+    words = ["synthesize", str(save(spec, tmp_path / "spec")), "--llm", "local:smollm2-135m", "--records", "50"]
+    _, faults, _ = campaign_of_interrupts({"model": (words, 12.0)}, tmp_path, count=3, rng=Random(5), limit=8.0)
+    assert faults == []
