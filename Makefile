@@ -30,9 +30,9 @@ $(VENV)/developer: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group dev
 	@touch $@
 
-audit: $(VENV)/developer ## advisories about what is installed; for the night, needs a network
+audit: $(VENV)/developer ## advisories about the locked packages; for the night, needs a network and fails without
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check pip-audit
-	$(BIN)/pip-audit --skip-editable
+	$(BIN)/pip-audit --strict --disable-pip -r requirements.lock
 
 sbom: $(VENV)/developer ## a CycloneDX list of parts beside the wheel
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check cyclonedx-bom

@@ -54,8 +54,8 @@ def interrupts(count: int, rng: Random, scratch: Path) -> Found:
     os.environ["NUMBA_CACHE_DIR"] = str(scratch / "numba")
     words = ["synthesize", FLAT, "--records", "300"]
     runs = {
-        "model": ([*words, "--llm", "local:smollm2-135m"], 20.0),
-        "compiling": ([*words, "--llm", "none"], 20.0),
+        "model": ([*words, "--llm", "local:smollm2-135m"], 45.0),
+        "compiling": ([*words, "--llm", "none"], 45.0),
     }
     outcomes, faults, taken = campaign_of_interrupts(runs, scratch, count=count, rng=rng)
     taken.sort()

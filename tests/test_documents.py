@@ -99,6 +99,18 @@ def test_scenarios_page_shows_a_scenario() -> None:
     assert figures["worst_kept_tvd"] == 0
 
 
+def test_formats_page_shows_a_table_as_published(tmp_path: Path) -> None:
+    """The spec that docs/formats.md shows reads a wide table with withheld cells, adding up what counts the same."""
+    from llmsynthor.spec.specification import Spec  # noqa: PLC0415  (only where used)
+
+    (tmp_path / "tables").mkdir()
+    table = "Ward,Owned outright,With a mortgage,Rented\nNorth,5,7,x\nSouth,2,3,<5\n"
+    (tmp_path / "tables" / "tenure.csv").write_text(table, encoding="utf-8")
+    (tmp_path / "spec.yaml").write_text(blocks(ROOT / "docs" / "formats.md", "yaml")[0], encoding="utf-8")
+    target = Spec.load(tmp_path).targets[0]
+    assert dict(zip(target.cells, target.values, strict=True))["North", "owned"] == 12
+
+
 def test_spec_page_shows_geography() -> None:
     """The spec with zones that docs/spec.md shows can be read, and its records meet every target."""
     document = yaml.safe_load(blocks(ROOT / "docs" / "spec.md", "yaml geography")[0])

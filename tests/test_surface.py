@@ -15,11 +15,11 @@ ROOT = Path(__file__).parents[1]
 
 
 def test_dir_shows_what_is_promised_and_nothing_else() -> None:
-    """`dir` is `__all__`, less than 30 names, also after modules of the house were imported; each can be had."""
+    """`dir` is `__all__`, at most 32 names, also after modules of the house were imported; each can be had."""
     import llmsynthor.run.synthesize  # noqa: F401, PLC0415  (leaves names of modules behind)
 
     assert dir(ls) == sorted(ls.__all__)
-    assert 20 <= len(ls.__all__) <= 30
+    assert 20 <= len(ls.__all__) <= 32
     assert all(getattr(ls, name) is not None for name in ls.__all__)
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from llmsynthor.errors import LLMSynthorError, SpecError
     from llmsynthor.errors import ModelError as ModelError
     from llmsynthor.errors import RunFolderError as RunFolderError
+    from llmsynthor.imports.tables import read_table
     from llmsynthor.options import Budget, Method, Server
     from llmsynthor.run.checked import check
     from llmsynthor.run.figures import evaluate, measure
@@ -55,6 +56,7 @@ _HOMES = {
     ),
     "spec.specification": ("Spec",),
     "spec.reading.files": ("read_spec",),
+    "imports.tables": ("read_table",),
     "run.checked": ("check",),
     "run.figures": ("evaluate", "measure"),
     "run.solution": ("Solution", "read_solution"),
@@ -91,6 +93,7 @@ __all__ = [
     "quantile",
     "read_solution",
     "read_spec",
+    "read_table",
     "share",
     "synthesize",
     "table",

@@ -8,6 +8,7 @@ import pytest
 
 from llmsynthor.errors import RunFolderError
 from llmsynthor.records.held import check_manifest, read_held
+from llmsynthor.records.run_folder import read_manifest
 
 HISTORY = pl.DataFrame({"iteration": [1], "stage": ["fit"], "tvd": [0.1], "worst_tvd": [0.2], "records": [5]})
 
@@ -53,3 +54,10 @@ def test_wrong_manifest_names_its_entry(more: dict[str, object]) -> None:
     assert check_manifest(Path("run.json"), {**good, "other": [1]}) == {**good, "other": [1]}
     with pytest.raises(RunFolderError, match=rf"run\.json.*{next(iter(more))}"):
         check_manifest(Path("run.json"), json.loads(json.dumps({**good, **more})))
+
+
+def test_halves_of_letters_in_a_manifest_are_replaced(tmp_path: Path) -> None:
+    """What no text may hold does not reach the report from a run.json that somebody changed."""
+    held = {"spec": {"digest": "d"}, "arguments": {}, "stop_reason": "a\ud800b"}
+    (tmp_path / "run.json").write_text(json.dumps(held), encoding="utf-8")
+    assert read_manifest(tmp_path)["stop_reason"] == "a\ufffdb"

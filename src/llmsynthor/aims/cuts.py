@@ -153,6 +153,11 @@ def expression_cuts(variable: Numeric, spec: Spec, unit: Unit) -> list[float]:
     return breaks_at(variable, points)[1:-1]
 
 
+def told_apart(use: Use, uses: Uses) -> set[float]:
+    """Where rules, universes and derived variables tell the values of a number apart."""
+    return set(breaks_at(use.number, _expression_points(use, uses, frozenset())[0])[1:-1])
+
+
 def _points(use: Use, uses: Uses, seen: frozenset[str]) -> tuple[set[float], bool]:
     """Break points of a variable, and whether its very value is computed with; copies of it pass theirs on."""
     more, computed = _expression_points(use, uses, seen)
@@ -167,7 +172,9 @@ def _expression_points(use: Use, uses: Uses, seen: frozenset[str]) -> tuple[set[
         if copies:
             for derived in (d for d in copies if f"{owner.name}.{d.name}" not in seen):
                 more, also = _points(uses[owner.name, derived.name], uses, seen | {f"{owner.name}.{derived.name}"})
-                points, computed = points | more, computed or also
+                copied = uses[owner.name, derived.name]
+                points = points | more
+                computed = computed or also or copied.is_summed or copied.is_summed_below
             continue
         if not any(node == THIS for node in nodes(tree)):
             continue

@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmsynthor.aims.columns import Columns, Flags
-from llmsynthor.aims.cuts import choices
+from llmsynthor.aims.cuts import choices, told_apart
 from llmsynthor.aims.goals import Goal, Goals, bring_table, table_levels
 from llmsynthor.aims.grid import OUTSIDE, Axis, Grid, Projection, membership, pack, project_columns
 from llmsynthor.aims.layout import Layout, Place, value_name
-from llmsynthor.aims.moments import SHARED, Moment, centres_of, stated_groups, unknown_law
+from llmsynthor.aims.moments import SHARED, Moment, centres_of, is_tabled, stated_groups, unknown_law
 from llmsynthor.aims.quantiles import QuantileGoal, quantile_goal
 from llmsynthor.aims.uses import SUMS, Use, Uses
 from llmsynthor.spec.expressions import Reference, references
@@ -98,7 +98,7 @@ def _moment(target: Statistic, grid: Grid, uses: Uses, project: Project) -> Mome
         highs=high,
         errors=stated.errors,
         whole=use.integer,
-        near=SHARED,
+        near=1.0 if not derived and is_tabled(use) else SHARED,
         sized=False,
         expected=stated.expected,
         population=target.base or uses.populations[target.unit],
@@ -134,7 +134,7 @@ def within_reach(
             return moment
         if uses.is_computed(use):
             return replace(moment, near=min(moment.near, SHARED))
-        lows, highs = reach_of(layout, own, wide, place)
+        lows, highs = reach_of(layout, own, wide, place, told_apart(use, uses))
         return replace(moment, near=BETWEEN, lows=lows, highs=highs - (1.0 if use.integer else 0.0))
 
     found = [
@@ -147,9 +147,12 @@ def within_reach(
     return found[0], found[1]
 
 
-def reach_of(layout: Layout, own: Sequence[Goals], wide: Sequence[Goals], place: Place) -> tuple[Floats, Floats]:
+def reach_of(
+    layout: Layout, own: Sequence[Goals], wide: Sequence[Goals], place: Place, points: Collection[float] = ()
+) -> tuple[Floats, Floats]:
     """Ends of the cells of an own number that tables, quantiles, rules or groups tell apart, for each of its codes.
 
+    `points` are where expressions, such as universes, tell its values apart besides.
     A number that counts children stays what it is: there are as many of them.
     """
     unit, position = place
@@ -165,6 +168,7 @@ def reach_of(layout: Layout, own: Sequence[Goals], wide: Sequence[Goals], place:
         if other == place
     ]
     new = np.zeros(axis.size, dtype=bool)
+    new[1:] = np.isin(axis.breaks[1:-1], list(points))
     for goals, at in told:
         for projection in _telling(goals, at):
             new[1:] |= np.diff(projection.offsets[projection.axes.index(at)]) != 0

@@ -153,6 +153,18 @@ def import_from_populationsim(
     say(str(made.spec))
 
 
+@import_app.command("census")
+def import_from_census(
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILES...", help="CSV of data.census.gov, JSON of the Census API.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for the spec.")],
+    force: Annotated[bool, typer.Option("--force", help="Replace the spec that is there.")] = False,
+) -> None:
+    """Make a spec of tables of the US Census Bureau, with their margins of error; the tables stay where they are."""
+    init(files, out=out / "spec.yaml", sheet=None, decimal=None, name="", force=force)
+
+
 def add_to(app: typer.Typer) -> None:
     """Add the commands to the program."""
     app.command()(look)

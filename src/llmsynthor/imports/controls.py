@@ -127,3 +127,20 @@ def grouped(controls: Sequence[Control]) -> Iterator[list[Control]]:
 
 def _apart(one: Control, other: Control) -> bool:
     return any(one.allowed[name] & other.allowed[name] == Allowed() for name in one.allowed)
+
+
+def universe_of(group: Sequence[Control], columns: Mapping[str, Column]) -> str:
+    """Say which records a group of controls is about, where its numbers do not reach over all values of a variable."""
+    parts = []
+    for name in group[0].allowed:
+        column = columns[name]
+        if not column.numeric:
+            continue
+        spans = Allowed()
+        for control in group:
+            spans |= Allowed(spans=control.allowed[name].spans)
+        within = (spans & Allowed(spans=((column.low, column.high),))).spans
+        if within != ((column.low, column.high),):
+            told = [f"({low:.0f} <= {name} and {name} < {high:.0f})" for low, high in within]
+            parts.append("(" + " or ".join(told) + ")" if len(told) > 1 else told[0])
+    return " and ".join(parts)

@@ -1,22 +1,20 @@
 """A folder of PopulationSim becomes a spec: controls, control totals, crosswalk, settings; seeds become a start."""
 
-import csv
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from io import StringIO
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from llmsynthor.imports.controls import Column, Control, column_of, grouped
+from llmsynthor.imports.controls import Column, Control, column_of, grouped, universe_of
 from llmsynthor.imports.expressions import Allowed, ControlError, read_control
 from llmsynthor.imports.folders import UNITS, Folder, Frame, problem
+from llmsynthor.imports.starts import MOST_RECORDS, csv_text, plain_id, starts_of
 from llmsynthor.imports.writing import write_new
 from llmsynthor.spec.reading.yaml_text import write_yaml
 
 SIZES = ("NP", "HHSIZE", "HHSize", "hhsize", "hh_size", "persons", "size", "PERSONS", "HINCP_NP", "numprec")
-MOST_RECORDS = 100_000
 EXACT = 1e8
 """Importance from which on a control never yields."""
 
@@ -53,10 +51,10 @@ def import_populationsim(
         "synthesis": _synthesis(total, work, crosswalk, levels),
     }
     texts = {
-        "tables/crosswalk.csv": _csv(levels, crosswalk),
+        "tables/crosswalk.csv": csv_text(levels, crosswalk),
         **{f"tables/{name}": text for name, text in tables.items()},
     }
-    texts |= _starts(seeds, columns, size, work, notes)
+    texts |= starts_of(seeds, columns, total, work, notes)
     head = [
         "# Written by `llmsynthor import populationsim`.",
         *(f"# {note}" for note in notes),
@@ -139,11 +137,6 @@ def _levels(work: Folder, controls: Sequence[Control], notes: list[str]) -> tupl
             )
         rows = [row for row in rows if row[-1] in there]
     return levels, [row for row in rows if all(row)]
-
-
-def plain_id(text: str) -> str:
-    """An id as text: 53.0 is 53."""
-    return text.removesuffix(".0").strip()
 
 
 Columns = dict[str, dict[str, Column]]
@@ -244,14 +237,6 @@ def _variable(column: Column) -> dict[str, Any]:
     return {"kind": "category", "levels": list(column.levels)}
 
 
-def _csv(names: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    out = StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(names)
-    writer.writerows(rows)
-    return out.getvalue()
-
-
 def _targets(
     controls: Sequence[Control],
     total: Control | None,
@@ -277,7 +262,7 @@ def _targets(
         name = first.name if len(group) == 1 else f"{' and '.join(first.allowed)} by {first.level}"
         name += f" ({number})" if any(own["name"] == name for own in targets) else ""
         file = f"{number:02d}-{re.sub(r'[^a-z0-9]+', '-', name.lower()).strip('-')[:50]}.csv"
-        tables[file] = _csv([zone, *first.allowed, "count"], rows)
+        tables[file] = csv_text([zone, *first.allowed, "count"], rows)
         importance: Any = (
             "exact" if first.importance >= EXACT else round(max(own.importance for own in group) / middle, 6)
         )
@@ -286,6 +271,9 @@ def _targets(
             target["importance"] = importance
         if total is not None and total not in group:
             target["of"] = total.name
+        about = universe_of(group, columns[first.unit])
+        if about:
+            target["universe"] = about
         targets.append(target)
     return targets, tables
 
@@ -324,23 +312,3 @@ def _synthesis(
     number = sum(_numbers(frame, total.field)) if frame is not None else 0.0
     share = {"share": round(MOST_RECORDS / number, 6)} if number > MOST_RECORDS else {}
     return {"records": {"of": total.name, **share}, "seed": 1}
-
-
-def _starts(seeds: Mapping[str, Frame], columns: Columns, size: str, work: Folder, notes: list[str]) -> dict[str, str]:
-    """Seeds as records to begin with: their levels by the spec's names, ids, and the weight."""
-    if set(seeds) != {"household", "person"} or any(work.id not in seed.names for seed in seeds.values()):
-        return {}
-    found = {}
-    for unit, seed in seeds.items():
-        own = [name for name in columns[unit] if name in seed.names]
-        weight = [work.weight] if unit == "household" and work.weight in seed.names else []
-        head = ["household_id", *(["person_id"] if unit == "person" else []), *own, *(["weight"] if weight else [])]
-        rows = []
-        for number, row in enumerate(seed.rows):
-            said = dict(zip(seed.names, row, strict=True))
-            cells = [said[n] if columns[unit][n].numeric else columns[unit][n].level_of(said[n]) for n in own]
-            ids = [said[work.id], *([str(number)] if unit == "person" else [])]
-            rows.append([*ids, *cells, *(said[name] for name in weight)])
-        found[f"start/{unit}.csv"] = _csv(head, rows)
-    notes.append("records to begin with: --start start --weight weight")
-    return found

@@ -214,7 +214,7 @@ def _clear_folder(folder: Path) -> None:
 def read_manifest(path: Path) -> dict[str, Any]:
     """Read run.json; raises RunFolderError when the folder holds none that can be read."""
     try:
-        content = json.loads(read_text(path / MANIFEST))
+        content = fit_all(json.loads(read_text(path / MANIFEST)))
     except (OSError, ValueError, RecursionError) as cause:
         problem = Problem(where=str(path), what=f"this is no run folder ({cause})", advice="name the folder of a run")
         raise RunFolderError(problem) from cause

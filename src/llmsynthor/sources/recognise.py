@@ -198,7 +198,10 @@ def _census_csv(rows: Grid, said: Reading, folder: Path) -> LongTable:
 def _parquet(path: Path) -> Grid:
     import polars as pl  # noqa: PLC0415  (only where it is needed)
 
-    frame = pl.read_parquet(path, glob=False).cast(pl.String).fill_null("")
+    try:
+        frame = pl.read_parquet(path, glob=False).cast(pl.String).fill_null("")
+    except pl.exceptions.PolarsError as cause:
+        raise SourceError(f"it is no Parquet that can be read ({cause})"[:160], "save it again") from cause
     return [list(frame.columns), *([str(cell) for cell in row] for row in frame.iter_rows())]
 
 

@@ -104,7 +104,20 @@ class _Evaluation:
             raise TypeError("a function over child records has no value in the cells of one unit")
         if node.symbol in ("in", "not in"):
             return self.membership(node)
+        if node.symbol in ("==", "!="):
+            plain = self.plain(node)
+            if plain is not None:
+                return plain
         return self.operation(node.symbol, [self.value(operand) for operand in node.operands])
+
+    def plain(self, node: Operation) -> _Truth | None:
+        """Compare a category with one text, which is what most rules do, by its codes; None for all else."""
+        one, other = node.operands
+        box = self.boxes.get(str(one)) if isinstance(one, Reference) else None
+        if not isinstance(box, Levels) or not isinstance(other, Literal) or not isinstance(other.value, str):
+            return None
+        same = box.codes == (box.levels.index(other.value) if other.value in box.levels else -1)
+        return _Truth(same, ~same) if node.symbol == "==" else _Truth(~same, same)
 
     def reference(self, node: Reference) -> _Value:
         box = self.boxes[str(node)]
@@ -222,22 +235,12 @@ def _compare(symbol: str, left: _Value, right: _Value) -> _Truth:
         same = (left.may & right.may) | (left.may_not & right.may_not)
         differ = (left.may & right.may_not) | (left.may_not & right.may)
     elif isinstance(left, _Texts) and isinstance(right, _Texts):
-        if len(right.texts) == 1 and right.marks.all():
-            return _is_text(symbol, left, right.texts[0])
         texts = tuple(dict.fromkeys((*left.texts, *right.texts)))
         a, b = _marks(left, texts), _marks(right, texts)
         same = np.asarray((a & b).any(axis=0))
         differ = ~same | (a.sum(axis=0) > 1) | (b.sum(axis=0) > 1)
     else:
         raise TypeError("a text is compared with a number")
-    return _Truth(same, differ) if symbol == "==" else _Truth(differ, same)
-
-
-def _is_text(symbol: str, value: _Texts, text: str) -> _Truth:
-    """The comparison with one text, by far the most frequent, without a look at the others."""
-    none = np.zeros(value.marks.shape[1], dtype=bool)
-    same = value.marks[value.texts.index(text)] if text in value.texts else none
-    differ = ~same | (value.marks.sum(axis=0) > 1)
     return _Truth(same, differ) if symbol == "==" else _Truth(differ, same)
 
 

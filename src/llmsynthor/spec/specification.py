@@ -165,3 +165,10 @@ class Spec:
         from llmsynthor.spec.reading.files import load  # noqa: PLC0415  (files imports this module)
 
         return load(source)
+
+    @classmethod
+    def import_populationsim(cls, folder: str | Path, out: str | Path, *, force: bool = False) -> "Spec":
+        """Make a spec of a PopulationSim folder, written into `out` with its tables, and read it; raises DataError."""
+        from llmsynthor.imports.populationsim import import_populationsim  # noqa: PLC0415  (as above)
+
+        return cls.load(import_populationsim(Path(folder), Path(out), force=force).spec)

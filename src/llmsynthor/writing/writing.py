@@ -25,6 +25,10 @@ TRIES = 4
 ALIKE = 0.05
 """Share of the texts that may be nearly another's, where further tries brought nothing else."""
 
+ASKED, WORTH_KEEPING = 0.75, 0.5
+"""Part of the words that may be that a model is told: it overshoots. A text that is too long is cut at the end of a sentence,
+without being asked for again, where so much of the words is left."""
+
 LETTERS_A_WORD = 12
 AHEAD = 64
 """Questions that are handed to a server together."""
@@ -98,7 +102,7 @@ class Task:
             "facts": [(told[name].label or name, shown(value, told[name])) for name, value in facts.items()],
             "label": text.label or text.name,
             "prompt": text.prompt,
-            "max_words": text.max_words,
+            "max_words": max(1, round(ASKED * text.max_words)),
             "language": text.language,
         }
         own = {"variants": text.variants} if many else {"beside": beside}
@@ -176,9 +180,11 @@ class _Texts:
             texts = self.answered(facts, number, attempt, beside)
             if texts is None:
                 break
-            text = " ".join(texts[0].split()) if texts else ""
+            whole = " ".join(texts[0].split()) if texts else ""
+            text = self.ended(whole)
             why = self.judged(text, facts)
             if not why:
+                self.account.shortened += text != whole
                 return self.taken(text)
             reason = why.partition(":")[0]
             self.account.again[reason] += 1
@@ -186,6 +192,12 @@ class _Texts:
             if reason in ("too long", "nearly another") and not self.bare(text, facts):
                 kept, beside = kept or text, text if reason == "nearly another" else beside
         return self.last(kept)
+
+    def ended(self, text: str) -> str:
+        """A text that is too long up to its last sentence that fits, where enough is left; else as it is."""
+        most = self.task.plan.text.max_words
+        short = cut(text, most)
+        return short if short[-1:] in ".!?" and len(short.split()) >= WORTH_KEEPING * most else text
 
     def bare(self, text: str, facts: Mapping[str, object]) -> str:
         """What is wrong with a text once it is cut to its length."""

@@ -35,12 +35,15 @@ EASE_AFTER, EASING, MOST_EASE = 3, 1.5, 8.0
 """After so many cycles without a gain sums may be off more than before, and how much more at most: tables come first."""
 
 LET_CHANGE, IN_TURN = 2, 4
-"""After so many fine cycles without a gain numbers of children that tables fix may change as well, for the rest of so many."""
+"""After so many fine cycles without a gain numbers of children in zones may change as well, for the rest of so many."""
 
 CHUNK = 3.0
 """Moves tried per record at each temperature."""
 
 LEAST_MOVES = 10_000
+FEW = 20_000
+"""Fine chunks are no longer than those of so many records: however many there are, few are off."""
+
 CROWDED, LACKING = 0.15, 0.3
 """Share of the visits that go to records of an over-full cell, and of one that lacks records."""
 
@@ -75,7 +78,7 @@ class Corrected:
 class Cooling:
     """Chunks of moves at temperatures that fall, cycle by cycle; the records of the least price are kept."""
 
-    gain, warm = 1.0, False
+    gain, warm, fine = 1.0, False, False
 
     def __init__(
         self, trees: Trees, state: State, held: NDArray[np.bool_], told: Told, *, begin: Sequence[float]
@@ -99,7 +102,8 @@ class Cooling:
 
     def step(self, number: int) -> None:
         """One chunk of moves at the next temperature."""
-        step(self.trees, self.state, self.held, self.pressure(self.to_come.pop(0)), number)
+        most = FEW if self.fine else len(self.state.arena.start)
+        step(self.trees, self.state, self.held, self.pressure(self.to_come.pop(0)), number, most)
         self.adapt()
         self.told("correct", number, self.state.counts, self.trees.goal(self.state.counts, self.state.arena))
 
@@ -136,7 +140,7 @@ class Adapting(Cooling):
         self.sums, self.ease = trees.sums, 1.0
         self.begun, self.weight = weight, weight.copy()
         self.dear, self.pulled = np.ones(len(weight)), np.ones(len(trees.sums.scale))
-        trees.set_open(len(state.arena.tail), every=_numbers_are_off(trees, state))
+        trees.set_open(len(state.arena.tail), _numbers_off(trees, state))
 
     def look(self) -> tuple[float, bool]:
         """Records by which cells are off, and sums, beyond what rounding explains."""
@@ -157,8 +161,9 @@ class Adapting(Cooling):
         self.anchored = self.anchored or (self.fine and stalled >= WANDER)
         if self.anchored:
             self.back()
-        stuck = self.fine and (stalled + 1) % IN_TURN >= LET_CHANGE
-        self.trees.set_open(len(self.state.arena.tail), every=stuck or _numbers_are_off(self.trees, self.state))
+        stuck = self.trees.aims.own[0].frame >= 0 and self.fine and (stalled + 1) % IN_TURN >= LET_CHANGE
+        every = range(1, len(self.trees.aims.layout.units))
+        self.trees.set_open(len(self.state.arena.tail), every if stuck else _numbers_off(self.trees, self.state))
         self.to_come = list(MILD if self.cold else FINE if self.fine else COARSE)
         return ""
 
@@ -207,17 +212,13 @@ def _is_near(trees: Trees, state: State) -> bool:
     return trees.aims.own[0].frame >= 0 and misses(trees, state, goal) <= NEARLY * goal[trees.compiled.is_hard].sum()
 
 
-def _numbers_are_off(trees: Trees, state: State) -> bool:
-    """Whether a table of how many children there are is missed: it is met from the start unless rules took children away."""
+def _numbers_off(trees: Trees, state: State) -> list[int]:
+    """Units of which a table of nothing else is missed: it is met from the start unless rules took some of them away."""
     layout, compiled = trees.aims.layout, trees.compiled
-    counting = {layout.count_column(unit) for unit in range(1, len(layout.units))}
-    goal = trees.goal(state.counts, state.arena)
-    off = compiled.is_hard & (np.abs(state.counts - goal) >= 1.0)
-    return any(
-        bool(off[a:b].any())
-        for piece, (a, b) in zip(compiled.pieces, compiled.targets, strict=False)
-        if counting & set(piece.places)
-    )
+    off = compiled.is_hard & (np.abs(state.counts - trees.goal(state.counts, state.arena)) >= 1.0)
+    pieces = zip(compiled.pieces, compiled.tables, strict=False)
+    missed = {piece.places[0] for piece, (a, b) in pieces if len(piece.places) == 1 and off[a:b].any()}
+    return [unit for unit in range(1, len(layout.units)) if layout.count_column(unit) in missed]
 
 
 def copy(arena: Arena) -> Arena:
@@ -237,11 +238,14 @@ def misses(trees: Trees, state: State, goal: Floats) -> float:
     return float(trees.compiled.missed(state.counts, goal) + sums.sum())
 
 
-def step(trees: Trees, state: State, held: NDArray[np.bool_], pressure: Pressure, number: int) -> None:
-    """One chunk of moves, in place: most records at random, some from over-full cells and some from those that lack records."""
+def step(trees: Trees, state: State, held: NDArray[np.bool_], pressure: Pressure, number: int, most: int) -> None:
+    """One chunk of moves, in place: most records at random, some from over-full cells and some from those that lack records.
+
+    It is as long as a chunk for `most` records at most.
+    """
     records, blocks = len(state.arena.start), len(state.arena.tail)
     rng = np.random.default_rng([trees.seed, 8, number])
-    visits = int(max(CHUNK * records, LEAST_MOVES) / MOVES)
+    visits = int(max(CHUNK * min(records, most), LEAST_MOVES) / MOVES)
     free = np.flatnonzero(~held)
     if not len(free):
         return

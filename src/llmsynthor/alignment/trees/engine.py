@@ -92,11 +92,14 @@ class Trees:
             )
         return self.worlds[block]
 
-    def set_open(self, blocks: int, *, every: bool) -> None:
-        """Let all numbers of records change, or only those that no table fixes."""
-        number = len(self.compiled.program.arrays["open_unit"]) if every else self.compiled.program.n_open
+    def set_open(self, blocks: int, more: Sequence[int]) -> None:
+        """Let the numbers of records change that no table fixes, and those of the units in `more`."""
+        arrays = self.compiled.program.arrays
+        chosen = [u for u in arrays["open_unit"].tolist() if arrays["is_open"][u] == 1 or u in more]
         for block in range(blocks):
-            self.world(block)[0].ints[key.N_OPEN] = number
+            ints = self.world(block)[0].ints
+            ints[key.N_OPEN] = len(chosen)
+            ints[ints[key.OPEN_UNIT] : ints[key.OPEN_UNIT] + len(chosen)] = chosen
 
     def count(self, arena: Arena) -> Counts:
         """Count the records in every cell of every table, shape (cells,)."""
@@ -145,13 +148,16 @@ class Trees:
     ) -> None:
         """Visit the records in `order`, block by block, in place; the counts stay current.
 
-        Each block makes up its part of what is missing, so that the number of workers changes nothing.
+        Each block makes up its part of what is missing, in whole records, and one in turn the rest: quarters of a record are made
+        up by none. The number of workers changes nothing.
         """
         if len(self.compiled.program.arrays["open_unit"]):
             state.arena = roomy(state.arena, self.aims.layout)
         blocks, goal = len(state.arena.tail), self.goal(state.counts, state.arena)
         sums = self.sums.current(state.counts, len(state.arena.start))
-        missing = (goal - state.counts) / blocks
+        lacking = goal - state.counts
+        each = np.trunc(lacking / blocks)
+        shares = [each + (lacking - blocks * each) * (block == number % blocks) for block in range(blocks)]
         ends = np.linspace(0, len(state.arena.start), blocks + 1).astype(np.int64)
         records = len(state.arena.start)
         way = usual_way(
@@ -159,7 +165,7 @@ class Trees:
         )
 
         def part(block: int) -> tuple[Counts, int]:
-            world, spaces = self.world(block)
+            (world, spaces), missing = self.world(block), shares[block]
             write_ledger(world, make_ledger(self.sums, self.bad, -missing, pressure, sums, blocks))
             partners = self.partners(state.arena, free, int(ends[block]), int(ends[block + 1]))
             made = kernels_visits.visit_all(

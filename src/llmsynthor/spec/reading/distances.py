@@ -57,7 +57,7 @@ def great_circle(first: Floats, second: Floats, unit: str) -> Floats:
 
     >>> york, leeds = np.array([[-1.0815, 53.959]]), np.array([[-1.5491, 53.8008]])
     >>> great_circle(york, leeds, "km").round(1).item()
-    35.4
+    35.3
     """
     (lon_a, lat_a), (lon_b, lat_b) = (np.radians(points).T for points in (first, second))
     half = np.sin((lat_a[:, None] - lat_b) / 2) ** 2
