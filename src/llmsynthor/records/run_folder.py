@@ -34,8 +34,8 @@ WRITTEN = (
     "history.parquet",
     "report.html",
     "zones.csv",
-    "before_after.csv",
     "counts.parquet",
+    "before_after.csv",
 )
 EDITABLE = ("spec", "estimated", "adjustments", "maps")
 LIMITS = tuple(key_of(option) for option in options_of(Budget))

@@ -19,8 +19,8 @@ STAGES = {
     "fit": "fitting to the tables",
     "correct": "correcting to whole records",
     "realize": "drawing values",
-    "texts": "writing texts",
     "partitions": "making partitions",
+    "texts": "writing texts",
 }
 
 
@@ -29,10 +29,10 @@ def describe(event: Progress, elapsed: float) -> str:
     parts = [STAGES.get(event.stage, event.stage)]
     if event.stage == "proposals":
         parts.append(f"iteration {event.iteration} of {event.iterations}")
-    if event.stage == "texts":
-        parts.append(f"{event.message}, {event.iteration} of {event.iterations}")
     if event.stage == "partitions":
         parts.append(f"{event.iteration:,} of {event.iterations:,} {event.message}")
+    if event.stage == "texts":
+        parts.append(f"{event.message}, {event.iteration} of {event.iterations}")
     if event.discrepancy is not None:
         parts.append(f"discrepancy {event.discrepancy:.4f}")
     if event.expected_calls:

@@ -27,8 +27,9 @@ class Further(TypedDict, total=False):
     its column that says how many records each row stands for ("none": each counts alike). `workers` are threads, which change no
     result; `resume` goes on with the interrupted run in the folder, `force` replaces another one. Where the spec has
     `adjustments`, those that are accepted are applied to what it asks for otherwise, the base population; `accept` accepts all
-    that a scenario proposes. With `partition`, a level of zones, these are made side by side by an `engine` ("threads", "ray", or
-    an executor of your own), and `Solution.records` are read from the folder when they are looked at.
+    that a scenario proposes.
+    With `partition`, a level of zones, these are made side by side by an `engine` ("threads", "ray", or an executor of your
+    own), and `Solution.records` are read from the folder when they are looked at.
     """
 
     server: Server | None

@@ -100,12 +100,7 @@ def synthesize(
     given = {"records": records, "seed": seed, "llm": llm if isinstance(llm, str) else None, **single_options(further)}
     settings = resolve(spec, given, method=method, budget=budget)
     start, weight = further.get("start"), further.get("weight")
-    _refuse(
-        spec,
-        settings,
-        _at_once(settings, further.get("workers")),
-        model_asked=isinstance(llm, Choice) or settings.llm != "none",
-    )
+    _refuse(spec, settings, further.get("workers"), model_asked=isinstance(llm, Choice) or settings.llm != "none")
     begin = with_weights(read_start(spec, start), spec.schema, weight) if start is not None else None
     if begin is not None:
         llm, settings = without_model(llm, settings)
@@ -129,10 +124,10 @@ def synthesize(
         return _make(order, standing, ledger, notify)
 
 
-def _refuse(spec: Spec, settings: Settings, at_once: int | None, *, model_asked: bool) -> None:
+def _refuse(spec: Spec, settings: Settings, workers: int | None, *, model_asked: bool) -> None:
     """Refuse what is too large, and what cannot be."""
     refuse_too_large(
-        measure_size(spec, at_once),
+        measure_size(spec, _at_once(settings, workers)),
         calls=settings.method.rounds * settings.method.proposals if model_asked else 0,
         has_budget=settings.budget.calls is not None,
     )
