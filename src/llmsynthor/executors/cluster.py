@@ -58,7 +58,7 @@ class Cluster:
                 advice = "begin a cluster with `ray start --head`, name its address, or leave --address out"
                 what = f"no Ray cluster can be reached ({str(cause).splitlines()[0][:200]})"
                 raise SpecError(Problem(where="address", what=what, found=address, advice=advice)) from cause
-        cores = ray.cluster_resources().get("CPU", 1)  # type: ignore[no-untyped-call]
+        cores = ray.cluster_resources().get("CPU", 1)
         return cls(workers=workers or max(1, int(cores)))
 
     def each(
