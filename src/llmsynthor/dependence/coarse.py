@@ -115,7 +115,3 @@ def say_interval(variable: Numeric, interval: Interval) -> str:
     if interval.high >= variable.range.high and not interval.low <= variable.range.low:
         return f"{number_text(interval.low)}{unit} or more"
     return f"{number_text(interval.low)} to {number_text(last)}{unit}"
-
-
-def names_of(variables: Sequence[Coarse]) -> dict[str, Coarse]:
-    return {variable.name: variable for variable in variables}

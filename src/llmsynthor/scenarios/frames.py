@@ -40,11 +40,6 @@ class Question:
     seed: int = 0
 
 
-def count_calls(cells: Sequence[Cells]) -> int:
-    """Calls that `agreed_cells` makes, its control among them."""
-    return len(cells) * len(FRAMES) * 4
-
-
 def agreed_cells(
     question: Question, cells: Sequence[Cells], model: Recorded, *, notify: Callable[[], None] = lambda: None
 ) -> tuple[tuple[Adjustment, ...], float]:

@@ -22,10 +22,6 @@ TIMES = 3
 Signs = NDArray[np.int64]
 
 
-def count_plan_calls(cells: Sequence[Cells]) -> int:
-    return len(cells) * TIMES
-
-
 def planned_cells(
     question: Question, cells: Sequence[Cells], model: Recorded, *, notify: Callable[[], None] = lambda: None
 ) -> tuple[tuple[Adjustment, ...], float]:

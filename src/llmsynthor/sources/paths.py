@@ -52,15 +52,6 @@ def matcher(pattern: str) -> re.Pattern[str]:
     return re.compile("(?:Estimate!!)?" + PART.join(pieces).removeprefix(re.escape("Estimate") + ":?" + PART))
 
 
-def common_words(texts: Sequence[str]) -> str:
-    """The beginning that all texts share, up to a whole word."""
-    if len(texts) < 2:
-        return ""
-    shortest = min(texts, key=len)
-    length = next((k for k in range(len(shortest)) if len({text[k] for text in texts}) > 1), len(shortest))
-    return shortest[:length].rpartition(" ")[0]
-
-
 def rising(numbers: Sequence[float]) -> bool:
     """Whether each number is above the one before."""
     return all(a < b for a, b in pairwise(numbers))

@@ -21,6 +21,8 @@ COMPARISONS = {
     ast.In: "in",
     ast.NotIn: "not in",
 }
+MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
+"""The comparison that says the same with its sides changed; the others say it themselves."""
 ARITHMETIC = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
 SCALARS = ("min", "max", "abs")
 AGGREGATES = ("count", "any", "all", "sum", "mean", "min", "max", "first", "last")
@@ -323,13 +325,12 @@ def cut_points(expression: Expression, name: str, *, integer: bool) -> tuple[fro
 
 def _constants(node: Operation, name: str) -> list[tuple[float, str]] | None:
     left, right = node.operands
-    mirrored = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
     if left == Reference(None, name) and isinstance(right, Choices):
         return [(float(value), "==") for value in right.values if not isinstance(value, str)]
     if left == Reference(None, name) and isinstance(right, Literal) and isinstance(right.value, float):
         return [(right.value, node.symbol)]
     if right == Reference(None, name) and isinstance(left, Literal) and isinstance(left.value, float):
-        return [(left.value, mirrored.get(node.symbol, node.symbol))]
+        return [(left.value, MIRRORED.get(node.symbol, node.symbol))]
     return None
 
 

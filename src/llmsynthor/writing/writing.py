@@ -22,9 +22,6 @@ from llmsynthor.writing.planning import PARTS, TextPlan
 TRIES = 4
 """Times that a text is asked for at most."""
 
-ALIKE = 0.05
-"""Share of the texts that may be nearly another's, where further tries brought nothing else."""
-
 ASKED, WORTH_KEEPING = 0.75, 0.5
 """Part of the words that may be that a model is told: it overshoots. A text that is too long is cut at the end of a sentence,
 without being asked for again, where so much of the words is left."""

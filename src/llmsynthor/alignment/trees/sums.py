@@ -84,11 +84,6 @@ class Sums:
         """The same sums, none of which costs anything."""
         return replace(self, scale=np.zeros_like(self.scale))
 
-    def direction(self, counts: Counts, records: int) -> Floats:
-        """1 where a sum is too large, -1 where it is too small, 0 where it is within reach."""
-        now = self.current(counts, records)
-        return np.where(now.lowest > self.slack, 1.0, np.where(now.highest < -self.slack, -1.0, 0.0))
-
 
 def lay_out_sums(
     aims: Aims, compiled: Compiled, moments: Sequence[tuple[int, int, Moment]], records: int, drawn: Sequence[float]

@@ -3,11 +3,9 @@
 from collections.abc import Iterator
 
 from llmsynthor.errors import Problem
-from llmsynthor.spec.expressions import COMPARISONS, Expression, Literal, Node, Operation, Reference, nodes
+from llmsynthor.spec.expressions import COMPARISONS, MIRRORED, Expression, Literal, Node, Operation, Reference, nodes
 from llmsynthor.spec.schema import Numeric, Schema
 from llmsynthor.spec.specification import Spec
-
-MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 
 def exact_problems(spec: Spec) -> Iterator[Problem]:

@@ -10,6 +10,7 @@ from llmsynthor.spec.checks.conditions import holds_in_cells
 from llmsynthor.spec.checks.units import sizes_of, slack, tables_of
 from llmsynthor.spec.expressions import (
     COMPARISONS,
+    MIRRORED,
     Aggregate,
     Expression,
     Literal,
@@ -24,7 +25,6 @@ from llmsynthor.spec.schema import Numeric, Schema, Unit
 from llmsynthor.spec.specification import Spec
 from llmsynthor.spec.targets import Table
 
-MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 MISSING = ("first", "last", "mean", "min", "max")
 """Functions that have no value over no children."""
 

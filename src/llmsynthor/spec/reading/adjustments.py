@@ -72,12 +72,6 @@ class AdjustmentPart(Part):
         return self
 
 
-class FilePart(Part):
-    """Adjustments in a file beside the spec."""
-
-    file: str
-
-
 def _as_file(value: Any) -> Any:
     return [{"file": value}] if isinstance(value, str) else list(value) if isinstance(value, tuple) else value
 
