@@ -128,7 +128,7 @@ def idle_ledger(trees: Trees) -> Ledger:
     """A ledger in which nothing weighs but what is forbidden."""
     nothing, sums = np.zeros(len(trees.compiled.fixed)), np.zeros(len(trees.sums.scale))
     pressure = Pressure(weight=nothing, linear=nothing, square=nothing, pull=sums)
-    return make_ledger(trees.sums, trees.bad, nothing, pressure, Current(lowest=sums, highest=sums), 1)
+    return make_ledger(trees.sums, trees.bad, nothing, pressure, Current(lowest=sums, highest=sums, members=sums), 1)
 
 
 def _broken_rules(trees: Trees, arena: Arena) -> tuple[str, ...]:
