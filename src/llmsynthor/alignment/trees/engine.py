@@ -40,7 +40,10 @@ def make_ledger(
     """Put everything in its column; each of so many `parts` of the records makes up its own part of a sum."""
     zero = np.zeros(len(error))
     cells = (pressure.weight, bad, error, pressure.linear, pressure.square, sums.group, sums.low, sums.high)
-    ends = (current.lowest / parts, current.highest / parts, pressure.pull, sums.slack / parts, sums.step)
+    ends = (
+        *(current.lowest / parts, current.highest / parts, pressure.pull, sums.slack / parts, sums.step),
+        *(current.members / parts, sums.empty),
+    )
     return Ledger(
         cells=np.ascontiguousarray(np.stack([zero + column for column in cells], axis=1)),
         sums=np.ascontiguousarray(np.stack(ends, axis=1)),

@@ -154,7 +154,7 @@ def idle_ledger(trees: Trees, bad: NDArray[np.int64]) -> Ledger:
     """A ledger in which nothing weighs but what is forbidden; `bad` (cells,) is how much."""
     nothing, sums = np.zeros(len(trees.compiled.fixed)), np.zeros(len(trees.sums.scale))
     pressure = Pressure(weight=nothing, linear=nothing, square=nothing, pull=sums)
-    return make_ledger(trees.sums, bad, nothing, pressure, Current(lowest=sums, highest=sums), 1)
+    return make_ledger(trees.sums, bad, nothing, pressure, Current(lowest=sums, highest=sums, members=sums), 1)
 
 
 def _broken_rules(trees: Trees, arena: Arena) -> tuple[str, ...]:
