@@ -2,13 +2,14 @@
 
     python benchmarks/days_tables.py NHTS_DIR LEEDS_DIR OUT_DIR
 
-NHTS_DIR has persons and trips.parquet of the National Household Travel Survey 2022, LEEDS_DIR od_by_mode.csv and centroids.csv of the
-2011 Census. OUT_DIR gets person and trip.parquet in the variables of examples/days: persons whose trips of the day are all on
+NHTS_DIR has persons and trips.parquet of the National Household Travel Survey 2022, LEEDS_DIR od_by_mode.csv and centroids.csv of
+the 2011 Census. OUT_DIR gets person and trip.parquet in the variables of examples/days: persons whose trips of the day are all on
 file, with their minutes, in order. `OUT_DIR/tables` gets what the example knows: counts of these, and of the commuters. No run
 reads the diaries.
 """
 
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -46,7 +47,8 @@ MODE = {
     "Amtrak": "Bus or train",
     "Paratransit/ Dial a ride": "Bus or train",
 }
-AGES, HOURS = (5, 16, 25, 45, 65, 93), tuple(range(240, DAY + 1, 60))
+AGES = (5, 16, 25, 45, 65, 93)
+HOURS, QUARTERS = tuple(range(240, DAY + 1, 60)), tuple(range(240, DAY + 1, 15))
 MINUTES, STAYED = (1, 6, 11, 16, 21, 31, 46, 61, 91, 241), (0, 16, 31, 61, 121, 241, 481, DAY)
 CENTRE, INNER, KM_A_DEGREE = 2.5, 6.0, 111.2
 """Zones: within so many km of the centre, and four sectors inside and outside another circle."""
@@ -92,11 +94,15 @@ def zones(source: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
     east = (points["lon"].to_numpy() - lon) * KM_A_DEGREE * np.cos(np.radians(lat))
     north = (points["lat"].to_numpy() - lat) * KM_A_DEGREE
     away = np.hypot(east, north)
-    side = np.where(np.abs(east) > np.abs(north), np.where(east > 0, "East", "West"), np.where(north > 0, "North", "South"))
+    side = np.where(
+        np.abs(east) > np.abs(north), np.where(east > 0, "East", "West"), np.where(north > 0, "North", "South")
+    )
     ring = np.where(away <= INNER, "Inner ", "Outer ")
     name = np.where(away <= CENTRE, "Centre", np.char.add(ring, np.char.lower(side)))
     zone = points.select("msoa").with_columns(zone=pl.Series(name))
-    placed = points.join(zone, on="msoa").group_by("zone").agg(pl.col("lon").mean().round(4), pl.col("lat").mean().round(4))
+    placed = (
+        points.join(zone, on="msoa").group_by("zone").agg(pl.col("lon").mean().round(4), pl.col("lat").mean().round(4))
+    )
     found = flows.join(zone.rename({"msoa": "origin_msoa", "zone": "home"}), on="origin_msoa")
     found = found.join(zone.rename({"msoa": "destination_msoa", "zone": "workplace"}), on="destination_msoa")
     return placed.sort("zone"), found.group_by("home", "workplace").agg(pl.col("count").sum()).sort("home", "workplace")
@@ -105,7 +111,7 @@ def zones(source: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
 def _cut(name: str, breaks: tuple[int, ...]) -> pl.Expr:
     """The interval of each number, half-open as in a spec."""
     text = pl.lit(None, dtype=pl.String)
-    for low, high in zip(breaks, breaks[1:], strict=False):
+    for low, high in pairwise(breaks):
         text = pl.when((pl.col(name) >= low) & (pl.col(name) < high)).then(pl.lit(f"[{low}, {high})")).otherwise(text)
     return text.alias(name)
 
@@ -119,11 +125,12 @@ def tables(person: pl.DataFrame, trip: pl.DataFrame, flows: pl.DataFrame) -> dic
     count = lambda frame, *names: frame.group_by(names).agg(count=pl.len()).sort(names)  # noqa: E731  (a table)
     return {
         "age_worker": count(persons, "age", "worker"),
-        "trips_worker": count(persons.with_columns(pl.col("num_trips")), "num_trips", "worker"),
+        "trips_worker": count(persons, "num_trips", "worker"),
         "home": flows.group_by("home").agg(pl.col("count").sum()).sort("home"),
         "home_workplace": flows,
         "first_origin": count(trips.group_by("person_id").first(), "origin"),
         "activity_hour": count(trips, "activity", "depart"),
+        "quarter": count(trip.with_columns(_cut("depart", QUARTERS)), "depart"),
         "mode_activity": count(trips, "mode", "activity"),
         "minutes_mode": count(trips, "minutes", "mode"),
         "stayed_origin": count(trips.drop_nulls("stayed"), "stayed", "origin"),

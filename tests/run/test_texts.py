@@ -88,6 +88,17 @@ def test_a_slip_is_asked_for_again_and_counted(tmp_path: Path) -> None:
     assert all(len(title.split()) <= 6 for title in frame["title"])
 
 
+def test_more_alike_texts_than_stated_are_refused(tmp_path: Path) -> None:
+    """Of four records one text may be nearly another: the next is asked for eight times, then its record stays without."""
+    same = {"text": "The same long title again"}
+    llm = script(tmp_path, [GROUPS, *(same for _ in range(1 + 4 + 2 * 8))])
+    made = ls.synthesize(spec_of(alike=0.25), records=4, llm=llm, seed=3)
+    account, frame = made.manifest["texts"][0], made.records["sale"]
+    assert (account["near_duplicates"], account["near_refused"]) == (1, 2)
+    assert frame["title"].null_count() == 2
+    assert account["calls"] == 1 + 4 + 2 * 8
+
+
 def test_many_records_share_a_pool(tmp_path: Path) -> None:
     """Two thousand records have titles of their kind from a pool of a few calls, none of another kind."""
     answers: list[object] = [GROUPS]
