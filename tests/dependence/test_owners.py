@@ -29,8 +29,10 @@ class Clerk:
         self.asked += 1
         context, words = request.context, [choice.strip() for choice in request.choices]
         listed = "One person.\nworks: no" in context
-        back = "Trip 1: work\nThe person. works:" in context or "You made a trip" in context and "Answer: work." in context
-        odd = [listed and word == "work" or back and word == ("yes" if self.fickle else "no") for word in words]
+        back = "Trip 1: work\nThe person. works:" in context or (
+            "You made a trip" in context and "Answer: work." in context
+        )
+        odd = [(listed and word == "work") or (back and word == ("yes" if self.fickle else "no")) for word in words]
         return Scored(log_probabilities=tuple(-4.0 if own else 0.0 for own in odd), usage=Usage(seconds=0.01))
 
     def write(self, request: WriteRequest) -> Written:

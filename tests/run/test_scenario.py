@@ -122,7 +122,7 @@ def test_a_writing_model_proposes_where_both_askings_agree(tmp_path: Path) -> No
 
 
 def test_the_calls_of_proposals_are_said_before() -> None:
-    """Two variables in four frames under four sentences with an embedded model, three plans each with one that writes; none without."""
+    """Two variables in four frames under four sentences with an embedded model; three plans each with one that writes."""
     spec = spec_of(**CONTEXT)
     assert expected_proposals(spec, "local:smollm2-135m").calls == 2 * 4 * 4
     assert expected_proposals(spec, "openai:gpt").calls == 2 * 3 * 3

@@ -149,7 +149,7 @@ def expected_proposals(spec: Spec, llm: str) -> Expected:
     if llm == "none" or not spec.scenario or not spec.beside.instead_of:
         return Expected(variables=0, calls=0, scores=0)
     cells = _asked(spec)
-    scores = planned_scores(cells) if llm.split(":")[0] == LOCAL.rstrip(":") else 0
+    scores = planned_scores(cells) if llm.split(":", maxsplit=1)[0] == LOCAL.rstrip(":") else 0
     return Expected(variables=len(cells), calls=scores or len(cells) * TIMES * ATTEMPTS, scores=scores)
 
 
