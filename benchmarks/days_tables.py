@@ -50,6 +50,7 @@ MODE = {
 AGES = (5, 16, 25, 45, 65, 93)
 HOURS, QUARTERS = tuple(range(240, DAY + 1, 60)), tuple(range(240, DAY + 1, 15))
 MINUTES, STAYED = (1, 6, 11, 16, 21, 31, 46, 61, 91, 241), (0, 16, 31, 61, 121, 241, 481, DAY)
+KM, KM_A_MILE = (0, 4, 8, 13, 30), 1.609
 CENTRE, INNER, KM_A_DEGREE = 2.5, 6.0, 111.2
 """Zones: within so many km of the centre, and four sectors inside and outside another circle."""
 
@@ -65,9 +66,10 @@ def diaries(source: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
         depart=pl.col("depart_minute").cast(pl.Int64),
         minutes=pl.col("arrive_minute").cast(pl.Int64) - pl.col("depart_minute"),
         mode=pl.col("mode").replace_strict(MODE, default="Other"),
+        km=pl.col("distance_miles") * KM_A_MILE,
     )
     early = pl.col("depart") < (pl.col("depart") + pl.col("minutes")).shift(1).over(KEY)
-    odd = pl.any_horizontal(pl.all().is_null()) | early.fill_null(value=False)
+    odd = pl.any_horizontal(pl.all().exclude("km").is_null()) | early.fill_null(value=False)
     odd |= ~pl.col("minutes").is_between(MINUTES[0], MINUTES[-1] - 1) | (pl.col("depart") + pl.col("minutes") >= DAY)
     made = trips.group_by(KEY).agg(made=pl.len(), odd=odd.any())
     persons = persons.join(made, on=KEY, how="left").filter(
@@ -122,6 +124,7 @@ def tables(person: pl.DataFrame, trip: pl.DataFrame, flows: pl.DataFrame) -> dic
     trip = trip.with_columns(stayed=stayed)
     persons = person.with_columns(_cut("age", AGES))
     trips = trip.with_columns(_cut("depart", HOURS), _cut("minutes", MINUTES), _cut("stayed", STAYED))
+    far = trips.filter(~pl.col("activity").is_in(("Home", "Work"))).with_columns(_cut("km", KM)).drop_nulls("km")
     count = lambda frame, *names: frame.group_by(names).agg(count=pl.len()).sort(names)  # noqa: E731  (a table)
     return {
         "age_worker": count(persons, "age", "worker"),
@@ -131,6 +134,7 @@ def tables(person: pl.DataFrame, trip: pl.DataFrame, flows: pl.DataFrame) -> dic
         "first_origin": count(trips.group_by("person_id").first(), "origin"),
         "activity_hour": count(trips, "activity", "depart"),
         "quarter": count(trip.with_columns(_cut("depart", QUARTERS)), "depart"),
+        "km_other": count(far, "km"),
         "mode_activity": count(trips, "mode", "activity"),
         "minutes_mode": count(trips, "minutes", "mode"),
         "stayed_origin": count(trips.drop_nulls("stayed"), "stayed", "origin"),
