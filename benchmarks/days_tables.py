@@ -118,26 +118,35 @@ def _cut(name: str, breaks: tuple[int, ...]) -> pl.Expr:
     return text.alias(name)
 
 
+def _count(frame: pl.DataFrame, *names: str) -> pl.DataFrame:
+    """Records in every combination of the levels that there are, those that nobody has with a zero."""
+    every = frame.select(names[0]).unique()
+    for name in names[1:]:
+        every = every.join(frame.select(name).unique(), how="cross")
+    counted = frame.group_by(names).agg(count=pl.len())
+    return every.join(counted, on=names, how="left").with_columns(pl.col("count").fill_null(0)).sort(names)
+
+
 def tables(person: pl.DataFrame, trip: pl.DataFrame, flows: pl.DataFrame) -> dict[str, pl.DataFrame]:
     """All that the example knows. Of the zones of those who do not work it takes the homes of those who do."""
     stayed = pl.col("depart") - (pl.col("depart") + pl.col("minutes")).shift(1).over("person_id")
     trip = trip.with_columns(stayed=stayed)
     persons = person.with_columns(_cut("age", AGES))
     trips = trip.with_columns(_cut("depart", HOURS), _cut("minutes", MINUTES), _cut("stayed", STAYED))
+    homes = flows.group_by("home").agg(pl.col("count").sum()).sort("home")
     far = trips.filter(~pl.col("activity").is_in(("Home", "Work"))).with_columns(_cut("km", KM)).drop_nulls("km")
-    count = lambda frame, *names: frame.group_by(names).agg(count=pl.len()).sort(names)  # noqa: E731  (a table)
     return {
-        "age_worker": count(persons, "age", "worker"),
-        "trips_worker": count(persons, "num_trips", "worker"),
-        "home": flows.group_by("home").agg(pl.col("count").sum()).sort("home"),
+        "age_worker": _count(persons, "age", "worker"),
+        "trips_worker": _count(persons, "num_trips", "worker"),
+        "home": homes.with_columns(share=pl.col("count") / pl.col("count").sum()).select("home", "share"),
         "home_workplace": flows,
-        "first_origin": count(trips.group_by("person_id").first(), "origin"),
-        "activity_hour": count(trips, "activity", "depart"),
-        "quarter": count(trip.with_columns(_cut("depart", QUARTERS)), "depart"),
-        "km_other": count(far, "km"),
-        "mode_activity": count(trips, "mode", "activity"),
-        "minutes_mode": count(trips, "minutes", "mode"),
-        "stayed_origin": count(trips.drop_nulls("stayed"), "stayed", "origin"),
+        "first_origin": _count(trips.group_by("person_id").first(), "origin"),
+        "activity_hour": _count(trips, "activity", "depart"),
+        "quarter": _count(trip.with_columns(_cut("depart", QUARTERS)), "depart"),
+        "km_other": _count(far, "km"),
+        "mode_activity": _count(trips, "mode", "activity"),
+        "minutes_mode": _count(trips, "minutes", "mode"),
+        "stayed_origin": _count(trips.drop_nulls("stayed"), "stayed", "origin"),
     }
 
 
