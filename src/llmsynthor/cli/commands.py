@@ -91,7 +91,7 @@ def check(
     took = (
         "not measured on this machine yet" if found.seconds is None else f"about {found.seconds / 60:.1f} minutes here"
     )
-    for text in found.texts:
+    for text in (*found.texts, *([found.scenario] if found.scenario else [])):
         say(f"{text[:1].upper()}{text[1:]}.")
     matters = "" if found.texts else "; the number of records does not matter"
     say(
@@ -133,7 +133,7 @@ def synthesize(
     **options: Any,
 ) -> None:
     """Make records that meet the tables of a spec."""
-    from llmsynthor.cli.scenario import print_proposed, propose_only
+    from llmsynthor.cli.scenario import announce_proposals, print_proposed, propose_only
     from llmsynthor.executors.executor import choose_executor
     from llmsynthor.run.synthesize import synthesize as make
 
@@ -153,6 +153,7 @@ def synthesize(
         "weight": weight,
     }
     with _ending_on_interrupt():
+        announce_proposals(spec, out, llm)
         solution = make(
             spec, **given, **options, out=out, resume=resume, force=force, accept=accept, progress=watcher()
         )

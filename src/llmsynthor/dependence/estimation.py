@@ -146,7 +146,8 @@ def estimate(
         return Estimation(unit=asking.unit, variables=asking.variables, sentence=said)
     estimates, ended = _ask(asking, questions, spare=spare, most=scope.most, notify=notify)
     among = among if among is None else (*among, *(estimate.pair for estimate in besides))
-    return conclude(goals, asking, (*estimates, *besides), imply(questions.open), ended, replace(scope, pairs=among))
+    asked = (*questions.open, *(estimate.pair for estimate in besides))
+    return conclude(goals, asking, (*estimates, *besides), imply(asked), ended, replace(scope, pairs=among))
 
 
 def elicit_estimates(goals: Goals, asking: Asking) -> tuple[tuple[Estimate, ...], Trust]:

@@ -17,6 +17,7 @@ from llmsynthor.dependence.estimation import WORTH_ASKING, Estimation, estimate,
 from llmsynthor.dependence.groups import Group, given_groups, infer_groups
 from llmsynthor.dependence.implied import RECORDS, implied_tables
 from llmsynthor.dependence.kin.beliefs import Composition, compose, planned_composition
+from llmsynthor.dependence.owners import ask_owners, planned_owners
 from llmsynthor.dependence.related import (
     SAMPLE,
     counted,
@@ -64,7 +65,8 @@ class Believed:
 def questions(aims: Aims) -> int:
     """Scoring calls at most."""
     if aims.needs_trees:
-        return planned_nested(aims) + planned_composition(aims)
+        owners = sum(planned_owners(aims.spec, related) for related in relate(aims))
+        return planned_nested(aims) + owners + planned_composition(aims)
     return planned_questions(aims.goals[0], aims.spec)
 
 
@@ -133,15 +135,17 @@ def _of_trees(believed: Believed, options: Options, model: Recorded, journal: Jo
         asking = _asking(aims, options, model, unit=related.unit, variables=related.variables)
         journal.tell("copula", 0, None)
         compositions.append(compose(aims, asking, sample))
+        told = lambda: journal.tell("copula", 0, None)  # noqa: E731  (a callback)
+        besides = (*ask_turns(asking, related.turn), *ask_owners(asking, related, notify=told))
+        listed = {estimate.pair for estimate in besides}
         scope = Scope(
-            pairs=related.pairs,
+            pairs=tuple(pair for pair in related.pairs if pair not in listed),
             most=most,
             least=WORTH_ASKING,
-            besides=tuple(ask_turns(asking, related.turn)),
+            besides=besides,
             floating=related.floating,
         )
         imply = lambda pairs, implied=implied: {pair: implied[pair] for pair in pairs if pair in implied}  # noqa: E731  (bound to this unit)
-        told = lambda: journal.tell("copula", 0, None)  # noqa: E731  (a callback)
         estimations.append(estimate(related.goals, asking, (), spare=0, imply=imply, notify=told, scope=scope))
     said = _said(aims, estimations, compositions)
     return replace(

@@ -46,6 +46,7 @@ class TextPart(Part):
     write: Literal["auto", "record", "pool"] = "auto"
     by: list[str] = Field(default_factory=list)
     variants: int = Field(default=5, ge=1, le=20)
+    alike: float = Field(default=1.0, ge=0, le=1)
     label: str = ""
     description: str = ""
 
