@@ -33,6 +33,9 @@ STRENGTHENED = 0.2
 
 LEAST_SHARE = 2e-5
 
+MODEL = "model"
+"""Name of the language model among the sources of a pair."""
+
 HALF_STRENGTH = 0.1
 """Strength in nats at which trust is half of what it is at most."""
 
@@ -82,11 +85,12 @@ class Trust:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dependence:
-    """How two variables hang together in a run, and who says so.
+    """How two variables hang together in a run, and who says so: `source` as dependencies.csv names it.
 
     `strength` is in nats, that of the table used; `raw_strength` that of the model's answers, where it was asked; `trust` the
     factor on its interaction; `table` the estimated shares, where there are any. `added` is what an estimate adds to what given
-    tables explain for the most part: the trust times the interaction; None where the estimate stands alone.
+    tables explain for the most part: the trust times the interaction; None where the estimate stands alone. `weights` say how
+    much each source has in the table, in parts of the whole: `source` is the one that has most.
     """
 
     pair: Pair
@@ -97,6 +101,7 @@ class Dependence:
     raw_strength: float = float("nan")
     table: Floats | None = field(default=None, compare=False)
     added: Floats | None = field(default=None, compare=False)
+    weights: Mapping[str, float] = field(default_factory=dict)
 
 
 def calibrate(variables: Sequence[Coarse], estimates: Sequence[Estimate], truth: Mapping[Pair, Floats]) -> Trust:
@@ -167,8 +172,8 @@ def _divergence(truth: Floats, table: Floats) -> float:
 class Scope:
     """What may be asked: at most `most` questions, about `pairs` (None: all). `besides` was asked of others in other ways.
 
-    Of pairs with a strength below `least` nats nothing is assumed. `floating` are variables whose margin no table knows and
-    other variables decide, such as the origin of a trip.
+    Of pairs with a strength below `least` nats nothing is assumed of a model. `floating` are variables whose margin no table
+    knows and other variables decide, such as the origin of a trip. `zones` are pair tables by how margins vary over zones.
     """
 
     pairs: tuple[Pair, ...] | None = None
@@ -176,6 +181,7 @@ class Scope:
     least: float = 0.0
     besides: tuple[Estimate, ...] = ()
     floating: frozenset[str] = frozenset()
+    zones: Mapping[Pair, Floats] = field(default_factory=dict)
 
 
 def dependences(
@@ -191,7 +197,7 @@ def dependences(
     """Say for every pair where its dependence comes from; the user's `wish` replaces the rule's trust.
 
     `implied` are pair tables that follow from the given ones: an estimate adds to what those explain already. Pairs of which the
-    model says less than `scope.least` nats are left to maximum entropy.
+    model says less than `scope.least` nats are left to what zones say, or else to maximum entropy.
     """
     by_name = {variable.name: variable for variable in variables}
     estimated = {frozenset(estimate.pair): estimate for estimate in estimates}
@@ -202,29 +208,73 @@ def dependences(
         given = given_strength(goals, *pair)
         own = 0.0 if estimate is None else wish.get(bare(pair), trust.in_estimate(estimate))
         raw = estimate.strength if estimate is not None else float("nan")
-        agreement = estimate.agreement if estimate is not None else float("nan")
+        said = estimate if own > 0 and (raw >= scope.least or bare(pair) in wish) else None
         if given is not None:
+            agreement = estimate.agreement if estimate is not None else float("nan")
             found.append(Dependence(pair=pair, source="given", strength=given, raw_strength=raw, agreement=agreement))
-        elif estimate is not None and own > 0 and (raw >= scope.least or bare(pair) in wish):
-            alone = own
-            table, own = _beside(estimate, own, by_name, implied.get(estimate.pair))
-            found.append(
-                Dependence(
-                    pair=pair,
-                    source="estimated",
-                    strength=mutual_information(table),
-                    agreement=agreement,
-                    trust=own,
-                    raw_strength=raw,
-                    table=table,
-                    added=own * estimate.interaction
-                    if own < EXPLAINED_FOR_THE_MOST * alone or scope.floating & set(pair)
-                    else None,
-                )
-            )
-        else:
-            found.append(Dependence(pair=pair, source=MAXIMUM_ENTROPY, strength=0.0, raw_strength=raw))
+            continue
+        zoned = scope.zones.get(pair)
+        drawn = None
+        if said is not None:
+            drawn = _said(said, own, by_name, implied, scope)
+        if zoned is not None:
+            drawn = _of_zones(pair, zoned, drawn, by_name, implied)
+        entropy = Dependence(pair=pair, source=MAXIMUM_ENTROPY, strength=0.0, raw_strength=raw)
+        found.append(drawn if drawn is not None else entropy)
     return tuple(found)
+
+
+def _said(
+    estimate: Estimate, own: float, by_name: Mapping[str, Coarse], implied: Mapping[Pair, Floats], scope: Scope
+) -> Dependence:
+    """The dependence of a pair as a model alone says it, at a trust of its `own`."""
+    table, left = _beside(estimate, own, by_name, implied.get(estimate.pair))
+    adds = left < EXPLAINED_FOR_THE_MOST * own or scope.floating & set(estimate.pair)
+    return Dependence(
+        pair=estimate.pair,
+        source="estimated",
+        strength=mutual_information(table),
+        agreement=estimate.agreement,
+        trust=left,
+        raw_strength=estimate.strength,
+        table=table,
+        added=left * estimate.interaction if adds else None,
+        weights={MODEL: 1.0},
+    )
+
+
+def _of_zones(
+    pair: Pair, zoned: Floats, said: Dependence | None, by_name: Mapping[str, Coarse], implied: Mapping[Pair, Floats]
+) -> Dependence | None:
+    """What zones say of a pair, beside what a model has `said` of it; None where the two disagree: then nobody is believed.
+
+    Where given tables imply more of the pair than its zones say, they are left to it.
+    """
+    known = implied.get(pair)
+    if said is None:
+        if known is not None and mutual_information(known) > mutual_information(zoned):
+            return None
+        return Dependence(
+            pair=pair, source="zones", strength=mutual_information(zoned), table=zoned, weights={"zones": 1.0}
+        )
+    assert said.table is not None
+    one, other = (by_name[name] for name in pair)
+    chance = np.outer(one.shares, other.shares)
+    own, theirs = (
+        interaction(np.log(np.maximum(table, LEAST_SHARE) / np.maximum(chance, LEAST_SHARE)), one.shares, other.shares)
+        for table in (said.table, zoned)
+    )
+    if agreement_of([own, theirs], chance) <= 0:
+        return None
+    table = _sharpened(fit_margins(own + theirs, one.shares, other.shares), one, other)
+    lengths = [float(np.sqrt((part**2 * chance).sum())) for part in (own, theirs)]
+    weights = {name: length / max(sum(lengths), 1e-12) for name, length in zip((MODEL, "zones"), lengths, strict=True)}
+    return replace(said, strength=mutual_information(table), table=table, weights=weights, source=_first(weights))
+
+
+def _first(weights: Mapping[str, float]) -> Source:
+    """The source of the largest weight, as `Dependence.source` names it."""
+    return "zones" if weights["zones"] > weights[MODEL] else "estimated"
 
 
 def as_table(dependence: Dependence, variables: Sequence[Coarse], *, unit: str, source: str) -> Table:

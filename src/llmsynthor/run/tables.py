@@ -78,14 +78,16 @@ DEPENDENCIES = {
     "table": pl.String,
     "in_words": pl.String,
     "unit": pl.String,
+    "sources": pl.String,
 }
 
 
 def dependencies_frame(outcome: Outcome) -> pl.DataFrame:
-    """One row per pair of variables: whether its dependence is given, estimated or that of maximum entropy, and how strong.
+    """One row per pair of variables: whether its dependence is given, estimated, from zones or of maximum entropy, and how strong.
 
     `strength` is the mutual information of the table used, in nats, `model_strength` that of the LLM's own answers, `trust` the
-    factor on them; what was not asked or is not known is empty. Behind them who belongs together, by role.
+    factor on them; what was not asked or is not known is empty. `sources` are those of an estimate, each with its part in it.
+    Behind them who belongs together, by role.
     """
     rows = [
         {
@@ -99,6 +101,7 @@ def dependencies_frame(outcome: Outcome) -> pl.DataFrame:
             "table": f"estimated/{_file(outcome, found.unit, d.pair)}" if d.table is not None else None,
             "in_words": in_words(d, found.variables),
             "unit": found.unit,
+            "sources": "; ".join(f"{name} {weight:.2f}" for name, weight in d.weights.items()),
         }
         for found in outcome.estimations
         for d in sorted(found.dependences, key=lambda d: -d.strength)
@@ -112,6 +115,7 @@ def dependencies_frame(outcome: Outcome) -> pl.DataFrame:
             "in_words": belief.in_words,
             "table": f"estimated/{belief_file(belief)}",
             "unit": belief.table.unit,
+            "sources": "model 1.00",
         }
         for found in outcome.compositions
         for belief in found.beliefs

@@ -37,12 +37,14 @@ class Dependencies:
     """The `dependencies:` section: what the LLM is asked about dependence, and how far it is believed.
 
     `ask` pairs are asked first and in every wording; of `skip` pairs nothing is asked or assumed; `trust` replaces the factor
-    on the LLM's interaction of a pair that would be estimated from what can be known without the truth.
+    on the LLM's interaction of a pair that would be estimated from what can be known without the truth. `covariates` of zones, such
+    as their size, are taken off their margins before these are compared.
     """
 
     ask: tuple[Pair, ...] = ()
     skip: tuple[Pair, ...] = ()
     trust: Mapping[Pair, float] = field(default_factory=dict)
+    covariates: tuple[str, ...] = ()
 
 
 LISTS = ("targets", "rules", "geographies", "sources", "notes")

@@ -163,11 +163,16 @@ class Origin:
         return (self.title or self.name) + (f" ({about})" if about else "")
 
 
-Source = Literal["given", "estimated", "maximum entropy"]
+Source = Literal["given", "estimated", "zones", "maximum entropy"]
+"""Where the dependence of a pair comes from: a table, a model, how margins vary over zones, or nobody."""
 
 
 MAXIMUM_ENTROPY: Source = "maximum entropy"
 """Source of what nobody has said."""
+
+
+ZONES: Source = "zones"
+"""Source of what follows from how margins vary together over zones."""
 
 
 SCENARIO = "scenario"

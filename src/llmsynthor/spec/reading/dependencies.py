@@ -26,7 +26,8 @@ def read_dependencies(part: DependenciesPart, schema: Schema, problems: list[Pro
         elif pair is not None:
             trust[pair] = value
     problems += _asked_and_skipped([pair for pair in ask if pair], skip)
-    return Dependencies(ask=tuple(pair for pair in ask if pair), skip=tuple(skip), trust=trust)
+    asked = tuple(pair for pair in ask if pair)
+    return Dependencies(ask=asked, skip=tuple(skip), trust=trust, covariates=tuple(dict.fromkeys(part.covariates)))
 
 
 def write_dependencies(dependencies: Dependencies) -> dict[str, object]:
@@ -35,6 +36,7 @@ def write_dependencies(dependencies: Dependencies) -> dict[str, object]:
         "ask": [sorted(pair) for pair in dependencies.ask],
         "skip": [sorted(pair) for pair in dependencies.skip],
         "trust": {", ".join(sorted(pair)): value for pair, value in dependencies.trust.items()},
+        "covariates": list(dependencies.covariates),
     }
     return {name: value for name, value in written.items() if value}
 
