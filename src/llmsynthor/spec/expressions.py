@@ -140,7 +140,7 @@ def parse(text: str) -> Expression:
 
 
 def _as_names(text: str) -> str:
-    """Let Python's words that are none here be read as names: with a first letter of full width, which its reader makes plain again.
+    """Let Python's words that are none here be names: with a first letter of full width, which its reader makes plain again.
 
     >>> _as_names("class.size > 20 and name == 'from'") == "ｃlass.size > 20 and name == 'from'"
     True

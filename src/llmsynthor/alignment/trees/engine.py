@@ -28,7 +28,7 @@ CHUNK = 2_048
 SPACES = 6
 
 USUAL = 16.0
-"""Records of all units in a large top record: all members of a larger one are drawn anew more rarely, as that hardly ever succeeds."""
+"""Records of all units in a large top record: members of a larger one are all drawn anew more rarely, as that seldom succeeds."""
 
 NEAR = 12
 """Partners that are alike are drawn from so many on either side."""
