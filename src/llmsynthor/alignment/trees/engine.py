@@ -126,8 +126,11 @@ class Trees:
 
         return sum(in_parallel(part, range(0, records, size), self.workers), np.zeros(n_cells, dtype=np.int64))
 
-    def mark(self, arena: Arena, chances: Floats) -> Floats:
-        """The largest of the chances (cells,) of the cells that each top record is in: (top records,)."""
+    def mark(self, arena: Arena, chances: Floats, firsts: Sequence[int] | None = None) -> Floats:
+        """The largest of the chances (cells,) of the cells that each top record is in: (top records,).
+
+        With `firsts` only of the chunks that begin there, zero for all others.
+        """
         found, records = np.zeros(len(arena.start)), len(arena.start)
 
         def part(first: int) -> None:
@@ -135,7 +138,7 @@ class Trees:
             last = min(first + self.chunk, records)
             kernels.mark_chunk(world, arena.codes, arena.start, spaces[0], first, last, chances, found)
 
-        in_parallel(part, range(0, records, self.chunk), self.workers)
+        in_parallel(part, range(0, records, self.chunk) if firsts is None else firsts, self.workers)
         return found
 
     def partners(self, arena: Arena, free: NDArray[np.bool_], first: int, last: int) -> NDArray[np.int64]:
