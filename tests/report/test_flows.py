@@ -36,7 +36,7 @@ def spec_of() -> Spec:
 
 
 def test_flows_and_profiles_are_drawn() -> None:
-    """A table of origins and destinations has a matrix and a scatter, one by the hour and one by length a profile, ages nothing."""
+    """A table of origins and destinations has a matrix with a scatter, one by hour or length a profile, ages nothing."""
     spec = spec_of()
     made = ls.synthesize(spec, records=800, llm="none", seed=1)
     found = flow_pictures(spec.schema, compare(spec, {"trip": made.records["trip"]}))

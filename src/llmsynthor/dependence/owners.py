@@ -2,8 +2,8 @@
 
 A form with a line of the parent and a line of the child does not make a small model say it: a trip to work goes with everybody. A
 list does ("One person. Has a paid job: no. The trips of this person, one after another: Trip 1:"), and so does the same list or an
-interview put the other way round, which names the purpose and asks about the person. The two directions err differently; how far
-they agree is how far they are believed.
+interview put the other way round, which name the purpose and ask about the person. The three err differently: what counts is what
+all of them say.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,6 @@ from llmsynthor.dependence.elicit import Asking, Pair, bare, is_people
 from llmsynthor.dependence.estimates import CLIP, Estimate, agreement_of
 from llmsynthor.dependence.pair_tables import fit_margins, interaction, mutual_information
 from llmsynthor.dependence.related import Related, following, say
-from llmsynthor.dependence.sequence import HEDGED
 from llmsynthor.errors import AnswerError, AskingEndedError, CannotScoreError
 from llmsynthor.llm.backend import ScoreRequest
 from llmsynthor.spec.schema import Category
@@ -26,8 +25,8 @@ from llmsynthor.spec.specification import Spec
 WORTH_ASKING_BACK = 0.001
 """Mutual information in nats that the lists must show for a pair to be asked about the other way round."""
 
-BACK = 0.5
-"""Weight of what is said of the parent, beside what is said of its records."""
+LISTED = 2.5
+"""Factor on what all three ways say: a model hedges. Chosen on the trips of NHTS 2022."""
 
 BACKWARDS = ("score-owner", "score-owner-interview")
 
@@ -37,7 +36,7 @@ Floats = NDArray[np.float64]
 def owned_pairs(spec: Spec, related: Related) -> list[Pair]:
     """Pairs of an own category and a variable of the parent that no table gives, of units whose records follow each other.
 
-    Categories that follow from the record before are left to that one.
+    Categories that follow from the record before are left to that one; how many records there are says nothing of what they are.
     """
     if related.turn is None:
         return []
@@ -49,6 +48,7 @@ def owned_pairs(spec: Spec, related: Related) -> list[Pair]:
         for pair in related.pairs
         if pair[0] in own
         and "." in pair[1]
+        and pair[1].rpartition(".")[2] != unit.count
         and bare(pair) not in spec.dependencies.skip
         and not any(set(pair) <= columns for columns in tabled)
         and not bare(pair) & spec.zone_variables
@@ -70,26 +70,23 @@ def ask_owners(asking: Asking, related: Related, *, notify: Callable[[], None]) 
 
 
 def _estimate(asking: Asking, own: Coarse, parent: Coarse, notify: Callable[[], None]) -> Estimate:
-    """Believed as the end of a sequence is: a model hedges, as far as both directions agree."""
+    """The mean of the three ways where all of them say the same direction, nothing elsewhere, and LISTED times that."""
     chance = np.outer(own.shares, parent.shares)
-    listed = _centred(
-        np.stack([_in_list(asking, parent, words, own, notify) for words in parent.words], axis=1), own, parent
-    )
-    agreement = 0.0
-    if _strength(listed, own, parent) >= WORTH_ASKING_BACK:
-        back = [
-            _centred(np.stack([_back(asking, frame, own, w, parent, notify) for w in own.words]), own, parent)
-            for frame in BACKWARDS
-        ]
-        mean = np.mean(back, axis=0)
-        agreement = agreement_of([listed, mean], chance)
-        listed = np.clip(listed + BACK * mean, -CLIP, CLIP)
+    listed = [_in_list(asking, parent, words, own, notify) for words in parent.words]
+    ways = [_centred(np.stack(listed, axis=1), own, parent)]
+    agreed, agreement = np.zeros_like(ways[0]), 0.0
+    if _strength(ways[0], own, parent) >= WORTH_ASKING_BACK:
+        back = [[_back(asking, frame, own, words, parent, notify) for words in own.words] for frame in BACKWARDS]
+        ways += [_centred(np.stack(scores), own, parent) for scores in back]
+        same = (np.sign(ways) == np.sign(ways[0])).all(axis=0)
+        agreed = np.clip(LISTED * np.where(same, np.mean(ways, axis=0), 0.0), -CLIP, CLIP)
+        agreement = agreement_of(ways, chance)
     return Estimate(
         pair=(own.name, parent.name),
-        interaction=listed,
-        strength=_strength(listed, own, parent),
+        interaction=agreed,
+        strength=_strength(agreed, own, parent),
         agreement=agreement,
-        trust=HEDGED * float(np.sqrt(max(agreement, 0.0))),
+        trust=1.0 if agreement > 0 else 0.0,
     )
 
 

@@ -22,9 +22,9 @@ from llmsynthor.writing.planning import PARTS, TextPlan
 TRIES, MORE_TRIES = 4, 8
 """Times that a text is asked for at most; more where no further text may be nearly another."""
 
-ASKED, WORTH_KEEPING = 0.75, 0.5
-"""Part of the words that may be that a model is told: it overshoots. A text that is too long is cut at the end of a sentence,
-without being asked for again, where so much of the words is left."""
+ASKED, SHORT, ASKED_SHORT, WORTH_KEEPING = 0.75, 12, 0.5, 0.5
+"""Part of the words that may be that a model is told, and that where at most SHORT may be: it overshoots, with titles most. A text
+that is too long is cut at the end of a sentence, without being asked for again, where so much of the words is left."""
 
 LETTERS_A_WORD = 12
 AHEAD = 64
@@ -107,7 +107,7 @@ class Task:
             "facts": [(told[name].label or name, shown(value, told[name])) for name, value in facts.items()],
             "label": text.label or text.name,
             "prompt": text.prompt,
-            "max_words": max(1, round(ASKED * text.max_words)),
+            "max_words": max(1, round((ASKED_SHORT if text.max_words <= SHORT else ASKED) * text.max_words)),
             "language": text.language,
         }
         own = {"variants": text.variants} if many else {"beside": beside}
