@@ -53,6 +53,9 @@ STATES = ("Colorado", "Illinois", "Georgia", "Oregon", "Ohio", "Massachusetts")
 """States whose zones are looked at: the first half sets the band, the other half judges it."""
 
 SAFE, COVERED = 0.1, 0.9
+WORTH = 0.01
+"""Nats that a model must state of a pair for its part to count: of less the ratio is noise."""
+
 Floats = np.ndarray
 
 
@@ -158,14 +161,16 @@ def zoned_spec(entry: Known) -> dict[str, Any]:
 def coarse_codes(entry: Known, variables: tuple[Coarse, ...]) -> dict[str, Floats]:
     """Codes of the records in coarse levels; the bench cuts numbers as its tables do, in eight bins at most."""
     coded = codes(entry.spec, entry.records)
-    found = {}
-    for variable in variables:
-        place = [
-            [str(own) for own in variable.levels].index(str(level))
-            for level in sorted_levels(entry.spec, variable.name)
-        ]
-        found[variable.name] = np.array(place)[coded[variable.name]]
-    return found
+    return {v.name: np.array(_places(entry.spec, v))[coded[v.name]] for v in variables}
+
+
+def _places(spec: dict[str, Any], variable: Coarse) -> list[int]:
+    """The coarse level of each level of a variable."""
+    levels = sorted_levels(spec, variable.name)
+    if isinstance(variable.levels[0], str):
+        return [list(variable.levels).index(level) for level in levels]
+    lows = [level.low for level in variable.levels if not isinstance(level, str)]
+    return [int(np.searchsorted(lows, float(level[1:].split(",")[0]), side="right")) - 1 for level in levels]
 
 
 def shares_of(coded: dict[str, Floats], pair: tuple[str, str], shape: tuple[int, ...]) -> Floats:
@@ -199,7 +204,8 @@ def by_model(
         truth = shares_of(coarse_codes(entry, variables), estimate.pair, table.shape)
         ratio = float((truth * potential).sum() / max(float((table * potential).sum()), 1e-12))
         print(f"{name}: {one} by {other}: {ratio:.2f} of {float((table * potential).sum()):.4f}", flush=True)
-        ratios.append(round(ratio, 3))
+        if float((table * potential).sum()) >= WORTH:
+            ratios.append(round(ratio, 3))
         errors.append((truth, table, chance))
     return ratios, errors
 
