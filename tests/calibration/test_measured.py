@@ -15,5 +15,5 @@ def test_an_unknown_source_has_the_widest_band() -> None:
 
 def test_a_narrower_band_is_worth_more_records() -> None:
     """Records fall with the square of the width."""
-    ratio = worth_records("zones") / worth_records("maximum entropy")
-    assert abs(ratio - (band_width("maximum entropy") / band_width("zones")) ** 2) < 0.05 * ratio
+    ratio = worth_records("zones") / worth_records("estimated")
+    assert abs(ratio - (band_width("estimated") / band_width("zones")) ** 2) < 0.05 * ratio

@@ -33,9 +33,9 @@ def band_width(source: str) -> float:
 
 
 def worth_records(source: str) -> int:
-    """How many real records, drawn at random, would give a band as wide: √(p / n) for √(p_u p_v) beside independence.
+    """How many real records, drawn at random, would give a band as wide as an estimate has: 1.645 √(p_u p_v / n) near independence.
 
-    >>> worth_records("zones") > worth_records("maximum entropy") > 0
+    >>> worth_records("zones") > worth_records("estimated") > 0
     True
     """
     return round((NORMAL_95 / band_width(source)) ** 2)

@@ -172,6 +172,6 @@ def _summary(cells: pl.DataFrame, comparison: Comparison, source: str, published
         "cells": cells.height,
         "tvd": round(float((cells["published"] - cells["obtained"]).abs().sum() / 2), 6),
         "covered": int(cells["covered"].sum()),
-        "worth_records": None if source == GIVEN else worth_records(source),
+        "worth_records": None if source in (GIVEN, MAXIMUM_ENTROPY) else worth_records(source),
         "outside": worst.select("level", "other_level", "published", "obtained", "low", "high").to_dicts(),
     }

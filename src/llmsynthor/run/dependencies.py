@@ -78,11 +78,9 @@ def dependencies_frame(outcome: Outcome) -> pl.DataFrame:
 
 def _sureness(dependence: Dependence, variables: Sequence[Coarse]) -> dict[str, Any]:
     """The cell of an estimate that is furthest from chance with its 90 % band, and how many real records would tell as much."""
-    if dependence.source == "given":
+    if dependence.table is None:
         return {}
     worth = {"worth_records": worth_records(dependence.source)}
-    if dependence.table is None:
-        return worth
     one, other = (next(v for v in variables if v.name == name) for name in dependence.pair)
     table, band = dependence.table, band_of(dependence.table, dependence.source)
     i, j = np.unravel_index(int(np.abs(table - np.outer(one.shares, other.shares)).argmax()), table.shape)
