@@ -97,6 +97,24 @@ def _of_state(state: str, unit: str, frame: pl.DataFrame, labels: dict[str, str]
     return Known(name=f"{state} {unit}s", spec=document(unit, context, frame, labels, own), records=frame)
 
 
+def persons_of(acs: Path, state: str) -> Known:
+    """Persons of a state with the area they live in, `puma`."""
+    persons, households = (pl.scan_parquet(acs / f"{name}.parquet") for name in ("persons", "households"))
+    homes = households.filter(pl.col("state") == state).select("household_id", "puma")
+    rows = persons.join(homes, on="household_id").select("puma", *PERSONS).collect()
+    entry = _of_state(state, "person", rows.drop("puma"), PERSONS)
+    return Known(name=entry.name, spec=entry.spec, records=entry.records.with_columns(rows["puma"]))
+
+
+def sorted_levels(spec: dict[str, Any], name: str) -> list[str]:
+    """Levels of a variable in the order of their codes."""
+    variable = next(iter(spec["units"].values()))["variables"][name]
+    if variable["kind"] == "category":
+        return list(variable["levels"])
+    target = next(t for t in spec["targets"] if t["name"] == name)
+    return sorted((row[name] for row in target["cells"]), key=lambda text: float(text[1:].split(",")[0]))
+
+
 def _words(frame: pl.DataFrame, name: str) -> pl.Expr:
     counts = frame[name].cast(pl.String).fill_null("not asked").value_counts(sort=True)
     kept = counts.filter(pl.col("count") >= FEW * frame.height)[name].to_list()[:11]

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmsynthor.aims.goals import Goals
+from llmsynthor.calibration.measured import part_of
 from llmsynthor.dependence.coarse import Coarse, coarsen
 from llmsynthor.dependence.copula import (
     MODEL,
@@ -63,7 +64,7 @@ class Estimation:
 
     @property
     def additions(self) -> dict[str, Floats]:
-        """Log-weights of the tables that only add to what given tables explain, by name: nested units take them as such."""
+        """Log-weights of the tables about variables whose margin no table knows, by name: nested units take them as such."""
         drawn = [d for d in self.dependences if d.table is not None]
         return {
             table.name: np.clip(d.added, -CLIP, CLIP).ravel()
@@ -154,9 +155,10 @@ def estimate(
         said = "every pair of variables is given or skipped"
         return Estimation(unit=asking.unit, variables=asking.variables, sentence=said)
     estimates, ended = _ask(asking, questions, spare=spare, most=scope.most, notify=notify)
-    among = among if among is None else (*among, *(estimate.pair for estimate in besides))
     asked = (*questions.open, *(estimate.pair for estimate in besides))
-    return conclude(goals, asking, (*estimates, *besides), imply(asked), ended, replace(scope, pairs=among))
+    implied, part = imply(asked) if scope.zones else {}, part_of(asking.spec.dependencies.belief)
+    among = among if among is None else (*among, *(estimate.pair for estimate in besides))
+    return conclude(goals, asking, (*estimates, *besides), implied, ended, replace(scope, pairs=among, part=part))
 
 
 def elicit_estimates(goals: Goals, asking: Asking) -> tuple[tuple[Estimate, ...], Trust]:

@@ -70,3 +70,17 @@ def _is_about(raw: dict[str, Any], unit: str, path: Path) -> bool:
         if name not in {*part.get("variables", {}), *part.get("derived", {})}:
             return False
     return True
+
+
+def audits(cells: pl.DataFrame | None) -> list[dict[str, Any]]:
+    """Tables that turned up after the run, each in a line, and the cells that lie outside their bands."""
+    if cells is None:
+        return []
+    found = []
+    for (table,), own in cells.group_by("table", maintain_order=True):
+        outside = own.filter(pl.col("covered") != "true")
+        off = (own["published"] - own["obtained"]).abs().sum() / 2
+        pair, source = " × ".join(own.select("one", "other").row(0)), own["source"][0]
+        line = {"table": table, "pair": pair, "source": source, "cells": own.height, "tvd": off}
+        found.append({**line, "covered": own.height - outside.height, "outside": outside.head(MOST_DRAWN).to_dicts()})
+    return found

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from llmsynthor.aims.tilting import tilt
 from llmsynthor.alignment.cells import NEVER
+from llmsynthor.alignment.directions import follow
 from llmsynthor.alignment.effort import Counts, Floats, Told
 from llmsynthor.alignment.engine import Pace
 from llmsynthor.alignment.schedule import rake
@@ -30,7 +31,7 @@ DRAG = 1.5
 def fit(trees: Trees, state: State, weight: Floats, told: Told) -> Floats:
     """Log-weights (cells,) under which tables are at the noise of the records' number; the records are changed in place."""
     weight, goal = weight.copy(), trees.goal(state.counts, state.arena)
-    soft = trees.compiled.is_target & ~trees.compiled.is_hard & (goal <= 0)
+    soft = trees.compiled.is_led & ~trees.compiled.is_hard & (goal <= 0)
     weight[soft] = np.minimum(weight[soft], NEVER)
     return rake(Visits(trees, state), weight, told)
 
@@ -60,9 +61,10 @@ class Visits:
     def rake(self, weight: Floats, counts: Counts, goal: Floats, number: int) -> NDArray[np.bool_]:
         """Move the weights of all targets; soft ones are drawn back to zero."""
         compiled, step = self.trees.compiled, STEP / (1.0 + SLOWER * number / self.pace.sweeps)
-        told = compiled.is_target & (goal > 0)
+        told = compiled.is_led & (goal > 0)
         change = np.clip(step * np.log((goal[told] + 1.0) / (counts[told] + 1.0)), -1.0, 1.0)
         weight[told] = np.maximum((weight[told] + change) / (1.0 + step * compiled.decay[told]), NEVER)
+        follow(compiled.directions, weight, counts, step)
         sizes = self.trees.sizes(counts, self.state.arena)
         for unit, first, moment in compiled.moments:
             cells = slice(first, first + moment.projection.size)
