@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from llmsynthor.aims.density import Density, smooth_density
 from llmsynthor.aims.goals import Goal, Goals
 from llmsynthor.aims.grid import Axis, Grid, draw_evenly, whole_or_not
+from llmsynthor.realization.pairing import pair_values
 from llmsynthor.realization.seconds import meet_seconds
 from llmsynthor.realization.shift import shift_means
 from llmsynthor.realization.tilt import tilt_inside
@@ -40,6 +41,7 @@ def realize(
     }
     frame = pl.DataFrame(columns)
     free = {name: np.isnan(values) for name, values in known.items()}
+    codes, frame = pair_values(goals, codes, frame, free, rng)
     frame = meet_seconds(goals, codes, frame, free)
     kept = _keep_rules(goals, codes, frame, rng)
     return kept if kept is frame else _mend_means(goals, codes, kept)

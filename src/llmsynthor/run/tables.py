@@ -111,12 +111,12 @@ def records_frames(spec: Spec, outcome: Outcome, *, seed: int) -> dict[str, pl.D
     """The records of every unit that was made, as values; those of a starting population that stayed keep theirs."""
     rng, aims = np.random.default_rng([seed, 30]), outcome.aims
     known = _known(outcome)
-    if aims.needs_trees:
+    if aims.needs_trees and (len(aims.layout.units) > 1 or aims.layout.n_own(0) < len(aims.layout.columns[0])):
         computed = computed_codes(aims, outcome.roster)
         frames = realize_nested(aims, outcome.roster, computed, rng=rng, schema=spec.schema, known=known)
     else:
         top = {name: values for (_, name), values in known.items()}
-        values = realize(outcome.goals, outcome.roster.codes[0], rng=rng, known=top)
+        values = realize(outcome.aims.own[0], outcome.roster.codes[0], rng=rng, known=top)
         frames = {spec.schema.top.name: _with_origin(spec, values, outcome.roster.proposal)}
     if outcome.starting is not None:
         frames = _beside_start(outcome.starting, outcome.roster, aims, frames)
