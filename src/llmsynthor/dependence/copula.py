@@ -168,7 +168,7 @@ class Scope:
     """What may be asked: at most `most` questions, about `pairs` (None: all). `besides` was asked of others in other ways.
 
     Of pairs with a strength below `least` nats nothing is assumed. `floating` are variables whose margin no table knows and
-    other variables decide, such as the origin of a trip.
+    other variables decide, such as the origin of a trip; `before` those of the record before, on which no given table calibrates.
     """
 
     pairs: tuple[Pair, ...] | None = None
@@ -176,6 +176,7 @@ class Scope:
     least: float = 0.0
     besides: tuple[Estimate, ...] = ()
     floating: frozenset[str] = frozenset()
+    before: frozenset[str] = frozenset()
 
 
 def dependences(
