@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from llmsynthor.cli import formats
+from llmsynthor.cli import auditing, formats
 from llmsynthor.cli.heard import run_heard
 from llmsynthor.cli.options import with_options
 from llmsynthor.cli.printing import print_solution
@@ -44,6 +44,7 @@ models_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Embe
 app.add_typer(models_app, name="models")
 app.add_typer(scenario_app, name="scenario")
 formats.add_to(app)
+auditing.add_to(app)
 
 SpecPath = Annotated[Path, typer.Argument(metavar="SPEC", help="A spec.yaml, or the folder that holds it.")]
 RunPath = Annotated[Path, typer.Argument(metavar="DIR", help="A run folder.")]

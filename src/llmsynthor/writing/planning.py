@@ -20,7 +20,7 @@ PARTS = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextPlan:
-    """How a text is written: `calls` without slips, `expected` with them; `by` are the variables that make kinds, none where each record has its own."""
+    """How a text is written: `calls` without slips; `by` are the variables that make kinds, none where each record has its own."""
 
     unit: str
     text: Text

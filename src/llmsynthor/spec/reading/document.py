@@ -319,7 +319,8 @@ class DependenciesPart(Part):
 
     ask: list[list[str] | str] = Field(default_factory=list)
     skip: list[list[str] | str] = Field(default_factory=list)
-    trust: dict[str, float] = Field(default_factory=dict)
+    trust: Literal["safe", "balanced"] | dict[str, float | Literal["safe", "balanced"]] = Field(default_factory=dict)
+    covariates: list[Literal["log_population"]] = Field(default_factory=list)
 
 
 class Document(Part):
