@@ -149,7 +149,8 @@ class Scope:
 
     Of pairs with a strength below `least` nats nothing is assumed of a model. `floating` are variables whose margin no table
     knows and other variables decide, such as the origin of a trip. `zones` are pair tables by how margins vary over zones.
-    `part` is how much of what a model says of a dependence the records are to have at least.
+    `part` is how much of what a model says of a dependence the records are to have at least. `before` are variables of the record
+    before, about which no given table calibrates.
     """
 
     pairs: tuple[Pair, ...] | None = None
@@ -157,6 +158,7 @@ class Scope:
     least: float = 0.0
     besides: tuple[Estimate, ...] = ()
     floating: frozenset[str] = frozenset()
+    before: frozenset[str] = frozenset()
     zones: Mapping[Pair, Floats] = field(default_factory=dict)
     part: float = 1.0
 

@@ -14,6 +14,10 @@ from llmsynthor.dependence.pair_tables import fit_margins, interaction, mutual_i
 CLIP = 6.0
 """Largest log-ratio that one estimate may claim."""
 
+HEDGED = 2.25
+"""Factor on what is said of the last record, and of a record and the one before, where all ways of asking agree: a model hedges.
+Chosen on the trips of NHTS 2022."""
+
 LEAST_SIGNAL = 1e-9
 NO_MORE_THAN_ECHO, LOUD_STRANGERS, MARGIN = 0.16, 2.0, 0.1
 """Part of a model's dependence within records that echo leaves unexplained, at which it is not believed at all, and how many times

@@ -36,7 +36,7 @@ from llmsynthor.dependence.elicit import (
     elicit,
     elicit_shares,
 )
-from llmsynthor.dependence.estimates import CLIP, Estimate, combine
+from llmsynthor.dependence.estimates import CLIP, HEDGED, Estimate, combine
 from llmsynthor.dependence.given import given_shares
 from llmsynthor.dependence.groups import Group
 from llmsynthor.errors import AskingEndedError, CannotScoreError
@@ -155,10 +155,18 @@ def estimate(
         said = "every pair of variables is given or skipped"
         return Estimation(unit=asking.unit, variables=asking.variables, sentence=said)
     estimates, ended = _ask(asking, questions, spare=spare, most=scope.most, notify=notify)
+    estimates = tuple(_of_sequence(own) if scope.before & set(own.pair) else own for own in estimates)
     asked = (*questions.open, *(estimate.pair for estimate in besides))
     implied, part = imply(asked) if scope.zones else {}, part_of(asking.spec.dependencies.belief)
     among = among if among is None else (*among, *(estimate.pair for estimate in besides))
     return conclude(goals, asking, (*estimates, *besides), implied, ended, replace(scope, pairs=among, part=part))
+
+
+def _of_sequence(estimate: Estimate) -> Estimate:
+    """Believed as the end of a sequence is; one that was asked in one way only is weak, and left to the rule."""
+    if np.isnan(estimate.agreement):
+        return estimate
+    return replace(estimate, trust=HEDGED * float(np.sqrt(max(estimate.agreement, 0.0))))
 
 
 def elicit_estimates(goals: Goals, asking: Asking) -> tuple[tuple[Estimate, ...], Trust]:

@@ -104,6 +104,14 @@ def following(spec: Spec, unit: Unit) -> frozenset[str]:
     return frozenset(r.name for rule in _tying(spec, unit) for r in walk(rule.tree, aggregates=False))
 
 
+def _led(spec: Spec, unit: Unit) -> frozenset[str]:
+    """Categories that follow from the record before."""
+    led = following(spec, unit)
+    return frozenset(
+        variable.name for variable in unit.coded if isinstance(variable, Category) and variable.name in led
+    )
+
+
 def _tying(spec: Spec, unit: Unit) -> Iterator[Expression]:
     """Rules that compare a record with its predecessor: `origin != previous(activity)` ties both variables."""
     for rule in spec.rules:
@@ -184,14 +192,18 @@ def _ordered(aims: Aims, unit: int, own: tuple[Coarse, ...]) -> Iterator[Coarse]
 def _is_asked(spec: Spec, unit: int, pair: Pair, ordered: frozenset[str]) -> bool:
     """Pairs of a parent's variables belong to the parent; a predecessor's variable is asked about beside the record's own.
 
-    Turns, which are among the `ordered`, are asked about in words of their own (see `sequence`).
+    Turns, which are among the `ordered`, are asked about in words of their own (see `sequence`). Of a category that follows from
+    the record before nothing is asked beside a parent's: what that record led to says it.
     """
     one, other = pair
     if "." in one and "." in other:
         return False
     if ordered & set(pair):
         return other != TURN and other in ordered and one == other.removeprefix(BEFORE)
-    name = spec.schema.units[unit].name
+    owner = spec.schema.units[unit]
+    if ordered and "." in other and one in _led(spec, owner):
+        return False
+    name = owner.name
     used = [base_columns((name, column), spec.schema) if "." not in column else frozenset() for column in pair]
     return (name, one) not in used[1] and (name, other) not in used[0]
 

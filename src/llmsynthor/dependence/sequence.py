@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from llmsynthor import prompts
 from llmsynthor.dependence.coarse import Coarse
 from llmsynthor.dependence.elicit import Asking
-from llmsynthor.dependence.estimates import CLIP, Estimate, agreement_of
+from llmsynthor.dependence.estimates import CLIP, HEDGED, Estimate, agreement_of
 from llmsynthor.dependence.pair_tables import fit_margins, interaction, mutual_information
 from llmsynthor.dependence.related import HISTORIES, TURNS, following, say
 from llmsynthor.errors import AnswerError, AskingEndedError, CannotScoreError
@@ -24,9 +24,6 @@ LONGEST = 4
 
 SAME_FOR_ALL = 0
 """Seed of the beginnings: runs of all seeds put the same questions, so that a ledger answers them."""
-
-HEDGED = 2.25
-"""Factor on what is said of the last record, where all histories agree: a model hedges. Chosen on the trips of NHTS 2022."""
 
 
 def ask_turns(asking: Asking, name: str | None) -> list[Estimate]:

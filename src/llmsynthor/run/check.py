@@ -63,7 +63,7 @@ def examine(spec: Spec, llm: str | None = None) -> Examined:
     questions = most_questions(aims) if options.estimates else 0
     texts = expected_texts(spec, settings.records or 1) if words != "none" else ()
     proposals = expected_proposals(spec, words)
-    calls = expected_calls(spec, options, llm=words != "none", questions=questions) + sum(t.calls for t in texts)
+    calls = expected_calls(spec, options, llm=words != "none", questions=questions) + sum(t.expected for t in texts)
     calls, questions = calls + proposals.calls, questions + proposals.scores
     model = f"local:{DEFAULT}" if words == "local" else words
     seconds = expected_seconds(model, writes=calls - questions, scores=questions) if calls else 0.0

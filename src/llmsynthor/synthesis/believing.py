@@ -26,6 +26,7 @@ from llmsynthor.dependence.implied import RECORDS, implied_tables
 from llmsynthor.dependence.kin.beliefs import Composition, compose, planned_composition
 from llmsynthor.dependence.owners import ask_owners, planned_owners
 from llmsynthor.dependence.related import (
+    BEFORE,
     SAMPLE,
     Related,
     counted,
@@ -197,6 +198,9 @@ def _of_trees(believed: Believed, options: Options, model: Recorded, journal: Jo
             least=WORTH_ASKING,
             besides=besides,
             floating=related.floating,
+            before=frozenset(v.name for v in related.variables if v.name.startswith(BEFORE))
+            if related.turn
+            else frozenset(),
         )
         imply = lambda pairs, implied=implied: {pair: implied[pair] for pair in pairs if pair in implied}  # noqa: E731  (bound to this unit)
         estimations.append(estimate(related.goals, asking, (), spare=0, imply=imply, notify=told, scope=scope))

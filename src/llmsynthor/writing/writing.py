@@ -67,7 +67,7 @@ class Account:
             "records": self.plan.records,
             "written": len(there),
             "distinct": there.n_unique(),
-            "calls_expected": self.plan.calls,
+            "calls_expected": self.plan.expected,
             "calls": self.asked,
             "asked_again": dict(sorted(self.again.items())),
             "shortened": self.shortened,
