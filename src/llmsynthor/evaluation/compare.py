@@ -291,10 +291,8 @@ def _quantiles(target: Statistic, values: Floats, cells: NDArray[np.int64], coun
 
 def _source(target: Target) -> str:
     """Who says so: the user, a model, or nobody."""
-    if isinstance(target, Table) and target.source == MAXIMUM_ENTROPY and target.trust < 1:
-        return MAXIMUM_ENTROPY
-    if isinstance(target, Table) and target.source == ZONES and target.trust < 1:
-        return ZONES
+    if isinstance(target, Table) and target.trust < 1 and target.source in (MAXIMUM_ENTROPY, ZONES):
+        return target.source
     return "llm" if target.source.startswith(LLM) else "scenario" if target.source == SCENARIO else "given"
 
 
