@@ -78,7 +78,7 @@ def _is_unsaid(name: str, target: Statistic, cell: Sequence[Level], spec: Spec, 
     return all(not isinstance(t, Table) or t.unit != target.unit or name not in t.columns for t in spec.targets)
 
 
-def _deviation(axis: Axis, centre: Centre, target: Statistic, cell: Sequence[Level], grid: Grid) -> Moment:
+def _deviation(axis: Axis, centre: Centre, target: Statistic, cell: tuple[Level, ...], grid: Grid) -> Moment:
     """The deviation that the law of largest entropy has, as if it were stated."""
     levels: list[Sequence[Level]] = [*([level] for level in cell), axis.levels]
     projection = project_columns(grid, [*target.by, axis.name], levels, target.universe)
