@@ -18,7 +18,7 @@ from llmsynthor.records.seconds import power_sums, second_moment, second_roundin
 from llmsynthor.spec.inputs import Column, derived_below, target_columns
 from llmsynthor.spec.levels import Level
 from llmsynthor.spec.specification import Spec
-from llmsynthor.spec.targets import MAXIMUM_ENTROPY, SCENARIO, Statistic, Table, Target
+from llmsynthor.spec.targets import MAXIMUM_ENTROPY, SCENARIO, ZONES, Statistic, Table, Target
 
 Floats = NDArray[np.float64]
 
@@ -293,6 +293,8 @@ def _source(target: Target) -> str:
     """Who says so: the user, a model, or nobody."""
     if isinstance(target, Table) and target.source == MAXIMUM_ENTROPY and target.trust < 1:
         return MAXIMUM_ENTROPY
+    if isinstance(target, Table) and target.source == ZONES and target.trust < 1:
+        return ZONES
     return "llm" if target.source.startswith(LLM) else "scenario" if target.source == SCENARIO else "given"
 
 

@@ -23,6 +23,7 @@ from llmsynthor.records.measure import read_start, start_digest
 from llmsynthor.records.run_folder import claim
 from llmsynthor.records.weights import with_weights
 from llmsynthor.run.check import refuse_impossible
+from llmsynthor.run.dependencies import dependencies_frame
 from llmsynthor.run.gathered import gathered, make_in_partitions, refuse_partitions
 from llmsynthor.run.judged import nearest
 from llmsynthor.run.manifest import Standing, first_manifest
@@ -33,7 +34,6 @@ from llmsynthor.run.settings import Further, resolve, single_options, without_mo
 from llmsynthor.run.size import measure_size, refuse_too_large
 from llmsynthor.run.solution import Solution, write_all, write_spec
 from llmsynthor.run.tables import (
-    dependencies_frame,
     disagreements_frame,
     estimated_frames,
     estimation_words,

@@ -10,7 +10,7 @@ from llmsynthor.aims.goals import Goal
 from llmsynthor.alignment.cells import WHOLE
 from llmsynthor.alignment.effort import Counts, Floats, Told
 from llmsynthor.alignment.schedule import STUCK, walk
-from llmsynthor.alignment.trees.engine import MOVES, Pressure, State, Trees, in_blocks
+from llmsynthor.alignment.trees.engine import MOVES, USUAL, Pressure, State, Trees, in_blocks
 from llmsynthor.alignment.trees.flat import Arena
 
 COOLING = (3.0, 2.2, 1.6, 1.2, 0.9, 0.7, 0.55, 0.45, 0.38, 0.3)
@@ -267,11 +267,12 @@ def misses(trees: Trees, state: State, goal: Floats) -> float:
 def step(trees: Trees, state: State, held: NDArray[np.bool_], pressure: Pressure, number: int, most: int) -> None:
     """One chunk of moves, in place: most records at random, some from over-full cells and some from those that lack records.
 
-    It is as long as a chunk for `most` records at most.
+    It is as long as a chunk for `most` records at most, and longer where top records are large.
     """
     records, blocks = len(state.arena.start), len(state.arena.tail)
     rng = np.random.default_rng([trees.seed, 8, number])
-    visits = int(max(CHUNK * min(records, most), LEAST_MOVES) / MOVES)
+    large = max(sum(trees.sizes(state.counts, state.arena)) / (USUAL * records), 1.0)
+    visits = int(max(CHUNK * min(records, most) * large, LEAST_MOVES) / MOVES)
     free = np.flatnonzero(~held)
     if not len(free):
         return

@@ -27,6 +27,9 @@ CHUNK = 2_048
 
 SPACES = 6
 
+USUAL = 16.0
+"""Records of all units in a large top record: members of a larger one are all drawn anew more rarely, as that seldom succeeds."""
+
 NEAR = 12
 """Partners that are alike are drawn from so many on either side."""
 
@@ -86,6 +89,11 @@ class Trees:
     chunk: int = CHUNK
     workers: int | None = None
     worlds: dict[int, tuple[World, tuple[int, ...]]] = field(default_factory=dict)
+
+    @property
+    def leans(self) -> bool:
+        """Whether the records lean towards something that no table demands."""
+        return bool(self.aims.beliefs) or bool((self.compiled.is_target & ~self.compiled.is_hard).any())
 
     def world(self, block: int) -> tuple[World, tuple[int, ...]]:
         """What a block works on, with workspaces for two records, each with its changed copy and a spare one."""
@@ -196,7 +204,7 @@ def usual_way(records: int, rows: float, stay: float, near: int) -> Way:
     return Way(
         moves=MOVES / 2 / max(rows / max(records, 1), 1.0),
         single=0.70,
-        renew=0.03,
+        renew=0.03 * min(1.0, USUAL / max(rows / max(records, 1), 1.0)),
         swap=0.67,
         walk=(0.6, 0.8, 0.95),
         anew=(0.3, 0.9, 0.9),
