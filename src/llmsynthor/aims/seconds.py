@@ -23,6 +23,9 @@ from llmsynthor.spec.targets import Statistic, Table
 
 Floats = NDArray[np.float64]
 
+UNSAID = "law of largest entropy"
+"""Source of a deviation that nothing says: records are led to it, and no value is moved for it."""
+
 LARGEST_PRODUCT = 100_000
 """Joint cells of two numbers and the groups of a correlation that are told apart."""
 
@@ -89,6 +92,7 @@ def _deviation(axis: Axis, centre: Centre, target: Statistic, cell: tuple[Level,
         statistic="deviation",
         variable=axis.name,
         other="",
+        source=UNSAID,
         cells=(cell,),
         values=(centre.deviation,),
         margins_of_error=None,
