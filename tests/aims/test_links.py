@@ -18,7 +18,9 @@ from llmsynthor.aims.links import scaled
 )
 def test_a_number_without_known_ends_has_no_range(low: list[float], high: list[float], expected: Any) -> None:
     """Ends lie from 0 to 1 over the range that is known; where no end is known, they are as good as infinite."""
-    joint: Any = SimpleNamespace(ends={"sum": (np.array(low), np.array(high))})
+    ends = (np.array(low), np.array(high))
+    terrain = SimpleNamespace(axes={"sum": SimpleNamespace(ends=ends)})
+    joint: Any = SimpleNamespace(ends={"sum": ends}, layer=SimpleNamespace(terrain=terrain))
     space: Any = SimpleNamespace(codes={"sum": np.array([0, 1])})
     found = scaled(joint, "sum", space)  # type: ignore[arg-type]  # stands for a key
     assert found[0].tolist() == expected[0]

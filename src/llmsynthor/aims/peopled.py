@@ -22,7 +22,7 @@ def must_have_records(targets: Sequence[Target], statistic: Statistic, records: 
     for k, cell in enumerate(statistic.cells):
         rooms = [_room(table, statistic, cell, records) for table in named]
         room[k] = min(rooms) if rooms else room[k] * (statistic.values[k] != 0)
-    return np.isfinite(np.array(statistic.values, dtype=float)) & (room >= NOBODY)
+    return np.asarray(np.isfinite(np.array(statistic.values, dtype=float)) & (room >= NOBODY))
 
 
 def _shared(table: Table, statistic: Statistic) -> list[tuple[int, int]]:

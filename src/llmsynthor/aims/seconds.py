@@ -23,6 +23,9 @@ from llmsynthor.spec.targets import Statistic, Table
 
 Floats = NDArray[np.float64]
 
+UNSAID = "law of largest entropy"
+"""Source of a deviation that nothing says: records are led to it, and no value is moved for it."""
+
 LARGEST_PRODUCT = 100_000
 """Joint cells of two numbers and the groups of a correlation that are told apart."""
 
@@ -78,7 +81,7 @@ def _is_unsaid(name: str, target: Statistic, cell: Sequence[Level], spec: Spec, 
     return all(not isinstance(t, Table) or t.unit != target.unit or name not in t.columns for t in spec.targets)
 
 
-def _deviation(axis: Axis, centre: Centre, target: Statistic, cell: Sequence[Level], grid: Grid) -> Moment:
+def _deviation(axis: Axis, centre: Centre, target: Statistic, cell: tuple[Level, ...], grid: Grid) -> Moment:
     """The deviation that the law of largest entropy has, as if it were stated."""
     levels: list[Sequence[Level]] = [*([level] for level in cell), axis.levels]
     projection = project_columns(grid, [*target.by, axis.name], levels, target.universe)
@@ -89,6 +92,7 @@ def _deviation(axis: Axis, centre: Centre, target: Statistic, cell: Sequence[Lev
         statistic="deviation",
         variable=axis.name,
         other="",
+        source=UNSAID,
         cells=(cell,),
         values=(centre.deviation,),
         margins_of_error=None,

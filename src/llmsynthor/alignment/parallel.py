@@ -1,14 +1,14 @@
 """Pieces of work side by side, with results in the order of the pieces."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 T = TypeVar("T")
 
 
-def in_parallel(work: Callable[[int], T], firsts: range, workers: int | None) -> list[T]:
+def in_parallel(work: Callable[[int], T], firsts: Sequence[int], workers: int | None) -> list[T]:
     """Run the pieces on all workers; the results come in the order of the pieces."""
     workers = workers or os.cpu_count() or 1
     if len(firsts) < 2 or workers < 2:

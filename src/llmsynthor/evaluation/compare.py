@@ -217,13 +217,9 @@ def judge_statistic(
     *,
     peopled: NDArray[np.bool_] | None = None,
 ) -> Comparison:
-    """Hold means, totals or quantiles beside what is wanted, in the target's own unit; NaN in `got` where a group has nobody.
-
-    `peopled` (groups,) are those that must have somebody.
-    """
-    lacking = None if peopled is None else peopled & np.isnan(got)
-    nobody = target.statistic != "total" and not np.isfinite(got).any()
-    nobody = nobody or (lacking is not None and bool(lacking.any()))
+    """Hold statistics beside what is wanted; NaN in `got` where a group has nobody, `peopled` (groups,) must have somebody."""
+    lacking = np.isnan(got) & (False if peopled is None else peopled)
+    nobody = lacking.any() or (target.statistic != "total" and not np.isfinite(got).any())
     status = _status(target, wanted, np.nan_to_num(np.abs(got - wanted)), slack, step)
     return Comparison(
         target=target,

@@ -38,7 +38,20 @@ def read_comparisons(folder: Path, spec: Spec, accounts: Mapping[str, Account]) 
         own, account = rows.get((target.name,)), accounts.get(target.name)
         if own is None or account is None or own.height != len(target.cells):
             continue
-        columns = {name: own[name].to_numpy().astype(np.float64) for name in ("wanted", "got", "slack", "step")}
+        wanted, got, slack, step = (
+            own[name].to_numpy().astype(np.float64) for name in ("wanted", "got", "slack", "step")
+        )
         status = account.status or Status.MISSED
-        found.append(Comparison(target=target, tvd=float(own["tvd"][0]), status=status, account=account, **columns))
+        found.append(
+            Comparison(
+                target=target,
+                wanted=wanted,
+                got=got,
+                tvd=float(own["tvd"][0]),
+                status=status,
+                slack=slack,
+                step=step,
+                account=account,
+            )
+        )
     return tuple(found)

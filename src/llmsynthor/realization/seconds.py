@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from llmsynthor.aims.goals import Goals
 from llmsynthor.aims.grid import whole_or_not
 from llmsynthor.aims.moments import Moment
+from llmsynthor.aims.seconds import UNSAID
 from llmsynthor.realization.shift import shift_means
 
 ROUNDS, STEPS = 12, 25
@@ -43,7 +44,8 @@ def meet_seconds(
     goals: Goals, codes: NDArray[np.int32], frame: pl.DataFrame, free: Mapping[str, NDArray[np.bool_]]
 ) -> pl.DataFrame:
     """Move values of variables that have deviations or correlations, as far as cells allow; of those named only `free` ones."""
-    seconds = [moment for moment in goals.moments if moment.target.statistic in ("deviation", "correlation")]
+    said = [moment for moment in goals.moments if moment.target.source != UNSAID]
+    seconds = [moment for moment in said if moment.target.statistic in ("deviation", "correlation")]
     for position, axis in enumerate(goals.grid.axes):
         own = [moment for moment in seconds if axis.name == (moment.target.other or moment.target.variable)]
         means = [moment for moment in goals.moments if moment.axis == position]

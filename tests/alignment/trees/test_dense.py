@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import llmsynthor
 from llmsynthor.aims.aims import set_aims
 from llmsynthor.alignment.effort import Effort
 from llmsynthor.alignment.rows.engine import Rows
@@ -92,3 +93,41 @@ def test_the_first_population_has_the_kinds_of_its_table(seed: int) -> None:
     """However rare a kind and however far from the others, it is in the first population as often as asked for."""
     drawn = draw_first(set_aims(Spec.load(document())), LODGINGS, seed, None)
     assert np.bincount(drawn.roster.codes[0][:, 0], minlength=3).tolist() == [295, 4, 1]
+
+
+def test_a_group_that_rules_leave_one_value_keeps_its_records() -> None:
+    """A mean of 0 beside a rule that says the same does not drive the group's records away."""
+    solution = llmsynthor.synthesize(
+        {
+            "llmsynthor": 1,
+            "units": {
+                "home": {"variables": {"size": {"kind": "integer", "range": [1, 6]}}},
+                "person": {
+                    "parent": "home",
+                    "count": "size",
+                    "variables": {
+                        "age": {"kind": "integer", "range": [0, 100]},
+                        "doses": {"kind": "integer", "range": [0, 4]},
+                    },
+                },
+            },
+            "targets": [
+                {
+                    "unit": "home",
+                    "cells": [{"size": k, "share": p} for k, p in (("1", 0.4), ("2", 0.35), ("3+", 0.25))],
+                },
+                {"unit": "person", "cells": [{"age": "0-4", "share": 0.08}, {"age": "5+", "share": 0.92}]},
+                {
+                    "unit": "person",
+                    "mean": "doses",
+                    "by": ["age"],
+                    "cells": [{"age": "0-4", "mean": 0}, {"age": "5+", "mean": 2}],
+                },
+            ],
+            "rules": [{"unit": "person", "forbid": "age < 5 and doses > 0"}],
+        },
+        records=100,
+        seed=1,
+        llm="none",
+    )
+    assert set(solution.alignment["status"]) == {"exact"}

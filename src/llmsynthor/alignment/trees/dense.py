@@ -181,11 +181,15 @@ def _round(rows: Rows, theta: Floats, mass: Floats, laid: Sequence[tuple[int, In
 
 
 def lean(moment: Moment, counts: Floats, records: float) -> Floats:
-    """The exponential tilt that gives every group of a moment its mean, and leaves its weight as a whole; shape (cells,)."""
+    """The exponential tilt that gives every group of a moment its mean, and leaves its weight as a whole; shape (cells,).
+
+    A group that rules leave but one value is not tilted: it would raise the weights of values that it cannot have.
+    """
     table = counts.reshape(moment.groups, -1)
     held, points = table.sum(axis=1), moment.centres
     wanted = moment.means(held, records)
-    told = np.isfinite(wanted) & (held > 0)
+    least, most = (np.where(table > 0, points, end).T for end in (np.inf, -np.inf))
+    told = np.isfinite(wanted) & (held > 0) & (most.max(axis=0) > least.min(axis=0))
     away = (points - np.where(told, wanted, 0.0)[:, None]) / max(float(np.ptp(points)), 1e-12)
     low, high = np.full(len(held), -STEEPEST), np.full(len(held), STEEPEST)
     for _ in range(HALVINGS):
