@@ -101,7 +101,7 @@ def _draw_unit(
         goals=goals,
         compiled=compile_goals(goals, shaped),
         records=number,
-        seed=seed * 16 + unit,
+        seed=(seed * 16 + unit) % 2**63,
         effort=Effort(workers=workers, chains=min(number, LEAST_ROWS)),
         shaped=any(len(potential.projection.axes) > 1 for potential in shaped),
     )
