@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from llmsynthor.cli import formats
+from llmsynthor.cli import auditing, formats
 from llmsynthor.cli.heard import run_heard
 from llmsynthor.cli.options import with_options
 from llmsynthor.cli.printing import print_solution
@@ -44,6 +44,7 @@ models_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Embe
 app.add_typer(models_app, name="models")
 app.add_typer(scenario_app, name="scenario")
 formats.add_to(app)
+auditing.add_to(app)
 
 SpecPath = Annotated[Path, typer.Argument(metavar="SPEC", help="A spec.yaml, or the folder that holds it.")]
 RunPath = Annotated[Path, typer.Argument(metavar="DIR", help="A run folder.")]
@@ -91,7 +92,7 @@ def check(
     took = (
         "not measured on this machine yet" if found.seconds is None else f"about {found.seconds / 60:.1f} minutes here"
     )
-    for text in found.texts:
+    for text in (*found.texts, *([found.scenario] if found.scenario else [])):
         say(f"{text[:1].upper()}{text[1:]}.")
     matters = "" if found.texts else "; the number of records does not matter"
     say(
@@ -133,7 +134,7 @@ def synthesize(
     **options: Any,
 ) -> None:
     """Make records that meet the tables of a spec."""
-    from llmsynthor.cli.scenario import print_proposed, propose_only
+    from llmsynthor.cli.scenario import announce_proposals, print_proposed, propose_only
     from llmsynthor.executors.executor import choose_executor
     from llmsynthor.run.synthesize import synthesize as make
 
@@ -153,6 +154,7 @@ def synthesize(
         "weight": weight,
     }
     with _ending_on_interrupt():
+        announce_proposals(spec, out, llm)
         solution = make(
             spec, **given, **options, out=out, resume=resume, force=force, accept=accept, progress=watcher()
         )

@@ -13,8 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmsynthor.aims.goals import Goals
+from llmsynthor.calibration.measured import part_of
 from llmsynthor.dependence.coarse import Coarse, coarsen
-from llmsynthor.dependence.copula import MOST_QUESTIONS, Dependence, Scope, Trust, as_table, calibrate, dependences
+from llmsynthor.dependence.copula import (
+    MODEL,
+    MOST_QUESTIONS,
+    Dependence,
+    Scope,
+    Trust,
+    as_table,
+    calibrate,
+    dependences,
+)
 from llmsynthor.dependence.elicit import (
     FRAMES,
     Asking,
@@ -31,7 +41,7 @@ from llmsynthor.dependence.given import given_shares
 from llmsynthor.dependence.groups import Group
 from llmsynthor.errors import AskingEndedError, CannotScoreError
 from llmsynthor.spec.specification import Spec
-from llmsynthor.spec.targets import Table
+from llmsynthor.spec.targets import ZONES, Table
 
 WORTH_ASKING = 0.01
 """Mutual information in nats that a first answer must show for a pair to be asked again in other words."""
@@ -54,7 +64,7 @@ class Estimation:
 
     @property
     def additions(self) -> dict[str, Floats]:
-        """Log-weights of the tables that only add to what given tables explain, by name: nested units take them as such."""
+        """Log-weights of the tables about variables whose margin no table knows, by name: nested units take them as such."""
         drawn = [d for d in self.dependences if d.table is not None]
         return {
             table.name: np.clip(d.added, -CLIP, CLIP).ravel()
@@ -141,12 +151,14 @@ def estimate(
     scope = scope or Scope()
     among, besides = scope.pairs, scope.besides
     questions = choose_pairs(goals, asking.spec, asking.variables, groups, among)
-    if not questions.open and not besides:
+    if not questions.open and not besides and not scope.zones:
         said = "every pair of variables is given or skipped"
         return Estimation(unit=asking.unit, variables=asking.variables, sentence=said)
     estimates, ended = _ask(asking, questions, spare=spare, most=scope.most, notify=notify)
+    asked = (*questions.open, *(estimate.pair for estimate in besides))
+    implied, part = imply(asked) if scope.zones else {}, part_of(asking.spec.dependencies.belief)
     among = among if among is None else (*among, *(estimate.pair for estimate in besides))
-    return conclude(goals, asking, (*estimates, *besides), imply(questions.open), ended, replace(scope, pairs=among))
+    return conclude(goals, asking, (*estimates, *besides), implied, ended, replace(scope, pairs=among, part=part))
 
 
 def elicit_estimates(goals: Goals, asking: Asking) -> tuple[tuple[Estimate, ...], Trust]:
@@ -186,7 +198,11 @@ def conclude(
     wish: Mapping[frozenset[str], float] = asking.spec.dependencies.trust
     found = dependences(goals, asking.variables, estimates, wish=wish, trust=trust, implied=implied, scope=scope)
     unit, source = asking.unit, f"llm {asking.model.identity.name}"
-    tables = tuple(as_table(d, asking.variables, unit=unit, source=source) for d in found if d.table is not None)
+    tables = tuple(
+        as_table(d, asking.variables, unit=unit, source=source if MODEL in d.weights else d.source)
+        for d in found
+        if d.table is not None
+    )
     asked = f"{len(estimates)} pairs of variables were asked about, {len(tables)} are estimated"
     calibrated = f"; trust was calibrated on {len(truth)} given tables" if trust.tables else ""
     return Estimation(
@@ -195,8 +211,23 @@ def conclude(
         dependences=found,
         tables=tables,
         trust=trust,
-        sentence=f"{asked}{calibrated}" + (f"; {ended}" if ended is not None else ""),
+        sentence=f"{asked}{calibrated}{_zones_beside(found)}" + (f"; {ended}" if ended is not None else ""),
     )
+
+
+def _zones_beside(found: Sequence[Dependence]) -> str:
+    beside = sum(ZONES in d.weights for d in found)
+    return f"; of {beside} pairs zones say how their margins vary together" if beside else ""
+
+
+def estimate_by_zones(
+    goals: Goals, variables: Sequence[Coarse], scope: Scope, *, unit: str, implied: Mapping[Pair, Floats]
+) -> Estimation:
+    """The dependence of pairs as zones alone say it, as soft targets; `scope` names the pairs and what zones say of them."""
+    found = dependences(goals, variables, (), wish={}, trust=Trust(), implied=implied, scope=scope)
+    tables = tuple(as_table(d, variables, unit=unit, source=ZONES) for d in found if d.table is not None)
+    sentence = f"{len(tables)} pairs of variables are estimated from how their margins vary together over zones"
+    return Estimation(unit=unit, variables=tuple(variables), dependences=found, tables=tables, sentence=sentence)
 
 
 def _interview(

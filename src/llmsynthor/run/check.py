@@ -12,6 +12,7 @@ from llmsynthor.aims.zones import unmet_rooms
 from llmsynthor.errors import Problem, SpecError
 from llmsynthor.llm.models import DEFAULT
 from llmsynthor.llm.speed import expected_seconds
+from llmsynthor.run.propose import expected_proposals
 from llmsynthor.run.size import Size, measure_size, refuse_too_large
 from llmsynthor.run.texts import expected_texts
 from llmsynthor.run.zones import gap_problem, zone_problem
@@ -26,7 +27,7 @@ class Examined:
     """What is allowed but worth a look, and the calls that a run will make.
 
     `questions` of the `calls` score choices; `seconds` are what the model takes for all of them on this machine, as measured in
-    earlier runs, None before the first. `texts` say how each text is written.
+    earlier runs, None before the first. `texts` say how each text is written, `scenario` what its proposals ask.
     """
 
     warnings: tuple[Problem, ...]
@@ -36,6 +37,7 @@ class Examined:
     seconds: float | None
     size: Size
     texts: tuple[str, ...] = ()
+    scenario: str = ""
 
 
 def examine(spec: Spec, llm: str | None = None) -> Examined:
@@ -60,7 +62,9 @@ def examine(spec: Spec, llm: str | None = None) -> Examined:
     options = Options(records=settings.records or 1, **asdict(settings.method))
     questions = most_questions(aims) if options.estimates else 0
     texts = expected_texts(spec, settings.records or 1) if words != "none" else ()
+    proposals = expected_proposals(spec, words)
     calls = expected_calls(spec, options, llm=words != "none", questions=questions) + sum(t.calls for t in texts)
+    calls, questions = calls + proposals.calls, questions + proposals.scores
     model = f"local:{DEFAULT}" if words == "local" else words
     seconds = expected_seconds(model, writes=calls - questions, scores=questions) if calls else 0.0
     return Examined(
@@ -71,6 +75,7 @@ def examine(spec: Spec, llm: str | None = None) -> Examined:
         seconds=seconds,
         size=size,
         texts=tuple(map(str, texts)),
+        scenario=str(proposals) if proposals.calls else "",
     )
 
 

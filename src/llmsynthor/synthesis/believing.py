@@ -3,22 +3,31 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 
 from llmsynthor.aims.aims import Aims, set_aims, with_beliefs, with_estimates
-from llmsynthor.aims.goals import with_tables
+from llmsynthor.aims.goals import Goals, with_tables
 from llmsynthor.alignment.align import align, computed_codes
-from llmsynthor.dependence.coarse import coarsen
+from llmsynthor.dependence.coarse import Coarse, coarsen
 from llmsynthor.dependence.copula import Scope
-from llmsynthor.dependence.elicit import Asking
-from llmsynthor.dependence.estimation import WORTH_ASKING, Estimation, estimate, planned_questions
+from llmsynthor.dependence.elicit import Asking, Pair
+from llmsynthor.dependence.estimation import (
+    WORTH_ASKING,
+    Estimation,
+    estimate,
+    estimate_by_zones,
+    planned_questions,
+)
 from llmsynthor.dependence.groups import Group, given_groups, infer_groups
 from llmsynthor.dependence.implied import RECORDS, implied_tables
 from llmsynthor.dependence.kin.beliefs import Composition, compose, planned_composition
+from llmsynthor.dependence.owners import ask_owners, planned_owners
 from llmsynthor.dependence.related import (
     SAMPLE,
+    Related,
     counted,
     order_columns,
     planned_nested,
@@ -26,6 +35,7 @@ from llmsynthor.dependence.related import (
     relate,
 )
 from llmsynthor.dependence.sequence import ask_turns
+from llmsynthor.dependence.zones import Zoned, by_zones, tied_elsewhere
 from llmsynthor.errors import AnswerError, AskingEndedError
 from llmsynthor.llm.recorded import Recorded
 from llmsynthor.spec.schema import Derived
@@ -64,7 +74,8 @@ class Believed:
 def questions(aims: Aims) -> int:
     """Scoring calls at most."""
     if aims.needs_trees:
-        return planned_nested(aims) + planned_composition(aims)
+        owners = sum(planned_owners(aims.spec, related) for related in relate(aims))
+        return planned_nested(aims) + owners + planned_composition(aims)
     return planned_questions(aims.goals[0], aims.spec)
 
 
@@ -72,12 +83,51 @@ def believe(aims: Aims, options: Options, model: Recorded | None, journal: Journ
     """Ask which variables depend on each other, and how where no table says it."""
     believed = _grouped(aims, options, model, journal)
     if model is None or believed.ended or not options.estimates:
-        return believed
+        return _of_zones(believed, options) if options.reads_zones else believed
     return (
         _of_trees(believed, options, model, journal)
         if aims.needs_trees
         else _of_rows(believed, options, model, journal)
     )
+
+
+def _of_zones(believed: Believed, options: Options) -> Believed:
+    """What zones alone say of pairs, as soft targets; where they say nothing everything stays as it is."""
+    aims, estimations = believed.aims, list[Estimation]()
+    for place in _places(aims):
+        zoned, said = by_zones(place.goals, place.variables, aims.spec.dependencies, place.pairs)
+        if said:
+            implied = _implied(aims, place, options) if tied_elsewhere(place.goals, zoned) else {}
+            scope = Scope(pairs=tuple(said), zones=said)
+            estimations.append(estimate_by_zones(place.goals, place.variables, scope, unit=place.unit, implied=implied))
+    tables = tuple(table for found in estimations for table in found.tables)
+    if not tables:
+        return believed
+    if aims.needs_trees:
+        led = set_aims(with_estimates(aims.spec, {}, tables))
+    else:
+        wider = with_tables(aims.goals[0], tables)
+        led = replace(aims, goals=(wider,), own=(wider,))
+    return replace(believed, aims=led, said=Said(tables=tables), estimations=tuple(estimations))
+
+
+def _places(aims: Aims) -> tuple[Related, ...]:
+    """What zones may say something of: the variables of each unit, in pairs of its own."""
+    if aims.needs_trees:
+        return tuple(replace(r, pairs=tuple(p for p in r.pairs if not any("." in n for n in p))) for r in relate(aims))
+    goals = aims.goals[0]
+    variables = coarsen(goals)
+    pairs = tuple(combinations([variable.name for variable in variables], 2))
+    return (Related(unit=aims.spec.schema.top.name, goals=goals, variables=variables, pairs=pairs),)
+
+
+def _implied(aims: Aims, place: Related, options: Options) -> Mapping[Pair, NDArray[np.float64]]:
+    """What the given tables imply about pairs, counted in a population that meets nothing else."""
+    records = SAMPLE if aims.needs_trees else RECORDS
+    made = align(aims, records=records, seed=options.seed, workers=options.workers).roster
+    if aims.needs_trees:
+        return counted(place, aims, made, computed_codes(aims, made))[1]
+    return implied_tables(place.goals, place.variables, place.pairs, made=lambda: made.codes[0])
 
 
 def _grouped(aims: Aims, options: Options, model: Recorded | None, journal: Journal) -> Believed:
@@ -102,15 +152,18 @@ def _of_rows(believed: Believed, options: Options, model: Recorded, journal: Jou
     """Let the model estimate the joint tables that are missing, and add them as soft targets."""
     aims, goals = believed.aims, believed.aims.goals[0]
     asking = _asking(aims, options, model, unit=aims.spec.schema.top.name, variables=coarsen(goals))
+    zoned, zones = _zones(aims, options, goals, asking.variables)
     journal.tell("copula", 0, None)
     made = lambda: align(aims, records=RECORDS, seed=options.seed, workers=options.workers).roster.codes[0]  # noqa: E731  (drawn when asked for)
+    tied = tied_elsewhere(goals, zoned)
     estimation = estimate(
         goals,
         asking,
         believed.groups,
         spare=options.rounds,
-        imply=partial(implied_tables, goals, asking.variables, made=made),
+        imply=partial(implied_tables, goals, asking.variables, made=made) if tied else lambda pairs: {},
         notify=lambda: journal.tell("copula", 0, None),
+        scope=Scope(zones=zones),
     )
     wider = with_tables(goals, estimation.tables)
     return replace(
@@ -133,15 +186,19 @@ def _of_trees(believed: Believed, options: Options, model: Recorded, journal: Jo
         asking = _asking(aims, options, model, unit=related.unit, variables=related.variables)
         journal.tell("copula", 0, None)
         compositions.append(compose(aims, asking, sample))
+        told = lambda: journal.tell("copula", 0, None)  # noqa: E731  (a callback)
+        besides = (*ask_turns(asking, related.turn), *ask_owners(asking, related, notify=told))
+        listed = {estimate.pair for estimate in besides}
+        _, zones = _zones(aims, options, related.goals, related.variables, related.pairs)
         scope = Scope(
-            pairs=related.pairs,
+            zones=zones,
+            pairs=tuple(pair for pair in related.pairs if pair not in listed),
             most=most,
             least=WORTH_ASKING,
-            besides=tuple(ask_turns(asking, related.turn)),
+            besides=besides,
             floating=related.floating,
         )
         imply = lambda pairs, implied=implied: {pair: implied[pair] for pair in pairs if pair in implied}  # noqa: E731  (bound to this unit)
-        told = lambda: journal.tell("copula", 0, None)  # noqa: E731  (a callback)
         estimations.append(estimate(related.goals, asking, (), spare=0, imply=imply, notify=told, scope=scope))
     said = _said(aims, estimations, compositions)
     return replace(
@@ -152,6 +209,16 @@ def _of_trees(believed: Believed, options: Options, model: Recorded, journal: Jo
         estimations=tuple(estimations),
         compositions=tuple(compositions),
     )
+
+
+def _zones(
+    aims: Aims, options: Options, goals: Goals, variables: Sequence[Coarse], pairs: Sequence[Pair] | None = None
+) -> tuple[Zoned | None, Mapping[Pair, NDArray[np.float64]]]:
+    """What zones say of the pairs of a unit's own variables, where they are to be used."""
+    if not options.reads_zones:
+        return None, {}
+    own = None if pairs is None else [pair for pair in pairs if not any("." in name for name in pair)]
+    return by_zones(goals, variables, aims.spec.dependencies, own)
 
 
 def _asking(aims: Aims, options: Options, model: Recorded, **about: object) -> Asking:
