@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from llmsynthor.aims.told import classes_of, first_of_each
+from llmsynthor.aims.told import classes_of, ends_of, first_of_each
 from llmsynthor.errors import Problem, SpecError
 from llmsynthor.spec.expressions import Expression, references
 from llmsynthor.spec.levels import Interval, Level
@@ -40,8 +40,8 @@ class Axis:
     @property
     def breaks(self) -> NDArray[np.float64]:
         """Ends of the cells of a numeric axis, shape (size + 1,)."""
-        cells = [level for level in self.levels if isinstance(level, Interval)]
-        return np.array([cells[0].low, *(cell.high for cell in cells)])
+        low, high = ends_of(self.levels)
+        return np.concatenate([low[:1], high])
 
     @property
     def measure(self) -> NDArray[np.float64]:

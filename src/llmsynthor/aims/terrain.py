@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmsynthor.aims.grid import Grid
-from llmsynthor.aims.told import classes_of, first_of_each
+from llmsynthor.aims.told import classes_of, ends_of, first_of_each
 from llmsynthor.spec.expressions import (
     COMPARISONS,
     Aggregate,
@@ -70,9 +70,9 @@ class Ground:
             return Levels(
                 codes=np.minimum(codes, len(self.levels) - 1), levels=tuple(str(level) for level in self.levels)
             )
-        cells = [level for level in self.levels if isinstance(level, Interval)]
-        low = np.array([*(cell.low for cell in cells), *([-1e15] if self.outside else [])])
-        high = np.array([*(cell.high for cell in cells), *([1e15] if self.outside else [])])
+        low, high = ends_of(self.levels)
+        if self.outside:
+            low, high = np.append(low, -1e15), np.append(high, 1e15)
         return Span(low=low[codes], high=high[codes], integer=self.variable.integer)
 
     def members(self, levels: Sequence[Level]) -> NDArray[np.int64]:

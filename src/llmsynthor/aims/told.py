@@ -27,7 +27,37 @@ from llmsynthor.spec.levels import Interval, Level
 
 Integers = NDArray[np.int64]
 
+Floats = NDArray[np.float64]
 COMPARING = frozenset({*COMPARISONS.values(), "in", "not in"})
+
+
+class _Same:
+    """Levels that are the same object: a key that is hashed and compared at once, however many there are."""
+
+    __slots__ = ("levels",)
+
+    def __init__(self, levels: Sequence[Level]) -> None:
+        self.levels = levels
+
+    def __hash__(self) -> int:
+        return id(self.levels)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self.levels is other.levels
+
+
+def ends_of(levels: Sequence[Level]) -> tuple[Floats, Floats]:
+    """Low and high ends of the cells of a number, both (cells,) and read-only: looked at rule by rule, they are made once."""
+    return _ends(_Same(levels))
+
+
+@lru_cache(maxsize=256)
+def _ends(same: _Same) -> tuple[Floats, Floats]:
+    cells = [level for level in same.levels if isinstance(level, Interval)]
+    low, high = np.array([cell.low for cell in cells]), np.array([cell.high for cell in cells])
+    low.setflags(write=False)
+    high.setflags(write=False)
+    return low, high
 
 
 def classes_of(tree: Node, name: str, levels: Sequence[Level], *, integer: bool, outside: bool = False) -> Integers:
@@ -37,8 +67,7 @@ def classes_of(tree: Node, name: str, levels: Sequence[Level], *, integer: bool,
     it has a class of its own. Shape (levels + outside,).
     """
     if levels and isinstance(levels[0], Interval):
-        cells = [level for level in levels if isinstance(level, Interval)]
-        found = _of_number(tree, name, cells, integer=integer)
+        found = _of_number(tree, name, levels, integer=integer)
     else:
         found = _of_category(tree, name, levels)
     numbers = _numbered(found)
@@ -59,12 +88,12 @@ def first_of_each(classes: Integers) -> Integers:
     return found
 
 
-def _of_number(tree: Node, name: str, cells: Sequence[Interval], *, integer: bool) -> Integers:
+def _of_number(tree: Node, name: str, levels: Sequence[Level], *, integer: bool) -> Integers:
     """Between two constants all cells are alike, but one that begins with a constant, or in which one lies, stands alone."""
     points, computed = cut_points(Expression("", _renamed(tree, name)), "this", integer=integer)
     if computed:
-        return np.arange(len(cells))
-    low, high = np.array([cell.low for cell in cells]), np.array([cell.high for cell in cells])
+        return np.arange(len(levels))
+    low, high = ends_of(levels)
     if integer:
         low, high = np.ceil(low), np.ceil(high)
     at = np.array(sorted(points))
@@ -72,7 +101,7 @@ def _of_number(tree: Node, name: str, cells: Sequence[Interval], *, integer: boo
     begins = below > np.searchsorted(at, low, side="left")
     found = 2 * below + begins
     alone = np.searchsorted(at, high, side="left") > below
-    return np.where(alone, 2 * len(at) + 2 + np.arange(len(cells)), found)
+    return np.where(alone, 2 * len(at) + 2 + np.arange(len(levels)), found)
 
 
 def _of_category(tree: Node, name: str, levels: Sequence[Level]) -> Integers:
@@ -88,7 +117,7 @@ def _of_category(tree: Node, name: str, levels: Sequence[Level]) -> Integers:
         texts |= {node.value} if isinstance(node, Literal) else set()
         texts |= set(node.values) if isinstance(node, Choices) else set()
     found = np.zeros(len(levels), dtype=np.int64)
-    named = [_places(tuple(levels)).get(text, -1) for text in texts if isinstance(text, str)]
+    named = [_places(_Same(levels)).get(text, -1) for text in texts if isinstance(text, str)]
     for place in named:
         if place >= 0:
             found[place] = place + 1
@@ -96,8 +125,8 @@ def _of_category(tree: Node, name: str, levels: Sequence[Level]) -> Integers:
 
 
 @lru_cache(maxsize=256)
-def _places(levels: tuple[Level, ...]) -> dict[Level, int]:
-    return {level: place for place, level in enumerate(levels)}
+def _places(same: _Same) -> dict[Level, int]:
+    return {level: place for place, level in enumerate(same.levels)}
 
 
 def _names(tree: Node, name: str) -> bool:
