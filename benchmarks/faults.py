@@ -1,7 +1,7 @@
 """Campaigns of faults, deterministic by seed but for the moments at which a busy machine acts; small ones stand in the tests.
 
     python -m benchmarks.faults readers --count 100000 --seed 1
-    python -m benchmarks.faults exchange|folders|kills|interrupts --count N --seed S
+    python -m benchmarks.faults exchange|parsers|folders|kills|interrupts --count N --seed S
 
 Prints outcomes, how long it took, and every fault: an unforeseen error, a slow end, a file that differs.
 """
@@ -17,6 +17,7 @@ from tempfile import TemporaryDirectory
 import yaml
 from tests.campaigns.answers import attack_exchange, attack_readers
 from tests.campaigns.folders import attack_folder
+from tests.campaigns.parsers import attack_parsers
 from tests.campaigns.processes import campaign_of_interrupts, campaign_of_kills, start
 from tests.homes import HOMES
 from tests.llm.faults import GOOD, serving
@@ -67,7 +68,7 @@ def interrupts(count: int, rng: Random, scratch: Path) -> Found:
 def main() -> None:
     """Run one campaign."""
     reading = argparse.ArgumentParser()
-    reading.add_argument("name", choices=("readers", "exchange", "folders", "kills", "interrupts"))
+    reading.add_argument("name", choices=("readers", "exchange", "parsers", "folders", "kills", "interrupts"))
     reading.add_argument("--count", type=int, default=100)
     reading.add_argument("--seed", type=int, default=1)
     given = reading.parse_args()
@@ -79,6 +80,8 @@ def main() -> None:
             outcomes, faults = attack_readers(count=given.count, rng=rng)
         elif given.name == "exchange":
             outcomes, faults = attack_exchange(count=given.count, rng=rng)
+        elif given.name == "parsers":
+            outcomes, faults = attack_parsers(place, count=given.count, rng=rng)
         else:
             outcomes, faults = {"folders": folders, "kills": kills, "interrupts": interrupts}[given.name](
                 given.count, rng, place

@@ -12,6 +12,7 @@ from llmsynthor.spec.reading.files import save
 from tests.campaigns.answers import attack_exchange, attack_readers
 from tests.campaigns.folders import attack_folder
 from tests.campaigns.mutations import change_bytes, change_json
+from tests.campaigns.parsers import attack_parsers
 from tests.campaigns.processes import campaign_of_interrupts, campaign_of_kills
 
 
@@ -30,6 +31,13 @@ def test_changed_bodies_are_read_or_refused() -> None:
     assert faults == []
     assert outcomes["_read_chat read"] > 100
     assert outcomes["_read_chat refused"] > 500
+
+
+def test_changed_texts_are_read_or_refused(tmp_path: Path) -> None:
+    """Specs, expressions, tables, `read:` blocks and answers changed at random are read, or refused by errors of the house."""
+    outcomes, faults = attack_parsers(tmp_path, count=300, rng=Random(5))
+    assert faults == []
+    assert all(outcomes[f"{name} refused"] for name in ("expression", "answer", "table", "read", "spec"))
 
 
 def test_changed_exchanges_end_in_errors_of_the_house(monkeypatch: pytest.MonkeyPatch) -> None:

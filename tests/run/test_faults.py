@@ -1,5 +1,6 @@
 """Runs with servers that do wrong: they end well, lose nothing that was answered, and say what came to nothing."""
 
+import json
 import random
 import sqlite3
 from collections import Counter
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 import llmsynthor as ls
-from tests.llm.faults import BODIES, GOOD, Schedule, serving
+from tests.llm.faults import BODIES, GOOD, Schedule, events, http, said, serving
 
 KEY = "sk-planted-key-4711"
 QUICK = {"records": 300, "llm": "openai:m", "seed": 1}
@@ -128,3 +129,66 @@ def test_refused_key_is_said_before_any_work(spec: ls.Spec, tmp_path: Path) -> N
         ls.synthesize(spec, out=tmp_path / "out", server=server(there.address), **QUICK)
     assert len(there.asked) == 1
     assert '"status": "failed"' in (tmp_path / "out" / "run.json").read_text(encoding="utf-8")
+
+
+HEADERS = (
+    "Set-Cookie",
+    "Location",
+    "WWW-Authenticate",
+    "Server",
+    "ETag",
+    "Retry-After",
+    "Content-Type",
+    "X-Request-Id",
+    "Date",
+    "Link",
+)
+FIELDS = (
+    "id",
+    "model",
+    "object",
+    "system_fingerprint",
+    "created",
+    "service_tier",
+    "usage",
+    "error",
+    "warning",
+    "request_id",
+)
+
+
+def planted() -> list[bytes]:
+    """Whole answers with the key in one place each: status line, headers, fields, an answer's parts, errors, bodies of any kind."""
+    good = {"choices": [{"message": {"role": "assistant", "content": "no"}}]}
+    found = [http(200, json.dumps(good).encode(), f"{name}: {KEY}") for name in HEADERS]
+    found += [said({**good, field: KEY}) for field in FIELDS]
+    choice = good["choices"][0]
+    for own in ({"finish_reason": KEY}, {"index": KEY}, {"logprobs": KEY}, {"text": KEY}, {KEY: 1}, {"message": KEY}):
+        found.append(said({"choices": [{**choice, **own}]}))
+    for own in ({"role": KEY}, {"content": KEY}, {"refusal": KEY}, {"tool_calls": [KEY]}, {"reasoning_content": KEY}):
+        found.append(said({"choices": [{"message": {"role": "assistant", "content": "no", **own}}]}))
+    found += [http(status, json.dumps({"error": {"message": KEY, "code": KEY}}).encode()) for status in (400, 422, 500)]
+    found += [f"HTTP/1.1 200 {KEY}\r\nContent-Length: 0\r\n\r\n".encode(), f"HTTP/1.1 503 {KEY}\r\n\r\n".encode()]
+    found += [KEY.encode(), http(200, KEY.encode()), http(200, f"<html>{KEY}".encode(), kind="text/html")]
+    return [*found, events([KEY, "{"])]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("quarter", range(4))
+def test_a_key_in_forty_places_is_nowhere(
+    quarter: int, spec: ls.Spec, tmp_path: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Wherever in its answers a server repeats the key, no file, log or message has it; every second answer is a good one."""
+    answers, out, said_last = planted()[quarter::4], tmp_path / "out", ""
+    assert len(planted()) == 40
+    with serving(
+        lambda number, *_: f"bytes:{answers[number // 2 % 10].decode('latin-1')}" if number % 2 else GOOD
+    ) as there:
+        try:
+            ls.synthesize(spec, out=out, server=server(there.address, patience=0.2, concurrency=1), **QUICK)
+        except ls.LLMError as error:
+            said_last = str(error)
+        assert len(there.asked) >= 20
+    kept = b"".join(path.read_bytes() for path in out.rglob("*") if path.is_file())
+    assert KEY.encode() not in kept
+    assert KEY not in said_last + caplog.text + "".join(capfd.readouterr())

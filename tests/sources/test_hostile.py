@@ -3,12 +3,14 @@
 import io
 import os
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from llmsynthor.errors import DataError
 from llmsynthor.sources import extras
+from llmsynthor.sources.csv_text import OddFileError, read_csv
 from llmsynthor.sources.recognise import read_long
 from llmsynthor.sources.table import SourceError
 
@@ -68,3 +70,18 @@ def test_missing_extra_is_a_line_to_type() -> None:
     """A library that is not installed is an error with the line that installs it."""
     with pytest.raises(DataError, match=r"pip install 'llmsynthor\[omx\]'"):
         extras.needed("no_such_library_here", "omx", for_what="t.omx")
+
+
+def test_lone_carriage_returns_end_lines(tmp_path: Path) -> None:
+    """A table whose lines end in carriage returns, some or all of them, is read or refused as a table, not with csv's own error."""
+    for text in (
+        "area,tenure,count\nNorth,rented\rx\nSouth,owned,3\n",
+        "area,5\rth,rented,<: 5\n",
+        "a,count\rb,2\rc,3\r",
+    ):
+        (tmp_path / "t.csv").write_bytes(text.encode())
+        with suppress(OddFileError):
+            read_csv(tmp_path / "t.csv", (), lambda *_: None)
+    (tmp_path / "t.csv").write_text('a,count\nb,"' + "x" * 200_000, encoding="utf-8")
+    with pytest.raises(OddFileError, match="no CSV"):
+        read_csv(tmp_path / "t.csv", (), lambda *_: None)

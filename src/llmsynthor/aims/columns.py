@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from llmsynthor.aims.cuts import Cut, cut_derived, cut_position, cut_values, cut_variable
-from llmsynthor.aims.grid import Grid, project_condition
+from llmsynthor.aims.grid import Grid, look_up
 from llmsynthor.aims.layout import Column, Layout, Place, flag_axis, value_name
 from llmsynthor.aims.uses import SUMS, Uses
 from llmsynthor.spec.expressions import Aggregate, Expression, Node, Operation, Reference, nodes, parse, references
@@ -123,8 +123,8 @@ def _is_told(schema: Schema, owner: str, plain: Expression, columns: Sequence[Se
     if names is None or not _is_small(unit, names, own):
         return False
     grid = Grid(unit=unit, axes=tuple(column.axis for column in own if column.role == "own"))
-    _, may_break, may_hold = project_condition(grid, plain)
-    return not bool((may_break & may_hold).any())
+    looked = look_up(grid, plain)
+    return not bool((looked.may & looked.may_not).any())
 
 
 def _unprefixed(expression: Expression, unit: Unit) -> Expression:

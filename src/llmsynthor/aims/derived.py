@@ -12,7 +12,7 @@ import numpy as np
 
 from llmsynthor.aims.cuts import break_points, breaks_at, grid_of, intervals_between
 from llmsynthor.aims.goals import Goals, bring_goals
-from llmsynthor.aims.grid import LARGEST_BOX_COUNT, Axis, Computed, Grid, closed_box, project_condition
+from llmsynthor.aims.grid import LARGEST_BOX_COUNT, Axis, Computed, Grid, closed_box, look_up
 from llmsynthor.aims.uses import Use, Uses, read_uses
 from llmsynthor.spec.expressions import Expression, Node, Operation, Reference, opened, references, substitute
 from llmsynthor.spec.inputs import derived_in_order
@@ -106,8 +106,8 @@ def _sharp(spec: Spec, own: Spec, grid: Grid) -> bool:
         if size > LARGEST_BOX_COUNT:
             return False
     for universe in universes:
-        _, may, may_not = project_condition(grid, universe)
-        if bool((may & may_not).any()):
+        looked = look_up(grid, universe)
+        if bool((looked.may & looked.may_not).any()):
             return False
     return True
 

@@ -40,6 +40,12 @@ MANY_ZONES = 64
 MOST_STEPS = 40
 """Times that a set of variables is widened at most."""
 
+MOST_LOOKS = 500_000
+"""Statements looked at while sets of variables are widened, in all; then they stay as they are."""
+
+MOST_STARTS = 64
+"""Sets of variables around which rules alone are looked at, where no target speaks of them."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contradiction:
@@ -132,17 +138,18 @@ def _around_each(
     found: list[Contradiction] = []
     tried: list[frozenset[Key]] = []
     too_many = set[frozenset[Key]]()
-    rules = [statement.axes for statement in statements if isinstance(statement, Forbidden)]
+    rules = list(dict.fromkeys(statement.axes for statement in statements if isinstance(statement, Forbidden)))
     wanted = set(suspects)
     starts = [(s.name, s.axes) for s in statements if s.name in wanted and not isinstance(s, Forbidden | Numbered)]
-    for name, axes in (*starts, *(("", axes) for axes in rules if not starts)):
+    looks = MOST_LOOKS // max(len(statements), 1)
+    for name, axes in (*starts, *(("", axes) for axes in rules[:MOST_STARTS] if not starts)):
         if len(found) >= MOST_FOUND or any(name in contradiction.targets for contradiction in found):
             continue
         if not name and any(axes <= other for other in tried):
             continue
         if axes in too_many:
             continue
-        widest = _widest(terrain, statements, axes)
+        widest, looks = _widest(terrain, statements, axes, looks)
         if widest is None:
             too_many.add(axes)
             continue
@@ -186,23 +193,31 @@ def _names(parts: Sequence[Part], *, is_rule: bool) -> tuple[str, ...]:
     return tuple(dict.fromkeys(part.name for part in parts if part.is_rule == is_rule))
 
 
-def _widest(terrain: Terrain, statements: Sequence[Statement], axes: frozenset[Key]) -> frozenset[Key] | None:
-    """Widen a set of axes step by step, by what ties them to others, as long as the joint cells are few."""
+def _widest(
+    terrain: Terrain, statements: Sequence[Statement], axes: frozenset[Key], looks: int
+) -> tuple[frozenset[Key] | None, int]:
+    """Widen a set of axes step by step, by what ties them to others, as long as the joint cells are few.
+
+    Returns it, None where even these are too many, and how many of the looks are left.
+    """
     axes = closed(terrain, axes)
     if not _small(terrain, statements, axes):
-        return None
+        return None, looks
     left_out = set[frozenset[Key]]()
     for _ in range(MOST_STEPS):
         for option in _wider(terrain, statements, axes):
             if option in left_out:
                 continue
+            looks -= 1
+            if looks < 0:
+                return axes, looks
             if _small(terrain, statements, option):
                 axes = option
                 break
             left_out.add(option)
         else:
-            return axes
-    return axes
+            return axes, looks
+    return axes, looks
 
 
 def _small(terrain: Terrain, statements: Sequence[Statement], axes: frozenset[Key]) -> bool:
@@ -213,7 +228,7 @@ def _wider(terrain: Terrain, statements: Sequence[Statement], axes: frozenset[Ke
     """Sets of axes with one more tie each: definitions first, then rules, then targets, the fewest joint cells first."""
     ties = [frozenset(truth.keys) for truth in terrain.definitions if truth.keys[0] in axes]
     ties += [axes_of(over) for over in terrain.over if over.key in axes]
-    tied = [s.axes for s in statements if isinstance(s, Forbidden)]
+    tied = list(dict.fromkeys(s.axes for s in statements if isinstance(s, Forbidden)))
     tied += [axes_of(over) for over in terrain.over]
     for statement in statements:
         if isinstance(statement, Numbered):

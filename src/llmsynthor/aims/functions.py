@@ -195,7 +195,7 @@ def _define(terrain: Terrain, unit: Unit, name: str, tree: Node) -> None:
         truth = terrain.truth(unit.name, _lies_in(tree, level, integer=getattr(ground.variable, "integer", False)))
         if truth is None or key in truth.keys or (parts and truth.keys != parts[0].keys):
             return
-        parts.append(truth)
+        parts.append(truth.opened())
     may = [truth.may for truth in parts]
     if ground.outside:
         may_miss = any(isinstance(node, Aggregate) and node.function in MISSING for node in nodes(tree))

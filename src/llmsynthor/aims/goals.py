@@ -4,15 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from llmsynthor.aims.density import Density, even_density
-from llmsynthor.aims.grid import Axis, Grid, Projection, hopeless_boxes, project_columns, project_condition
+from llmsynthor.aims.grid import Axis, Grid, Looked, Projection, draw_evenly, look_up, project_columns
 from llmsynthor.aims.laws import base_density
 from llmsynthor.aims.moments import Moment, bring_moments
 from llmsynthor.aims.quantiles import QuantileGoal, bring_quantiles
 from llmsynthor.aims.seconds import bring_seconds
 from llmsynthor.aims.uses import Uses, read_uses
+from llmsynthor.records.evaluate import evaluate
+from llmsynthor.spec.expressions import Expression
 from llmsynthor.spec.levels import Interval, Level
 from llmsynthor.spec.rules import Rule
 from llmsynthor.spec.schema import Category, Numeric
@@ -20,6 +23,8 @@ from llmsynthor.spec.specification import Spec
 from llmsynthor.spec.targets import Table
 
 Floats = NDArray[np.float64]
+
+TRIED_POINTS = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -255,12 +260,31 @@ def _levels_of(axis: Axis, listed: Sequence[Level]) -> tuple[Level, ...]:
 
 
 def _zeros(rule: Rule, grid: Grid) -> StructuralZeros:
-    projection, may_break, may_hold = project_condition(grid, rule.forbid)
-    doubtful = may_break & may_hold
-    hopeless = hopeless_boxes(grid, rule.forbid, projection, np.flatnonzero(doubtful))
-    forbidden = ~may_hold
+    looked = look_up(grid, rule.forbid)
+    doubtful, forbidden = looked.may & looked.may_not, ~looked.may_not
+    hopeless = _hopeless(grid, rule.forbid, looked)
     doubtful[hopeless], forbidden[hopeless] = False, True
-    return StructuralZeros(rule=rule, projection=projection, forbidden=forbidden, doubtful=doubtful)
+    return StructuralZeros(rule=rule, projection=looked.projection, forbidden=forbidden, doubtful=doubtful)
+
+
+def _hopeless(grid: Grid, forbidden: Expression, looked: Looked) -> NDArray[np.int64]:
+    """Of cells that a rule cuts through, find those where hardly a drawn point is allowed: they are closed as a whole."""
+    boxes = np.flatnonzero(looked.may & looked.may_not)
+    places = np.unravel_index(boxes, [len(pick) for pick in looked.picks])
+    codes = [pick[place] for pick, place in zip(looked.picks, places, strict=True)]
+    allowed = np.zeros(len(boxes), dtype=np.int64)
+    rng = np.random.default_rng(0)
+    for _ in range(TRIED_POINTS if len(boxes) else 0):
+        own = [grid.axes[axis] for axis in looked.projection.axes]
+        columns = {axis.name: _point(axis, code, rng) for axis, code in zip(own, codes, strict=True)}
+        allowed += ~evaluate(forbidden, pl.DataFrame(columns)).fill_null(value=False).to_numpy()
+    return boxes[allowed < 2]
+
+
+def _point(axis: Axis, codes: NDArray[np.int64], rng: np.random.Generator) -> pl.Series:
+    if isinstance(axis.variable, Category):
+        return pl.Series([str(level) for level in axis.levels]).gather(pl.Series(codes.astype(np.uint32)))
+    return pl.Series(draw_evenly(axis, codes, rng))
 
 
 def _margin(grid: Grid, tables: Sequence[Goal], axis: int, width: Floats) -> Floats:

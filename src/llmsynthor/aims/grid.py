@@ -4,23 +4,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
+from llmsynthor.aims.told import classes_of, ends_of, first_of_each
 from llmsynthor.errors import Problem, SpecError
-from llmsynthor.records.evaluate import evaluate
 from llmsynthor.spec.expressions import Expression, references
 from llmsynthor.spec.levels import Interval, Level
 from llmsynthor.spec.possibility import Box, Levels, Span, possible
-from llmsynthor.spec.schema import Category, Coded, Numeric, Unit
+from llmsynthor.spec.schema import Coded, Numeric, Unit
 
 OUTSIDE = -1
 """The cell of a record that lies outside a table's universe."""
 
 
 LARGEST_BOX_COUNT = 20_000_000
-
-TRIED_POINTS = 64
 
 UNEVEN = 50.0
 
@@ -43,8 +40,8 @@ class Axis:
     @property
     def breaks(self) -> NDArray[np.float64]:
         """Ends of the cells of a numeric axis, shape (size + 1,)."""
-        cells = [level for level in self.levels if isinstance(level, Interval)]
-        return np.array([cells[0].low, *(cell.high for cell in cells)])
+        low, high = ends_of(self.levels)
+        return np.concatenate([low[:1], high])
 
     @property
     def measure(self) -> NDArray[np.float64]:
@@ -201,7 +198,7 @@ def _project_jointly(
     named |= {grid.position(r.name) for r in references(universe)} if universe is not None else set()
     axes = sorted(named)
     sizes = [grid.axes[axis].size for axis in axes]
-    _check_size(grid, axes, " by ".join(columns))
+    _check_size([(grid.axes[axis].name, grid.axes[axis].size) for axis in axes], " by ".join(columns))
     place, inside = np.zeros(sizes, dtype=np.int64), np.ones(sizes, dtype=bool)
     for name, column in zip(columns, levels, strict=True):
         member = np.append(membership(grid.axis(name), column), OUTSIDE)[_codes_over(grid, name, axes)]
@@ -228,36 +225,36 @@ def _codes_over(grid: Grid, name: str, axes: Sequence[int]) -> NDArray[np.int64]
     return own.reshape(sizes).reshape(shape)  # both are in the order of the axes
 
 
-def project_condition(grid: Grid, condition: Expression) -> tuple[Projection, NDArray[np.bool_], NDArray[np.bool_]]:
-    """Project on the full box of the variables of a condition.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looked:
+    """Where a condition may be true and may be false, for each cell of `projection`: codes that it does not tell apart are one.
 
-    Returns the projection and, for each of its cells, whether the condition may be true and may be false there.
+    `picks[k]` has a code of each class of the k-th axis; `may` and `may_not` are row-major over the classes.
     """
+
+    projection: Projection
+    picks: tuple[NDArray[np.int64], ...]
+    may: NDArray[np.bool_]
+    may_not: NDArray[np.bool_]
+
+
+def look_up(grid: Grid, condition: Expression) -> Looked:
+    """Project on the box of the variables of a condition."""
     axes = sorted(grid.position(reference.name) for reference in references(condition))
-    sizes = [grid.axes[axis].size for axis in axes]
-    boxes, number = _boxes(grid, axes, condition), int(np.prod(sizes))
-    projection = pack(axes, [np.arange(size) for size in sizes], np.arange(number).reshape(sizes), number)
-    return projection, *possible(condition, boxes)
+    own = [_classes(grid.axes[axis], condition) for axis in axes]
+    picks = [first_of_each(classes) for classes in own]
+    sizes = [len(pick) for pick in picks]
+    _check_size([(grid.axes[axis].name, size) for axis, size in zip(axes, sizes, strict=True)], str(condition))
+    codes, number = np.indices(sizes).reshape(len(sizes), -1), int(np.prod(sizes))
+    boxes = {grid.axes[axis].name: _box(grid.axes[axis], picks[k][codes[k]]) for k, axis in enumerate(axes)}
+    may, may_not = possible(condition, boxes)
+    projection = pack(axes, own, np.arange(number).reshape(sizes), number)
+    return Looked(projection=projection, picks=tuple(picks), may=may, may_not=may_not)
 
 
-def hopeless_boxes(
-    grid: Grid, forbidden: Expression, projection: Projection, boxes: NDArray[np.int64]
-) -> NDArray[np.int64]:
-    """Of boxes that a rule cuts through, find those where hardly a drawn point is allowed: they are closed as a whole."""
-    shape = [grid.axes[axis].size for axis in projection.axes]
-    codes = np.stack(np.unravel_index(boxes, shape), axis=1)
-    allowed = np.zeros(len(boxes), dtype=np.int64)
-    rng = np.random.default_rng(0)
-    for _ in range(TRIED_POINTS if len(boxes) else 0):
-        columns = {grid.axes[a].name: _point(grid.axes[a], codes[:, k], rng) for k, a in enumerate(projection.axes)}
-        allowed += ~evaluate(forbidden, pl.DataFrame(columns)).fill_null(value=False).to_numpy()
-    return boxes[allowed < 2]
-
-
-def _point(axis: Axis, codes: NDArray[np.int64], rng: np.random.Generator) -> pl.Series:
-    if isinstance(axis.variable, Category):
-        return pl.Series([str(level) for level in axis.levels]).gather(pl.Series(codes.astype(np.uint32)))
-    return pl.Series(draw_evenly(axis, codes, rng))
+def _classes(axis: Axis, condition: Expression) -> NDArray[np.int64]:
+    integer = isinstance(axis.variable, Numeric) and axis.variable.integer
+    return classes_of(condition.tree, axis.name, axis.levels, integer=integer)
 
 
 def possible_in_cells(
@@ -295,18 +292,18 @@ def _may(condition: Expression, grid: Grid, axes: Sequence[int]) -> NDArray[np.b
 
 def _boxes(grid: Grid, axes: Sequence[int], condition: Expression) -> Mapping[str, Box]:
     sizes = [grid.axes[axis].size for axis in axes]
-    _check_size(grid, axes, str(condition))
+    _check_size([(grid.axes[axis].name, grid.axes[axis].size) for axis in axes], str(condition))
     codes = np.indices(sizes).reshape(len(sizes), -1)
     return {grid.axes[axis].name: _box(grid.axes[axis], codes[k]) for k, axis in enumerate(axes)}
 
 
-def _check_size(grid: Grid, axes: Sequence[int], what: str) -> None:
-    if np.prod([grid.axes[axis].size for axis in axes], dtype=float) > LARGEST_BOX_COUNT:
+def _check_size(sizes: Sequence[tuple[str, int]], what: str) -> None:
+    if np.prod([size for _, size in sizes], dtype=float) > LARGEST_BOX_COUNT:
         raise SpecError(
             Problem(
                 where=f'expression "{what}"',
                 what="it joins variables with too many cells to be held as a table",
-                found=" × ".join(f"{grid.axes[axis].name} {grid.axes[axis].size}" for axis in axes),
+                found=" × ".join(f"{name} {size}" for name, size in sizes),
                 advice=f"split it into conditions that span at most {LARGEST_BOX_COUNT:,} combinations",
             )
         )

@@ -6,7 +6,7 @@ Every population of records has such masses, so that what no masses meet no reco
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,7 +105,7 @@ def classes(layer: Layer) -> dict[Key, Integers]:
         if isinstance(statement, Averaged) and statement.target.statistic == "quantile":
             told[statement.value].append(_sides(layer.terrain, statement)[:, None])
     for truth in layer.definitions:
-        _tell(told, Truth(keys=truth.keys, may=truth.may, may_not=truth.may))
+        _tell(told, replace(truth, may_not=truth.may))
     for over in layer.over:
         if over.condition is not None:
             _tell(told, over.condition)
@@ -123,6 +123,9 @@ def _truths(statement: Statement) -> Iterator[Truth]:
 
 def _tell(told: dict[Key, list[NDArray[np.generic]]], truth: Truth) -> None:
     for k, key in enumerate(truth.keys):
+        if truth.classes:
+            told[key].append(truth.classes[k][:, None])
+            continue
         for array in (truth.may, truth.may_not):
             told[key].append(np.moveaxis(array, k, 0).reshape(array.shape[k], -1))
 
@@ -136,7 +139,9 @@ def _numbered(told: Sequence[NDArray[np.generic]], size: int) -> Integers:
 
 def _distinct(array: NDArray[np.generic]) -> Integers:
     """Number the rows of an array such that equal ones share a number, in their order; truth values are packed for that."""
-    if array.dtype != np.bool_ or array.shape[1] < 2:
+    if array.shape[1] == 1:
+        return np.asarray(array.ravel(), dtype=np.int64)
+    if array.dtype != np.bool_:
         return np.asarray(np.unique(array, axis=0, return_inverse=True)[1]).ravel()
     packed = np.ascontiguousarray(np.packbits(array.astype(np.bool_), axis=1))
     rows = packed.view(np.dtype((np.void, packed.shape[1]))).ravel()
@@ -164,6 +169,13 @@ class Joint:
 
     def space(self, unit: str) -> Space | None:
         return next((space for space in self.spaces if space.unit == unit), None)
+
+    def told(self, array: Booleans, truth: Truth, space: Space) -> Booleans:
+        """What a condition says, as one of its two arrays, for every mass of a space."""
+        at = [self.pick[key][space.codes[key]] for key in truth.keys]
+        if truth.classes:
+            at = [own[k] for own, k in zip(truth.classes, at, strict=True)]
+        return np.asarray(array[tuple(at)], dtype=np.bool_)
 
     def looked_up(self, array: NDArray[np.generic], keys: Sequence[Key], space: Space) -> NDArray[np.generic]:
         """The entry of an array over codes for every mass of a space."""

@@ -72,7 +72,7 @@ def define(joint: Joint, truth: Truth, rows: Rows) -> None:
     space = joint.space(truth.keys[0][0])
     if space is None:
         return
-    never = np.flatnonzero(~joint.looked_up(truth.may, truth.keys, space).astype(bool))
+    never = np.flatnonzero(~joint.told(truth.may, truth, space))
     if len(never):
         rows.add(np.zeros(len(never), dtype=np.int64), space.first + never, 1.0)
         rows.end(1)
@@ -87,8 +87,8 @@ def count_over(joint: Joint, over: Over, rows: Rows) -> None:
     own, code = space.first + np.arange(space.size), joint.pick[over.key][above.codes[over.key]]
     ground = joint.layer.terrain.axes[over.key]
     if over.condition is not None:
-        sure = ~joint.looked_up(over.condition.may_not, over.condition.keys, space).astype(bool)
-        may = joint.looked_up(over.condition.may, over.condition.keys, space).astype(bool)
+        sure = ~joint.told(over.condition.may_not, over.condition, space)
+        may = joint.told(over.condition.may, over.condition, space)
     if over.function in ("any", "all"):
         yes = code == CHOICES.index("yes")
         if over.function == "all":

@@ -69,8 +69,8 @@ def _inside(joint: Joint, statement: Tabled | Averaged, space: Space) -> tuple[I
         cell, listed = cell * size + np.maximum(own, 0), listed & (own >= 0)
     may = sure = listed
     if statement.universe is not None:
-        may = listed & joint.looked_up(statement.universe.may, statement.universe.keys, space).astype(bool)
-        sure = listed & ~joint.looked_up(statement.universe.may_not, statement.universe.keys, space).astype(bool)
+        may = listed & joint.told(statement.universe.may, statement.universe, space)
+        sure = listed & ~joint.told(statement.universe.may_not, statement.universe, space)
     return cell, may, sure
 
 
@@ -199,8 +199,10 @@ def _rule(joint: Joint, statement: Forbidden, columns: int) -> Part | None:
     space = joint.space(statement.unit)
     if space is None:
         return None
-    surely = np.flatnonzero(~joint.looked_up(statement.where.may_not, statement.where.keys, space).astype(bool))
-    return Part(name=statement.name, is_rule=True, matrix=_vector(space.first + surely, 1.0, columns))
+    surely = np.flatnonzero(~joint.told(statement.where.may_not, statement.where, space))
+    ends = np.array([0, len(surely)])
+    row = csr_array((np.ones(len(surely)), space.first + surely, ends), shape=(1, columns))
+    return Part(name=statement.name, is_rule=True, matrix=row)
 
 
 def _number(joint: Joint, statement: Numbered, columns: int) -> Part | None:

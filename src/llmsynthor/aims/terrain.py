@@ -1,12 +1,13 @@
 """The ground on which statements are compared: axes of every unit, functions over children among them, and what is true where."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from llmsynthor.aims.grid import Grid
+from llmsynthor.aims.told import classes_of, ends_of, first_of_each
 from llmsynthor.spec.expressions import (
     COMPARISONS,
     Aggregate,
@@ -21,7 +22,7 @@ from llmsynthor.spec.expressions import (
 from llmsynthor.spec.inputs import POSITION
 from llmsynthor.spec.levels import Interval, Level
 from llmsynthor.spec.possibility import Box, Levels, Span, possible
-from llmsynthor.spec.schema import Category, Coded, Schema
+from llmsynthor.spec.schema import Category, Coded, Numeric, Schema
 
 Booleans = NDArray[np.bool_]
 Floats = NDArray[np.float64]
@@ -69,9 +70,9 @@ class Ground:
             return Levels(
                 codes=np.minimum(codes, len(self.levels) - 1), levels=tuple(str(level) for level in self.levels)
             )
-        cells = [level for level in self.levels if isinstance(level, Interval)]
-        low = np.array([*(cell.low for cell in cells), *([-1e15] if self.outside else [])])
-        high = np.array([*(cell.high for cell in cells), *([1e15] if self.outside else [])])
+        low, high = ends_of(self.levels)
+        if self.outside:
+            low, high = np.append(low, -1e15), np.append(high, 1e15)
         return Span(low=low[codes], high=high[codes], integer=self.variable.integer)
 
     def members(self, levels: Sequence[Level]) -> NDArray[np.int64]:
@@ -89,11 +90,22 @@ class Ground:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Truth:
-    """Where a condition may be true and where it may be false: two arrays over the codes of `keys`."""
+    """Where a condition may be true and where it may be false: two arrays over the classes of the codes of `keys`.
+
+    `classes[k]` has the class of each code of the k-th key; none where every code is a class.
+    """
 
     keys: tuple[Key, ...]
     may: Booleans
     may_not: Booleans
+    classes: tuple[NDArray[np.int64], ...] = ()
+
+    def opened(self) -> "Truth":
+        """The same with a class for every code."""
+        if not self.classes:
+            return self
+        may, may_not = (array[np.ix_(*self.classes)] for array in (self.may, self.may_not))
+        return Truth(keys=self.keys, may=may, may_not=may_not)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,11 +141,15 @@ class Terrain:
         boxes: dict[str, Key | None] = {}
         plain = self._opened(unit, tree, child, boxes)
         keys = tuple(dict.fromkeys(key for key in boxes.values() if key is not None))
-        sizes = [self.axes[key].size for key in keys]
-        if not keys or np.prod(sizes, dtype=float) > LARGEST_CONDITION:
+        if not keys:
             return None
-        codes = np.indices(sizes).reshape(len(keys), -1)
-        unknown = Span(low=np.zeros(codes.shape[1]), high=np.full(codes.shape[1], 2.0), integer=True)
+        classes = [self._classes(plain, key, boxes) for key in keys]
+        picks = [first_of_each(own) for own in classes]
+        sizes = [len(pick) for pick in picks]
+        if np.prod(sizes, dtype=float) > LARGEST_CONDITION:
+            return None
+        codes = [pick[place] for pick, place in zip(picks, np.indices(sizes).reshape(len(keys), -1), strict=True)]
+        unknown = Span(low=np.zeros(codes[0].size), high=np.full(codes[0].size, 2.0), integer=True)
         found: dict[str, Box] = {
             name: unknown if key is None else self.axes[key].box(codes[keys.index(key)]) for name, key in boxes.items()
         }
@@ -142,7 +158,21 @@ class Terrain:
             if self.axes[key].outside:  # a value that is missing may make a condition false, or its negation true
                 missing = own == self.axes[key].size - 1
                 may, may_not = may | missing, may_not | missing
-        return Truth(keys=keys, may=may.reshape(sizes), may_not=may_not.reshape(sizes))
+        truth = Truth(keys=keys, may=may.reshape(sizes), may_not=may_not.reshape(sizes), classes=tuple(classes))
+        return _coarsest(truth)
+
+    def _classes(self, plain: Node, key: Key, boxes: Mapping[str, Key | None]) -> NDArray[np.int64]:
+        """A class for each code of an axis that a condition does not tell apart, whatever names it has there."""
+        ground = self.axes[key]
+        integer = isinstance(ground.variable, Numeric) and ground.variable.integer
+        found = [
+            classes_of(plain, name, ground.levels, integer=integer, outside=ground.outside)
+            for name, own in boxes.items()
+            if own == key
+        ]
+        return (
+            np.unique(np.stack(found, axis=1), axis=0, return_inverse=True)[1].ravel() if len(found) > 1 else found[0]
+        )
 
     def _opened(self, unit: str, node: Node, child: str, boxes: dict[str, Key | None]) -> Node:
         """Name every part by the axis that holds it; a comparison with something else becomes one that may be true or false."""
@@ -181,6 +211,21 @@ class Terrain:
         if owner not in (unit, child, self.schema[unit].parent if not child else None):
             return None
         return (owner, node.name) if (owner, node.name) in self.axes else None
+
+
+def _coarsest(truth: Truth) -> Truth:
+    """Merge classes with the same truth everywhere."""
+    may, may_not, classes = truth.may, truth.may_not, list(truth.classes)
+    for k in range(may.ndim):
+        both = np.concatenate(
+            [np.moveaxis(array, k, 0).reshape(array.shape[k], -1) for array in (may, may_not)], axis=1
+        )
+        number: dict[bytes, int] = {}
+        merged = np.array([number.setdefault(row.tobytes(), len(number)) for row in both], dtype=np.int64)
+        if len(number) < len(both):
+            first = first_of_each(merged)
+            may, may_not, classes[k] = may.take(first, axis=k), may_not.take(first, axis=k), merged[classes[k]]
+    return replace(truth, may=may, may_not=may_not, classes=tuple(classes))
 
 
 def _leaves(node: Node) -> Iterator[Node]:

@@ -2,6 +2,7 @@
 
 import ast
 import math
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -64,7 +65,8 @@ def read_control(text: str, table: str) -> Mapping[str, Allowed]:
     if len(text) > LONGEST:
         raise ControlError(f"it has more than {LONGEST:,} characters")
     try:
-        tree = ast.parse(text.strip(), mode="eval")
+        with warnings.catch_warnings(action="ignore", category=SyntaxWarning):
+            tree = ast.parse(text.strip(), mode="eval")
     except (SyntaxError, ValueError, RecursionError, MemoryError) as cause:
         raise ControlError(f"it cannot be parsed ({cause})") from cause
     return _condition(tree.body, table, 0)

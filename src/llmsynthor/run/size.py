@@ -7,7 +7,7 @@ from pathlib import Path
 
 from llmsynthor.errors import Problem, SpecError
 from llmsynthor.spec.expressions import cut_points, references
-from llmsynthor.spec.schema import Category, Unit
+from llmsynthor.spec.schema import Category
 from llmsynthor.spec.specification import Spec
 from llmsynthor.spec.targets import Table
 
@@ -25,6 +25,9 @@ SHARE_OF_MEMORY = 0.9
 LIMIT = "LLMSYNTHOR_MEMORY"
 MOST_CALLS = 100_000
 MOST_TRUTHS = 1e10
+MOST_TOLD = 10
+"""Levels of a category that a rule tells apart, as a rule of thumb: those that it names, and the others."""
+
 SUFFIXES = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 
@@ -69,23 +72,29 @@ def measure_size(spec: Spec, records: int | None) -> Size:
 
 
 def _truths(spec: Spec) -> Iterator[float]:
-    """For every rule the joint cells of its variables, as finely as tables and rules cut these."""
+    """For every rule the joint cells of its variables that it tells apart: as finely as tables and rules cut what it computes with.
+
+    Of a number that it compares with constants these are the constants, what lies between, and what begins with one.
+    """
     cuts: dict[tuple[str, str], set[object]] = {}
-    named = list[tuple[Unit, list[tuple[str, str]]]]()
+    named = list[list[tuple[tuple[str, str], float]]]()
     for target in spec.targets:
         for column, name in enumerate(target.columns if isinstance(target, Table) else target.by):
             cuts.setdefault((target.unit, name), set()).update(cell[column] for cell in target.cells)
     for rule in spec.rules:
         unit = spec.schema[rule.unit]
-        places = [(reference.unit or unit.name, reference.name) for reference in references(rule.forbid)]
-        named.append((unit, places))
-        for place in places:
-            points, _ = cut_points(rule.forbid, place[1], integer=True)
+        own = list[tuple[tuple[str, str], float]]()
+        for reference in references(rule.forbid):
+            place = (reference.unit or unit.name, reference.name)
+            points, computed = cut_points(rule.forbid, place[1], integer=True)
             cuts.setdefault(place, set()).update(points)
-    for _, places in named:
+            alike = computed or reference.unit is not None or _levels(spec, *place)
+            own.append((place, 0.0 if alike else 2.0 * len(points) + 1))
+        named.append(own)
+    for own in named:
         cells = 1.0
-        for place in places:
-            cells *= _levels(spec, *place) or max(1, len(cuts.get(place, ())))
+        for place, told in own:
+            cells *= told or min(_levels(spec, *place), MOST_TOLD) or max(1, len(cuts.get(place, ())))
         yield cells
 
 

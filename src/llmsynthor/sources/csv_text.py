@@ -3,7 +3,7 @@
 import csv
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from io import StringIO
 from itertools import islice
 from pathlib import Path
@@ -67,7 +67,7 @@ def read_csv(path: Path, wanted: Sequence[str], warn: Say) -> tuple[pl.DataFrame
     if len(data) > LARGEST_PLAIN:
         frame = pl.read_csv(data, infer_schema=False, null_values=[""], separator=separator)
         return frame.rename({name: name.strip().lstrip("\ufeff") for name in frame.columns}), separator
-    rows = [[field.strip() for field in row] for row in csv.reader(StringIO(text, newline=""), delimiter=separator)]
+    rows = [[field.strip() for field in row] for row in _rows(StringIO(text, newline=""), separator)]
     return _table(rows, wanted, separator, warn), separator
 
 
@@ -105,11 +105,11 @@ def decoded(data: bytes, warn: Say, encoding: str | None = None) -> str:
 
 def _separator(text: str, wanted: Sequence[str]) -> str:
     """The sign that cuts the most lines into the same number of fields, two at least; a known header decides."""
-    lines = [line for line in islice(StringIO(text), 200) if line.strip()]
+    lines = [line for line in islice(StringIO(text, newline=""), 200) if line.strip()]
     known = {name.casefold() for name in wanted}
     best, most = ",", (-1, -1)
     for separator in SEPARATORS:
-        rows = list(csv.reader(lines, delimiter=separator))
+        rows = _rows(lines, separator)
         widths = Counter(len(row) for row in rows if len(row) > 1)
         names = max(
             (len(known & {plain(field).casefold() for field in row}) for row in rows if len(row) > 1), default=0
@@ -118,6 +118,14 @@ def _separator(text: str, wanted: Sequence[str]) -> str:
         if score > most:
             best, most = separator, score
     return best
+
+
+def _rows(lines: Iterable[str], separator: str) -> list[list[str]]:
+    """The fields of each line; a field without end is refused as the file's fault."""
+    try:
+        return list(csv.reader(lines, delimiter=separator))
+    except csv.Error as cause:
+        raise OddFileError(f"it is no CSV ({cause})", "see that quotes are closed", "") from cause
 
 
 def _table(rows: list[list[str]], wanted: Sequence[str], separator: str, warn: Say) -> pl.DataFrame:

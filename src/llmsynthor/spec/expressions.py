@@ -3,6 +3,7 @@
 import ast
 import keyword
 import re
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import NoReturn
@@ -131,7 +132,8 @@ def parse(text: str) -> Expression:
     if len(text) > LONGEST:
         raise ExpressionError(text, LONGEST, f"the expression is longer than {LONGEST} characters")
     try:
-        tree = ast.parse(_as_names(text.strip()), mode="eval").body
+        with warnings.catch_warnings(action="ignore", category=SyntaxWarning):  # such as "1if": Python's own style
+            tree = ast.parse(_as_names(text.strip()), mode="eval").body
     except SyntaxError as cause:
         raise ExpressionError(text, cause.offset or 1, f"it cannot be read ({slip(text) or cause.msg})") from cause
     except (ValueError, RecursionError, MemoryError) as cause:

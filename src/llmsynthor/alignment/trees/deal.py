@@ -101,7 +101,7 @@ def _draw_unit(
         goals=goals,
         compiled=compile_goals(goals, shaped),
         records=number,
-        seed=seed * 16 + unit,
+        seed=_seed_of(seed, unit),
         effort=Effort(workers=workers, chains=min(number, LEAST_ROWS)),
         shaped=any(len(potential.projection.axes) > 1 for potential in shaped),
     )
@@ -115,6 +115,15 @@ def _draw_unit(
     if records and not framed:  # with a frame the deal brings them to their tables
         first = met(replace(task, records=records), first, theta, unheard)
     return first, rows, _own_weights(goals, task.compiled.tables, theta)
+
+
+def _seed_of(seed: int, unit: int) -> int:
+    """A seed for each unit, as small as compiled code takes them.
+
+    >>> _seed_of(7, 1), _seed_of(2**63 - 1, 3) < 2**63
+    (113, True)
+    """
+    return (seed * 16 + unit) % 2**63
 
 
 def _own_weights(goals: Goals, blocks: Sequence[tuple[int, int]], theta: Floats) -> Own:
