@@ -42,6 +42,9 @@ SHARP = 5.0
 SOFTNESS = 0.98
 """Trust of an estimated table as a target, once it is shrunk: it yields to given tables, and to other estimates a little."""
 
+KNOWN = 0.999
+"""Trust of a table that is known of elsewhere: nearly that of a given one."""
+
 SCALES = tuple(float(x) for x in np.geomspace(0.1, 12.0, 28))
 HALVES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.4)
 PRIOR_PAIRS = 2.0
@@ -168,7 +171,8 @@ class Scope:
     """What may be asked: at most `most` questions, about `pairs` (None: all). `besides` was asked of others in other ways.
 
     Of pairs with a strength below `least` nats nothing is assumed. `floating` are variables whose margin no table knows and
-    other variables decide, such as the origin of a trip.
+    other variables decide, such as the origin of a trip. `known` are shares of pairs from elsewhere, such as a library: they stand in
+    place of estimates.
     """
 
     pairs: tuple[Pair, ...] | None = None
@@ -176,6 +180,12 @@ class Scope:
     least: float = 0.0
     besides: tuple[Estimate, ...] = ()
     floating: frozenset[str] = frozenset()
+    known: Mapping[Pair, Floats] = field(default_factory=dict)
+    known_from: str = ""
+
+    def known_of(self, pair: Pair) -> Floats | None:
+        """Shares of a pair that a library knows, or None."""
+        return self.known[pair] if pair in self.known else self.known[pair[::-1]].T if pair[::-1] in self.known else None
 
 
 def dependences(
@@ -205,6 +215,9 @@ def dependences(
         agreement = estimate.agreement if estimate is not None else float("nan")
         if given is not None:
             found.append(Dependence(pair=pair, source="given", strength=given, raw_strength=raw, agreement=agreement))
+        elif (known := scope.known_of(pair)) is not None and wish.get(bare(pair), 1.0) > 0:
+            strength = mutual_information(known)
+            found.append(Dependence(pair=pair, source="library", strength=strength, trust=1.0, table=known))
         elif estimate is not None and own > 0 and (raw >= scope.least or bare(pair) in wish):
             alone = own
             table, own = _beside(estimate, own, by_name, implied.get(estimate.pair))
@@ -241,7 +254,7 @@ def as_table(dependence: Dependence, variables: Sequence[Coarse], *, unit: str, 
         values=tuple(float(share) for share in dependence.table.ravel()),
         value="share",
         source=source,
-        trust=SOFTNESS,
+        trust=KNOWN if dependence.source == "library" else SOFTNESS,
     )
 
 

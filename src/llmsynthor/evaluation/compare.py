@@ -27,6 +27,9 @@ NUMERIC_ROUNDING = 1e-6
 LLM = "llm "
 """How the source of a table begins that the LLM has estimated in this run."""
 
+LIBRARY = "library "
+"""How the source of a table begins that a library of dependence knows."""
+
 WHOLE = 1.0 - 1e-6
 """A cell that is off by less is not a whole record off."""
 
@@ -272,6 +275,8 @@ def _source(target: Target) -> str:
     """Who says so: the user, a model, or nobody."""
     if isinstance(target, Table) and target.source == MAXIMUM_ENTROPY and target.trust < 1:
         return MAXIMUM_ENTROPY
+    if isinstance(target, Table) and target.source.startswith(LIBRARY) and target.trust < 1:
+        return "library"
     return "llm" if target.source.startswith(LLM) else "scenario" if target.source == SCENARIO else "given"
 
 

@@ -3,7 +3,6 @@
 A match is trusted where the library's margin, recoded, is near to the user's table; else it never enters a run.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -15,7 +14,7 @@ from llmsynthor.errors import AnswerError, AskingEndedError, CannotScoreError
 from llmsynthor.library.recoding import gap, hardened, recodings, transported
 from llmsynthor.library.store import Entry, Part, stratum_of_bins
 from llmsynthor.library.wanted import Wanted, numbers_in
-from llmsynthor.library.words import Score, liked_anyway, score_levels, score_variables
+from llmsynthor.library.words import Score, liked_anyway, plain, score_levels, score_variables
 
 Floats = NDArray[np.float64]
 How = Literal["numbers", "same words", "words and margins", "like", ""]
@@ -36,6 +35,7 @@ SAME_SHARE = 0.03
 """How near the records below an age must be to those of a level that names it."""
 
 LEAST_KEPT = 0.2
+LEAST_MASS = 1e-6
 NO = "none"
 
 
@@ -193,11 +193,11 @@ def _gap_of(sought: _Sought, own: Wanted, entry: Entry, mapped: Floats) -> float
 
 def _same_words(sought: _Sought, own: Wanted, taken: set[str]) -> Match | None:
     """A variable whose levels stand in the library in the very same words, or that the user names and whose levels do."""
-    mine = {_plain(word) for word in own.words}
+    mine = {plain(word) for word in own.words}
     entries = [
         entry
         for entry in sought.part.entries
-        if not entry.is_number and entry.name not in taken and {_plain(word) for word in entry.words} == mine
+        if not entry.is_number and entry.name not in taken and {plain(word) for word in entry.words} == mine
     ]
     if own.like:
         entries = [entry for entry in entries if entry.name == own.like]
@@ -207,7 +207,7 @@ def _same_words(sought: _Sought, own: Wanted, taken: set[str]) -> Match | None:
     if not chosen:
         return None
     entry = chosen[0]
-    maps = np.array([[float(_plain(one) == _plain(word)) for word in own.words] for one in entry.words])
+    maps = np.array([[float(plain(one) == plain(word)) for word in own.words] for one in entry.words])
     return _judged(sought, own, entry, maps, how="like" if own.like else "same words", score=float("inf"))
 
 
@@ -292,27 +292,24 @@ def _by_words(sought: _Sought, wanted: Sequence[Wanted], taken: set[str], score:
             best = int(scores[row].argmax())
             found[own.name] = Match(wanted=own, score=float(scores[row, best]), why="no variable of the library says this")
             continue
-        agreed = score_levels(score, own, entry)
-        plan = _plan(sought, own, entry, agreed)
+        plan = _plan(sought, own, entry, score)
         found[own.name] = _judged(sought, own, entry, plan, how="like" if own.like else "words and margins", score=said)
     return found
 
 
-def _plan(sought: _Sought, own: Wanted, entry: Entry, agreed: Floats) -> Floats:
+def _plan(sought: _Sought, own: Wanted, entry: Entry, score: Score) -> Floats:
     """Transport the library's masses to the user's levels, those left out that an age decides."""
     masses, shares = sought.masses(entry), own.shares.copy()
+    among = np.ones(len(shares), dtype=bool)
     for level, first in _younger(sought, own):
-        shares[level] = max(shares[level] - masses[:first].sum(), 1e-6)
-        masses = masses[first:]
-    return transported(agreed, masses.sum(axis=0), shares)
-
-
-def _plain(words: str) -> str:
-    return re.sub(r"\W+", " ", words.casefold()).strip()
+        masses, shares[level], among[level] = masses[first:], 1e-9, False
+    masses = masses.sum(axis=0)
+    agreed = score_levels(score, own, entry, masses > LEAST_MASS, among)
+    return transported(agreed, masses, shares)
 
 
 def _same(one: str, other: str) -> bool:
-    return _plain(one) == _plain(other)
+    return plain(one) == plain(other)
 
 
 __all__ = ["Match", "Matching", "match_part", "stratum_of_bins"]

@@ -1,5 +1,6 @@
 """What a language model says of words: which variable of a library is meant, and which of its levels."""
 
+import re
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -22,6 +23,15 @@ PRIOR = 0.5
 MOST_WORDS = 12
 """Levels that a question shows of a variable."""
 
+WORDINGS = {"library-level": '{}"', "library-same": " {}\n"}
+"""Wordings in which levels are asked about, and how an answer follows. They err differently, and are added up."""
+
+SAME = 12.0
+"""Nats by which levels in the very same words belong together."""
+
+Said = tuple[str, Sequence[str]]
+"""A label and its levels."""
+
 
 def score_variables(score: Score, wanted: Wanted, entries: Sequence[Entry], liked: Floats) -> Floats:
     """How much rather each variable of the library is meant than none of them, in nats, shape (entries,).
@@ -43,16 +53,38 @@ def _answers(score: Score, label: str, words: Sequence[str], entries: Sequence[E
     return _normal(score(ScoreRequest(context=context, choices=choices, whole=False)))
 
 
-def score_levels(score: Score, wanted: Wanted, entry: Entry) -> Floats:
-    """How well the words of two levels agree, in nats, shape (library's, user's levels): asked from both sides."""
-    forth = [_level(score, entry.label, wanted.label, level, wanted.words) for level in entry.levels]
-    back = [_level(score, wanted.label, entry.label, level, entry.levels) for level in wanted.words]
-    return np.asarray(np.array(forth) + np.array(back).T)
+def score_levels(score: Score, wanted: Wanted, entry: Entry, ask: Sequence[bool], among: Sequence[bool]) -> Floats:
+    """How well the words of two levels agree, in nats, shape (library's, user's levels): asked from both sides, in two wordings.
+
+    Only levels of the library in `ask` and of the user `among` are asked about; the very same words need no question.
+    """
+    same = np.array([[plain(one) == plain(other) for other in wanted.words] for one in entry.levels])
+    found = np.where(same.any(axis=0)[None, :] | same.any(axis=1)[:, None], np.where(same, 0.0, -SAME), 0.0)
+    found[:, ~np.asarray(among)] -= SAME
+    mine, theirs = (wanted.label, wanted.words), (entry.label, entry.levels)
+    for wording in WORDINGS:
+        for row in np.flatnonzero(np.asarray(ask) & ~same.any(axis=1)):
+            found[row] += _level(score, wording, theirs, mine, int(row))
+        for column in np.flatnonzero(np.asarray(among) & ~same.any(axis=0)):
+            found[:, column] += _level(score, wording, mine, theirs, int(column))
+    return np.asarray(found)
 
 
-def _level(score: Score, one: str, other: str, level: str, answers: Sequence[str]) -> Floats:
-    context = prompts.fill("library-level", one=one, other=other, level=level, answers=tuple(answers))
-    return _normal(score(ScoreRequest(context=context, choices=tuple(f'{own}"' for own in answers), whole=False)))
+def _level(score: Score, wording: str, asked: Said, answered: Said, level: int) -> Floats:
+    (one, levels), (other, answers) = asked, answered
+    about = {"one": one, "other": other, "level": levels[level], "levels": tuple(levels), "answers": tuple(answers)}
+    choice = WORDINGS[wording]
+    choices = tuple(choice.format(own) for own in answers)
+    return _normal(score(ScoreRequest(context=prompts.fill(wording, **about), choices=choices, whole=False)))
+
+
+def plain(words: str) -> str:
+    """Words without capitals and signs.
+
+    >>> plain("Bachelor's  Degree")
+    'bachelor s degree'
+    """
+    return re.sub(r"\W+", " ", words.casefold()).strip()
 
 
 def _normal(scores: Floats) -> Floats:

@@ -30,7 +30,7 @@ def assumptions(folder: Path, records: dict[str, pl.DataFrame]) -> list[Assumpti
     held = read_held(path)
     if held is None:
         return []
-    frame = held.filter(pl.col("source") == "estimated")
+    frame = held.filter(pl.col("source").is_in(["estimated", "library"]))
     rows = frame.sort("strength", descending=True, nulls_last=True, maintain_order=True).to_dicts()
     strongest = [row for row in rows if row["strength"] is not None][:MOST_DRAWN]
     drawn = {c.target.name: c for c in _compared(folder, {row["table"]: row["unit"] for row in strongest}, records)}

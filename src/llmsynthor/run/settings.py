@@ -50,6 +50,7 @@ class Further(TypedDict, total=False):
     proposals: int | None
     temperature: float | None
     estimate: bool | None
+    library: str | None
     partition: str | None
     partition_records: int | None
     max_calls: int | None

@@ -163,7 +163,7 @@ class Origin:
         return (self.title or self.name) + (f" ({about})" if about else "")
 
 
-Source = Literal["given", "estimated", "maximum entropy"]
+Source = Literal["given", "library", "estimated", "maximum entropy"]
 
 
 MAXIMUM_ENTROPY: Source = "maximum entropy"

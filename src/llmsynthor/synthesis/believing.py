@@ -13,7 +13,7 @@ from llmsynthor.alignment.align import align, computed_codes
 from llmsynthor.dependence.coarse import coarsen
 from llmsynthor.dependence.copula import Scope
 from llmsynthor.dependence.elicit import Asking
-from llmsynthor.dependence.estimation import WORTH_ASKING, Estimation, estimate, planned_questions
+from llmsynthor.dependence.estimation import WORTH_ASKING, Estimation, estimate, planned_questions, take_known
 from llmsynthor.dependence.groups import Group, given_groups, infer_groups
 from llmsynthor.dependence.implied import RECORDS, implied_tables
 from llmsynthor.dependence.kin.beliefs import Composition, compose, planned_composition
@@ -27,9 +27,12 @@ from llmsynthor.dependence.related import (
 )
 from llmsynthor.dependence.sequence import ask_turns
 from llmsynthor.errors import AnswerError, AskingEndedError
+from llmsynthor.library.consulting import Consulted
+from llmsynthor.library.store import Library
 from llmsynthor.llm.recorded import Recorded
 from llmsynthor.spec.schema import Derived
 from llmsynthor.spec.targets import Table
+from llmsynthor.synthesis.consulting import consult_about, library_of
 from llmsynthor.synthesis.journal import Journal
 from llmsynthor.synthesis.outcome import Options, leaned_towards
 from llmsynthor.synthesis.stop import StopReason
@@ -59,6 +62,7 @@ class Believed:
     compositions: tuple[Composition, ...] = ()
     ended: str = ""
     stop: StopReason | None = None
+    consulted: tuple[Consulted, ...] = ()
 
 
 def questions(aims: Aims) -> int:
@@ -71,8 +75,11 @@ def questions(aims: Aims) -> int:
 def believe(aims: Aims, options: Options, model: Recorded | None, journal: Journal) -> Believed:
     """Ask which variables depend on each other, and how where no table says it."""
     believed = _grouped(aims, options, model, journal)
-    if model is None or believed.ended or not options.estimates:
+    library = library_of(options.library)
+    if not options.estimates or ((model is None or believed.ended) and library is None):
         return believed
+    if model is None or believed.ended:
+        return believed if aims.needs_trees else _known_of_rows(believed, library, journal)
     return (
         _of_trees(believed, options, model, journal)
         if aims.needs_trees
@@ -103,6 +110,7 @@ def _of_rows(believed: Believed, options: Options, model: Recorded, journal: Jou
     aims, goals = believed.aims, believed.aims.goals[0]
     asking = _asking(aims, options, model, unit=aims.spec.schema.top.name, variables=coarsen(goals))
     journal.tell("copula", 0, None)
+    consulted = consult_about(library_of(options.library), aims.spec, asking.unit, asking.variables, model)
     made = lambda: align(aims, records=RECORDS, seed=options.seed, workers=options.workers).roster.codes[0]  # noqa: E731  (drawn when asked for)
     estimation = estimate(
         goals,
@@ -111,14 +119,36 @@ def _of_rows(believed: Believed, options: Options, model: Recorded, journal: Jou
         spare=options.rounds,
         imply=partial(implied_tables, goals, asking.variables, made=made),
         notify=lambda: journal.tell("copula", 0, None),
+        scope=_scope(consulted),
     )
-    wider = with_tables(goals, estimation.tables)
+    return _with_rows(believed, estimation, consulted)
+
+
+def _known_of_rows(believed: Believed, library: Library | None, journal: Journal) -> Believed:
+    """What a library knows where no model is asked: numbers, and what stands in the same words."""
+    aims, goals = believed.aims, believed.aims.goals[0]
+    journal.tell("library", 0, None)
+    variables, unit = coarsen(goals), aims.spec.schema.top.name
+    consulted = consult_about(library, aims.spec, unit, variables, None)
+    if consulted is None or not consulted.tables:
+        return replace(believed, consulted=(consulted,) if consulted is not None else ())
+    return _with_rows(believed, take_known(goals, aims.spec, unit, variables, _scope(consulted)), consulted)
+
+
+def _scope(consulted: Consulted | None) -> Scope:
+    return Scope() if consulted is None else Scope(known=consulted.tables, known_from=consulted.source)
+
+
+def _with_rows(believed: Believed, estimation: Estimation, consulted: Consulted | None) -> Believed:
+    """Take in the tables of flat records."""
+    wider = with_tables(believed.aims.goals[0], estimation.tables)
     return replace(
         believed,
-        aims=replace(aims, goals=(wider,), own=(wider,)),
+        aims=replace(believed.aims, goals=(wider,), own=(wider,)),
         said=Said(tables=estimation.tables),
         groups=(*believed.groups, *estimation.strongest(GROUPS, besides=believed.groups)),
         estimations=(estimation,),
+        consulted=(consulted,) if consulted is not None else (),
     )
 
 

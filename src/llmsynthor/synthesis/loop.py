@@ -136,4 +136,5 @@ def _outcome(
         contradictions=tuple(found for found in find_across(aims, unmet) if not found.by_number) if explain else (),
         estimations=believed.estimations,
         compositions=believed.compositions,
+        consulted=believed.consulted,
     )
