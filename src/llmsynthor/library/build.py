@@ -104,6 +104,8 @@ def _encode(name: str, kept: Kept, column: pl.Series) -> tuple[Entry, Codes]:
     """A column as codes; numbers beyond the ends fall into the last bins, what has no level is left out (-1)."""
     if kept.ends:
         words = tuple(dict.fromkeys(kept.levels.values()))
+        if kept.numbers:
+            column = column.replace_strict(kept.numbers, default=None, return_dtype=pl.Float64)
         values = column.cast(pl.Float64).to_numpy()
         ends = np.array(kept.ends)
         codes = np.clip(np.searchsorted(ends, values, side="right") - 1, 0, len(ends) - 2)

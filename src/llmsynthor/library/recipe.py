@@ -32,7 +32,7 @@ class Counting(BaseModel):
 
 class Kept(BaseModel):
     """A variable of a library: `levels` say each value of the data in full words ("": records without one); `ends` cut a number
-    finely. `column` is its column, where that has another name; `first` takes the first member's, `count` a number of members."""
+    finely, and `numbers` say which number a text stands for. `column` is its column, where that has another name; `first` takes the first member's, `count` a number of members."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -43,6 +43,7 @@ class Kept(BaseModel):
     count: Counting | None = None
     levels: dict[str, str] = Field(default_factory=dict)
     ends: tuple[float, ...] = ()
+    numbers: dict[str, float] = Field(default_factory=dict)
 
 
 class Kin(BaseModel):

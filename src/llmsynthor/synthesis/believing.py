@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from llmsynthor.aims.aims import Aims, set_aims, with_beliefs, with_estimates
 from llmsynthor.aims.goals import with_tables
 from llmsynthor.alignment.align import align, computed_codes
-from llmsynthor.dependence.coarse import coarsen
+from llmsynthor.dependence.coarse import Coarse, coarsen
 from llmsynthor.dependence.copula import Scope
 from llmsynthor.dependence.elicit import Asking
 from llmsynthor.dependence.estimation import WORTH_ASKING, Estimation, estimate, planned_questions, take_known
@@ -19,6 +19,7 @@ from llmsynthor.dependence.implied import RECORDS, implied_tables
 from llmsynthor.dependence.kin.beliefs import Composition, compose, planned_composition
 from llmsynthor.dependence.related import (
     SAMPLE,
+    Related,
     counted,
     order_columns,
     planned_nested,
@@ -32,9 +33,10 @@ from llmsynthor.library.store import Library
 from llmsynthor.llm.recorded import Recorded
 from llmsynthor.spec.schema import Derived
 from llmsynthor.spec.targets import Table
-from llmsynthor.synthesis.consulting import consult_about, library_of
+from llmsynthor.synthesis.consulting import consult_about, library_of, planned_matching
 from llmsynthor.synthesis.journal import Journal
 from llmsynthor.synthesis.outcome import Options, leaned_towards
+from llmsynthor.synthesis.relatives import known_relatives
 from llmsynthor.synthesis.stop import StopReason
 
 GROUPS = 3
@@ -65,11 +67,13 @@ class Believed:
     consulted: tuple[Consulted, ...] = ()
 
 
-def questions(aims: Aims) -> int:
-    """Scoring calls at most."""
+def questions(aims: Aims, library: str | None = None) -> int:
+    """Scoring calls at most, those that match variables with a library included."""
+    found = library_of(library)
     if aims.needs_trees:
-        return planned_nested(aims) + planned_composition(aims)
-    return planned_questions(aims.goals[0], aims.spec)
+        matching = sum(planned_matching(found, coarsen(goals)) for goals in aims.own)
+        return matching + planned_nested(aims) + planned_composition(aims)
+    return planned_matching(found, coarsen(aims.goals[0])) + planned_questions(aims.goals[0], aims.spec)
 
 
 def believe(aims: Aims, options: Options, model: Recorded | None, journal: Journal) -> Believed:
@@ -78,13 +82,11 @@ def believe(aims: Aims, options: Options, model: Recorded | None, journal: Journ
     library = library_of(options.library)
     if not options.estimates or ((model is None or believed.ended) and library is None):
         return believed
+    if aims.needs_trees:
+        return _of_trees(believed, options, None if believed.ended else model, journal)
     if model is None or believed.ended:
-        return believed if aims.needs_trees else _known_of_rows(believed, library, journal)
-    return (
-        _of_trees(believed, options, model, journal)
-        if aims.needs_trees
-        else _of_rows(believed, options, model, journal)
-    )
+        return _known_of_rows(believed, library, journal)
+    return _of_rows(believed, options, model, journal)
 
 
 def _grouped(aims: Aims, options: Options, model: Recorded | None, journal: Journal) -> Believed:
@@ -152,24 +154,35 @@ def _with_rows(believed: Believed, estimation: Estimation, consulted: Consulted 
     )
 
 
-def _of_trees(believed: Believed, options: Options, model: Recorded, journal: Journal) -> Believed:
-    """Let the model say what no table says: pairs within and across units, and who belongs together."""
+def _of_trees(believed: Believed, options: Options, model: Recorded | None, journal: Journal) -> Believed:
+    """Let a library and the model say what no table says: pairs within and across units, and who belongs together."""
     aims = believed.aims
     sample, most = align(aims, records=SAMPLE, seed=0, workers=options.workers).roster, questions_of_each(aims)
     computed = computed_codes(aims, sample)
-    estimations, compositions = list[Estimation](), list[Composition]()
+    estimations, compositions, library = list[Estimation](), list[Composition](), library_of(options.library)
+    consulted = list[Consulted]()
     for uncounted in relate(aims):
         related, implied = counted(uncounted, aims, sample, computed)
-        asking = _asking(aims, options, model, unit=related.unit, variables=related.variables)
-        journal.tell("copula", 0, None)
-        compositions.append(compose(aims, asking, sample))
+        journal.tell("copula" if model is not None else "library", 0, None)
+        known = consult_about(library, aims.spec, related.unit, _plain(related), model)
+        kin = known_relatives(aims, known, sample)
+        consulted += [known] if known is not None else []
+        compositions += [kin] if kin.margins else []
         scope = Scope(
+            known=known.tables if known is not None else {},
+            known_from=known.source if known is not None else "",
             pairs=related.pairs,
             most=most,
             least=WORTH_ASKING,
-            besides=tuple(ask_turns(asking, related.turn)),
             floating=related.floating,
         )
+        if model is None:
+            taken = take_known(related.goals, aims.spec, related.unit, related.variables, scope)
+            estimations += [taken] if taken.tables else []
+            continue
+        asking = _asking(aims, options, model, unit=related.unit, variables=related.variables)
+        compositions.append(compose(aims, asking, sample, {table.columns[-1] for table in kin.margins}))
+        scope = replace(scope, besides=tuple(ask_turns(asking, related.turn)))
         imply = lambda pairs, implied=implied: {pair: implied[pair] for pair in pairs if pair in implied}  # noqa: E731  (bound to this unit)
         told = lambda: journal.tell("copula", 0, None)  # noqa: E731  (a callback)
         estimations.append(estimate(related.goals, asking, (), spare=0, imply=imply, notify=told, scope=scope))
@@ -181,7 +194,13 @@ def _of_trees(believed: Believed, options: Options, model: Recorded, journal: Jo
         groups=(*believed.groups, *(group for found in estimations for group in found.strongest(GROUPS))),
         estimations=tuple(estimations),
         compositions=tuple(compositions),
+        consulted=tuple(consulted),
     )
+
+
+def _plain(related: Related) -> tuple[Coarse, ...]:
+    """The variables that a library may know: what the record before had is not among them."""
+    return tuple(own for own in related.variables if own.axis >= 0)
 
 
 def _asking(aims: Aims, options: Options, model: Recorded, **about: object) -> Asking:

@@ -6,11 +6,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from llmsynthor.dependence.coarse import Coarse
+from llmsynthor.aims.aims import Aims
+from llmsynthor.dependence.coarse import Coarse, coarsen
 from llmsynthor.library.consulting import Consulted, consult
 from llmsynthor.library.shelf import NONE, open_library
 from llmsynthor.library.store import Library
 from llmsynthor.library.wanted import Wanted
+from llmsynthor.library.words import WORDINGS
 from llmsynthor.llm.backend import ScoreRequest
 from llmsynthor.llm.recorded import Recorded
 from llmsynthor.spec.schema import Category, Numeric
@@ -30,6 +32,26 @@ def consult_about(
         return None
     wanted = [wanted_of(variable, like(spec, unit, variable.name)) for variable in variables]
     return consult(library, unit, wanted, None if model is None else scorer(model))
+
+
+def consult_units(library: Library, aims: Aims, model: Recorded | None) -> tuple[Consulted, ...]:
+    """Match the own variables of every unit of a spec."""
+    found = []
+    for unit in aims.spec.schema.units:
+        goals = aims.own[aims.layout.number(unit.name)] if aims.needs_trees else aims.goals[0]
+        consulted = consult_about(library, aims.spec, unit.name, coarsen(goals), model)
+        found += [consulted] if consulted is not None else []
+    return tuple(found)
+
+
+def planned_matching(library: Library | None, variables: Sequence[Coarse]) -> int:
+    """Scoring calls at most for the words of the variables that are no numbers."""
+    if library is None:
+        return 0
+    most = max((entry.size for part in library.parts for entry in part.entries if not entry.is_number), default=0)
+    words = [wanted for wanted in map(wanted_of, variables) if wanted.ranges is None]
+    numbers = len(variables) - len(words)
+    return 2 + numbers + sum(1 + len(WORDINGS) * (most + len(own.words)) for own in words)
 
 
 def like(spec: Spec, unit: str, column: str) -> str:
