@@ -36,13 +36,24 @@ def main() -> None:
         arguments.out.mkdir(parents=True, exist_ok=True)
         target = arguments.out / file.name
         target.write_bytes(file.read_bytes())
+    readme = arguments.out / "README.md"
+    if readme.is_file():
+        lines = [renewed(line, arguments.name, digest) for line in readme.read_text(encoding="utf-8").splitlines()]
+        readme.write_text("\n".join(lines) + "\n", encoding="utf-8")
     print(f"{target}: {target.stat().st_size:,} bytes, digest {digest}")
+
+
+def renewed(line: str, name: str, digest: str) -> str:
+    """The line of the README with the library's digest."""
+    return f"- `{name}`: `{digest}`" if line.startswith(f"- `{name}`: ") else line
 
 
 def held_back(data: Path, states: list[str], folder: Path) -> Path:
     """Copy the data without some states."""
     homes = pl.read_parquet(data / "households.parquet").filter(~pl.col("state").is_in(states))
-    persons = pl.read_parquet(data / "persons.parquet").filter(pl.col("household_id").is_in(homes["household_id"].implode()))
+    persons = pl.read_parquet(data / "persons.parquet").filter(
+        pl.col("household_id").is_in(homes["household_id"].implode())
+    )
     homes.write_parquet(folder / "households.parquet")
     persons.write_parquet(folder / "persons.parquet")
     return folder

@@ -52,8 +52,12 @@ def show(name: Name) -> None:
 def match(
     spec: Annotated[Path, typer.Argument(metavar="SPEC", help="A spec.yaml, or the folder that holds it.")],
     library: Annotated[str, typer.Option(help="A library's name, or the path of a library file.")] = "acs2024",
-    llm: Annotated[str, typer.Option(help="The model that matches words, as in synthesize; none: numbers only.")] = "local",
-    out: Annotated[Path | None, typer.Option(help="Write the matches to this CSV file, the questions beside it.")] = None,
+    llm: Annotated[
+        str, typer.Option(help="The model that matches words, as in synthesize; none: numbers only.")
+    ] = "local",
+    out: Annotated[
+        Path | None, typer.Option(help="Write the matches to this CSV file, the questions beside it.")
+    ] = None,
     base_url: Annotated[str | None, typer.Option(help="Address of an OpenAI-compatible server.")] = None,
 ) -> None:
     """Say which variables of a spec a library knows, how sure that is, and what `like:` would change. Makes no records."""
@@ -68,7 +72,9 @@ def match(
         used = "used" if row["trust"] != "none" else "not used"
         say(f"{row['unit']}.{row['variable']}: {said}; {used}: {row['in_words']}")
     taken = sum(row["trust"] != "none" for row in found.to_dicts())
-    say(f"{taken} of {found.height} variables are matched with {library}. To overrule a match: like: NAME, or like: none.")
+    say(
+        f"{taken} of {found.height} variables are matched with {library}. To overrule a match: like: NAME, or like: none."
+    )
     if out is not None:
         found.write_csv(out)
         say(str(out))
@@ -78,7 +84,9 @@ def match(
 def build(
     data: Annotated[Path, typer.Argument(metavar="DATA", help="A folder of micro-data (CSV, Parquet), or one file.")],
     out: Annotated[Path, typer.Option(help="Folder for the library and its recipe.")],
-    recipe: Annotated[Path | None, typer.Option(help="A recipe; else library.yaml in the folder, else one is guessed.")] = None,
+    recipe: Annotated[
+        Path | None, typer.Option(help="A recipe; else library.yaml in the folder, else one is guessed.")
+    ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the library, where the recipe is guessed.")] = None,
 ) -> None:
     """Build a library of your own from micro-data: pair tables, no records."""
@@ -87,4 +95,6 @@ def build(
     file, digest, guessed = make(data, out, recipe=recipe, name=name)
     say(f"{file}: {file.stat().st_size:,} bytes, digest {digest}")
     if guessed:
-        say(f"The recipe was guessed: say labels and levels in full words in {file.with_suffix('.yaml')}, and build again.")
+        say(
+            f"The recipe was guessed: say labels and levels in full words in {file.with_suffix('.yaml')}, and build again."
+        )

@@ -171,8 +171,8 @@ class Scope:
     """What may be asked: at most `most` questions, about `pairs` (None: all). `besides` was asked of others in other ways.
 
     Of pairs with a strength below `least` nats nothing is assumed. `floating` are variables whose margin no table knows and
-    other variables decide, such as the origin of a trip. `known` are shares of pairs from elsewhere, such as a library: they stand in
-    place of estimates.
+    other variables decide, such as the origin of a trip. `known` are shares of pairs from elsewhere, such as a library:
+    they stand in place of estimates.
     """
 
     pairs: tuple[Pair, ...] | None = None
@@ -185,7 +185,9 @@ class Scope:
 
     def known_of(self, pair: Pair) -> Floats | None:
         """Shares of a pair that a library knows, or None."""
-        return self.known[pair] if pair in self.known else self.known[pair[::-1]].T if pair[::-1] in self.known else None
+        return (
+            self.known[pair] if pair in self.known else self.known[pair[::-1]].T if pair[::-1] in self.known else None
+        )
 
 
 def dependences(

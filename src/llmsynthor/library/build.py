@@ -65,9 +65,7 @@ def _coded(recipe: Recipe, unit: str, frames: Mapping[str, pl.DataFrame]) -> _Co
     return _Coded(entries=tuple(entries), codes=codes, weights=weights / max(weights.mean(), 1e-300))
 
 
-def _column(
-    recipe: Recipe, unit: str, name: str, kept: Kept, frames: Mapping[str, pl.DataFrame]
-) -> pl.Series:
+def _column(recipe: Recipe, unit: str, name: str, kept: Kept, frames: Mapping[str, pl.DataFrame]) -> pl.Series:
     """The values of a variable: a column, that of the first member, or a number of members."""
     records, frame = recipe.units[unit], frames[unit]
     if not kept.first and kept.count is None:

@@ -68,6 +68,7 @@ def _row(consulted: Consulted, number: int) -> dict[str, Any]:
         "trust": match.trusted,
         "gap": round(match.gap, 4) if isfinite(match.gap) else None,
         "score": round(match.score, 3) if isfinite(match.score) else None,
+        "agreement": round(match.agreement, 3) if isfinite(match.agreement) else None,
         "scale": match.scale if entry is not None and entry.is_number else None,
         "in_words": _in_words(consulted.matching, number),
     }

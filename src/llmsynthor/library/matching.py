@@ -3,83 +3,53 @@
 A match is trusted where the library's margin, recoded, is near to the user's table; else it never enters a run.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Literal
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from llmsynthor.errors import AnswerError, AskingEndedError, CannotScoreError
-from llmsynthor.library.recoding import gap, hardened, recodings, transported
+from llmsynthor.library.recoding import gap, recodings, transported
 from llmsynthor.library.store import Entry, Part, stratum_of_bins
-from llmsynthor.library.wanted import Wanted, numbers_in
+from llmsynthor.library.trust import (
+    CLEAR,
+    NEAR,
+    NEARLY,
+    POSSIBLE,
+    Match,
+    Matching,
+    Plan,
+    Sought,
+    how_of,
+    judged,
+    younger,
+)
+from llmsynthor.library.wanted import Wanted
 from llmsynthor.library.words import Score, liked_anyway, plain, score_levels, score_variables
 
 Floats = NDArray[np.float64]
-How = Literal["numbers", "same words", "words and margins", "like", ""]
-Trusted = Literal["hard", "soft", "none"]
-
-NEAR, NEARLY = 0.12, 0.24
-"""Gap up to which a match is taken whole, and up to which its soft plan is taken where the words are clear. A state of the United
-States differs from all others by 0.04 at the median, by 0.12 at 95 %."""
-
-POSSIBLE, CLEAR = -1.0, 2.5
-"""Score in nats from which words may mean the same, and from which they clearly do."""
 
 ENOUGH_LEVELS = 4
 """Levels of a number with records in them, from which the margins alone tell which number it is."""
 
 LEAST_SHARE = 0.02
-SAME_SHARE = 0.03
-"""How near the records below an age must be to those of a level that names it."""
-
 LEAST_KEPT = 0.2
 LEAST_MASS = 1e-6
+TRIES = 2
+"""Variables of the library that are tried for one of the user's."""
 NO = "none"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Match:
-    """What became of one of the user's variables; `maps` (strata, library's levels, user's levels) where it may be used.
-
-    `score` is in nats, NaN where no words were asked about; `gap` a total variation distance, NaN without a candidate.
-    """
-
-    wanted: Wanted
-    entry: Entry | None = None
-    how: How = ""
-    trusted: Trusted = "none"
-    gap: float = float("nan")
-    score: float = float("nan")
-    scale: float = 1.0
-    why: str = ""
-    maps: Floats | None = field(default=None, repr=False, compare=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Matching:
-    """The matches of one part; `weights` (strata,) say how much each stratum counts, `of_levels` the same of each level of the
-    number that makes the strata."""
-
-    part: Part
-    matches: tuple[Match, ...]
-    weights: Floats = field(repr=False)
-    of_levels: Floats = field(repr=False)
-    sentence: str = ""
-
-    @property
-    def trusted(self) -> Mapping[str, Match]:
-        return {match.wanted.name: match for match in self.matches if match.trusted != "none"}
 
 
 def match_part(part: Part, wanted: Sequence[Wanted], score: Score | None) -> Matching:
     """Match the user's variables with those of a part; without `score` only numbers and what stands in the same words."""
     weights, of_levels = _universe(part, wanted)
-    found: dict[str, Match] = {own.name: Match(wanted=own, why="no variable of the library says this") for own in wanted}
+    found: dict[str, Match] = {
+        own.name: Match(wanted=own, why="no variable of the library says this") for own in wanted
+    }
     free = [own for own in wanted if own.like != NO]
     found |= {own.name: Match(wanted=own, why="like: none") for own in wanted if own.like == NO}
-    sought = _Sought(part=part, weights=weights, of_levels=of_levels)
+    sought = Sought(part=part, weights=weights, of_levels=of_levels)
     found |= _numbers(sought, free)
     left = [own for own in free if found[own.name].entry is None]
     taken = {match.entry.name for match in found.values() if match.entry is not None}
@@ -103,27 +73,6 @@ def match_part(part: Part, wanted: Sequence[Wanted], score: Score | None) -> Mat
         of_levels=of_levels,
         sentence=sentence,
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Sought:
-    """A part as the user's records see it: strata that count, and ages as often as the user has them."""
-
-    part: Part
-    weights: Floats
-    of_levels: Floats
-
-    def masses(self, entry: Entry) -> Floats:
-        """Shares (strata, levels)."""
-        own = self.part.margin(entry.name)
-        own = own * self.of_levels[None, :] if entry.name == self.part.strata else own * self.weights[:, None]
-        return np.asarray(own / max(own.sum(), 1e-300))
-
-    def measured(self, own: Wanted, entry: Entry, maps: Floats) -> float:
-        """The gap of a map of shape (levels, user's levels) or (strata, levels, user's levels)."""
-        masses = self.masses(entry)
-        recoded = np.einsum("sl,slu->u", masses, np.broadcast_to(maps, (len(masses), *maps.shape[-2:])))
-        return gap(recoded, own.shares)
 
 
 def _universe(part: Part, wanted: Sequence[Wanted]) -> tuple[Floats, Floats]:
@@ -150,7 +99,7 @@ def _universe(part: Part, wanted: Sequence[Wanted]) -> tuple[Floats, Floats]:
     return weights, best[1]
 
 
-def _numbers(sought: _Sought, wanted: Sequence[Wanted]) -> dict[str, Match]:
+def _numbers(sought: Sought, wanted: Sequence[Wanted]) -> dict[str, Match]:
     """The nearest numbers, one to one, the smallest gap first."""
     every = []
     for own in wanted:
@@ -174,7 +123,7 @@ def _numbers(sought: _Sought, wanted: Sequence[Wanted]) -> dict[str, Match]:
         matches[own.name] = Match(
             wanted=own,
             entry=entry,
-            how="like" if own.like else "numbers",
+            how=how_of(own, "numbers"),
             trusted="hard" if sure else "none",
             gap=apart,
             scale=scale,
@@ -184,14 +133,14 @@ def _numbers(sought: _Sought, wanted: Sequence[Wanted]) -> dict[str, Match]:
     return matches
 
 
-def _gap_of(sought: _Sought, own: Wanted, entry: Entry, mapped: Floats) -> float:
+def _gap_of(sought: Sought, own: Wanted, entry: Entry, mapped: Floats) -> float:
     """Of the number that makes the strata the gap is that to the library's own shares, not to those that follow the user's."""
     if entry.name == sought.part.strata:
         return gap(sought.part.margin(entry.name).sum(axis=0) @ mapped, own.shares)
     return sought.measured(own, entry, mapped)
 
 
-def _same_words(sought: _Sought, own: Wanted, taken: set[str]) -> Match | None:
+def _same_words(sought: Sought, own: Wanted, taken: set[str]) -> Match | None:
     """A variable whose levels stand in the library in the very same words, or that the user names and whose levels do."""
     mine = {plain(word) for word in own.words}
     entries = [
@@ -208,54 +157,11 @@ def _same_words(sought: _Sought, own: Wanted, taken: set[str]) -> Match | None:
         return None
     entry = chosen[0]
     maps = np.array([[float(plain(one) == plain(word)) for word in own.words] for one in entry.words])
-    return _judged(sought, own, entry, maps, how="like" if own.like else "same words", score=float("inf"))
+    said = Plan(plan=maps, how=how_of(own, "same words"), score=float("inf"))
+    return judged(sought, own, entry, said)
 
 
-def _judged(sought: _Sought, own: Wanted, entry: Entry, plan: Floats, *, how: How, score: float) -> Match:
-    """Decide by gap and score whether a map is taken, and whether hard or soft."""
-    hard = _with_ages(sought, own, hardened(plan))
-    soft = _with_ages(sought, own, plan)
-    apart = sought.measured(own, entry, hard)
-    forced = how == "like"
-    if (apart <= NEAR and score >= POSSIBLE) or (forced and apart <= NEARLY):
-        return Match(
-            wanted=own, entry=entry, how=how, trusted="hard", gap=apart, score=score, maps=hard
-        )
-    if (apart <= NEARLY and score >= CLEAR) or forced:
-        return Match(wanted=own, entry=entry, how=how, trusted="soft", gap=apart, score=score, maps=soft)
-    why = "the words may mean it, the margins are too far apart" if apart > NEARLY else "the words are not clear enough"
-    return Match(wanted=own, entry=entry, how=how, gap=apart, score=score, why=why)
-
-
-def _with_ages(sought: _Sought, own: Wanted, plan: Floats) -> Floats:
-    """Give a map its strata: a level that names the age where a stratum begins holds all of the younger ones, and no others."""
-    maps = np.repeat(plan[None], len(sought.weights), axis=0)
-    for level, first in _younger(sought, own):
-        maps[:first] = 0.0
-        maps[:first, :, level] = 1.0
-        others = np.arange(len(own.words)) != level
-        maps[first:, :, level] = np.where(maps[first:][:, :, others].sum(axis=2) > 1e-9, 0.0, maps[first:, :, level])
-        maps /= np.maximum(maps.sum(axis=2, keepdims=True), 1e-300)
-    return maps
-
-
-def _younger(sought: _Sought, own: Wanted) -> list[tuple[int, int]]:
-    """Levels such as "under 16", with the first stratum that they do not hold."""
-    if not sought.part.strata:
-        return []
-    masses = sought.masses(sought.part[sought.part.strata]).sum(axis=1)
-    found = []
-    for level, words in enumerate(own.words):
-        named = set(numbers_in(words)) & set(sought.part.starts[1:])
-        for age in sorted(named):
-            first = sought.part.starts.index(age)
-            if abs(masses[:first].sum() - own.shares[level]) <= SAME_SHARE:
-                found.append((level, first))
-                break
-    return found[:1]
-
-
-def _confirmed(sought: _Sought, matches: Sequence[Match], score: Score) -> dict[str, Match]:
+def _confirmed(sought: Sought, matches: Sequence[Match], score: Score) -> dict[str, Match]:
     """Numbers that the margins alone did not tell are asked about."""
     found = {}
     entries = [entry for entry in sought.part.entries if entry.is_number]
@@ -271,7 +177,7 @@ def _confirmed(sought: _Sought, matches: Sequence[Match], score: Score) -> dict[
     return found
 
 
-def _by_words(sought: _Sought, wanted: Sequence[Wanted], taken: set[str], score: Score) -> dict[str, Match]:
+def _by_words(sought: Sought, wanted: Sequence[Wanted], taken: set[str], score: Score) -> dict[str, Match]:
     """Ask which variable is meant, one to one; then what its levels mean."""
     from scipy.optimize import linear_sum_assignment  # noqa: PLC0415  (heavy)
 
@@ -285,27 +191,41 @@ def _by_words(sought: _Sought, wanted: Sequence[Wanted], taken: set[str], score:
             scores[row] = [1e3 if entry.name == own.like else -1e3 for entry in entries]
     scores[:, [entry.name in taken for entry in entries]] = -1e3
     possible = np.where(scores >= POSSIBLE, scores - POSSIBLE, 0.0)
+    chosen = {int(row): int(column) for row, column in zip(*linear_sum_assignment(-possible), strict=True)}
+    free = {column for column in range(len(entries)) if entries[column].name not in taken}
+    free -= {column for row, column in chosen.items() if scores[row, column] >= POSSIBLE}
     found = {}
-    for row, column in zip(*linear_sum_assignment(-possible), strict=True):
-        own, entry, said = wanted[row], entries[column], float(scores[row, column])
-        if said < POSSIBLE:
-            best = int(scores[row].argmax())
-            found[own.name] = Match(wanted=own, score=float(scores[row, best]), why="no variable of the library says this")
-            continue
-        plan = _plan(sought, own, entry, score)
-        found[own.name] = _judged(sought, own, entry, plan, how="like" if own.like else "words and margins", score=said)
+    for row, own in enumerate(wanted):
+        found[own.name] = Match(wanted=own, score=float(scores[row].max()), why="no variable of the library says this")
+        for column in _candidates(scores[row], chosen.get(row), free):
+            entry, how = entries[column], how_of(own, "words and margins")
+            plan, agreed = _plan(sought, own, entry, score)
+            said = Plan(plan=plan, how=how, score=float(scores[row, column]), agreement=agreed)
+            match = judged(sought, own, entry, said)
+            if match.trusted != "none" or found[own.name].entry is None:
+                found[own.name] = match
+            if match.trusted != "none":
+                free.discard(column)
+                break
     return found
 
 
-def _plan(sought: _Sought, own: Wanted, entry: Entry, score: Score) -> Floats:
-    """Transport the library's masses to the user's levels, those left out that an age decides."""
+def _candidates(scores: Floats, chosen: int | None, free: set[int]) -> list[int]:
+    """The variable that is meant, and the next best that nobody else is, where the margins speak against the first."""
+    others = sorted(free - {chosen}, key=lambda column: -scores[column])[: TRIES - 1]
+    every = ([] if chosen is None else [chosen]) + others
+    return [column for column in every if scores[column] >= POSSIBLE]
+
+
+def _plan(sought: Sought, own: Wanted, entry: Entry, score: Score) -> tuple[Floats, float]:
+    """Transport the library's masses to the user's levels, those left out that an age decides; and how far the words agree."""
     masses, shares = sought.masses(entry), own.shares.copy()
-    among = np.ones(len(shares), dtype=bool)
-    for level, first in _younger(sought, own):
-        masses, shares[level], among[level] = masses[first:], 1e-9, False
+    for level, first in younger(sought, own):
+        masses, shares[level] = masses[first:], 0.0
     masses = masses.sum(axis=0)
-    agreed = score_levels(score, own, entry, masses > LEAST_MASS, among)
-    return transported(agreed, masses, shares)
+    masses = np.where(masses > LEAST_MASS, masses, 0.0)
+    scores, agreed = score_levels(score, own, entry, masses, shares)
+    return transported(scores, masses, shares), agreed
 
 
 def _same(one: str, other: str) -> bool:

@@ -31,8 +31,11 @@ class Counting(BaseModel):
 
 
 class Kept(BaseModel):
-    """A variable of a library: `levels` say each value of the data in full words ("": records without one); `ends` cut a number
-    finely, and `numbers` say which number a text stands for. `column` is its column, where that has another name; `first` takes the first member's, `count` a number of members."""
+    """A variable of a library: `levels` say each value of the data in full words ("": records without one).
+
+    `ends` cut a number finely, and `numbers` say which number a text stands for. `column` is its column, where that has another
+    name; `first` takes the first member's, `count` a number of members.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -120,7 +123,7 @@ def guess_recipe(name: str, files: Mapping[str, tuple[str, pl.DataFrame]]) -> Re
         weight = next((column for column in frame.columns if column.lower() in ("weight", "wgtp", "pwgtp")), "")
         kept = {column: own for column, own in kept.items() if column != weight}
         age = next((column for column, own in kept.items() if column.lower() == "age" and own.ends), "")
-        strata = {age: (0.0, 3.0, 5.0, 15.0, 16.0, 18.0)} if age else {}
+        strata: dict[str, tuple[float, ...]] = {age: (0.0, 3.0, 5.0, 15.0, 16.0, 18.0)} if age else {}
         if kept:
             units[unit] = Records(file=file, weight=weight, strata=strata, variables=kept)
     if not units:

@@ -63,8 +63,7 @@ def _treatments(
         if entry.words:
             yield None, k
         yield k, k
-    for one, other in permutations(others, 2):
-        yield one, other
+    yield from permutations(others, 2)
 
 
 def _overlaps(entry: Entry, ranges: Sequence[Interval | None], scale: float, *, outside: bool) -> Floats:

@@ -55,7 +55,9 @@ def relatives(
         if np.abs(margin - shares).max() < CLOSE:
             break
         factor *= np.sqrt(np.maximum(shares, LEAST) / np.maximum(margin, LEAST))
-    before = _mixed(np.einsum("kxy,ka,xu,yv->auv", kinship.tables[f"{name} before"], kinds, levels, levels, optimize=True))
+    before = _mixed(
+        np.einsum("kxy,ka,xu,yv->auv", kinship.tables[f"{name} before"], kinds, levels, levels, optimize=True)
+    )
     before = before * factor[None, :, None] * factor[None, None, :]
     before *= (members.further / np.maximum(before.sum(axis=(1, 2)), LEAST))[:, None, None]
     return Relatives(

@@ -10,7 +10,7 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from io import BytesIO
-from itertools import combinations_with_replacement
+from itertools import combinations_with_replacement, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +66,7 @@ class Entry:
 
 
 def _pairs(ends: tuple[float, ...]) -> Iterator[tuple[float, float]]:
-    return zip(ends, ends[1:], strict=False)
+    return pairwise(ends)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,9 +206,7 @@ def _unpacked(content: bytes) -> Library:
     if at != len(numbers):
         raise ValueError("it has more counts than tables")
     about_words = {str(key): str(value) for key, value in document["about"].items()}
-    return Library(
-        name=str(document["name"]), about=about_words, parts=tuple(parts), digest=_digest(about, counts)
-    )
+    return Library(name=str(document["name"]), about=about_words, parts=tuple(parts), digest=_digest(about, counts))
 
 
 def _part(own: Mapping[str, Any], numbers: Floats, at: int) -> tuple[Part, int]:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from math import inf
 
 import numpy as np
@@ -98,7 +99,7 @@ def _points(one: dict[int, float]) -> dict[int, Interval] | None:
     """Single numbers such as 1, 2, 3 and "4 or more"."""
     order = sorted(one, key=lambda k: one[k])
     values = [one[k] for k in order]
-    if len(set(values)) < len(values) or any(b - a > 1 for a, b in zip(values, values[1:], strict=False)):
+    if len(set(values)) < len(values) or any(b - a > 1 for a, b in pairwise(values)):
         return None
     ends = [*values, inf]
     return {k: Interval(ends[i], ends[i + 1]) for i, k in enumerate(order)}

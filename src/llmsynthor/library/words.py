@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,8 @@ WORDINGS = {"library-level": '{}"', "library-same": " {}\n"}
 SAME = 12.0
 """Nats by which levels in the very same words belong together."""
 
+LEAST_LENGTH = 1e-9
+
 Said = tuple[str, Sequence[str]]
 """A label and its levels."""
 
@@ -53,21 +56,45 @@ def _answers(score: Score, label: str, words: Sequence[str], entries: Sequence[E
     return _normal(score(ScoreRequest(context=context, choices=choices, whole=False)))
 
 
-def score_levels(score: Score, wanted: Wanted, entry: Entry, ask: Sequence[bool], among: Sequence[bool]) -> Floats:
-    """How well the words of two levels agree, in nats, shape (library's, user's levels): asked from both sides, in two wordings.
+def score_levels(score: Score, wanted: Wanted, entry: Entry, masses: Floats, shares: Floats) -> tuple[Floats, float]:
+    """How well the words of two levels agree, in nats, shape (library's, user's levels), and how far the answers agree with each
+    other: asked from both sides, in two wordings.
 
-    Only levels of the library in `ask` and of the user `among` are asked about; the very same words need no question.
+    Levels of the library without `masses` and of the user without `shares` are not asked about; the very same words need no
+    question.
     """
-    same = np.array([[plain(one) == plain(other) for other in wanted.words] for one in entry.levels])
-    found = np.where(same.any(axis=0)[None, :] | same.any(axis=1)[:, None], np.where(same, 0.0, -SAME), 0.0)
-    found[:, ~np.asarray(among)] -= SAME
+    same = np.zeros((entry.size, len(wanted.words)), dtype=bool)
+    for row, one in enumerate(entry.levels):
+        same[row] = [plain(one) == plain(other) for other in wanted.words]
+    known = same.any(axis=1, keepdims=True) | same.any(axis=0, keepdims=True)
+    begun: Floats = np.where(known & ~same, -SAME, 0.0)
     mine, theirs = (wanted.label, wanted.words), (entry.label, entry.levels)
+    answers = []
     for wording in WORDINGS:
-        for row in np.flatnonzero(np.asarray(ask) & ~same.any(axis=1)):
-            found[row] += _level(score, wording, theirs, mine, int(row))
-        for column in np.flatnonzero(np.asarray(among) & ~same.any(axis=0)):
-            found[:, column] += _level(score, wording, mine, theirs, int(column))
-    return np.asarray(found)
+        forth, back = begun.copy(), begun.copy()
+        for level in np.flatnonzero((masses > 0) & ~same.any(axis=1)).tolist():
+            forth[level] += _level(score, wording, theirs, mine, level)
+        for level in np.flatnonzero((shares > 0) & ~same.any(axis=0)).tolist():
+            back[:, level] += _level(score, wording, mine, theirs, level)
+        answers += [forth, back]
+    found = np.sum(answers, axis=0)
+    found[:, shares <= 0] -= SAME
+    return found, agreement(answers, masses / masses.sum(), shares / shares.sum())
+
+
+def agreement(answers: Sequence[Floats], rows: Floats, columns: Floats) -> float:
+    """Mean cosine of what the answers say beyond their margins: near 0 where the words have nothing to do with each other."""
+    own = [_centred(matrix, rows, columns) for matrix in answers]
+    chance = np.outer(rows, columns)
+    lengths = [float(np.sqrt((matrix**2 * chance).sum())) for matrix in own]
+    pairs = combinations(zip(own, lengths, strict=True), 2)
+    found = [float((a * b * chance).sum()) / max(one * other, LEAST_LENGTH) for (a, one), (b, other) in pairs]
+    return float(np.mean(found))
+
+
+def _centred(matrix: Floats, rows: Floats, columns: Floats) -> Floats:
+    across, down = matrix @ columns, rows @ matrix
+    return np.asarray(matrix - across[:, None] - down[None, :] + rows @ matrix @ columns)
 
 
 def _level(score: Score, wording: str, asked: Said, answered: Said, level: int) -> Floats:

@@ -36,6 +36,7 @@ LIBRARY = {
     "trust": pl.String,
     "gap": pl.Float64,
     "score": pl.Float64,
+    "agreement": pl.Float64,
     "scale": pl.Float64,
     "in_words": pl.String,
 }
@@ -61,7 +62,9 @@ def match_spec(
         model = (
             None
             if choice is None
-            else Recorded(identity=choice.identity, open_model=choice.open_model, ledger=kept, budget=spec.settings.budget)
+            else Recorded(
+                identity=choice.identity, open_model=choice.open_model, ledger=kept, budget=spec.settings.budget
+            )
         )
         return frame_of(consult_units(library, set_aims(spec), model))
     finally:

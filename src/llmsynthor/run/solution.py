@@ -36,8 +36,8 @@ class Solution:
 
     `records` maps each unit to a polars frame (`.to_pandas()` works), categories as Enum in the order of the spec; `alignment`,
     `disagreements`, `dependencies`, `proposals` and `history` are the tables of the run folder, `estimated` those that the LLM
-    estimated by their file names, `library` what its variables are in a library of dependence, `manifest` its run.json. `exit_code` is 0 when every target and rule holds, 3 when
-    the server of the model stayed away, 1 otherwise.
+    estimated by their file names, `library` what its variables are in a library of dependence, `manifest` its run.json.
+    `exit_code` is 0 when every target and rule holds, 3 when the server of the model stayed away, 1 otherwise.
 
     >>> import llmsynthor as ls
     >>> coins = ls.Spec(

@@ -157,35 +157,25 @@ def _with_rows(believed: Believed, estimation: Estimation, consulted: Consulted 
 def _of_trees(believed: Believed, options: Options, model: Recorded | None, journal: Journal) -> Believed:
     """Let a library and the model say what no table says: pairs within and across units, and who belongs together."""
     aims = believed.aims
-    sample, most = align(aims, records=SAMPLE, seed=0, workers=options.workers).roster, questions_of_each(aims)
+    sample = align(aims, records=SAMPLE, seed=0, workers=options.workers).roster
     computed = computed_codes(aims, sample)
-    estimations, compositions, library = list[Estimation](), list[Composition](), library_of(options.library)
-    consulted = list[Consulted]()
+    library, told = library_of(options.library), journal.tell
+    estimations, compositions, consulted = list[Estimation](), list[Composition](), list[Consulted]()
     for uncounted in relate(aims):
         related, implied = counted(uncounted, aims, sample, computed)
-        journal.tell("copula" if model is not None else "library", 0, None)
+        told("copula" if model is not None else "library", 0, None)
         known = consult_about(library, aims.spec, related.unit, _plain(related), model)
         kin = known_relatives(aims, known, sample)
         consulted += [known] if known is not None else []
         compositions += [kin] if kin.margins else []
-        scope = Scope(
-            known=known.tables if known is not None else {},
-            known_from=known.source if known is not None else "",
-            pairs=related.pairs,
-            most=most,
-            least=WORTH_ASKING,
-            floating=related.floating,
-        )
+        scope = replace(_scope(known), pairs=related.pairs, least=WORTH_ASKING, floating=related.floating)
         if model is None:
             taken = take_known(related.goals, aims.spec, related.unit, related.variables, scope)
             estimations += [taken] if taken.tables else []
             continue
         asking = _asking(aims, options, model, unit=related.unit, variables=related.variables)
         compositions.append(compose(aims, asking, sample, {table.columns[-1] for table in kin.margins}))
-        scope = replace(scope, besides=tuple(ask_turns(asking, related.turn)))
-        imply = lambda pairs, implied=implied: {pair: implied[pair] for pair in pairs if pair in implied}  # noqa: E731  (bound to this unit)
-        told = lambda: journal.tell("copula", 0, None)  # noqa: E731  (a callback)
-        estimations.append(estimate(related.goals, asking, (), spare=0, imply=imply, notify=told, scope=scope))
+        estimations.append(_asked(aims, asking, related, implied, scope, journal))
     said = _said(aims, estimations, compositions)
     return replace(
         believed,
@@ -195,6 +185,27 @@ def _of_trees(believed: Believed, options: Options, model: Recorded | None, jour
         estimations=tuple(estimations),
         compositions=tuple(compositions),
         consulted=tuple(consulted),
+    )
+
+
+def _asked(
+    aims: Aims,
+    asking: Asking,
+    related: Related,
+    implied: Mapping[tuple[str, str], NDArray[np.float64]],
+    scope: Scope,
+    journal: Journal,
+) -> Estimation:
+    """Ask about the pairs of one unit of several, and about the order of its records."""
+    besides = tuple(ask_turns(asking, related.turn))
+    return estimate(
+        related.goals,
+        asking,
+        (),
+        spare=0,
+        imply=lambda pairs: {pair: implied[pair] for pair in pairs if pair in implied},
+        notify=lambda: journal.tell("copula", 0, None),
+        scope=replace(scope, most=questions_of_each(aims), besides=besides),
     )
 
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from llmsynthor.aims.aims import Aims
 from llmsynthor.dependence.coarse import Coarse
 from llmsynthor.dependence.copula import SOFTNESS
-from llmsynthor.dependence.kin.beliefs import SIBLING, Composition, given_columns, has_relatives, kin_variables
-from llmsynthor.dependence.kin.questions import SPOUSE
+from llmsynthor.dependence.kin.beliefs import Composition, given_columns, has_relatives, kin_variables
+from llmsynthor.dependence.kin.questions import SIBLING, SPOUSE
 from llmsynthor.library.consulting import Consulted
 from llmsynthor.library.kinship import Kinship
 from llmsynthor.library.matching import Match
@@ -60,20 +60,21 @@ def _kind(aims: Aims, consulted: Consulted, unit: Unit, sample: Roster) -> Kind:
     number, above = aims.layout.number(unit.name), aims.layout.number(str(unit.parent))
     length = sample.length[number]
     size = part[part.kinship.kinds].size
-    column, levels, mapped, level = "", (), np.ones((size, 1)), np.zeros(len(length), dtype=np.int64)
+    column, mapped, level = "", np.ones((size, 1)), np.zeros(len(length), dtype=np.int64)
+    levels: tuple[Level, ...] = ()
     for match in consulted.matching.trusted.values():
         owner, _, name = match.wanted.name.rpartition(".")
         axes = [axis.name for axis in aims.own[above].grid.axes]
         if owner == unit.parent and match.entry is not None and match.entry.name == part.kinship.kinds and name in axes:
             column, levels, mapped = match.wanted.name, match.wanted.levels, mean_map(consulted, match)
             axis = aims.own[above].grid.axes[axes.index(name)]
-            place = np.array([next((k for k, own in enumerate(levels) if own == x), 0) for x in axis.levels])
+            place = np.array([levels.index(x) if x in levels else 0 for x in axis.levels])
             level = place[sample.codes[above][:, axes.index(name)]]
     number_of = max(len(levels), 1)
     members = Household(
         first=np.bincount(level[length > 0], minlength=number_of).astype(np.float64),
         second=np.bincount(level[length > 1], minlength=number_of).astype(np.float64),
-        further=np.bincount(level, weights=np.maximum(length - 2, 0), minlength=number_of),
+        further=np.bincount(level, weights=np.maximum(length - 2, 0), minlength=number_of).astype(np.float64),
     )
     return column, levels, mapped, members
 
