@@ -74,9 +74,7 @@ def records(seed: int = 1) -> dict[str, pl.DataFrame]:
     age = persons["age"].to_numpy()
     work = np.where(age < 16, "k", np.where((age < 65) & (rng.random(len(age)) < 0.8), "e", "n"))
     pay = np.where(work == "e", (rng.gamma(4, 250, len(age)) * np.clip(age, 20, 60)).round(), 0.0)
-    persons = persons.with_columns(
-        work=pl.Series(work), pay=pl.Series(np.where(age < 15, np.nan, pay)).fill_nan(None)
-    )
+    persons = persons.with_columns(work=pl.Series(work), pay=pl.Series(np.where(age < 15, np.nan, pay)).fill_nan(None))
     size = persons.group_by("home").len().rename({"len": "size"})
     return {"homes": homes.join(size, on="home"), "persons": persons}
 

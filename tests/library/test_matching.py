@@ -1,7 +1,7 @@
 """Matches: numbers by arithmetic, words with a model and the margins as the witness, traps left out."""
 
 from collections.abc import Sequence
-from pathlib import Path
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Library:
 
 def numbers(name: str, label: str, values: Floats, ends: Sequence[float], like: str = "") -> Wanted:
     counts = np.histogram(values, ends)[0]
-    levels = tuple(Interval(a, b) for a, b in zip(ends, ends[1:], strict=False))
+    levels = tuple(Interval(a, b) for a, b in pairwise(ends))
     return Wanted(
         name=name,
         label=label,
@@ -52,7 +52,11 @@ def words(name: str, label: str, shares: dict[str, float], like: str = "") -> Wa
 
 def another_year() -> dict[str, Floats]:
     persons = records(seed=2)["persons"]
-    return {"age": persons["age"].to_numpy(), "pay": persons["pay"].fill_null(0).to_numpy(), "work": persons["work"].to_numpy()}
+    return {
+        "age": persons["age"].to_numpy(),
+        "pay": persons["pay"].fill_null(0).to_numpy(),
+        "work": persons["work"].to_numpy(),
+    }
 
 
 def age_of(values: Floats) -> Wanted:
@@ -92,7 +96,10 @@ def test_pair_tables_are_those_of_the_other_year(library: Library) -> None:
     age = age_of(year["age"])
     table = pair_tables(match_part(library["person"], [age, pay], None))["years", "pay"]
     ends = [np.array([own.low for own in wanted.levels if isinstance(own, Interval)]) for wanted in (age, pay)]
-    codes = [np.searchsorted(cut, values, side="right") - 1 for cut, values in zip(ends, (year["age"], year["pay"]), strict=True)]
+    codes = [
+        np.searchsorted(cut, values, side="right") - 1
+        for cut, values in zip(ends, (year["age"], year["pay"]), strict=True)
+    ]
     truth = np.zeros(table.shape)
     np.add.at(truth, tuple(codes), 1 / len(codes[0]))
     assert np.abs(table.sum(axis=1) - age.shares).max() < 1e-6
@@ -103,7 +110,11 @@ def test_pair_tables_are_those_of_the_other_year(library: Library) -> None:
 def test_words_are_matched_by_a_model_and_the_margins(library: Library) -> None:
     """Levels in other words find theirs; one that names an age holds all who are younger."""
     year = another_year()
-    shares = {"toils": (year["work"] == "e").mean(), "idle": (year["work"] == "n").mean(), "pupil under 16": (year["work"] == "k").mean()}
+    shares = {
+        "toils": (year["work"] == "e").mean(),
+        "idle": (year["work"] == "n").mean(),
+        "pupil under 16": (year["work"] == "k").mean(),
+    }
     matching = match_part(library["person"], [age_of(year["age"]), words("w", "Working life", shares)], knowing)
     match = matching.trusted["w"]
     assert match.entry is not None

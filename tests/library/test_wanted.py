@@ -23,7 +23,9 @@ def test_ranges_follow_each_other(levels: list[str], said: str) -> None:
         assert [lows[words] for words in levels] == said.split()
 
 
-@pytest.mark.parametrize("levels", [["yes", "no"], ["grade 1-8", "grade 9-12", "degree", "doctorate"], ["1 or 7", "2 or 9", "3"]])
+@pytest.mark.parametrize(
+    "levels", [["yes", "no"], ["grade 1-8", "grade 9-12", "degree", "doctorate"], ["1 or 7", "2 or 9", "3"]]
+)
 def test_words_are_no_numbers(levels: list[str]) -> None:
     """Levels that are no ranges of one number are left to words."""
     assert ranges_of(levels) is None

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import yaml
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from llmsynthor.errors import DataError, Problem
@@ -139,7 +140,7 @@ def _guessed(column: pl.Series) -> Kept | None:
     if column.name.lower() in ("id", "serialno") or column.name.lower().endswith("_id") or not len(values):
         return None
     if column.dtype.is_numeric():
-        ends = np.unique(np.quantile(values.cast(pl.Float64).to_numpy(), np.linspace(0, 1, MOST_ENDS)))
+        ends = _fine_ends(values.cast(pl.Float64).to_numpy())
         if len(ends) < 3:
             return None
         if column.dtype.is_integer() and values.max() - values.min() <= 120:  # type: ignore[operator]  # a column of numbers
@@ -151,6 +152,15 @@ def _guessed(column: pl.Series) -> Kept | None:
     if not 2 <= len(words) <= MOST_LEVELS:
         return None
     return Kept(label=label, levels={word: word for word in words} | missing)
+
+
+def _fine_ends(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Ends of bins of about equal share; a value that many records have, such as 0, has a bin of its own."""
+    distinct, counts = np.unique(values, return_counts=True)
+    heavy = np.flatnonzero(counts * MOST_ENDS >= len(values))
+    behind = np.minimum(distinct[np.minimum(heavy + 1, len(distinct) - 1)], distinct[heavy] + 1)
+    alone = np.concatenate([distinct[heavy], behind])
+    return np.unique(np.concatenate([np.quantile(values, np.linspace(0, 1, MOST_ENDS)), alone]))
 
 
 def written(recipe: Recipe) -> str:

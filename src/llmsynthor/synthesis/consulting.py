@@ -28,7 +28,7 @@ def consult_about(
     library: Library | None, spec: Spec, unit: str, variables: Sequence[Coarse], model: Recorded | None
 ) -> Consulted | None:
     """Match the variables of a unit; None without a library or with nothing to match."""
-    if library is None or len(variables) < 2:
+    if library is None or not variables:
         return None
     wanted = [wanted_of(variable, like(spec, unit, variable.name)) for variable in variables]
     return consult(library, unit, wanted, None if model is None else scorer(model))
