@@ -161,10 +161,12 @@ def _of_trees(believed: Believed, options: Options, model: Recorded | None, jour
     computed = computed_codes(aims, sample)
     library, told = library_of(options.library), journal.tell
     estimations, compositions, consulted = list[Estimation](), list[Composition](), list[Consulted]()
-    for uncounted in relate(aims):
-        related, implied = counted(uncounted, aims, sample, computed)
+    every = [counted(uncounted, aims, sample, computed) for uncounted in relate(aims)]
+    told("library" if library is not None else "copula", 0, None)
+    # all units are matched first: what a library knows is worth more than the questions that a budget may end
+    found = [consult_about(library, aims.spec, related.unit, _plain(related), model) for related, _ in every]
+    for (related, implied), known in zip(every, found, strict=True):
         told("copula" if model is not None else "library", 0, None)
-        known = consult_about(library, aims.spec, related.unit, _plain(related), model)
         kin = known_relatives(aims, known, sample)
         consulted += [known] if known is not None else []
         compositions += [kin] if kin.margins else []
