@@ -22,7 +22,7 @@ States differs from all others by 0.04 at the median, by 0.12 at 95 %."""
 POSSIBLE, CLEAR = -1.0, 2.5
 """Score in nats from which words may mean the same, and from which they clearly do."""
 
-CONTRARY, AGREED = 0.3, 0.55
+CONTRARY, AGREED = 0.5, 0.55
 """Agreement of the answers about levels below which they say nothing, and from which they are clear whatever the score is. Measured
 on specs in three languages: right matches 0.59 to 1.0, class of travel beside class of worker -0.04, schooling beside employment
 0.5."""
