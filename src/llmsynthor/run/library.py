@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -17,6 +18,7 @@ from llmsynthor.llm.opening import choose
 from llmsynthor.llm.recorded import Recorded
 from llmsynthor.options import Server
 from llmsynthor.spec.specification import Spec
+from llmsynthor.spec.targets import MAXIMUM_ENTROPY
 from llmsynthor.synthesis.consulting import consult_units
 from llmsynthor.synthesis.outcome import Outcome
 
@@ -45,6 +47,22 @@ LIBRARY = {
 def library_frame(outcome: Outcome) -> pl.DataFrame:
     """One row per variable that a library was consulted about: what it is there, how near, and its levels in words."""
     return frame_of(outcome.consulted)
+
+
+def kinship_rows(outcome: Outcome) -> list[dict[str, Any]]:
+    """Rows of dependencies.csv for what a library says of who lives with whom."""
+    tables = [table for found in outcome.compositions for table in found.margins]
+    return [
+        {
+            "one": table.columns[-2],
+            "other": table.columns[-1],
+            "source": "library",
+            "in_words": table.name,
+            "unit": table.unit,
+        }
+        for table in tables
+        if len(table.columns) > 1 and table.source != MAXIMUM_ENTROPY
+    ]
 
 
 def frame_of(consulted: Sequence[Consulted]) -> pl.DataFrame:

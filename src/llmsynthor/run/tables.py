@@ -22,6 +22,7 @@ from llmsynthor.population.roster import Roster, changed_tops
 from llmsynthor.realization.linked import realize_nested
 from llmsynthor.realization.values import realize
 from llmsynthor.records.linked import nest
+from llmsynthor.run.library import kinship_rows
 from llmsynthor.spec.levels import Interval
 from llmsynthor.spec.reading.files import table_frame
 from llmsynthor.spec.specification import Spec
@@ -116,6 +117,7 @@ def dependencies_frame(outcome: Outcome) -> pl.DataFrame:
         for found in outcome.compositions
         for belief in found.beliefs
     ]
+    rows += kinship_rows(outcome)
     return pl.DataFrame(rows, schema=DEPENDENCIES, orient="row")
 
 
