@@ -163,7 +163,7 @@ def impossible(made: pl.DataFrame) -> dict[str, float]:
     rows = {
         "under 16, not a child in employment": child & (made["employment"] != "child under 16"),
         "under 5 with own income": (made["age"] < 5) & (made["income"] != "none (child)"),
-        "under 16 with a degree": child & made["education"].str.contains("degree$|doctorate"),
+        "under 16 with a degree": child & made["education"].cast(pl.String).str.contains("degree$|doctorate"),
         "under 16, ever married": child & (made["marital"] != "never married"),
     }
     return {name: round(float(own.mean()), 5) for name, own in rows.items()}

@@ -46,7 +46,7 @@ def test_counties_meet_every_target(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["quickstart", "ecommerce", "persons", "population", "diaries", "mobility", "city", "counties"]
+    "name", ["quickstart", "ecommerce", "persons", "population", "diaries", "mobility", "city", "counties", "days"]
 )
 def test_examples_are_clean(name: str, tmp_path: Path) -> None:
     """No example has a contradiction or anything to warn about, and each survives being written and read again."""
@@ -67,6 +67,26 @@ def test_nested_examples_hang_together(name: str, units: int) -> None:
         low, high = sizes_of(spec, unit).mean
         assert low == high
         assert low * parents.pop() == pytest.approx(totals.pop(), abs=0.01)
+
+
+@pytest.mark.slow
+def test_days_hang_together() -> None:
+    """Persons' days in zones: every rule holds, so that home is at home, work at work, and nobody leaves before having arrived."""
+    solution = llmsynthor.synthesize(EXAMPLES / "days", records=300, llm="none", seed=1)
+    assert not any(solution.manifest["rules_broken"].values())
+    frames = {
+        name: frame.with_columns(pl.col(pl.Categorical, pl.Enum).cast(pl.String))
+        for name, frame in solution.records.items()
+    }
+    trips = frames["trip"].join(
+        frames["person"].select("person_id", "home", "workplace"), on="person_id", maintain_order="left"
+    )
+    at_home, at_work = trips.filter(activity="Home"), trips.filter(activity="Work")
+    assert (at_home["zone"] == at_home["home"]).all()
+    assert (at_work["zone"] == at_work["workplace"]).all()
+    assert (
+        trips["depart"] >= (trips["depart"] + trips["minutes"]).shift(1).over(trips["person_id"]).fill_null(0)
+    ).all()
 
 
 def test_the_city_has_its_concert() -> None:

@@ -44,6 +44,7 @@ class Method:
     proposals: int = _option("Proposals per iteration (5).", default=5, low=1, high=20)
     temperature: float = _option("Temperature of the proposals (0.7).", default=0.7, low=0, high=2)
     estimate: bool = _option("Let the LLM estimate the joint tables that are missing (default: yes).", default=True)
+    zones: bool = _option("Use how margins vary together over zones, days or shops (default: yes).", default=True)
     library: str | None = _option(
         "What is known of dependence elsewhere: acs2024, nhts2022, the path of a library file, or none (default)."
     )
@@ -61,6 +62,11 @@ class Method:
     def estimates(self) -> bool:
         """Whether a model estimates missing tables: the loop of the paper alone does not."""
         return self.estimate and self.align == "exact"
+
+    @property
+    def reads_zones(self) -> bool:
+        """Whether margins by zone say something of dependence: nothing is added to the loop of the paper alone."""
+        return self.zones and self.align == "exact"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

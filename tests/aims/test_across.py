@@ -189,3 +189,19 @@ def test_populations_that_exist_raise_no_alarm(seed: int, tmp_path: Path) -> Non
     )
     assert len(targets) >= 3
     assert find_across(set_aims(replace(spec, targets=targets))) == ()
+
+
+def test_totals_of_sums_that_no_table_cuts() -> None:
+    """A total of the parents' sums, whose values no table tells apart, is not said to be out of reach."""
+    incomes = {"name": "incomes", "unit": "person", "total": "household.income", "cells": [{"total": 150_000}]}
+    rules = ({"name": "one works", "unit": "household", "forbid": "count(person.job == 'Works') < 1"},)
+    assert found(SIZES, JOBS, incomes, rules=rules) == ()
+
+
+def test_rules_on_records_that_there_cannot_be() -> None:
+    """A unit that no parent can have any of breaks no rule, whatever its rules say."""
+    never = {"name": "never", "unit": "person", "forbid": "job == 'Works' or job == 'None'"}
+    document = households_of_persons({}, {"job": among("Works", "None")}, most=1, derived={}, targets=[], rules=[never])
+    assert find_broken_rules(Spec.load(document)) != ()
+    document["units"]["household"]["variables"]["size"]["range"] = [0, 1]
+    assert find_broken_rules(Spec.load(document)) == ()

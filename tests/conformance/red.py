@@ -1,8 +1,6 @@
 """The cells of the conformance table that are red, with the reason; who mends one takes it out here."""
 
-WHY = {
-    "sums": "sums of whole numbers by groups of two variables that hang together end a whole number off",
-}
+WHY: dict[str, str] = {}
 
 LETTERS = {
     "H": "own of household",
@@ -19,10 +17,9 @@ DERIVED = {
 }
 PARENTS = {"household": "person", "three levels": "trip"}
 
-# H, P, T: own of household, person, trip; A: parent's; D: derived. The world "flat" has no red cell.
+# H, P, T: own of household, person, trip; A: parent's; D: derived. No cell is red.
 TABLE = """
 kind                           | flat, derived unused | flat with derived | household | three levels | why
-mean of whole numbers by group |                      | D                 |           |              | sums
 """
 
 

@@ -8,7 +8,8 @@ import pytest
 
 import llmsynthor as ls
 from llmsynthor.errors import RunFolderError, SpecError
-from llmsynthor.run.propose import propose
+from llmsynthor.run.check import examine
+from llmsynthor.run.propose import expected_proposals, propose
 from llmsynthor.spec.specification import Spec
 
 CONTEXT = {"scenario": "There will be a concert from 20 to 24.", "instead_of": "It is an ordinary weekday."}
@@ -118,3 +119,12 @@ def test_a_writing_model_proposes_where_both_askings_agree(tmp_path: Path) -> No
     assert 1 < found.adjustments[0].factor < 1.25
     assert found.neutral == 0
     assert "both askings agree" in found.adjustments[0].origin
+
+
+def test_the_calls_of_proposals_are_said_before() -> None:
+    """Two variables in four frames under four sentences with an embedded model; three plans each with one that writes."""
+    spec = spec_of(**CONTEXT)
+    assert expected_proposals(spec, "local:smollm2-135m").calls == 2 * 4 * 4
+    assert expected_proposals(spec, "openai:gpt").calls == 2 * 3 * 3
+    assert expected_proposals(spec, "none").calls == expected_proposals(spec_of(), "local").calls == 0
+    assert "at most 32 calls" in examine(spec, "local").scenario

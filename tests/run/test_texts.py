@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import polars as pl
+
 import llmsynthor as ls
 from llmsynthor.run.check import examine
 from llmsynthor.spec.specification import Spec
@@ -88,6 +90,17 @@ def test_a_slip_is_asked_for_again_and_counted(tmp_path: Path) -> None:
     assert all(len(title.split()) <= 6 for title in frame["title"])
 
 
+def test_more_alike_texts_than_stated_are_refused(tmp_path: Path) -> None:
+    """Of four records one text may be nearly another: the next is asked for eight times, then its record stays without."""
+    same = {"text": "The same long title again"}
+    llm = script(tmp_path, [GROUPS, *(same for _ in range(1 + 4 + 2 * 8))])
+    made = ls.synthesize(spec_of(alike=0.25), records=4, llm=llm, seed=3)
+    account, frame = made.manifest["texts"][0], made.records["sale"]
+    assert (account["near_duplicates"], account["near_refused"]) == (1, 2)
+    assert frame["title"].null_count() == 2
+    assert account["calls"] == 1 + 4 + 2 * 8
+
+
 def test_many_records_share_a_pool(tmp_path: Path) -> None:
     """Two thousand records have titles of their kind from a pool of a few calls, none of another kind."""
     answers: list[object] = [GROUPS]
@@ -119,3 +132,42 @@ def test_an_asking_that_ends_leaves_the_rest_empty(tmp_path: Path) -> None:
     short = ls.synthesize(spec_of(write="record"), records=5, llm=llm, seed=3, max_calls=3)
     assert short.records["sale"].height == 5
     assert short.exit_code == 0
+
+
+def test_a_scenario_of_nested_records_keeps_their_texts(tmp_path: Path) -> None:
+    """Texts of both units stay with the households that an adjustment leaves alone, and with their members; others have none."""
+    note = {"kind": "text", "prompt": "Say something.", "max_words": 6, "write": "record"}
+    document = {
+        "llmsynthor": 1,
+        "units": {
+            "household": {
+                "variables": {
+                    "size": {"kind": "integer", "range": [1, 3]},
+                    "tenure": {"kind": "category", "levels": ["own", "rent"]},
+                    "note": note,
+                }
+            },
+            "person": {
+                "parent": "household",
+                "count": "size",
+                "variables": {"works": {"kind": "category", "levels": ["yes", "no"]}, "note": note},
+            },
+        },
+        "targets": [
+            {"unit": "household", "cells": [{"size": "1", "count": 4}, {"size": "2", "count": 6}]},
+            {"unit": "household", "cells": [{"tenure": "own", "count": 5}, {"tenure": "rent", "count": 5}]},
+            {"unit": "person", "cells": [{"works": "yes", "count": 8}, {"works": "no", "count": 8}]},
+        ],
+        "adjustments": [{"unit": "household", "tenure": "own", "factor": 0.6}],
+        "synthesis": {"estimate": False, "iterations": 0},
+    }
+    made = ls.synthesize(document, records=10, llm=script(tmp_path, titles(26)), seed=3, out=tmp_path / "run")
+    household, person = made.records["household"], made.records["person"]
+    assert 0 < household["start_changed"].sum() < 10
+    assert (household["note"].is_null() == household["start_changed"]).all()
+    told = person.join(household.select("household_id", "start_changed"), on="household_id", maintain_order="left")
+    assert (told["note"].is_null() == told["start_changed"]).all()
+    base = pl.read_parquet(tmp_path / "run" / "base" / "records" / "person.parquet")
+    kept = set(told["note"].drop_nulls())
+    assert kept
+    assert kept <= set(base["note"])

@@ -50,6 +50,14 @@ def test_any_text_parses_or_is_refused(text: str) -> None:
         return
 
 
+@pytest.mark.parametrize("word", ["class", "from", "is", "import", "lambda", "global"])
+def test_words_of_python_are_names_here(word: str) -> None:
+    """A unit or variable may be called as a school's class is, or as the origin of a trip: `from`."""
+    expression = parse(f"sum({word}.size) > 2 and {word} != 'the {word}'")
+    assert references(expression) == {Reference(word, "size"), Reference(None, word)}
+    assert f"the {word}" in str(expression.tree)
+
+
 def test_references_name_units() -> None:
     """References keep the unit before the dot."""
     assert references(parse("count(person.age >= 65) > size")) == {Reference("person", "age"), Reference(None, "size")}

@@ -34,7 +34,8 @@ class Aims:
 
     `goals[u]` are the tables of unit u on its wide grid; `own[u]` what its own variables alone must meet, which is what a first
     draw takes care of. `broken` are the columns that say whether a rule is broken, with their rules. `beliefs` are log-weights on
-    the cells of a projection of a unit's wide grid: what makes records likely beyond the tables.
+    the cells of a projection of a unit's wide grid: what makes records likely beyond the tables. `whole` says that records are
+    aligned whole although every aim reads own columns alone.
     """
 
     spec: Spec
@@ -45,11 +46,12 @@ class Aims:
     broken: tuple[tuple[Place, Rule], ...]
     disagreements: tuple[Disagreement, ...]
     beliefs: tuple[tuple[int, Projection, Floats], ...] = ()
+    whole: bool = False
 
     @property
     def needs_trees(self) -> bool:
         """Whether an aim reads more than own columns of its row: then whole top records are aligned."""
-        return len(self.layout.units) > 1 or bool(self.layout.order)
+        return self.whole or len(self.layout.units) > 1 or bool(self.layout.order)
 
     @property
     def tables(self) -> tuple[tuple[int, Goal], ...]:
@@ -73,10 +75,10 @@ def with_beliefs(aims: Aims, weights: Mapping[str, Floats]) -> Aims:
     return replace(aims, goals=tuple(kept), beliefs=beliefs)
 
 
-def set_aims(spec: Spec) -> Aims:
-    """Lay out the units of a spec and bring its targets and rules onto them."""
-    own, names = flat_goals(spec) if len(spec.schema.units) == 1 else None, universe_names(spec)
-    return _of_trees(spec, names) if own is None else _of_rows(spec, own, names)
+def set_aims(spec: Spec, *, whole: bool = False) -> Aims:
+    """Lay out the units of a spec and bring its targets and rules onto them; `whole` records even where rows would do."""
+    own, names = flat_goals(spec) if len(spec.schema.units) == 1 and not whole else None, universe_names(spec)
+    return replace(_of_trees(spec, names), whole=whole) if own is None else _of_rows(spec, own, names)
 
 
 def _of_rows(spec: Spec, own: Goals, names: Names) -> Aims:

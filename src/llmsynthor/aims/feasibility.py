@@ -31,7 +31,7 @@ from llmsynthor.aims.statements import (
     tabled,
 )
 from llmsynthor.aims.terrain import Key, Terrain, flat_terrain
-from llmsynthor.spec.schema import Schema
+from llmsynthor.spec.schema import Numeric, Schema
 from llmsynthor.spec.specification import Spec
 from llmsynthor.spec.targets import Statistic
 
@@ -95,9 +95,16 @@ def find_across(aims: Aims, suspects: Iterable[str] | None = None) -> tuple[Cont
                 population = float(spec.settings.records)
             statements.append(averaged(target, moment.values if moment else None, population, terrain))
     statements += [*forbidden(spec.rules, terrain), *numbered(spec)]
-    found = [statement for statement in statements if statement is not None]
+    found = [s for s in statements if s is not None and _has_records(spec.schema, s.unit)]
     names = list(suspects) if suspects is not None else [s.name for s in found if not isinstance(s, Forbidden)]
     return _around_each(terrain, found, names)
+
+
+def _has_records(schema: Schema, unit: str) -> bool:
+    """Whether there can be a record of a unit: what is said of none always holds."""
+    lines = (schema[unit], *schema.ancestors(unit))
+    counts = [schema[str(own.parent)].variable(str(own.count)) for own in lines if own.parent is not None]
+    return all(not isinstance(count, Numeric) or count.range.high > 1 for count in counts)
 
 
 def _without_zones(terrain: Terrain, aims: Aims) -> Terrain:

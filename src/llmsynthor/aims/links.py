@@ -203,12 +203,16 @@ def between(joint: Joint, own: Sums, rows: Rows) -> None:
 
 
 def scaled(joint: Joint, value: Key, space: Space) -> tuple[Floats, Floats, float, float]:
-    """Ends of the number in each mass, from 0 to 1 over its range; the shift and the scale."""
+    """Ends of the number in each mass, from 0 to 1 over its range; the shift and the scale.
+
+    A mass in no cell of the axis may have any number: its ends are far outside the range.
+    """
     low, high = joint.ends[value]
-    least, most = low[np.isfinite(low)], high[np.isfinite(high)]
-    if not len(least) or not len(most):
-        least = most = np.zeros(1)
-    finite_low, finite_high = least.min(), most.max()
+    every_low, every_high = joint.layer.terrain.axes[value].ends
+    finite_low = every_low.min(initial=np.inf, where=np.isfinite(every_low))
+    finite_high = every_high.max(initial=-np.inf, where=np.isfinite(every_high))
+    if not np.isfinite(finite_low) or not np.isfinite(finite_high):
+        finite_low, finite_high = 0.0, 0.0
     scale = max(float(finite_high - finite_low), 1e-9)
     low, high = (np.clip((end - finite_low) / scale, -1e6, 1e6)[space.codes[value]] for end in (low, high))
     return low, high, float(finite_low), scale

@@ -7,7 +7,7 @@ What the spec does not give of means and deviations is taken from its tables, or
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,6 +64,36 @@ def _of_groups(target: Statistic, spec: Spec, grid: Grid, uses: Uses) -> Iterato
             points = ((places[0] - centres[0].mean) ** 2 + inside) / variance
             wanted = 1.0
         yield moment_of_points(target, cell, projection, wanted, points)
+        for axis, centre in zip(axes, centres, strict=True) if target.other else ():
+            if _is_unsaid(axis.name, target, cell, spec, grid):
+                yield _deviation(axis, centre, target, cell, grid)
+
+
+def _is_unsaid(name: str, target: Statistic, cell: Sequence[Level], spec: Spec, grid: Grid) -> bool:
+    """Whether nothing says how far a variable of a correlation deviates: then it must not grow, or the correlation falls."""
+    if grid.function(name) is not None or _stated("deviation", name, target, cell, spec) is not None:
+        return False
+    if _mixed(name, target, cell, spec) is not None:
+        return False
+    return all(not isinstance(t, Table) or t.unit != target.unit or name not in t.columns for t in spec.targets)
+
+
+def _deviation(axis: Axis, centre: Centre, target: Statistic, cell: Sequence[Level], grid: Grid) -> Moment:
+    """The deviation that the law of largest entropy has, as if it were stated."""
+    levels: list[Sequence[Level]] = [*([level] for level in cell), axis.levels]
+    projection = project_columns(grid, [*target.by, axis.name], levels, target.universe)
+    points = ((middles(axis, grid) - centre.mean) ** 2 + inner_variance(axis, grid)) / max(centre.deviation, 1e-12) ** 2
+    own = replace(
+        target,
+        name=f"deviation of {axis.name} for {target.name}",
+        statistic="deviation",
+        variable=axis.name,
+        other="",
+        cells=(cell,),
+        values=(centre.deviation,),
+        margins_of_error=None,
+    )
+    return moment_of_points(own, cell, projection, 1.0, points)
 
 
 def ends_of(axis: Axis, grid: Grid) -> tuple[Floats, Floats]:

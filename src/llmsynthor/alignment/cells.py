@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from llmsynthor.aims.goals import Goal
 from llmsynthor.aims.grid import Projection
 from llmsynthor.aims.quantiles import QuantileGoal
+from llmsynthor.alignment.directions import Direction, directions_of, is_directed
 from llmsynthor.spec.targets import Table
 
 Integers = NDArray[np.int64]
@@ -36,7 +37,8 @@ class Cells:
     """What goes with the cells of all tables, shape (cells,), numbered through; cell 0 is nowhere.
 
     `fixed` log-weights, target `shares`, and the `unit` whose records each cell's shares are of. `is_target` marks cells whose
-    weights are fitted, `is_hard` those that whole records are walked to, `is_rule` those that no record may be in, `is_slack`
+    weights are fitted, `is_led` those of them that are led to their shares (all but those of `directions`), `is_hard` those that
+    whole records are walked to, `is_rule` those that no record may be in, `is_slack`
     those of `between`. `decay` pulls the weights of soft targets back to zero; `weight` says how dear an error is where not all
     can be met. `targets` holds the first and last cell (the last not in) of every table and quantile, of which the first
     `n_tables` are tables; `free` those of groups of cells that want their shares of as many records as they hold now, `between`
@@ -52,6 +54,8 @@ class Cells:
     is_hard: Booleans
     is_rule: Booleans
     is_slack: Booleans
+    is_led: Booleans
+    directions: tuple[Direction, ...]
     targets: tuple[tuple[int, int], ...]
     n_tables: int
     free: tuple[tuple[int, int], ...]
@@ -103,6 +107,7 @@ def lay_out_cells(targets: Sequence[Goal | QuantileGoal], base: Sequence[int], s
 
     `starts` are the first cells of all pieces, targets first, and the number of cells behind them.
     """
+    directions = directions_of(targets, starts.tolist())
     values = {name: np.zeros(starts[-1]) for name in ("fixed", "shares", "decay", "weight")}
     unit, is_rule, is_slack = (np.zeros(starts[-1], dtype=kind) for kind in (np.int64, bool, bool))
     free: list[tuple[int, int]] = []
@@ -128,6 +133,8 @@ def lay_out_cells(targets: Sequence[Goal | QuantileGoal], base: Sequence[int], s
         "unit": unit,
         "is_target": is_target,
         "is_hard": is_target & (values["decay"] == 0),
+        "directions": directions,
+        "is_led": is_target & ~is_directed(directions, starts[-1]),
         "is_rule": is_rule,
         "is_slack": is_slack,
         "targets": blocks,

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from llmsynthor.cli import formats
+from llmsynthor.cli import auditing, formats
 from llmsynthor.cli.heard import run_heard
 from llmsynthor.cli.library import library_app
 from llmsynthor.cli.options import with_options
@@ -46,6 +46,7 @@ app.add_typer(models_app, name="models")
 app.add_typer(scenario_app, name="scenario")
 app.add_typer(library_app, name="library")
 formats.add_to(app)
+auditing.add_to(app)
 
 SpecPath = Annotated[Path, typer.Argument(metavar="SPEC", help="A spec.yaml, or the folder that holds it.")]
 RunPath = Annotated[Path, typer.Argument(metavar="DIR", help="A run folder.")]
@@ -93,7 +94,7 @@ def check(
     took = (
         "not measured on this machine yet" if found.seconds is None else f"about {found.seconds / 60:.1f} minutes here"
     )
-    for text in found.texts:
+    for text in (*found.texts, *([found.scenario] if found.scenario else [])):
         say(f"{text[:1].upper()}{text[1:]}.")
     if found.library:
         say(f"{found.library}.")
@@ -137,7 +138,7 @@ def synthesize(
     **options: Any,
 ) -> None:
     """Make records that meet the tables of a spec."""
-    from llmsynthor.cli.scenario import print_proposed, propose_only
+    from llmsynthor.cli.scenario import announce_proposals, print_proposed, propose_only
     from llmsynthor.executors.executor import choose_executor
     from llmsynthor.run.synthesize import synthesize as make
 
@@ -157,6 +158,7 @@ def synthesize(
         "weight": weight,
     }
     with _ending_on_interrupt():
+        announce_proposals(spec, out, llm)
         solution = make(
             spec, **given, **options, out=out, resume=resume, force=force, accept=accept, progress=watcher()
         )

@@ -25,6 +25,7 @@ def propose_only(spec: Path, out: Path, *, llm: str | None, seed: int | None, op
     from llmsynthor.spec.specification import Spec
 
     loaded = Spec.load(spec)
+    _say_expected(loaded, llm)
     budget, server = changed(loaded.settings.budget, options), changed(Server(), options)
     made = propose(
         loaded, llm=llm or loaded.settings.llm or "local", seed=seed or 0, budget=budget, server=server, out=out
@@ -37,6 +38,23 @@ def propose_only(spec: Path, out: Path, *, llm: str | None, seed: int | None, op
         say(f"note: {made.note}")
     say(f"{len(made.adjustments)} adjustments proposed, none applied: {out / 'scenario.csv'}")
     say("Edit them there (accepted: yes), or accept all with --accept.")
+
+
+def announce_proposals(spec: Path, out: Path, llm: str | None) -> None:
+    """Say before a run how many calls its scenario's proposals take, where none wait in the folder already."""
+    from llmsynthor.spec.specification import Spec
+
+    path = spec / "spec.yaml" if spec.is_dir() else spec
+    if path.is_file() and "instead_of" in path.read_text(encoding="utf-8") and not (out / "scenario.csv").is_file():
+        _say_expected(Spec.load(spec), llm)
+
+
+def _say_expected(spec: Any, llm: str | None) -> None:
+    from llmsynthor.run.propose import expected_proposals
+
+    expected = expected_proposals(spec, llm or spec.settings.llm or "local")
+    if expected.calls:
+        say(f"{str(expected).capitalize()}.")
 
 
 def print_proposed(solution: Any, out: Path) -> Path:

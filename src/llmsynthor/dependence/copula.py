@@ -2,8 +2,9 @@
 
 Centred by its margins, a matrix of log-probabilities keeps only how two variables depend: the logarithm of a copula density
 (Sklar 1959; for discrete variables Geenens 2020, whose odds ratios raking leaves as they are). The estimates of all frames and
-both directions are averaged, shrunk by trust, and fitted to the margins by raking; the result enters the alignment as a soft
-target, so that a dependence which others explain already is not counted twice.
+both directions are averaged, shrunk by trust, and fitted to the margins by raking. Of the result only the direction enters the
+alignment: the records are to have a part of that dependence at least, so that one which others explain already is not counted
+twice.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,21 +18,15 @@ from llmsynthor.aims.goals import Goals
 from llmsynthor.dependence.coarse import Coarse
 from llmsynthor.dependence.coincidence import coincidences
 from llmsynthor.dependence.elicit import Pair, bare
-from llmsynthor.dependence.estimates import CLIP, Estimate, agreement_of, credibility
+from llmsynthor.dependence.estimates import Estimate, agreement_of, credibility
 from llmsynthor.dependence.given import given_strength
 from llmsynthor.dependence.pair_tables import fit_margins, interaction, mutual_information
 from llmsynthor.spec.targets import MAXIMUM_ENTROPY, Source, Table
 
-EXPLAINED = 0.001
-"""Mutual information in nats that given tables imply about a pair, at which half of it counts as explained by them."""
-
-EXPLAINED_FOR_THE_MOST = 0.5
-"""Part of its trust that is left of an estimate about a pair which given tables explain for the most part."""
-
-STRENGTHENED = 0.2
-"""Part of its trust that an estimate keeps about a pair that is explained already, where it agrees with that."""
-
 LEAST_SHARE = 2e-5
+
+MODEL = "model"
+"""Name of the language model among the sources of a pair."""
 
 HALF_STRENGTH = 0.1
 """Strength in nats at which trust is half of what it is at most."""
@@ -40,7 +35,7 @@ SHARP = 5.0
 """Log-ratio by which levels that seem to say the same thing avoid all others."""
 
 SOFTNESS = 0.98
-"""Trust of an estimated table as a target, once it is shrunk: it yields to given tables, and to other estimates a little."""
+"""Trust of an estimated table that is leaned towards cell by cell: it yields to given tables, and to other estimates a little."""
 
 KNOWN = 0.999
 """Trust of a table that is known of elsewhere: nearly that of a given one."""
@@ -85,11 +80,13 @@ class Trust:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dependence:
-    """How two variables hang together in a run, and who says so.
+    """How two variables hang together in a run, and who says so: `source` as dependencies.csv names it.
 
     `strength` is in nats, that of the table used; `raw_strength` that of the model's answers, where it was asked; `trust` the
-    factor on its interaction; `table` the estimated shares, where there are any. `added` is what an estimate adds to what given
-    tables explain for the most part: the trust times the interaction; None where the estimate stands alone.
+    factor on its interaction; `table` the estimated shares, where there are any. `part` is how much of its
+    dependence the records are to have at least (None: the table is leaned towards, cell by cell). `added` is the trust times the
+    interaction, of variables whose margin no table knows. `weights` say how
+    much each source has in the table, in parts of the whole: `source` is the one that has most.
     """
 
     pair: Pair
@@ -99,7 +96,9 @@ class Dependence:
     trust: float = float("nan")
     raw_strength: float = float("nan")
     table: Floats | None = field(default=None, compare=False)
+    part: float | None = None
     added: Floats | None = field(default=None, compare=False)
+    weights: Mapping[str, float] = field(default_factory=dict)
 
 
 def calibrate(variables: Sequence[Coarse], estimates: Sequence[Estimate], truth: Mapping[Pair, Floats]) -> Trust:
@@ -131,25 +130,6 @@ def _table(estimate: Estimate, trust: float, by_name: Mapping[str, Coarse]) -> F
     return _sharpened(table, one, other)
 
 
-def _beside(
-    estimate: Estimate, trust: float, by_name: Mapping[str, Coarse], implied: Floats | None
-) -> tuple[Floats, float]:
-    """Add an estimate to what the given tables imply about the pair; returns the table and the trust that was left.
-
-    Where they imply nothing the estimate stands alone. Where they imply much it may only strengthen what it agrees with:
-    measured on real persons with half of the pair tables given, what is implied is nearer to the truth than what is said.
-    """
-    if implied is None:
-        return _table(estimate, trust, by_name), trust
-    one, other = (by_name[name] for name in estimate.pair)
-    indirect = np.clip(interaction(np.log(np.maximum(implied, LEAST_SHARE)), one.shares, other.shares), -CLIP, CLIP)
-    known = mutual_information(implied) / (mutual_information(implied) + EXPLAINED)
-    agreed = max(0.0, agreement_of([indirect, estimate.interaction], np.outer(one.shares, other.shares)))
-    trust *= (1 - known) + known * STRENGTHENED * agreed
-    table = fit_margins(indirect + trust * estimate.interaction, one.shares, other.shares)
-    return _sharpened(table, one, other), trust
-
-
 def _sharpened(table: Floats, one: Coarse, other: Coarse) -> Floats:
     """Make levels that seem to say the same thing go together almost always."""
     apart = np.zeros(table.shape, dtype=bool)
@@ -170,9 +150,10 @@ def _divergence(truth: Floats, table: Floats) -> float:
 class Scope:
     """What may be asked: at most `most` questions, about `pairs` (None: all). `besides` was asked of others in other ways.
 
-    Of pairs with a strength below `least` nats nothing is assumed. `floating` are variables whose margin no table knows and
-    other variables decide, such as the origin of a trip. `known` are shares of pairs from elsewhere, such as a library:
-    they stand in place of estimates.
+    Of pairs with a strength below `least` nats nothing is assumed of a model. `floating` are variables whose margin no table
+    knows and other variables decide, such as the origin of a trip. `zones` are pair tables by how margins vary over zones.
+    `part` is how much of what a model says of a dependence the records are to have at least. `known` are shares of pairs from
+    elsewhere, such as a library: they stand in place of estimates.
     """
 
     pairs: tuple[Pair, ...] | None = None
@@ -180,6 +161,8 @@ class Scope:
     least: float = 0.0
     besides: tuple[Estimate, ...] = ()
     floating: frozenset[str] = frozenset()
+    zones: Mapping[Pair, Floats] = field(default_factory=dict)
+    part: float = 1.0
     known: Mapping[Pair, Floats] = field(default_factory=dict)
     known_from: str = ""
 
@@ -202,8 +185,8 @@ def dependences(
 ) -> tuple[Dependence, ...]:
     """Say for every pair where its dependence comes from; the user's `wish` replaces the rule's trust.
 
-    `implied` are pair tables that follow from the given ones: an estimate adds to what those explain already. Pairs of which the
-    model says less than `scope.least` nats are left to maximum entropy.
+    `implied` are pair tables that follow from the given ones: zones say nothing of what those imply more of. Pairs of which the
+    model says less than `scope.least` nats are left to what zones say, or else to maximum entropy.
     """
     by_name = {variable.name: variable for variable in variables}
     estimated = {frozenset(estimate.pair): estimate for estimate in estimates}
@@ -214,32 +197,80 @@ def dependences(
         given = given_strength(goals, *pair)
         own = 0.0 if estimate is None else wish.get(bare(pair), trust.in_estimate(estimate))
         raw = estimate.strength if estimate is not None else float("nan")
-        agreement = estimate.agreement if estimate is not None else float("nan")
+        said = estimate if own > 0 and (raw >= scope.least or bare(pair) in wish) else None
         if given is not None:
+            agreement = estimate.agreement if estimate is not None else float("nan")
             found.append(Dependence(pair=pair, source="given", strength=given, raw_strength=raw, agreement=agreement))
-        elif (known := scope.known_of(pair)) is not None and wish.get(bare(pair), 1.0) > 0:
+            continue
+        known = scope.known_of(pair)
+        if known is not None and wish.get(bare(pair), 1.0) > 0:
             strength = mutual_information(known)
             found.append(Dependence(pair=pair, source="library", strength=strength, trust=1.0, table=known))
-        elif estimate is not None and own > 0 and (raw >= scope.least or bare(pair) in wish):
-            alone = own
-            table, own = _beside(estimate, own, by_name, implied.get(estimate.pair))
-            found.append(
-                Dependence(
-                    pair=pair,
-                    source="estimated",
-                    strength=mutual_information(table),
-                    agreement=agreement,
-                    trust=own,
-                    raw_strength=raw,
-                    table=table,
-                    added=own * estimate.interaction
-                    if own < EXPLAINED_FOR_THE_MOST * alone or scope.floating & set(pair)
-                    else None,
-                )
-            )
-        else:
-            found.append(Dependence(pair=pair, source=MAXIMUM_ENTROPY, strength=0.0, raw_strength=raw))
+            continue
+        zoned = scope.zones.get(pair)
+        drawn = None
+        if said is not None:
+            drawn = _said(said, own, by_name, replace(scope, part=1.0) if bare(pair) in wish else scope)
+        if zoned is not None:
+            drawn = _of_zones(pair, zoned, drawn, by_name, implied)
+        entropy = Dependence(pair=pair, source=MAXIMUM_ENTROPY, strength=0.0, raw_strength=raw)
+        found.append(drawn if drawn is not None else entropy)
     return tuple(found)
+
+
+def _said(estimate: Estimate, own: float, by_name: Mapping[str, Coarse], scope: Scope) -> Dependence:
+    """The dependence of a pair as a model alone says it, at a trust of its `own`."""
+    one, other = (by_name[name] for name in estimate.pair)
+    table = fit_margins(own * estimate.interaction, one.shares, other.shares)
+    sharp = _sharpened(table, one, other)
+    return Dependence(
+        pair=estimate.pair,
+        source="estimated",
+        strength=mutual_information(sharp),
+        agreement=estimate.agreement,
+        trust=own,
+        raw_strength=estimate.strength,
+        table=sharp,
+        part=scope.part if sharp is table else None,
+        added=own * estimate.interaction if scope.floating & set(estimate.pair) else None,
+        weights={MODEL: 1.0},
+    )
+
+
+def _of_zones(
+    pair: Pair, zoned: Floats, said: Dependence | None, by_name: Mapping[str, Coarse], implied: Mapping[Pair, Floats]
+) -> Dependence | None:
+    """What zones say of a pair, beside what a model has `said` of it; None where the two disagree: then nobody is believed.
+
+    Where given tables imply more of the pair than its zones say, it is left to them.
+    """
+    known = implied.get(pair)
+    if said is None:
+        if known is not None and mutual_information(known) > mutual_information(zoned):
+            return None
+        return Dependence(
+            pair=pair, source="zones", strength=mutual_information(zoned), table=zoned, weights={"zones": 1.0}
+        )
+    assert said.table is not None
+    one, other = (by_name[name] for name in pair)
+    chance = np.outer(one.shares, other.shares)
+    own, theirs = (
+        interaction(np.log(np.maximum(table, LEAST_SHARE) / np.maximum(chance, LEAST_SHARE)), one.shares, other.shares)
+        for table in (said.table, zoned)
+    )
+    if agreement_of([own, theirs], chance) <= 0:
+        return None
+    if said.part is None:  # levels that count the same records are surer than what places say
+        return said
+    table = fit_margins(own + theirs, one.shares, other.shares)
+    lengths = [float(np.sqrt((part**2 * chance).sum())) for part in (own, theirs)]
+    weights = {name: length / max(sum(lengths), 1e-12) for name, length in zip((MODEL, "zones"), lengths, strict=True)}
+    return replace(said, strength=mutual_information(table), table=table, weights=weights, source=_first(weights))
+
+
+def _first(weights: Mapping[str, float]) -> Source:
+    """The source of the largest weight, as `Dependence.source` names it."""
+    return "zones" if weights["zones"] > weights[MODEL] else "estimated"
 
 
 def as_table(dependence: Dependence, variables: Sequence[Coarse], *, unit: str, source: str) -> Table:
@@ -257,7 +288,15 @@ def as_table(dependence: Dependence, variables: Sequence[Coarse], *, unit: str, 
         value="share",
         source=source,
         trust=KNOWN if dependence.source == "library" else SOFTNESS,
+        floor=None if dependence.part is None else dependence.part * _mean_interaction(dependence.table),
     )
+
+
+def _mean_interaction(table: Floats) -> float:
+    """The mean of a table's own interaction, in nats."""
+    rows, columns = table.sum(axis=1), table.sum(axis=0)
+    lift = np.log(np.maximum(table, 1e-12) / np.maximum(np.outer(rows, columns), 1e-12))
+    return float((table * interaction(lift, rows, columns)).sum())
 
 
 def in_words(dependence: Dependence, variables: Sequence[Coarse], *, most: int = 2) -> str:

@@ -13,8 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmsynthor.aims.goals import Goals
+from llmsynthor.calibration.measured import part_of
 from llmsynthor.dependence.coarse import Coarse, coarsen
-from llmsynthor.dependence.copula import MOST_QUESTIONS, Dependence, Scope, Trust, as_table, calibrate, dependences
+from llmsynthor.dependence.copula import (
+    MODEL,
+    MOST_QUESTIONS,
+    Dependence,
+    Scope,
+    Trust,
+    as_table,
+    calibrate,
+    dependences,
+)
 from llmsynthor.dependence.elicit import (
     FRAMES,
     Asking,
@@ -31,7 +41,7 @@ from llmsynthor.dependence.given import given_shares
 from llmsynthor.dependence.groups import Group
 from llmsynthor.errors import AskingEndedError, CannotScoreError
 from llmsynthor.spec.specification import Spec
-from llmsynthor.spec.targets import Table
+from llmsynthor.spec.targets import ZONES, Table
 
 WORTH_ASKING = 0.01
 """Mutual information in nats that a first answer must show for a pair to be asked again in other words."""
@@ -54,7 +64,7 @@ class Estimation:
 
     @property
     def additions(self) -> dict[str, Floats]:
-        """Log-weights of the tables that only add to what given tables explain, by name: nested units take them as such."""
+        """Log-weights of the tables about variables whose margin no table knows, by name: nested units take them as such."""
         drawn = [d for d in self.dependences if d.table is not None]
         return {
             table.name: np.clip(d.added, -CLIP, CLIP).ravel()
@@ -145,15 +155,24 @@ def estimate(
         scope = _open_ones(scope, questions)
         still = tuple(pair for pair in questions.open if scope.known_of(pair) is None)
         questions = Questions(open=still, given=questions.given if still else ())
-    if not questions.open and not besides and not scope.known:
+    if not questions.open and not besides and not scope.zones and not scope.known:
         said = "every pair of variables is given or skipped"
         return Estimation(unit=asking.unit, variables=asking.variables, sentence=said)
     estimates, ended = _ask(asking, questions, spare=spare, most=scope.most, notify=notify)
+    asked = (*questions.open, *(estimate.pair for estimate in besides))
+    implied, part = imply(asked) if scope.zones else {}, part_of(asking.spec.dependencies.belief)
     among = among if among is None else (*among, *(estimate.pair for estimate in besides))
-    return conclude(goals, asking, (*estimates, *besides), imply(questions.open), ended, replace(scope, pairs=among))
+    return conclude(goals, asking, (*estimates, *besides), implied, ended, replace(scope, pairs=among, part=part))
 
 
-def take_known(goals: Goals, spec: Spec, unit: str, variables: tuple[Coarse, ...], scope: Scope) -> Estimation:
+def take_known(
+    goals: Goals,
+    spec: Spec,
+    unit: str,
+    variables: tuple[Coarse, ...],
+    scope: Scope,
+    implied: Mapping[Pair, Floats],
+) -> Estimation:
     """What is known of pairs where no model is asked: those that are given, skipped or about zones stay as they are."""
     scope = _open_ones(scope, choose_pairs(goals, spec, variables, (), scope.pairs))
     found = dependences(
@@ -162,11 +181,11 @@ def take_known(goals: Goals, spec: Spec, unit: str, variables: tuple[Coarse, ...
         (),
         wish=spec.dependencies.trust,
         trust=Trust(),
-        implied={},
+        implied=implied,
         scope=scope,
     )
     tables = tuple(_as_tables(found, variables, unit, scope))
-    said = f"{len(tables)} pairs of variables are as in {scope.known_from}"
+    said = f"{sum(own.source == 'library' for own in found)} pairs of variables are as in {scope.known_from}"
     return Estimation(unit=unit, variables=variables, dependences=found, tables=tables, sentence=said)
 
 
@@ -181,7 +200,8 @@ def _as_tables(
 ) -> Iterator[Table]:
     for own in found:
         if own.table is not None:
-            source = scope.known_from if own.source == "library" else f"llm {model}"
+            said = f"llm {model}" if MODEL in own.weights else own.source
+            source = scope.known_from if own.source == "library" else said
             yield as_table(own, variables, unit=unit, source=source)
 
 
@@ -233,8 +253,23 @@ def conclude(
         dependences=found,
         tables=tables,
         trust=trust,
-        sentence=f"{asked}{calibrated}" + (f"; {ended}" if ended is not None else ""),
+        sentence=f"{asked}{calibrated}{_zones_beside(found)}" + (f"; {ended}" if ended is not None else ""),
     )
+
+
+def _zones_beside(found: Sequence[Dependence]) -> str:
+    beside = sum(ZONES in d.weights for d in found)
+    return f"; of {beside} pairs zones say how their margins vary together" if beside else ""
+
+
+def estimate_by_zones(
+    goals: Goals, variables: Sequence[Coarse], scope: Scope, *, unit: str, implied: Mapping[Pair, Floats]
+) -> Estimation:
+    """The dependence of pairs as zones alone say it, as soft targets; `scope` names the pairs and what zones say of them."""
+    found = dependences(goals, variables, (), wish={}, trust=Trust(), implied=implied, scope=scope)
+    tables = tuple(as_table(d, variables, unit=unit, source=ZONES) for d in found if d.table is not None)
+    sentence = f"{len(tables)} pairs of variables are estimated from how their margins vary together over zones"
+    return Estimation(unit=unit, variables=tuple(variables), dependences=found, tables=tables, sentence=sentence)
 
 
 def _interview(

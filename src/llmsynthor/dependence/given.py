@@ -35,11 +35,11 @@ def given_shares(goals: Goals, variables: Sequence[Coarse], pair: Pair) -> Float
     shares = pair_shares(goal, *pair)
     for axis, name in enumerate(pair):
         levels = goal.levels[goal.table.columns.index(name)]
-        shares = np.moveaxis(np.tensordot(_joined(levels, by_name[name].levels), shares, axes=(1, axis)), 0, axis)
+        shares = np.moveaxis(np.tensordot(joined(levels, by_name[name].levels), shares, axes=(1, axis)), 0, axis)
     return np.asarray(shares / shares.sum()) if shares.sum() > 0 else None
 
 
-def _joined(levels: Sequence[Level], coarse: Sequence[Level]) -> Floats:
+def joined(levels: Sequence[Level], coarse: Sequence[Level]) -> Floats:
     """Which levels of a table make up each coarse level, shape (coarse, levels); an interval counts where its middle lies."""
     return np.array([[float(_within(level, whole)) for level in levels] for whole in coarse])
 

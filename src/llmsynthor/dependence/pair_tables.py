@@ -26,7 +26,12 @@ def fit_margins(log_weights: Floats, rows: Floats, columns: Floats) -> Floats:
     array([[0.1, 0.4],
            [0.1, 0.4]])
     """
-    table = np.exp(log_weights - log_weights.max()) * np.outer(rows, columns)
+    return rake_table(np.exp(log_weights - log_weights.max()) * np.outer(rows, columns), rows, columns)
+
+
+def rake_table(table: Floats, rows: Floats, columns: Floats) -> Floats:
+    """Scale a table to the margins; its odds ratios stay as they are."""
+    table = table.copy()
     for _ in range(ROUNDS):
         table *= (rows / np.maximum(table.sum(axis=1), 1e-300))[:, None]
         table *= (columns / np.maximum(table.sum(axis=0), 1e-300))[None, :]

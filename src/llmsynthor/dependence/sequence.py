@@ -90,6 +90,7 @@ def _scored(asking: Asking, variable: Coarse, before: tuple[str, ...], *, last: 
         scenario=asking.spec.scenario,
         unit=say(unit.name),
         parent=say(str(unit.parent)),
+        given=None,
         asked=variable.label,
         before=before,
         last=last,

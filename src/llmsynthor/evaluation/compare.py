@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from llmsynthor.aims.laws import stated_population
 from llmsynthor.aims.moments import COMPUTED_CELLS
+from llmsynthor.aims.peopled import must_have_records
 from llmsynthor.aims.words import say_cell, say_missing
 from llmsynthor.evaluation.ends import Account, Accounts, End, Status
 from llmsynthor.records.linked import Nested, column, nest
@@ -17,7 +18,7 @@ from llmsynthor.records.seconds import power_sums, second_moment, second_roundin
 from llmsynthor.spec.inputs import Column, derived_below, target_columns
 from llmsynthor.spec.levels import Level
 from llmsynthor.spec.specification import Spec
-from llmsynthor.spec.targets import MAXIMUM_ENTROPY, SCENARIO, Statistic, Table, Target
+from llmsynthor.spec.targets import MAXIMUM_ENTROPY, SCENARIO, ZONES, Statistic, Table, Target
 
 Floats = NDArray[np.float64]
 
@@ -26,9 +27,6 @@ NUMERIC_ROUNDING = 1e-6
 
 LLM = "llm "
 """How the source of a table begins that the LLM has estimated in this run."""
-
-LIBRARY = "library "
-"""How the source of a table begins that a library of dependence knows."""
 
 WHOLE = 1.0 - 1e-6
 """A cell that is off by less is not a whole record off."""
@@ -41,7 +39,7 @@ class Comparison:
     Of a table `wanted` are records, scaled to the records in its universe, and `got` counts; of a mean, total or quantile both
     are in its own unit, NaN in `got` for a group without records. `tvd` is NaN for those. `slack` (cells,) is what a cell may be
     off and still count as exact, `step` (cells,) what sums of values that cannot be moved may be off and still count as within
-    tolerance, zero elsewhere. `account` is what the run knows.
+    tolerance, zero elsewhere. `account` is what the run knows. `lacking` (cells,) marks groups that should have records.
     """
 
     target: Target
@@ -52,6 +50,7 @@ class Comparison:
     slack: Floats
     step: Floats
     account: Account = field(default_factory=Account)
+    lacking: NDArray[np.bool_] | None = None
 
     @property
     def largest_error(self) -> float:
@@ -94,6 +93,8 @@ class Comparison:
         """Say how far a cell is off."""
         if isinstance(self.target, Table):
             return say_missing(self.target.columns, self._levels(cell), self.wanted[cell] - self.got[cell])
+        if np.isnan(self.got[cell]):
+            return f"{self.cell_name(cell)}: no record that has {self.target.variable}"
         got, wanted = (f"{x:,.0f}" if abs(x) >= 10_000 else f"{x:,.4g}" for x in (self.got[cell], self.wanted[cell]))
         if got == wanted:
             got, wanted = f"{self.got[cell]:,.9g}", f"{self.wanted[cell]:,.9g}"
@@ -105,7 +106,9 @@ class Comparison:
         return say_cell(columns, self._levels(cell)) or "all records"
 
     def _errors(self) -> Floats:
-        return np.asarray(np.nan_to_num(np.abs(self.got - self.wanted)))
+        """How far each cell is off; a group without anybody that should have somebody by all that is wanted of it."""
+        lacking = np.where(self.lacking, np.abs(self.wanted), 0.0) if self.lacking is not None else 0.0
+        return np.asarray(np.nan_to_num(np.abs(self.got - self.wanted)) + lacking)
 
     def _least(self) -> float:
         return WHOLE if isinstance(self.target, Table) else 1e-9
@@ -205,9 +208,22 @@ def judge_table(table: Table, got: Floats, universe: float, made: Mapping[str, i
     return Comparison(target=table, wanted=wanted, got=got, tvd=tvd, status=status, slack=slack, step=step)
 
 
-def judge_statistic(target: Statistic, got: Floats, wanted: Floats, slack: Floats, step: Floats) -> Comparison:
-    """Hold means, totals or quantiles beside what is wanted, in the target's own unit; NaN in `got` where a group has nobody."""
+def judge_statistic(
+    target: Statistic,
+    got: Floats,
+    wanted: Floats,
+    slack: Floats,
+    step: Floats,
+    *,
+    peopled: NDArray[np.bool_] | None = None,
+) -> Comparison:
+    """Hold means, totals or quantiles beside what is wanted, in the target's own unit; NaN in `got` where a group has nobody.
+
+    `peopled` (groups,) are those that must have somebody.
+    """
+    lacking = None if peopled is None else peopled & np.isnan(got)
     nobody = target.statistic != "total" and not np.isfinite(got).any()
+    nobody = nobody or (lacking is not None and bool(lacking.any()))
     status = _status(target, wanted, np.nan_to_num(np.abs(got - wanted)), slack, step)
     return Comparison(
         target=target,
@@ -217,11 +233,12 @@ def judge_statistic(target: Statistic, got: Floats, wanted: Floats, slack: Float
         status=Status.MISSED if nobody else status,
         slack=slack,
         step=step,
+        lacking=lacking,
     )
 
 
 def compare_statistic(spec: Spec, target: Statistic, nested: Nested) -> Comparison:
-    """Compare a mean, total or quantile, group by group. A group without records has no mean and no quantile: it asks nothing."""
+    """Compare a mean, total or quantile, group by group. A group without records that tables leave none asks nothing."""
     every, values = statistic_cells(nested, target)
     cells, records = every, len(every)
     cells, values = cells[cells >= 0], values[cells >= 0]
@@ -242,7 +259,8 @@ def compare_statistic(spec: Spec, target: Statistic, nested: Nested) -> Comparis
         if _is_derived(spec, target) and len(values):
             each = np.maximum(counts, 1.0) if target.statistic == "mean" else np.ones(len(wanted))
             step = 0.5 * float(np.ptp(values)) / COMPUTED_CELLS / each
-    return judge_statistic(target, got, wanted, slack, step)
+    peopled = must_have_records(spec.targets, target, records) if np.isnan(got).any() else None
+    return judge_statistic(target, got, wanted, slack, step, peopled=peopled)
 
 
 def _is_derived(spec: Spec, target: Statistic) -> bool:
@@ -273,10 +291,10 @@ def _quantiles(target: Statistic, values: Floats, cells: NDArray[np.int64], coun
 
 def _source(target: Target) -> str:
     """Who says so: the user, a model, or nobody."""
+    if isinstance(target, Table) and target.trust < 1 and target.source.split(" ")[0] in (ZONES, "library"):
+        return target.source.split(" ")[0]
     if isinstance(target, Table) and target.source == MAXIMUM_ENTROPY and target.trust < 1:
         return MAXIMUM_ENTROPY
-    if isinstance(target, Table) and target.source.startswith(LIBRARY) and target.trust < 1:
-        return "library"
     return "llm" if target.source.startswith(LLM) else "scenario" if target.source == SCENARIO else "given"
 
 

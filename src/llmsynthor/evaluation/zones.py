@@ -21,13 +21,18 @@ ZONES = {
     "difference": pl.Float64,
     "off": pl.Float64,
     "largest": pl.Float64,
+    "beyond": pl.Float64,
 }
+
+WHOLE = 1.0 - 1e-6
+"""Records by which a cell is off that is not met: below it whole records cannot come nearer."""
 
 
 def zones_frame(spec: Spec, comparisons: Sequence[Comparison]) -> pl.DataFrame:
     """A row for each zone and table: records asked for and made, their difference, and how far its cells are off.
 
-    `off` is the sum of what the zone's cells are off, `largest` the worst of them.
+    `off` is the sum of what the zone's cells are off, `largest` the worst of them, `beyond` the sum of those that are off by a
+    record or more: what is less than that is the fraction of a record that no cell can have.
     """
     return pl.DataFrame(list(_rows(spec, comparisons)), schema=ZONES, orient="row")
 
@@ -43,9 +48,9 @@ def _rows(spec: Spec, comparisons: Sequence[Comparison]) -> Iterator[dict[str, o
         index = {zone: k for k, zone in enumerate(zones)}
         number = np.array([index[name] for name in names])
         error = np.abs(comparison.got - comparison.wanted)
-        asked, made, off = (
+        asked, made, off, beyond = (
             np.bincount(number, weights=values, minlength=len(zones))
-            for values in (comparison.wanted, comparison.got, error)
+            for values in (comparison.wanted, comparison.got, error, np.where(error >= WHOLE, error, 0.0))
         )
         largest = np.zeros(len(zones))
         np.maximum.at(largest, number, error)
@@ -63,6 +68,7 @@ def _rows(spec: Spec, comparisons: Sequence[Comparison]) -> Iterator[dict[str, o
                 "difference": round(float(made[k] - asked[k]), 3),
                 "off": round(float(off[k]), 3),
                 "largest": round(float(largest[k]), 3),
+                "beyond": round(float(beyond[k]), 3),
             }
 
 
@@ -79,11 +85,11 @@ def worst_zones(frame: pl.DataFrame, most: int) -> list[dict[str, object]]:
     if frame.is_empty():
         return []
     grouped = frame.group_by("level", "zone", maintain_order=True).agg(
-        pl.col("off").sum(),
+        pl.col("off", "beyond").sum(),
         pl.col("largest").max(),
         pl.len().alias("tables"),
-        pl.col("target").sort_by("off", descending=True).first().alias("worst"),
-        pl.col("difference").sort_by("off", descending=True).first(),
+        pl.col("target").sort_by("beyond", "off", descending=True).first().alias("worst"),
+        pl.col("difference").sort_by("beyond", "off", descending=True).first(),
     )
-    found = grouped.filter(pl.col("largest") >= 1.0 - 1e-6).sort("off", descending=True, maintain_order=True)
+    found = grouped.filter(pl.col("largest") >= WHOLE).sort("beyond", "off", descending=True, maintain_order=True)
     return found.head(most).to_dicts()

@@ -15,6 +15,7 @@ from scipy.sparse import csr_array
 from scipy.special import expit, logit
 
 from llmsynthor.aims.moments import Moment
+from llmsynthor.realization.integers import moved_by_program
 from llmsynthor.realization.newton import Effort, find_root
 
 RIDGE = 1e-11
@@ -170,7 +171,7 @@ def whole_sums(entering: Floats, sums: Floats, wanted: Floats, least: Floats, mo
         for place, unit in moved:
             sums[place] += unit
             off = off + unit * entering[place]
-    return sums
+    return moved_by_program(entering, sums, off, least, most) if (np.abs(off) > 0.5 + 1e-9).any() else sums
 
 
 Moves = tuple[tuple[int, float], ...]

@@ -36,6 +36,7 @@ WRITTEN = (
     "zones.csv",
     "counts.parquet",
     "before_after.csv",
+    "audit.csv",
 )
 EDITABLE = ("spec", "estimated", "adjustments", "maps")
 LIMITS = tuple(key_of(option) for option in options_of(Budget))

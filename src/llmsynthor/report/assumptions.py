@@ -1,4 +1,4 @@
-"""What the language model assumed about dependence: the strongest estimates, in words and pictures."""
+"""What was assumed about dependence that no table gives: the strongest estimates, in words and pictures."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +15,9 @@ from llmsynthor.spec.specification import Spec
 
 MOST_DRAWN = 8
 
+ASSUMED = ("library", "estimated", "zones")
+"""Sources of a dependence that nobody gave, in the words of dependencies.csv."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assumption:
@@ -30,7 +33,7 @@ def assumptions(folder: Path, records: dict[str, pl.DataFrame]) -> list[Assumpti
     held = read_held(path)
     if held is None:
         return []
-    frame = held.filter(pl.col("source").is_in(["estimated", "library"]))
+    frame = held.filter(pl.col("source").is_in(ASSUMED))
     rows = frame.sort("strength", descending=True, nulls_last=True, maintain_order=True).to_dicts()
     strongest = [row for row in rows if row["strength"] is not None][:MOST_DRAWN]
     drawn = {c.target.name: c for c in _compared(folder, {row["table"]: row["unit"] for row in strongest}, records)}
@@ -67,3 +70,17 @@ def _is_about(raw: dict[str, Any], unit: str, path: Path) -> bool:
         if name not in {*part.get("variables", {}), *part.get("derived", {})}:
             return False
     return True
+
+
+def audits(cells: pl.DataFrame | None) -> list[dict[str, Any]]:
+    """Tables that turned up after the run, each in a line, and the cells that lie outside their bands."""
+    if cells is None:
+        return []
+    found = []
+    for (table,), own in cells.group_by("table", maintain_order=True):
+        outside = own.filter(pl.col("covered") != "true")
+        off = (own["published"] - own["obtained"]).abs().sum() / 2
+        pair, source = " × ".join(own.select("one", "other").row(0)), own["source"][0]
+        line = {"table": table, "pair": pair, "source": source, "cells": own.height, "tvd": off}
+        found.append({**line, "covered": own.height - outside.height, "outside": outside.head(MOST_DRAWN).to_dicts()})
+    return found

@@ -18,7 +18,7 @@ from llmsynthor.records.held import read_held, unreadable
 from llmsynthor.records.linked import Nested, nest
 from llmsynthor.records.parts import are_parts, read_sample
 from llmsynthor.records.run_folder import read_manifest
-from llmsynthor.report.assumptions import assumptions
+from llmsynthor.report.assumptions import assumptions, audits
 from llmsynthor.report.charts import draw_distribution, draw_history, draw_two_way
 from llmsynthor.report.flows import flow_pictures
 from llmsynthor.report.scenario import before_after
@@ -84,6 +84,7 @@ def gather(folder: Path) -> dict[str, Any]:
         "conflicts": _conflicts(read_held(folder / "disagreements.csv")),
         "stages": _by_name(read_held(folder / "alignment.csv")),
         "assumptions": assumptions(folder, records),
+        "audits": audits(read_held(folder / "audit.csv")),
     }
 
 

@@ -1,4 +1,5 @@
-"""Pictures of flows and of times: from where to where with both margins, stated against obtained, and who does what by the hour."""
+"""Pictures of flows, times and lengths: from where to where with both margins, stated against obtained, who does what by the hour,
+and how far."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,6 +16,9 @@ from llmsynthor.spec.targets import Table
 FEWEST, MOST_ZONES, MOST_POINTS = 12, 40, 3_000
 """Levels that both sides of a flow have at least; zones that are drawn, those with the most; points of a scatter."""
 
+LENGTHS = ("km", "m", "mi", "mile", "miles", "metres", "meters", "kilometres", "kilometers")
+"""Units of lengths."""
+
 
 def _altair() -> Any:
     import altair  # noqa: PLC0415  (heavy)
@@ -23,7 +27,7 @@ def _altair() -> Any:
 
 
 def flow_pictures(schema: Schema, comparisons: Sequence[Comparison]) -> list[dict[str, str]]:
-    """A matrix and a scatter of every table of flows, a profile of every table of a category by the time of day."""
+    """A matrix and a scatter of every table of flows, a profile of every table of a category by the time of day or by a length."""
     found = list[dict[str, str]]()
     for own in comparisons:
         table = own.target
@@ -35,12 +39,13 @@ def flow_pictures(schema: Schema, comparisons: Sequence[Comparison]) -> list[dic
             note = f"Of {_levels(own, 0)} and {_levels(own, 1)} zones those with the most records are drawn."
             svg = draw_flow(own, f"flow{number}")
             found.append({"title": table.name, "svg": svg, "note": note})
-        elif sum(isinstance(v, Category) for v in variables) == 1 and any(is_time(v) for v in variables):
-            at = next(k for k, v in enumerate(variables) if is_time(v))
+        elif sum(isinstance(v, Category) for v in variables) == 1 and any(map(_is_drawn, variables)):
+            at = next(k for k, v in enumerate(variables) if _is_drawn(v))
             svg = draw_profile(own, at, f"flow{number}")
-            note = (
-                "Left: stated. Right: obtained. What each part of the day is made of, all records of the day together."
-            )
+            what = "What each part of the day is made of, all records of the day together."
+            if not is_time(variables[at]):
+                what = "How long they are, by bands as the table has them, all records of a band together."
+            note = f"Left: stated. Right: obtained. {what}"
             found.append({"title": table.name, "svg": svg, "note": note})
     return found
 
@@ -58,6 +63,18 @@ def is_time(variable: Any) -> bool:
         return False
     said = f"{variable.name} {variable.label} {variable.unit}".lower().replace("_", " ")
     return "clock" in said or "midnight" in said or (" hour" in f" {said}" and variable.range.high <= 30)
+
+
+def is_length(variable: Any) -> bool:
+    """Whether a number is a length, by its name, label or unit."""
+    if not isinstance(variable, Numeric):
+        return False
+    said = f"{variable.name} {variable.label}".lower().replace("_", " ").split()
+    return variable.unit.lower() in LENGTHS or "distance" in said
+
+
+def _is_drawn(variable: Any) -> bool:
+    return is_time(variable) or is_length(variable)
 
 
 def _levels(comparison: Comparison, column: int) -> int:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from llmsynthor.evaluation.compare import Comparison
 from llmsynthor.records.linked import Nested
 from llmsynthor.records.measure import level_codes, numeric
+from llmsynthor.report.assumptions import ASSUMED
 from llmsynthor.spec.levels import Interval, Level
 from llmsynthor.spec.schema import Category, Coded, Unit
 from llmsynthor.spec.specification import Spec
@@ -102,7 +103,7 @@ def _counted(variable: Coded, column: pl.Series) -> Distribution:
 
 
 def pairs(spec: Spec, unit: Unit, dependencies: pl.DataFrame | None) -> dict[str, Any]:
-    """For any two variables of a unit: given in a table, by a mean only, estimated by the LLM, or not given by anything.
+    """For any two variables of a unit: given in a table, by a mean only, estimated by the LLM or from zones, or by nothing.
 
     Variables of units above are among them where a table of the unit names them.
     """
@@ -113,20 +114,20 @@ def pairs(spec: Spec, unit: Unit, dependencies: pl.DataFrame | None) -> dict[str
     names = every[:MOST_MATRIX]
     given = {frozenset(pair) for t in targets if isinstance(t, Table) for pair in combinations(t.columns, 2)}
     means = {frozenset((name, t.variable)) for t in targets if not isinstance(t, Table) for name in t.by}
-    kinds = (("given", given), ("mean only", means), ("estimated", _estimated(unit, dependencies)))
+    kinds = (("given", given), ("mean only", means), *((s, _from(s, unit, dependencies)) for s in ASSUMED))
     label = {
         pair: next((kind for kind, found in kinds if pair in found), "max. entropy")
         for pair in map(frozenset, combinations(names, 2))
     }
     rows = [(a, [label.get(frozenset((a, b)), "") if a != b else "" for b in names]) for a in names]
-    totals = {kind: list(label.values()).count(kind) for kind in ("given", "mean only", "estimated", "max. entropy")}
+    totals = {kind: list(label.values()).count(kind) for kind in ("given", "mean only", *ASSUMED, "max. entropy")}
     return {"unit": unit.name, "names": names, "rows": rows, "totals": totals, "all": len(every) <= MOST_MATRIX}
 
 
-def _estimated(unit: Unit, dependencies: pl.DataFrame | None) -> set[frozenset[str]]:
+def _from(source: str, unit: Unit, dependencies: pl.DataFrame | None) -> set[frozenset[str]]:
     if dependencies is None:
         return set()
-    rows = dependencies.filter((pl.col("source") == "estimated") & (pl.col("unit") == unit.name))
+    rows = dependencies.filter((pl.col("source") == source) & (pl.col("unit") == unit.name))
     return {frozenset((row["one"], row["other"])) for row in rows.to_dicts()}
 
 

@@ -9,19 +9,20 @@ from llmsynthor.geography.outlines import read_shapes
 from llmsynthor.spec.specification import Spec
 
 STEPS = ((1.0, "#eef3ee"), (2.0, "#f6dfb0"), (5.0, "#eeb36f"), (20.0, "#d9714a"), (float("inf"), "#a8322d"))
-"""Colours by how many records the cells of a zone are off, up to each number (not in)."""
+"""Colours by how many records the missed cells of a zone are off, up to each number (not in)."""
 
 NO_TABLE = "#ffffff"
 
 
 def maps(spec: Spec, frame: pl.DataFrame) -> list[dict[str, str]]:
-    """A map for each level with outlines: how many records the cells of each zone are off in all its tables."""
+    """A map for each level with outlines: by how many records the cells of each zone are off, in all its tables, that miss by one
+    or more."""
     found = []
     for geography in spec.geographies:
         for level, outline in geography.outlines.items():
             names = [place.variable(level) for place in spec.schema.top.places if place.geography == geography.name]
             own = frame.filter(pl.col("level").is_in(names)) if names else frame.head(0)
-            off = dict(own.group_by("zone").agg(pl.col("off").sum()).iter_rows())
+            off = dict(own.group_by("zone").agg(pl.col("beyond").sum()).iter_rows())
             shapes = read_shapes(outline)
             if shapes is not None and off:
                 found.append({"title": level, "svg": _drawn(shapes.paths, off, (shapes.width, shapes.height))})

@@ -13,6 +13,7 @@ from llmsynthor.errors import Problem, SpecError
 from llmsynthor.llm.models import DEFAULT
 from llmsynthor.llm.speed import expected_seconds
 from llmsynthor.run.library import proposed_library
+from llmsynthor.run.propose import expected_proposals
 from llmsynthor.run.size import Size, measure_size, refuse_too_large
 from llmsynthor.run.texts import expected_texts
 from llmsynthor.run.zones import gap_problem, zone_problem
@@ -27,7 +28,7 @@ class Examined:
     """What is allowed but worth a look, and the calls that a run will make.
 
     `questions` of the `calls` score choices; `seconds` are what the model takes for all of them on this machine, as measured in
-    earlier runs, None before the first. `texts` say how each text is written.
+    earlier runs, None before the first. `texts` say how each text is written, `scenario` what its proposals ask.
     """
 
     warnings: tuple[Problem, ...]
@@ -38,6 +39,7 @@ class Examined:
     size: Size
     texts: tuple[str, ...] = ()
     library: str = ""
+    scenario: str = ""
 
 
 def examine(spec: Spec, llm: str | None = None) -> Examined:
@@ -62,7 +64,9 @@ def examine(spec: Spec, llm: str | None = None) -> Examined:
     options = Options(records=settings.records or 1, **asdict(settings.method))
     questions = most_questions(aims, options.library) if options.estimates else 0
     texts = expected_texts(spec, settings.records or 1) if words != "none" else ()
+    proposals = expected_proposals(spec, words)
     calls = expected_calls(spec, options, llm=words != "none", questions=questions) + sum(t.calls for t in texts)
+    calls, questions = calls + proposals.calls, questions + proposals.scores
     model = f"local:{DEFAULT}" if words == "local" else words
     seconds = expected_seconds(model, writes=calls - questions, scores=questions) if calls else 0.0
     return Examined(
@@ -74,6 +78,7 @@ def examine(spec: Spec, llm: str | None = None) -> Examined:
         size=size,
         texts=tuple(map(str, texts)),
         library=proposed_library(spec),
+        scenario=str(proposals) if proposals.calls else "",
     )
 
 

@@ -19,12 +19,12 @@ from llmsynthor.llm.recorded import Recorded
 from llmsynthor.population.roster import Roster
 from llmsynthor.records.parts import Parts
 from llmsynthor.records.run_folder import RunFolder
+from llmsynthor.run.dependencies import dependencies_frame
 from llmsynthor.run.library import library_frame
 from llmsynthor.run.partitioned import Made, make_all, make_whole
 from llmsynthor.run.solution import Solution
 from llmsynthor.run.tables import (
     DISAGREEMENTS,
-    dependencies_frame,
     estimated_frames,
     estimation_words,
     history_frame,

@@ -112,7 +112,7 @@ def do(whole: Whole, order: Order) -> Done:
         return before
     part = part_of(whole.spec, whole.plan, whole.cuts, partition, order.quotas)
     seed = int(np.random.SeedSequence([whole.seed, order.number]).generate_state(1)[0] >> 1)
-    method = {name: getattr(whole.method, name) for name in ("align", "proposals", "temperature", "estimate")}
+    method = {name: getattr(whole.method, name) for name in ("align", "proposals", "temperature", "estimate", "zones")}
     options = Options(**method, iterations=0, records=partition.records, seed=seed, workers=1)
     outcome = synthesize_part(part.spec, options, whole.said)
     frames = records_frames(part.spec, outcome, seed=seed)

@@ -1,11 +1,13 @@
 """Proposals of a scenario: asked for, written where a person can edit them, and applied where they were accepted."""
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from llmsynthor.errors import AskingEndedError, CannotScoreError, Problem, SpecError
+from llmsynthor.llm.answers import ATTEMPTS
 from llmsynthor.llm.ledger import Ledger
 from llmsynthor.llm.opening import Choice, choose
 from llmsynthor.llm.recorded import Recorded
@@ -13,14 +15,15 @@ from llmsynthor.options import Budget, Server, changed
 from llmsynthor.records.run_folder import LEDGER, SCENARIO_FILE, RunFolder, refuse_foreign
 from llmsynthor.run.scenario import Place, read_proposals, synthesize_scenario
 from llmsynthor.run.solution import Solution
-from llmsynthor.scenarios.cells import cells_of
-from llmsynthor.scenarios.frames import Question, agreed_cells
+from llmsynthor.scenarios.cells import Cells, cells_of
+from llmsynthor.scenarios.frames import Question, agreed_cells, planned_scores
 from llmsynthor.scenarios.naming import NAMED, named_cells
-from llmsynthor.scenarios.plan import planned_cells
+from llmsynthor.scenarios.plan import TIMES, planned_cells
 from llmsynthor.spec.adjustments import Adjustment
 from llmsynthor.spec.reading.adjustments import adjustments_frame
 from llmsynthor.spec.specification import Spec
 
+LOG = logging.getLogger("llmsynthor")
 LOCAL = "local:"
 
 
@@ -82,6 +85,7 @@ def propose(
     choice = llm if isinstance(llm, Choice) else choose(llm, server=server)
     made = Proposed(adjustments=named)
     if choice is not None:
+        LOG.info("%s", expected_proposals(spec, choice.identity.name))
         ledger = Ledger(_ledger_path(out))
         model = Recorded(
             identity=choice.identity,
@@ -109,7 +113,7 @@ def _ledger_path(out: Path | None) -> Path | None:
 def _beside_named(spec: Spec, named: tuple[Adjustment, ...], model: Recorded, seed: int) -> Proposed:
     """What the model says of variables of which the sentence names nothing."""
     told = {own.where.text for own in named}
-    cells = [own for own in cells_of(spec) if own.variable.name not in spec.zone_variables]
+    cells = _asked(spec)
     question = Question(context=spec.context, scenario=spec.scenario, ordinary=spec.beside.instead_of, seed=seed)
     try:
         found, neutral = ask_directions(question, cells, model)
@@ -120,6 +124,33 @@ def _beside_named(spec: Spec, named: tuple[Adjustment, ...], model: Recorded, se
     if neutral > 0 and neutral * sum(len(own.levels) for own in cells) >= max(len(found), 1):
         note = "for a sentence without effect the model moves as many cells: it has no opinion"
     return Proposed(adjustments=(*named, *taken), neutral=neutral, note=note)
+
+
+def _asked(spec: Spec) -> list[Cells]:
+    """The variables that a model is asked about; zones are none of its business."""
+    return [own for own in cells_of(spec) if own.variable.name not in spec.zone_variables]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expected:
+    """Calls at most for the proposals of a scenario, and how many of them score choices; said before any is made."""
+
+    variables: int
+    calls: int
+    scores: int
+
+    def __str__(self) -> str:
+        kind = "short ones that score choices" if self.scores else "plans, slips asked again included"
+        return f"proposals for the scenario: at most {self.calls} calls ({kind}) about {self.variables} variables"
+
+
+def expected_proposals(spec: Spec, llm: str) -> Expected:
+    """What the proposals of a spec will ask of a model; nothing without `scenario` and `instead_of`, or without a model."""
+    if llm == "none" or not spec.scenario or not spec.beside.instead_of:
+        return Expected(variables=0, calls=0, scores=0)
+    cells = _asked(spec)
+    scores = planned_scores(cells) if llm.split(":", maxsplit=1)[0] == LOCAL.rstrip(":") else 0
+    return Expected(variables=len(cells), calls=scores or len(cells) * TIMES * ATTEMPTS, scores=scores)
 
 
 def ask_directions(question: Question, cells: Sequence[Any], model: Recorded) -> tuple[tuple[Adjustment, ...], float]:

@@ -13,6 +13,7 @@ from llmsynthor.llm.ledger import Ledger
 from llmsynthor.records.levels import as_texts
 from llmsynthor.records.linked import Nested, evaluate_nested, nest
 from llmsynthor.records.run_folder import MANIFEST, SCENARIO_FILE, RunFolder, claim, read_manifest, refuse_foreign
+from llmsynthor.run.kept_texts import keep_texts
 from llmsynthor.run.solution import Solution, write_all
 from llmsynthor.scenarios.kept import Beside, beside, beside_frame, scenario_spec
 from llmsynthor.scenarios.moves import Moved, move
@@ -93,9 +94,10 @@ def _realized(
     manifest["scenario_of"] = digest(spec)
     number, height = manifest["scenario"]["records_changed"], told.height
     manifest["stop_reason"] = f"adjusted: {number:,} of {height:,} {top} records are not as in the base population"
+    records = {**solution.records, top: told}
     made = replace(
         solution,
-        records={**solution.records, top: told},
+        records=keep_texts(spec.schema, base.records, records) if several else records,
         start=_plain(base.records, spec),
         manifest=manifest,
     )

@@ -50,6 +50,7 @@ class Further(TypedDict, total=False):
     proposals: int | None
     temperature: float | None
     estimate: bool | None
+    zones: bool | None
     library: str | None
     partition: str | None
     partition_records: int | None

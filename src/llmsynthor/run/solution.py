@@ -22,9 +22,10 @@ from llmsynthor.records.parts import Parts, are_parts
 from llmsynthor.records.run_folder import LEDGER, RunFolder, claim, read_manifest, unwritable
 from llmsynthor.report.page import write_report
 from llmsynthor.run.crosstab import crosstab
+from llmsynthor.run.dependencies import DEPENDENCIES
 from llmsynthor.run.library import LIBRARY
 from llmsynthor.run.shown import solution_html, solution_line
-from llmsynthor.run.tables import DEPENDENCIES, DISAGREEMENTS
+from llmsynthor.run.tables import DISAGREEMENTS
 from llmsynthor.spec.reading.files import load, save
 from llmsynthor.spec.specification import Spec
 from llmsynthor.synthesis.stop import StopReason

@@ -23,7 +23,9 @@ from llmsynthor.records.measure import read_start, start_digest
 from llmsynthor.records.run_folder import claim
 from llmsynthor.records.weights import with_weights
 from llmsynthor.run.check import refuse_impossible
+from llmsynthor.run.dependencies import dependencies_frame
 from llmsynthor.run.gathered import gathered, make_in_partitions, refuse_partitions
+from llmsynthor.run.judged import nearest
 from llmsynthor.run.library import library_frame
 from llmsynthor.run.manifest import Standing, first_manifest
 from llmsynthor.run.progress import watched
@@ -33,14 +35,11 @@ from llmsynthor.run.settings import Further, resolve, single_options, without_mo
 from llmsynthor.run.size import measure_size, refuse_too_large
 from llmsynthor.run.solution import Solution, write_all, write_spec
 from llmsynthor.run.tables import (
-    dependencies_frame,
     disagreements_frame,
     estimated_frames,
     estimation_words,
     history_frame,
-    judged,
     proposals_frame,
-    records_frames,
     start_summary,
     summary,
 )
@@ -211,9 +210,9 @@ def _finish(order: _Order, outcome: Outcome, standing: Standing, ledger: Ledger,
     """Give the records their values, and compare them with what was wanted."""
     spec, rounds = order.spec, order.options.rounds
     notify(Progress(stage="realize", iteration=rounds, iterations=rounds, discrepancy=None, calls=0, expected_calls=0))
-    records = records_frames(spec, outcome, seed=order.options.seed)
-    records, texts = with_texts(spec, records, order.options, standing.model, notify=notify)
-    comparisons, outcome = judged(spec, outcome, records)
+    made = nearest(spec, outcome, order.options, notify)
+    outcome, comparisons = made.outcome, made.comparisons
+    records, texts = with_texts(spec, made.records, order.options, standing.model, notify=notify)
     estimates = compare(replace(outcome.spec, targets=outcome.leaned), records)
     names = [goal.name for goal, _ in outcome.tables]
     start = dict(zip(names, outcome.report.start, strict=True)) if outcome.report else {}

@@ -13,7 +13,6 @@ from llmsynthor.aims.aims import Aims
 from llmsynthor.aims.goals import Goal
 from llmsynthor.aims.reconcile import SAME, say_entry
 from llmsynthor.alignment.align import computed_codes
-from llmsynthor.dependence.copula import in_words
 from llmsynthor.dependence.kin.beliefs import Belief
 from llmsynthor.evaluation.compare import Comparison, accounted, compare
 from llmsynthor.evaluation.ends import Account, Status, count_ends
@@ -22,7 +21,6 @@ from llmsynthor.population.roster import Roster, changed_tops
 from llmsynthor.realization.linked import realize_nested
 from llmsynthor.realization.values import realize
 from llmsynthor.records.linked import nest
-from llmsynthor.run.library import kinship_rows
 from llmsynthor.spec.levels import Interval
 from llmsynthor.spec.reading.files import table_frame
 from llmsynthor.spec.specification import Spec
@@ -68,66 +66,13 @@ DISAGREEMENTS = {
 }
 
 
-DEPENDENCIES = {
-    "one": pl.String,
-    "other": pl.String,
-    "source": pl.String,
-    "strength": pl.Float64,
-    "agreement": pl.Float64,
-    "trust": pl.Float64,
-    "model_strength": pl.Float64,
-    "table": pl.String,
-    "in_words": pl.String,
-    "unit": pl.String,
-}
-
-
-def dependencies_frame(outcome: Outcome) -> pl.DataFrame:
-    """One row per pair of variables: whether its dependence is given, estimated or that of maximum entropy, and how strong.
-
-    `strength` is the mutual information of the table used, in nats, `model_strength` that of the LLM's own answers, `trust` the
-    factor on them; what was not asked or is not known is empty. Behind them who belongs together, by role.
-    """
-    rows = [
-        {
-            "one": d.pair[0],
-            "other": d.pair[1],
-            "source": d.source,
-            "strength": round(d.strength, 6),
-            "agreement": _rounded(d.agreement),
-            "trust": _rounded(d.trust),
-            "model_strength": _rounded(d.raw_strength),
-            "table": f"estimated/{_file(outcome, found.unit, d.pair)}" if d.table is not None else None,
-            "in_words": in_words(d, found.variables),
-            "unit": found.unit,
-        }
-        for found in outcome.estimations
-        for d in sorted(found.dependences, key=lambda d: -d.strength)
-    ]
-    rows += [
-        {
-            "one": belief.table.columns[0],
-            "other": belief.asked.name if len(belief.table.columns) > 1 else "position",
-            "source": "estimated",
-            "trust": _rounded(belief.trust),
-            "in_words": belief.in_words,
-            "table": f"estimated/{belief_file(belief)}",
-            "unit": belief.table.unit,
-        }
-        for found in outcome.compositions
-        for belief in found.beliefs
-    ]
-    rows += kinship_rows(outcome)
-    return pl.DataFrame(rows, schema=DEPENDENCIES, orient="row")
-
-
 def estimated_frames(outcome: Outcome) -> dict[str, pl.DataFrame]:
     """The estimated tables in the long format, by file name: edit one and name it in the spec to pin it.
 
     What a model says of who belongs together is no table of shares: `times` says how many times as often as without it.
     """
     found = {
-        _file(outcome, own.unit, table.columns): table_frame(table)
+        pair_file(outcome, own.unit, table.columns): table_frame(table)
         for own in outcome.estimations
         for table in own.tables
     }
@@ -140,7 +85,8 @@ def belief_file(belief: Belief) -> str:
     return f"{belief.table.unit}-{belief.in_words.replace(' ', '-')}.csv"
 
 
-def _file(outcome: Outcome, unit: str, pair: Sequence[str]) -> str:
+def pair_file(outcome: Outcome, unit: str, pair: Sequence[str]) -> str:
+    """Name the file of an estimated table; with its unit where several have some."""
     return estimate_file(pair) if len(outcome.estimations) == 1 else f"{unit}-{estimate_file(pair)}"
 
 
@@ -156,7 +102,8 @@ def estimate_file(pair: Sequence[str]) -> str:
     return f"{'-by-'.join(pair)}.csv"
 
 
-def _rounded(value: float) -> float | None:
+def rounded(value: float) -> float | None:
+    """Six digits, None for what is not known."""
     return None if np.isnan(value) else round(float(value), 6)
 
 

@@ -26,6 +26,9 @@ NEUTRAL = "Nothing else is known about this day."
 CONTROL = "The sky is neither clear nor quite covered."
 """A sentence without an effect: what the rule proposes for it, it would propose for anything."""
 
+SENTENCES = 4
+"""The scenario, the ordinary day, the neutral sentence and the control: every frame scores each."""
+
 BEYOND = 0.5
 """Standard deviations beyond which a frame is said to move a cell."""
 
@@ -64,6 +67,11 @@ def agreed_cells(
                 )
             )
     return tuple(found), controls / max(total, 1)
+
+
+def planned_scores(cells: Sequence[Cells]) -> int:
+    """Scoring calls at most: each variable in every frame, for the scenario and the three sentences beside it."""
+    return len(cells) * len(FRAMES) * SENTENCES
 
 
 def signs_of(

@@ -42,6 +42,7 @@ class Text:
     """Free text written by the LLM from the finished record; carries no statistics.
 
     `write` says whether each record gets its own or one of a pool of `variants` for each kind of record, told apart `by` variables.
+    Of all texts at most the share `alike` may be nearly another.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Text:
     write: Literal["auto", "record", "pool"] = "auto"
     by: tuple[str, ...] = ()
     variants: int = 5
+    alike: float = 1.0
     label: str = ""
     description: str = ""
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from llmsynthor.errors import Problem
 from llmsynthor.geography.levels import Geography
@@ -32,17 +32,24 @@ Pair = frozenset[str]
 """Two variables, in no order."""
 
 
+Belief = Literal["safe", "balanced"]
+"""How far estimates are believed: `safe` so little that they hardly do harm, `balanced` as far as it pays in the mean."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dependencies:
     """The `dependencies:` section: what the LLM is asked about dependence, and how far it is believed.
 
     `ask` pairs are asked first and in every wording; of `skip` pairs nothing is asked or assumed; `trust` replaces the factor
-    on the LLM's interaction of a pair that would be estimated from what can be known without the truth.
+    on the LLM's interaction of a pair that would be estimated from what can be known without the truth. `covariates` of zones, such
+    as their size, are taken off their margins before these are compared.
     """
 
     ask: tuple[Pair, ...] = ()
     skip: tuple[Pair, ...] = ()
     trust: Mapping[Pair, float] = field(default_factory=dict)
+    covariates: tuple[str, ...] = ()
+    belief: Belief = "balanced"
 
 
 LISTS = ("targets", "rules", "geographies", "sources", "notes")

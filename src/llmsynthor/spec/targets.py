@@ -44,6 +44,7 @@ class Table:
     listed is a zero. `trust` below 1 makes a soft target: the records lean towards it without being walked to it. `number` is its
     place in the spec as it was written. `condition` is set where it is the share or count of a condition: its first cell.
     With a `base` its counts are absolute; otherwise only their distribution over the universe is met.
+    With a `floor` a soft target of two columns is a direction only: the mean of its interaction (nats) is to be that at least.
     A cell may be off by the share `tolerance` of itself, or by `tolerance_records`. `rounding` is the base that the values were
     rounded to, where it is stated.
     """
@@ -65,6 +66,7 @@ class Table:
     trust: float = 1.0
     condition: str = ""
     base: Base | None = None
+    floor: float | None = None
     number: int = field(default=0, compare=False)
 
     @property
@@ -163,11 +165,16 @@ class Origin:
         return (self.title or self.name) + (f" ({about})" if about else "")
 
 
-Source = Literal["given", "library", "estimated", "maximum entropy"]
+Source = Literal["given", "library", "estimated", "zones", "maximum entropy"]
+"""Where the dependence of a pair comes from: a table, a library, a model, how margins vary over zones, or nobody."""
 
 
 MAXIMUM_ENTROPY: Source = "maximum entropy"
 """Source of what nobody has said."""
+
+
+ZONES: Source = "zones"
+"""Source of what follows from how margins vary together over zones."""
 
 
 SCENARIO = "scenario"

@@ -3,20 +3,29 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 
 from llmsynthor.aims.aims import Aims, set_aims, with_beliefs, with_estimates
-from llmsynthor.aims.goals import with_tables
+from llmsynthor.aims.goals import Goals, with_tables
 from llmsynthor.alignment.align import align, computed_codes
 from llmsynthor.dependence.coarse import Coarse, coarsen
 from llmsynthor.dependence.copula import Scope
-from llmsynthor.dependence.elicit import Asking
-from llmsynthor.dependence.estimation import WORTH_ASKING, Estimation, estimate, planned_questions, take_known
+from llmsynthor.dependence.elicit import Asking, Pair
+from llmsynthor.dependence.estimation import (
+    WORTH_ASKING,
+    Estimation,
+    estimate,
+    estimate_by_zones,
+    planned_questions,
+    take_known,
+)
 from llmsynthor.dependence.groups import Group, given_groups, infer_groups
 from llmsynthor.dependence.implied import RECORDS, implied_tables
 from llmsynthor.dependence.kin.beliefs import Composition, compose, planned_composition
+from llmsynthor.dependence.owners import ask_owners, planned_owners
 from llmsynthor.dependence.related import (
     SAMPLE,
     Related,
@@ -27,6 +36,7 @@ from llmsynthor.dependence.related import (
     relate,
 )
 from llmsynthor.dependence.sequence import ask_turns
+from llmsynthor.dependence.zones import Zoned, by_zones, tied_elsewhere
 from llmsynthor.errors import AnswerError, AskingEndedError
 from llmsynthor.library.consulting import Consulted
 from llmsynthor.library.store import Library
@@ -72,7 +82,8 @@ def questions(aims: Aims, library: str | None = None) -> int:
     found = library_of(library)
     if aims.needs_trees:
         matching = sum(planned_matching(found, coarsen(goals)) for goals in aims.own)
-        return matching + planned_nested(aims) + planned_composition(aims)
+        owners = sum(planned_owners(aims.spec, related) for related in relate(aims))
+        return matching + planned_nested(aims) + owners + planned_composition(aims)
     return planned_matching(found, coarsen(aims.goals[0])) + planned_questions(aims.goals[0], aims.spec)
 
 
@@ -80,13 +91,53 @@ def believe(aims: Aims, options: Options, model: Recorded | None, journal: Journ
     """Ask which variables depend on each other, and how where no table says it."""
     believed = _grouped(aims, options, model, journal)
     library = library_of(options.library)
-    if not options.estimates or ((model is None or believed.ended) and library is None):
+    silent = model is None or bool(believed.ended)
+    if not options.estimates or (silent and library is None):
+        return _of_zones(believed, options) if options.reads_zones else believed
+    if aims.needs_trees:
+        return _of_trees(believed, options, None if silent else model, journal)
+    if model is None or silent:
+        return _known_of_rows(believed, options, library, journal)
+    return _of_rows(believed, options, model, journal)
+
+
+def _of_zones(believed: Believed, options: Options) -> Believed:
+    """What zones alone say of pairs, as soft targets; where they say nothing everything stays as it is."""
+    aims, estimations = believed.aims, list[Estimation]()
+    for place in _places(aims):
+        zoned, said = by_zones(place.goals, place.variables, aims.spec.dependencies, place.pairs)
+        if said:
+            implied = _implied(aims, place, options) if tied_elsewhere(place.goals, zoned) else {}
+            scope = Scope(pairs=tuple(said), zones=said)
+            estimations.append(estimate_by_zones(place.goals, place.variables, scope, unit=place.unit, implied=implied))
+    tables = tuple(table for found in estimations for table in found.tables)
+    if not tables:
         return believed
     if aims.needs_trees:
-        return _of_trees(believed, options, None if believed.ended else model, journal)
-    if model is None or believed.ended:
-        return _known_of_rows(believed, library, journal)
-    return _of_rows(believed, options, model, journal)
+        led = set_aims(with_estimates(aims.spec, {}, tables))
+    else:
+        wider = with_tables(aims.goals[0], tables)
+        led = replace(aims, goals=(wider,), own=(wider,))
+    return replace(believed, aims=led, said=Said(tables=tables), estimations=tuple(estimations))
+
+
+def _places(aims: Aims) -> tuple[Related, ...]:
+    """What zones may say something of: the variables of each unit, in pairs of its own."""
+    if aims.needs_trees:
+        return tuple(replace(r, pairs=tuple(p for p in r.pairs if not any("." in n for n in p))) for r in relate(aims))
+    goals = aims.goals[0]
+    variables = coarsen(goals)
+    pairs = tuple(combinations([variable.name for variable in variables], 2))
+    return (Related(unit=aims.spec.schema.top.name, goals=goals, variables=variables, pairs=pairs),)
+
+
+def _implied(aims: Aims, place: Related, options: Options) -> Mapping[Pair, NDArray[np.float64]]:
+    """What the given tables imply about pairs, counted in a population that meets nothing else."""
+    records = SAMPLE if aims.needs_trees else RECORDS
+    made = align(aims, records=records, seed=options.seed, workers=options.workers).roster
+    if aims.needs_trees:
+        return counted(place, aims, made, computed_codes(aims, made))[1]
+    return implied_tables(place.goals, place.variables, place.pairs, made=lambda: made.codes[0])
 
 
 def _grouped(aims: Aims, options: Options, model: Recorded | None, journal: Journal) -> Believed:
@@ -111,30 +162,36 @@ def _of_rows(believed: Believed, options: Options, model: Recorded, journal: Jou
     """Let the model estimate the joint tables that are missing, and add them as soft targets."""
     aims, goals = believed.aims, believed.aims.goals[0]
     asking = _asking(aims, options, model, unit=aims.spec.schema.top.name, variables=coarsen(goals))
+    zoned, zones = _zones(aims, options, goals, asking.variables)
     journal.tell("copula", 0, None)
     consulted = consult_about(library_of(options.library), aims.spec, asking.unit, asking.variables, model)
     made = lambda: align(aims, records=RECORDS, seed=options.seed, workers=options.workers).roster.codes[0]  # noqa: E731  (drawn when asked for)
+    tied = tied_elsewhere(goals, zoned)
     estimation = estimate(
         goals,
         asking,
         believed.groups,
         spare=options.rounds,
-        imply=partial(implied_tables, goals, asking.variables, made=made),
+        imply=partial(implied_tables, goals, asking.variables, made=made) if tied else lambda pairs: {},
         notify=lambda: journal.tell("copula", 0, None),
-        scope=_scope(consulted),
+        scope=replace(_scope(consulted), zones=zones),
     )
     return _with_rows(believed, estimation, consulted)
 
 
-def _known_of_rows(believed: Believed, library: Library | None, journal: Journal) -> Believed:
-    """What a library knows where no model is asked: numbers, and what stands in the same words."""
-    aims, goals = believed.aims, believed.aims.goals[0]
+def _known_of_rows(believed: Believed, options: Options, library: Library | None, journal: Journal) -> Believed:
+    """What a library knows where no model is asked (numbers, and what stands in the same words), and what zones say."""
+    aims, place = believed.aims, _places(believed.aims)[0]
     journal.tell("library", 0, None)
-    variables, unit = coarsen(goals), aims.spec.schema.top.name
-    consulted = consult_about(library, aims.spec, unit, variables, None)
+    consulted = consult_about(library, aims.spec, place.unit, place.variables, None)
     if consulted is None or not consulted.tables:
-        return replace(believed, consulted=(consulted,) if consulted is not None else ())
-    return _with_rows(believed, take_known(goals, aims.spec, unit, variables, _scope(consulted)), consulted)
+        still = _of_zones(believed, options) if options.reads_zones else believed
+        return replace(still, consulted=(consulted,) if consulted is not None else ())
+    zoned, zones = _zones(aims, options, place.goals, place.variables)
+    implied = _implied(aims, place, options) if zones and tied_elsewhere(place.goals, zoned) else {}
+    scope = replace(_scope(consulted), zones=zones)
+    taken = take_known(place.goals, aims.spec, place.unit, place.variables, scope, implied)
+    return _with_rows(believed, taken, consulted)
 
 
 def _scope(consulted: Consulted | None) -> Scope:
@@ -170,9 +227,10 @@ def _of_trees(believed: Believed, options: Options, model: Recorded | None, jour
         kin = known_relatives(aims, known, sample)
         consulted += [known] if known is not None else []
         compositions += [kin] if kin.margins else []
-        scope = replace(_scope(known), pairs=related.pairs, least=WORTH_ASKING, floating=related.floating)
+        _, zones = _zones(aims, options, related.goals, related.variables, related.pairs)
+        scope = replace(_scope(known), pairs=related.pairs, least=WORTH_ASKING, floating=related.floating, zones=zones)
         if model is None:
-            taken = take_known(related.goals, aims.spec, related.unit, related.variables, scope)
+            taken = take_known(related.goals, aims.spec, related.unit, related.variables, scope, implied)
             estimations += [taken] if taken.tables else []
             continue
         asking = _asking(aims, options, model, unit=related.unit, variables=related.variables)
@@ -194,26 +252,39 @@ def _asked(
     aims: Aims,
     asking: Asking,
     related: Related,
-    implied: Mapping[tuple[str, str], NDArray[np.float64]],
+    implied: Mapping[Pair, NDArray[np.float64]],
     scope: Scope,
     journal: Journal,
 ) -> Estimation:
-    """Ask about the pairs of one unit of several, and about the order of its records."""
-    besides = tuple(ask_turns(asking, related.turn))
+    """Ask about the pairs of one unit of several, about the order of its records and whose they are."""
+    told = lambda: journal.tell("copula", 0, None)  # noqa: E731  (a callback)
+    besides = (*ask_turns(asking, related.turn), *ask_owners(asking, related, notify=told))
+    listed = {estimate.pair for estimate in besides}
+    pairs = tuple(pair for pair in related.pairs if pair not in listed)
     return estimate(
         related.goals,
         asking,
         (),
         spare=0,
         imply=lambda pairs: {pair: implied[pair] for pair in pairs if pair in implied},
-        notify=lambda: journal.tell("copula", 0, None),
-        scope=replace(scope, most=questions_of_each(aims), besides=besides),
+        notify=told,
+        scope=replace(scope, pairs=pairs, most=questions_of_each(aims), besides=besides),
     )
 
 
 def _plain(related: Related) -> tuple[Coarse, ...]:
     """The variables that a library may know: what the record before had is not among them."""
     return tuple(own for own in related.variables if own.axis >= 0)
+
+
+def _zones(
+    aims: Aims, options: Options, goals: Goals, variables: Sequence[Coarse], pairs: Sequence[Pair] | None = None
+) -> tuple[Zoned | None, Mapping[Pair, NDArray[np.float64]]]:
+    """What zones say of the pairs of a unit's own variables, where they are to be used."""
+    if not options.reads_zones:
+        return None, {}
+    own = None if pairs is None else [pair for pair in pairs if not any("." in name for name in pair)]
+    return by_zones(goals, variables, aims.spec.dependencies, own)
 
 
 def _asking(aims: Aims, options: Options, model: Recorded, **about: object) -> Asking:

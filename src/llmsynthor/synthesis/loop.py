@@ -78,6 +78,19 @@ def _aligned(
     return replace(outcome, proposals=proposals)
 
 
+def align_whole(outcome: Outcome, options: Options, notify: Notify) -> Outcome:
+    """Make the flat records of an outcome again, by the moves of whole records: these meet some targets that sweeps miss."""
+    journal = Journal(options=options, model=None, notify=notify)
+    believed = Believed(
+        aims=set_aims(outcome.spec, whole=True),
+        groups=outcome.groups,
+        estimations=outcome.estimations,
+        compositions=outcome.compositions,
+    )
+    made = _aligned(believed, Proposed(roster=Roster.empty(believed.aims.layout)), options, journal)
+    return replace(made, history=(*outcome.history, *made.history), contradictions=outcome.contradictions)
+
+
 def _seated(proposal: Proposal, roster: Roster) -> Proposal:
     """A proposal of which alignment kept no record for want of one of its shape says so."""
     if proposal.status != "used" or (roster.proposal == proposal.number).any():

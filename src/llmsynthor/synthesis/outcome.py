@@ -9,7 +9,7 @@ from llmsynthor.aims.derived import needs_trees
 from llmsynthor.aims.feasibility import Contradiction, find_across
 from llmsynthor.aims.goals import Goal, Goals
 from llmsynthor.aims.reconcile import Disagreement
-from llmsynthor.alignment.results import Report
+from llmsynthor.alignment.results import DONE, Report
 from llmsynthor.dependence.estimation import Estimation
 from llmsynthor.dependence.groups import Group
 from llmsynthor.dependence.kin.beliefs import Composition
@@ -81,6 +81,11 @@ class Outcome:
     estimations: tuple[Estimation, ...] = ()
     compositions: tuple[Composition, ...] = ()
     consulted: tuple[Consulted, ...] = ()
+
+    @property
+    def is_done(self) -> bool:
+        """Whether alignment left nothing to correct, in codes."""
+        return self.report is not None and self.report.sentence.startswith(DONE)
 
     @property
     def spec(self) -> Spec:

@@ -19,12 +19,12 @@ from llmsynthor.spec.specification import Spec
 from llmsynthor.writing.judging import Wanted, are_near, cut, odd, script_of, shown, threes
 from llmsynthor.writing.planning import PARTS, TextPlan
 
-TRIES = 4
-"""Times that a text is asked for at most."""
+TRIES, MORE_TRIES = 4, 8
+"""Times that a text is asked for at most; more where no further text may be nearly another."""
 
-ASKED, WORTH_KEEPING = 0.75, 0.5
-"""Part of the words that may be that a model is told: it overshoots. A text that is too long is cut at the end of a sentence,
-without being asked for again, where so much of the words is left."""
+ASKED, SHORT, ASKED_SHORT, WORTH_KEEPING = 0.75, 12, 0.5, 0.5
+"""Part of the words that may be that a model is told, and that where at most SHORT may be: it overshoots, with titles most. A text
+that is too long is cut at the end of a sentence, without being asked for again, where so much of the words is left."""
 
 LETTERS_A_WORD = 12
 AHEAD = 64
@@ -40,7 +40,8 @@ Tell = Callable[[int, int], None]
 
 @dataclass(slots=True)
 class Account:
-    """What became of one text: `asked` questions, those asked again by reason, texts that were cut, near others, or left out."""
+    """What became of one text: `asked` questions, those asked again by reason, texts that were cut, near others, `refused` for it
+    since no more may be, or left out."""
 
     plan: TextPlan
     asked: int = 0
@@ -48,8 +49,14 @@ class Account:
     again: Counter[str] = field(default_factory=Counter)
     shortened: int = 0
     near: int = 0
+    refused: int = 0
     missing: int = 0
     ended: str = ""
+
+    @property
+    def may_be_near(self) -> bool:
+        """Whether one more text may be nearly another."""
+        return self.near + 1 <= self.plan.text.alike * self.plan.records
 
     def summary(self, values: pl.Series) -> dict[str, object]:
         """The figures of the manifest."""
@@ -65,6 +72,7 @@ class Account:
             "asked_again": dict(sorted(self.again.items())),
             "shortened": self.shortened,
             "near_duplicates": self.near,
+            "near_refused": self.refused,
             "pool": self.written if self.plan.pooled else None,
             "ended": self.ended,
         }
@@ -99,7 +107,7 @@ class Task:
             "facts": [(told[name].label or name, shown(value, told[name])) for name, value in facts.items()],
             "label": text.label or text.name,
             "prompt": text.prompt,
-            "max_words": max(1, round(ASKED * text.max_words)),
+            "max_words": max(1, round((ASKED_SHORT if text.max_words <= SHORT else ASKED) * text.max_words)),
             "language": text.language,
         }
         own = {"variants": text.variants} if many else {"beside": beside}
@@ -173,7 +181,9 @@ class _Texts:
     def one(self, facts: Mapping[str, object], number: int) -> str | None:
         """The text of one record: the first of a few that stands; a long one is cut, a near one let through where few are."""
         kept, beside = "", ""
-        for attempt in range(TRIES):
+        for attempt in range(MORE_TRIES):
+            if attempt >= TRIES and (not beside or self.account.may_be_near):
+                break
             texts = self.answered(facts, number, attempt, beside)
             if texts is None:
                 break
@@ -204,8 +214,12 @@ class _Texts:
         if not kept:
             return None
         short = cut(kept, self.task.plan.text.max_words)
+        if self.near(short):
+            if not self.account.may_be_near:
+                self.account.refused += 1
+                return None
+            self.account.near += 1
         self.account.shortened += short != kept
-        self.account.near += self.near(short)
         return self.taken(short)
 
     def answered(self, facts: Mapping[str, object], number: int, attempt: int, beside: str = "") -> list[str] | None:

@@ -6,9 +6,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from llmsynthor.aims.goals import Goal
+from llmsynthor.alignment.cells import WHOLE
 from llmsynthor.alignment.effort import Counts, Floats, Told
 from llmsynthor.alignment.schedule import STUCK, walk
-from llmsynthor.alignment.trees.engine import MOVES, Pressure, State, Trees, in_blocks
+from llmsynthor.alignment.trees.engine import MOVES, USUAL, Pressure, State, Trees, in_blocks
 from llmsynthor.alignment.trees.flat import Arena
 
 COOLING = (3.0, 2.2, 1.6, 1.2, 0.9, 0.7, 0.55, 0.45, 0.38, 0.3)
@@ -31,6 +33,10 @@ NEAR, LEAST_NEAR = 0.25, 8.0
 CYCLES, GIVE_UP_COARSE, GIVE_UP_FINE, GIVE_UP_COLD = 60, 15, 25, 10
 """Cycles at most, and after how many without a gain the correction ends."""
 
+HIDDEN, GIVE_UP_HIDDEN = 2.0, 3
+"""Where stated values are scaled up, so that their last digit stands for so many records or more, what is left may be no more than
+that hides: then fewer cycles without a gain end it."""
+
 EASE_AFTER, EASING, MOST_EASE = 3, 1.5, 8.0
 """After so many cycles without a gain sums may be off more than before, and how much more at most: tables come first."""
 
@@ -43,6 +49,9 @@ CHUNK = 3.0
 LEAST_MOVES = 10_000
 FEW = 20_000
 """Fine chunks are no longer than those of so many records: however many there are, few are off."""
+
+SEEN = 25_000
+"""Of more records only a part, another every time, is looked through for those in cells that are off."""
 
 CROWDED, LACKING = 0.15, 0.3
 """Share of the visits that go to records of an over-full cell, and of one that lacks records."""
@@ -151,6 +160,8 @@ class Adapting(Cooling):
         """Coarse cycles first, then fine ones; sums are eased, and fine cycles anchored, as nothing is gained."""
         self.cycles += 1
         patience = GIVE_UP_COLD if self.cold else GIVE_UP_FINE if self.fine else GIVE_UP_COARSE
+        if self.fine and _is_hidden(self.trees, self.state):
+            patience = min(patience, GIVE_UP_HIDDEN)
         if self.cycles > CYCLES or stalled >= patience:
             return STUCK
         if (stalled + 1) % EASE_AFTER == 0:
@@ -212,6 +223,21 @@ def _is_near(trees: Trees, state: State) -> bool:
     return trees.aims.own[0].frame >= 0 and misses(trees, state, goal) <= NEARLY * goal[trees.compiled.is_hard].sum()
 
 
+def _is_hidden(trees: Trees, state: State) -> bool:
+    """Whether what cells are off is no more than the last digit of what is stated, and sums are within reach."""
+    compiled, goal = trees.compiled, trees.goal(state.counts, state.arena)
+    off = np.where(compiled.is_hard, np.abs(state.counts - goal), 0.0)
+    off[off < WHOLE] = 0.0
+    for piece, (a, b) in zip(compiled.pieces, compiled.targets, strict=False):
+        if not isinstance(piece.goal, Goal) or piece.goal.table.value != "count" or not off[a:b].any():
+            continue
+        table = piece.goal.table
+        hides = 0.5 * table.resolution * float(goal[a:b].sum()) / max(abs(sum(table.values)), 1e-300)
+        if 2.0 * hides >= HIDDEN:
+            off[a:b] = np.maximum(off[a:b] - hides - 1.0, 0.0)
+    return not off.any() and not trees.sums.missing(state.counts, len(state.arena.start)).any()
+
+
 def _numbers_off(trees: Trees, state: State) -> list[int]:
     """Units of which a table of nothing else is missed: it is met from the start unless rules took some of them away."""
     layout, compiled = trees.aims.layout, trees.compiled
@@ -241,17 +267,19 @@ def misses(trees: Trees, state: State, goal: Floats) -> float:
 def step(trees: Trees, state: State, held: NDArray[np.bool_], pressure: Pressure, number: int, most: int) -> None:
     """One chunk of moves, in place: most records at random, some from over-full cells and some from those that lack records.
 
-    It is as long as a chunk for `most` records at most.
+    It is as long as a chunk for `most` records at most, and longer where top records are large.
     """
     records, blocks = len(state.arena.start), len(state.arena.tail)
     rng = np.random.default_rng([trees.seed, 8, number])
-    visits = int(max(CHUNK * min(records, most), LEAST_MOVES) / MOVES)
+    large = max(sum(trees.sizes(state.counts, state.arena)) / (USUAL * records), 1.0)
+    visits = int(max(CHUNK * min(records, most) * large, LEAST_MOVES) / MOVES)
     free = np.flatnonzero(~held)
     if not len(free):
         return
     order, first = rng.choice(free, visits), 0
+    firsts = _looked_at(trees, records, rng)
     for share, sign in ((CROWDED, 1.0), (LACKING, -1.0)):
-        listed, last = _in_cells(trees, state, ~held, sign), first + int(share * visits)
+        listed, last = _in_cells(trees, state, ~held, sign, firsts), first + int(share * visits)
         if len(listed):
             order[first:last] = rng.choice(listed, last - first)
             first = last
@@ -259,11 +287,24 @@ def step(trees: Trees, state: State, held: NDArray[np.bool_], pressure: Pressure
     trees.visit(state, in_blocks(order, records, blocks), ~held, pressure, 1_000_000 + number)
 
 
-def _in_cells(trees: Trees, state: State, free: NDArray[np.bool_], sign: float) -> NDArray[np.int64]:
+def _looked_at(trees: Trees, records: int, rng: np.random.Generator) -> list[int] | None:
+    """Where the parts of the records begin that are looked through for those in cells that are off; None for all of them."""
+    if records <= SEEN:
+        return None
+    parts = np.arange(0, records, trees.chunk)
+    chosen = rng.choice(parts, max(SEEN // trees.chunk, 1), replace=False)
+    return [int(first) for first in np.sort(chosen)]
+
+
+def _in_cells(
+    trees: Trees, state: State, free: NDArray[np.bool_], sign: float, firsts: list[int] | None
+) -> NDArray[np.int64]:
     """Top records that are free to change and in a cell with too many (sign 1) or too few."""
     goal = trees.goal(state.counts, state.arena)
     off = np.where(trees.compiled.is_hard & (sign * (state.counts - goal) >= MISSED), 1.0, 0.0)
-    return np.flatnonzero(free & (trees.mark(state.arena, off) > 0))
+    return (
+        np.flatnonzero(free & (trees.mark(state.arena, off, firsts) > 0)) if off.any() else np.zeros(0, dtype=np.int64)
+    )
 
 
 def adapt(trees: Trees, state: State, adapted: tuple[Floats, Floats, Floats], nudge: float) -> None:

@@ -16,6 +16,7 @@ from llmsynthor.aims.goals import Goals
 from llmsynthor.aims.grid import Projection
 from llmsynthor.aims.moments import Moment
 from llmsynthor.alignment.cells import NEVER, Potential
+from llmsynthor.alignment.directions import follow
 from llmsynthor.alignment.effort import Codes, Floats
 from llmsynthor.alignment.rows.engine import Rows
 
@@ -26,6 +27,9 @@ MOST = 300_000
 
 ROUNDS, NEAR = 200, 0.02
 """Rounds of fitting at most, and records that no cell is further off at their end."""
+
+MOVED = 0.01
+"""Log-weights of a direction that move by less are settled."""
 
 STEEPEST, HALVINGS = 40.0, 40
 """Log-weight that a tilt gives one end of a number's range beside the other at most, and how finely it is found."""
@@ -102,7 +106,7 @@ def solve(rows: Rows, potentials: tuple[Potential, ...]) -> Dense | None:
     starts = np.cumsum([1, *(projection.size for projection in projections)])
     theta = compiled.fixed.copy()
     goal = rows.goal(np.zeros(len(theta), dtype=np.int64))
-    theta[compiled.is_target & (goal <= 0) & ~compiled.is_slack & ~_free(rows)] = NEVER
+    theta[compiled.is_led & (goal <= 0) & ~compiled.is_slack & ~_free(rows)] = NEVER
     blocks = []
     for axes in _apart(goals, potentials):
         if np.prod([float(goals.grid.sizes[axis]) for axis in axes]) > MOST:
@@ -156,7 +160,11 @@ def _round(rows: Rows, theta: Floats, mass: Floats, laid: Sequence[tuple[int, In
         cells = slice(int(starts[number]), int(starts[number + 1]))
         counts = np.bincount(place, mass, len(theta) + 1)[:-1] * (rows.records / mass.sum())
         before = theta[cells].copy()
-        if number < n_targets:
+        directed = [d for d in rows.compiled.directions if d.first == cells.start]
+        if directed:
+            follow(directed, theta, counts, 1.0)
+            off = max(off, *(float(np.abs(theta[cells] - before).max()) * NEAR / MOVED for _ in directed))
+        elif number < n_targets:
             goal = rows.goal(counts)
             told = (goal[cells] > 0) & (counts[cells] > 0)
             change = np.where(told, np.log(np.maximum(goal[cells], 1e-300) / np.maximum(counts[cells], 1e-300)), 0.0)

@@ -27,6 +27,9 @@ CHUNK = 2_048
 
 SPACES = 6
 
+USUAL = 16.0
+"""Records of all units in a large top record: members of a larger one are all drawn anew more rarely, as that seldom succeeds."""
+
 NEAR = 12
 """Partners that are alike are drawn from so many on either side."""
 
@@ -37,7 +40,10 @@ def make_ledger(
     """Put everything in its column; each of so many `parts` of the records makes up its own part of a sum."""
     zero = np.zeros(len(error))
     cells = (pressure.weight, bad, error, pressure.linear, pressure.square, sums.group, sums.low, sums.high)
-    ends = (current.lowest / parts, current.highest / parts, pressure.pull, sums.slack / parts, sums.step)
+    ends = (
+        *(current.lowest / parts, current.highest / parts, pressure.pull, sums.slack / parts, sums.step),
+        *(current.members / parts, sums.empty),
+    )
     return Ledger(
         cells=np.ascontiguousarray(np.stack([zero + column for column in cells], axis=1)),
         sums=np.ascontiguousarray(np.stack(ends, axis=1)),
@@ -84,6 +90,11 @@ class Trees:
     workers: int | None = None
     worlds: dict[int, tuple[World, tuple[int, ...]]] = field(default_factory=dict)
 
+    @property
+    def leans(self) -> bool:
+        """Whether the records lean towards something that no table demands."""
+        return bool(self.aims.beliefs) or bool((self.compiled.is_target & ~self.compiled.is_hard).any())
+
     def world(self, block: int) -> tuple[World, tuple[int, ...]]:
         """What a block works on, with workspaces for two records, each with its changed copy and a spare one."""
         if block not in self.worlds:
@@ -115,8 +126,11 @@ class Trees:
 
         return sum(in_parallel(part, range(0, records, size), self.workers), np.zeros(n_cells, dtype=np.int64))
 
-    def mark(self, arena: Arena, chances: Floats) -> Floats:
-        """The largest of the chances (cells,) of the cells that each top record is in: (top records,)."""
+    def mark(self, arena: Arena, chances: Floats, firsts: Sequence[int] | None = None) -> Floats:
+        """The largest of the chances (cells,) of the cells that each top record is in: (top records,).
+
+        With `firsts` only of the chunks that begin there, zero for all others.
+        """
         found, records = np.zeros(len(arena.start)), len(arena.start)
 
         def part(first: int) -> None:
@@ -124,7 +138,7 @@ class Trees:
             last = min(first + self.chunk, records)
             kernels.mark_chunk(world, arena.codes, arena.start, spaces[0], first, last, chances, found)
 
-        in_parallel(part, range(0, records, self.chunk), self.workers)
+        in_parallel(part, range(0, records, self.chunk) if firsts is None else firsts, self.workers)
         return found
 
     def partners(self, arena: Arena, free: NDArray[np.bool_], first: int, last: int) -> NDArray[np.int64]:
@@ -190,7 +204,7 @@ def usual_way(records: int, rows: float, stay: float, near: int) -> Way:
     return Way(
         moves=MOVES / 2 / max(rows / max(records, 1), 1.0),
         single=0.70,
-        renew=0.03,
+        renew=0.03 * min(1.0, USUAL / max(rows / max(records, 1), 1.0)),
         swap=0.67,
         walk=(0.6, 0.8, 0.95),
         anew=(0.3, 0.9, 0.9),

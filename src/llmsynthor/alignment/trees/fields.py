@@ -118,6 +118,6 @@ WEIGHT, BAD, ERROR, LINEAR, SQUARE, GROUP, LOW, HIGH = range(8)
 WIDTH = 8
 """Columns of the ledger's cells (see `world.Ledger`): a cell is a line of the processor's cache."""
 
-LOWEST, HIGHEST, PULL, SLACK, STEP = range(5)
-SUM_WIDTH = 5
+LOWEST, HIGHEST, PULL, SLACK, STEP, MEMBERS, EMPTY = range(7)
+SUM_WIDTH = 7
 """Columns of the ledger's sums."""

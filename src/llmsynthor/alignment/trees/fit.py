@@ -8,12 +8,18 @@ from numpy.typing import NDArray
 
 from llmsynthor.aims.tilting import tilt
 from llmsynthor.alignment.cells import NEVER
+from llmsynthor.alignment.directions import follow
 from llmsynthor.alignment.effort import Counts, Floats, Told
 from llmsynthor.alignment.engine import Pace
 from llmsynthor.alignment.schedule import rake
 from llmsynthor.alignment.trees.engine import Pressure, State, Trees, in_blocks
 
 PACE = Pace(sweeps=25, least=8, gain=0.95, averaged=10)
+
+LEANING = Pace(sweeps=75, least=60, gain=0.95, averaged=30)
+"""Where a model has said something: what is said of relatives crosses walls slowly, and no table's noise tells when it has settled.
+
+Measured on family households: after 25 sweeps the mean error of twelve queries was 0.33, after 75 it was 0.13."""
 
 STEP, SLOWER = 0.5, 6.0
 """The first step of a weight, and how much smaller the last is."""
@@ -25,7 +31,7 @@ DRAG = 1.5
 def fit(trees: Trees, state: State, weight: Floats, told: Told) -> Floats:
     """Log-weights (cells,) under which tables are at the noise of the records' number; the records are changed in place."""
     weight, goal = weight.copy(), trees.goal(state.counts, state.arena)
-    soft = trees.compiled.is_target & ~trees.compiled.is_hard & (goal <= 0)
+    soft = trees.compiled.is_led & ~trees.compiled.is_hard & (goal <= 0)
     weight[soft] = np.minimum(weight[soft], NEVER)
     return rake(Visits(trees, state), weight, told)
 
@@ -33,10 +39,8 @@ def fit(trees: Trees, state: State, weight: Floats, told: Told) -> Floats:
 class Visits:
     """Top records that weights are fitted on: half of them are visited in a sweep."""
 
-    pace = PACE
-
     def __init__(self, trees: Trees, state: State) -> None:
-        self.trees, self.state = trees, state
+        self.trees, self.state, self.pace = trees, state, LEANING if trees.leans else PACE
         self.goal = trees.goal(state.counts, state.arena)
 
     def sweep(self, weight: Floats, number: int) -> tuple[Counts, Floats]:
@@ -56,10 +60,11 @@ class Visits:
 
     def rake(self, weight: Floats, counts: Counts, goal: Floats, number: int) -> NDArray[np.bool_]:
         """Move the weights of all targets; soft ones are drawn back to zero."""
-        compiled, step = self.trees.compiled, STEP / (1.0 + SLOWER * number / PACE.sweeps)
-        told = compiled.is_target & (goal > 0)
+        compiled, step = self.trees.compiled, STEP / (1.0 + SLOWER * number / self.pace.sweeps)
+        told = compiled.is_led & (goal > 0)
         change = np.clip(step * np.log((goal[told] + 1.0) / (counts[told] + 1.0)), -1.0, 1.0)
         weight[told] = np.maximum((weight[told] + change) / (1.0 + step * compiled.decay[told]), NEVER)
+        follow(compiled.directions, weight, counts, step)
         sizes = self.trees.sizes(counts, self.state.arena)
         for unit, first, moment in compiled.moments:
             cells = slice(first, first + moment.projection.size)

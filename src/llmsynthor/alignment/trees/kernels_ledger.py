@@ -30,10 +30,14 @@ def chance(dice, energy):
 
 @jit
 def missing(world, group):
-    """What the sum of a group is out of reach, with a step for the last that is missing; no more than its slack is nothing."""
+    """What the sum of a group is out of reach, with a step for the last that is missing; no more than its slack is nothing.
+
+    A group that must have somebody and has nobody is out of reach as well.
+    """
     reals, place = world.reals, world.ints[key.LEDGER_SUMS] + key.SUM_WIDTH * group
     out = max(reals[place + key.LOWEST], 0.0) - min(reals[place + key.HIGHEST], 0.0)
-    return out + reals[place + key.STEP] if out > reals[place + key.SLACK] else 0.0
+    empty = reals[place + key.EMPTY] if reals[place + key.MEMBERS] < 0.5 else 0.0
+    return empty + (out + reals[place + key.STEP] if out > reals[place + key.SLACK] else 0.0)
 
 
 @jit
@@ -43,6 +47,7 @@ def move_sum(world, place, sign):
     total, before = world.ints[key.LEDGER_SUMS] + key.SUM_WIDTH * group, missing(world, group)
     reals[total + key.LOWEST] += sign * reals[place + key.LOW]
     reals[total + key.HIGHEST] += sign * reals[place + key.HIGH]
+    reals[total + key.MEMBERS] += sign
     return -reals[total + key.PULL] * (missing(world, group) - before)
 
 

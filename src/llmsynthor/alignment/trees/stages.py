@@ -151,14 +151,13 @@ def _fitted(trees: Trees, state: State, weight: Floats, told: Told) -> Floats:
     """Weights fitted; where a frame is held, only if the draw leaves something to fit, and the better of draw and fit is kept."""
     if trees.aims.own[0].frame < 0:
         return fit(trees, state, weight, told)
-    leaning = bool(trees.aims.beliefs) or bool((trees.compiled.is_target & ~trees.compiled.is_hard).any())
     goal = trees.goal(state.counts, state.arena)
     before = misses(trees, state, goal)
-    if before <= NEARLY * goal[trees.compiled.is_hard].sum() and not leaning:
+    if before <= NEARLY * goal[trees.compiled.is_hard].sum() and not trees.leans:
         return weight
     drawn, counts = copy(state.arena), state.counts.copy()
     weight = fit(trees, state, weight, told)
-    if not leaning and before <= misses(trees, state, trees.goal(state.counts, state.arena)):
+    if not trees.leans and before <= misses(trees, state, trees.goal(state.counts, state.arena)):
         state.arena, state.counts = drawn, counts
     return weight
 

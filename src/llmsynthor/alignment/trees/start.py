@@ -21,6 +21,9 @@ from llmsynthor.population.roster import Roster, in_order
 LIMIT = 200
 """Steps of a repair for each row of a record, at most."""
 
+MANY_BELOW, MOST_DEPTHS = 10_000, 3
+"""So many forbidden cells of a level a repair puts up with for one less of the level above, over so many levels at most."""
+
 MOST_COPIED = 0.01
 """Share of the records that must have been repaired, or there is no telling that the rules leave room: others are copies."""
 
@@ -91,7 +94,8 @@ def repaired(trees: Trees, roster: Roster) -> Roster:
     rng = np.random.default_rng([trees.seed, 6])
     for attempt, lowest in enumerate((1, 0, 0)):
         ways = (0.3, 0.9, 0.9) if attempt < 2 else (0.3, 0.75, 0.9)
-        left = _repair(trees, arena, left, lowest, ways, attempt)
+        bad = by_depth(trees) if attempt < 2 else trees.bad
+        left = _repair(trees, arena, left, bad, lowest, ways, attempt)
         if not len(left):
             return unpack(arena, layout, roster.proposal)
     good = np.setdiff1d(np.arange(len(roster)), left)
@@ -102,13 +106,35 @@ def repaired(trees: Trees, roster: Roster) -> Roster:
     return in_order(unpack(arena, layout, roster.proposal), layout, donors)
 
 
+def by_depth(trees: Trees) -> NDArray[np.int64]:
+    """What a forbidden cell counts in a repair, (cells,): from the second level down, as much as very many of the level below.
+
+    Else a class of the wrong grade would never change, since all its pupils would come to be of the wrong age.
+    """
+    layout, bad = trees.aims.layout, trees.bad.copy()
+    depths = [0]
+    for unit in range(1, len(layout.units)):
+        depths.append(depths[layout.parent(unit)] + 1)
+    deepest = max(depths)
+    for number, piece in enumerate(trees.compiled.pieces):
+        if deepest > 1:
+            bad[trees.compiled.cells_of(number)] *= MANY_BELOW ** min(deepest - depths[piece.unit], MOST_DEPTHS)
+    return bad
+
+
 def _repair(
-    trees: Trees, arena: Arena, left: NDArray[np.int64], lowest: int, ways: tuple[float, float, float], attempt: int
+    trees: Trees,
+    arena: Arena,
+    left: NDArray[np.int64],
+    bad: NDArray[np.int64],
+    lowest: int,
+    ways: tuple[float, float, float],
+    attempt: int,
 ) -> NDArray[np.int64]:
     """Try to repair the named records; returns those that could not be."""
     valid = np.zeros(len(arena.start), dtype=np.bool_)
     world, spaces = trees.world(0)
-    write_ledger(world, idle_ledger(trees))
+    write_ledger(world, idle_ledger(trees, bad))
     kernels_visits.repair_chunk(
         world,
         arena,
@@ -124,11 +150,11 @@ def _repair(
     return left[~valid[left]]
 
 
-def idle_ledger(trees: Trees) -> Ledger:
-    """A ledger in which nothing weighs but what is forbidden."""
+def idle_ledger(trees: Trees, bad: NDArray[np.int64]) -> Ledger:
+    """A ledger in which nothing weighs but what is forbidden; `bad` (cells,) is how much."""
     nothing, sums = np.zeros(len(trees.compiled.fixed)), np.zeros(len(trees.sums.scale))
     pressure = Pressure(weight=nothing, linear=nothing, square=nothing, pull=sums)
-    return make_ledger(trees.sums, trees.bad, nothing, pressure, Current(lowest=sums, highest=sums), 1)
+    return make_ledger(trees.sums, bad, nothing, pressure, Current(lowest=sums, highest=sums, members=sums), 1)
 
 
 def _broken_rules(trees: Trees, arena: Arena) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from llmsynthor.aims.aims import Aims
 from llmsynthor.aims.laws import stated_population
 from llmsynthor.aims.moments import NEAR, Moment
+from llmsynthor.aims.peopled import must_have_records
 from llmsynthor.alignment.trees.flat import Counts, Floats
 from llmsynthor.alignment.trees.program import Compiled
 
@@ -20,10 +21,11 @@ Flags = NDArray[np.bool_]
 
 
 class Current(NamedTuple):
-    """The least and the largest that each sum can be with the records there are, less what is wanted, shape (groups,)."""
+    """Least and largest that each sum can be with the records there are, less what is wanted; its records; shape (groups,)."""
 
     lowest: Floats
     highest: Floats
+    members: Floats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +33,8 @@ class Sums:
     """Which sum each cell adds to, and what, shape (cells,); group 0 is no group.
 
     `scale` (groups,) turns a sum's error into records, `slack` (groups,) is what may be missing, `step` (groups,) what the
-    last that is missing costs besides, `settled` (groups,) says that no value can be moved to make up for it later. `totals`
+    last that is missing costs besides, `empty` (groups,) how far a sum is out of reach that must have records and has none,
+    `settled` (groups,) says that no value can be moved to make up for it later. `totals`
     are what the sums of totals must be, of `of_unit` records. `per_top` has for each unit how many records it is to have for
     each top record, 0 where its parents say that, `every` how many of its records a record in each cell stands for.
     """
@@ -42,6 +45,7 @@ class Sums:
     scale: Floats
     slack: Floats
     step: Floats
+    empty: Floats
     settled: Flags
     totals: Floats
     of_unit: Counts
@@ -68,13 +72,15 @@ class Sums:
         n = len(self.scale)
         lowest, highest = (np.bincount(self.group, ends * counts, n) + start for ends in (self.low, self.high))
         lowest[0] = highest[0] = 0.0
-        return Current(lowest=lowest, highest=highest)
+        members = np.bincount(self.group, counts, n).astype(np.float64)
+        return Current(lowest=lowest, highest=highest, members=members)
 
     def missing(self, counts: Counts, records: int) -> Floats:
         """How far each sum is out of reach, as an error of so many records, zero where it is no more than its slack; (groups,)."""
         now = self.current(counts, records)
         out = np.maximum(now.lowest, 0.0) - np.minimum(now.highest, 0.0)
-        return np.asarray(np.where(out > self.slack, out + self.step, 0.0) * self.scale)
+        empty = np.where(now.members > 0, 0.0, self.empty)
+        return np.asarray((np.where(out > self.slack, out + self.step, 0.0) + empty) * self.scale)
 
     def eased(self, ease: float) -> "Sums":
         """The same sums, with more slack where values moved inside their cells can make up for it."""
@@ -91,9 +97,10 @@ def lay_out_sums(
     """Lay out the means and totals, group by group; `drawn` are the records of each unit for each top record as first drawn."""
     n_cells = len(compiled.fixed)
     group, low, high = np.zeros(n_cells, dtype=np.int64), np.zeros(n_cells), np.zeros(n_cells)
-    scale, slack, step, totals, of_unit, settled = [0.0], [0.0], [0.0], [0.0], [0], [True]
+    scale, slack, step, totals, of_unit, settled, empty = [0.0], [0.0], [0.0], [0.0], [0], [True], [0.0]
     for unit, first, moment in moments:
         size, (lows, highs), room, widths = len(moment.lows), moment.ends, moment.room, moment.widths
+        peopled = _peopled(aims, moment, records * drawn[unit])
         for number, value in enumerate(moment.values):
             if not np.isfinite(value):
                 continue
@@ -106,6 +113,7 @@ def lay_out_sums(
             worth = max(float(widths[number]), 1e-12) * softness(moment, number)
             scale.append(1.0 / worth)
             step.append(worth if moment.axis < 0 or moment.near < 1 else 0.0)
+            empty.append(worth if peopled[number] else 0.0)
             slack.append(float(room[number]))
             settled.append(moment.whole and not (moment.lows < moment.highs).any() and moment.unit <= 1.0)
             share = 1.0 / moment.population if moment.population else 1.0 / max(records, 1)
@@ -118,12 +126,22 @@ def lay_out_sums(
         scale=np.array(scale),
         slack=np.array(slack),
         step=np.array(step),
+        empty=np.array(empty),
         settled=np.array(settled),
         totals=np.array(totals),
         of_unit=np.array(of_unit, dtype=np.int64),
         per_top=tuple(_per_top(aims, compiled, unit, own) for unit, own in enumerate(drawn)),
         every=_counted(aims, compiled),
     )
+
+
+def _peopled(aims: Aims, moment: Moment, records: float) -> list[bool]:
+    """Which groups of a mean must have a record; of a total nobody says so."""
+    if moment.is_total or moment.target not in aims.spec.targets:
+        return [False] * moment.groups
+    asked = must_have_records(aims.spec.targets, moment.target, records)
+    flags = dict(zip(moment.target.cells, asked.tolist(), strict=True))
+    return [flags.get(cell, False) for cell in moment.cells]
 
 
 def softness(moment: Moment, group: int) -> float:

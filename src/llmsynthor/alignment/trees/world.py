@@ -29,8 +29,9 @@ class Ledger(NamedTuple):
 
     `cells` (cells, 8): log-weight; 1 where the cell is forbidden; records too many (d); what an error costs, by |d| and by d²;
     the number of the sum that the cell adds to, 0 for none, and the least and the largest value that it adds. `sums`
-    (groups, 4): the least and the largest that a sum can be, less what is wanted; what a sum out of reach costs, for each unit
-    that is beyond the slack, the last.
+    (groups, 7): the least and the largest that a sum can be, less what is wanted; what a sum out of reach costs, for each unit
+    that is beyond the slack; the slack; what the last unit is besides; the records in the group, and how far out of reach it is
+    without any.
     """
 
     cells: Floats

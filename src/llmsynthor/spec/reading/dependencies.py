@@ -9,6 +9,9 @@ from llmsynthor.spec.specification import Dependencies, Pair
 
 LARGEST_TRUST = 5.0
 
+OTHERS = "others"
+"""Key of `trust` under which all pairs without a number of their own are `safe` or `balanced`."""
+
 
 def read_dependencies(part: DependenciesPart, schema: Schema, problems: list[Problem]) -> Dependencies:
     """Read the section; what is wrong in it is added to `problems` and left out."""
@@ -17,16 +20,27 @@ def read_dependencies(part: DependenciesPart, schema: Schema, problems: list[Pro
     ask = [_pair(f"dependencies.ask[{k}]", entry, names, problems) for k, entry in enumerate(part.ask)]
     skip = [pair for k, entry in enumerate(part.skip) for pair in _pairs(k, entry, names, problems)]
     trust: dict[Pair, float] = {}
-    for key, value in part.trust.items():
+    said = {OTHERS: part.trust} if isinstance(part.trust, str) else part.trust
+    belief = said.get(OTHERS, "balanced")
+    for key, value in said.items():
+        if key == OTHERS and isinstance(value, str):
+            continue
         pair = _pair(f"dependencies.trust[{key}]", key, names, problems)
-        if pair is not None and not 0 <= value <= LARGEST_TRUST:
+        if pair is not None and (isinstance(value, str) or not 0 <= value <= LARGEST_TRUST):
             what, advice = "trust is a factor on the LLM's dependence", f"give a number from 0 to {LARGEST_TRUST:g}"
             where = f"dependencies.trust[{key}]"
             problems.append(Problem(where=where, what=what, found=str(value), advice=advice))
         elif pair is not None:
-            trust[pair] = value
+            trust[pair] = float(value)
     problems += _asked_and_skipped([pair for pair in ask if pair], skip)
-    return Dependencies(ask=tuple(pair for pair in ask if pair), skip=tuple(skip), trust=trust)
+    asked = tuple(pair for pair in ask if pair)
+    return Dependencies(
+        ask=asked,
+        skip=tuple(skip),
+        trust=trust,
+        covariates=tuple(dict.fromkeys(part.covariates)),
+        belief="safe" if belief == "safe" else "balanced",
+    )
 
 
 def write_dependencies(dependencies: Dependencies) -> dict[str, object]:
@@ -34,7 +48,11 @@ def write_dependencies(dependencies: Dependencies) -> dict[str, object]:
     written = {
         "ask": [sorted(pair) for pair in dependencies.ask],
         "skip": [sorted(pair) for pair in dependencies.skip],
-        "trust": {", ".join(sorted(pair)): value for pair, value in dependencies.trust.items()},
+        "trust": {
+            **{", ".join(sorted(pair)): value for pair, value in dependencies.trust.items()},
+            **({OTHERS: dependencies.belief} if dependencies.belief != "balanced" else {}),
+        },
+        "covariates": list(dependencies.covariates),
     }
     return {name: value for name, value in written.items() if value}
 

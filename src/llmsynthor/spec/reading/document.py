@@ -48,6 +48,7 @@ class TextPart(Part):
     write: Literal["auto", "record", "pool"] = "auto"
     by: list[str] = Field(default_factory=list)
     variants: int = Field(default=5, ge=1, le=20)
+    alike: float = Field(default=1.0, ge=0, le=1)
     label: str = ""
     description: str = ""
 
@@ -320,7 +321,8 @@ class DependenciesPart(Part):
 
     ask: list[list[str] | str] = Field(default_factory=list)
     skip: list[list[str] | str] = Field(default_factory=list)
-    trust: dict[str, float] = Field(default_factory=dict)
+    trust: Literal["safe", "balanced"] | dict[str, float | Literal["safe", "balanced"]] = Field(default_factory=dict)
+    covariates: list[Literal["log_population"]] = Field(default_factory=list)
 
 
 class Document(Part):

@@ -110,7 +110,7 @@ def category(*levels: str, label: str = "", description: str = "", like: str = "
 
 
 def text(prompt: str, /, *, max_words: int = 30, label: str = "", description: str = "", **more: Any) -> VariableDraft:
-    """Free text that the model writes from the finished record; `more` are `language`, `write`, `by` and `variants`.
+    """Free text that the model writes from the finished record; `more` are `language`, `write`, `by`, `variants`, `alike`.
 
     >>> text("What this person says of the day.").document["max_words"]
     30

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from llmsynthor.errors import Problem
+from llmsynthor.spec.expressions import SPOKEN
 from llmsynthor.spec.inputs import POSITION
 from llmsynthor.spec.reading.variables import text_problems
 from llmsynthor.spec.schema import Numeric, Unit
@@ -30,6 +31,9 @@ def _name_problems(unit: Unit, names: dict[str, Unit]) -> Iterator[Problem]:
         if not (name.isidentifier() and name.isascii()) or name.startswith("_"):
             advice = "use letters, digits and underscores, and begin with a letter"
             yield Problem(where=where, what="this name cannot be used in expressions", found=name[:80], advice=advice)
+        elif name in SPOKEN:
+            advice = "call it otherwise; expressions give this word a meaning of its own"
+            yield Problem(where=where, what="this name cannot be used in expressions", found=name, advice=advice)
     for name in sorted({name for name in all_names if all_names.count(name) > 1}):
         yield Problem(where=where, what="a variable is defined twice", found=name, advice="rename one of the two")
     taken = {*RESERVED, *(f"{other}_id" for other in names), *([POSITION] if unit.parent is not None else [])}

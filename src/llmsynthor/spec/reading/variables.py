@@ -19,7 +19,7 @@ def text_variable(name: str, part: TextPart) -> Text:
 
 def write_text_variable(text: Text) -> dict[str, Any]:
     """As it is read; what is at its default is left out."""
-    more = {name: getattr(text, name) for name in ("language", "write", "variants")}
+    more = {name: getattr(text, name) for name in ("language", "write", "variants", "alike")}
     written = {name: value for name, value in more.items() if value != getattr(DEFAULT, name)}
     written |= {"by": list(text.by)} if text.by else {}
     about = {"label": text.label, "description": text.description}

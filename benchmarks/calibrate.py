@@ -1,0 +1,221 @@
+"""Measure on known tables what estimates are worth, and write what the package ships of it.
+
+    python benchmarks/calibrate.py --acs data/acs2024_states --trips persons.parquet --shop transactions.parquet --ledger FILE
+        [--out src/llmsynthor/calibration/measured.json]
+
+*Parts*: of PAIRS a model is asked in every wording and both directions; E_truth[L] / E_estimate[L] of each says which part of a
+dependence that a model states is there. *Bands*: the 90 % quantile of |truth - estimate| / sqrt(p_u p_v) over the cells of all
+pairs, by source (independence, zones, model). One half of the tables sets it, the other says what it covers. South Carolina,
+which other figures stand on, is not in it. Prints what it found; the ledger answers what was asked before.
+"""
+
+import argparse
+import json
+from collections.abc import Iterator
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from copula import codes
+from known_tables import Known, known, persons_of, sorted_levels
+
+import llmsynthor
+from llmsynthor.aims.aims import set_aims
+from llmsynthor.dependence.coarse import Coarse, coarsen
+from llmsynthor.dependence.copula import Trust, _sharpened
+from llmsynthor.dependence.elicit import FRAMES, Asking, elicit
+from llmsynthor.dependence.estimates import combine
+from llmsynthor.dependence.pair_tables import fit_margins, interaction
+from llmsynthor.dependence.zones import read_zones, zone_tables
+from llmsynthor.llm.ledger import Ledger
+from llmsynthor.llm.opening import choose
+from llmsynthor.llm.recorded import Recorded
+
+PAIRS = [
+    ("nhts persons", "worker", "enrolled_in_school"),
+    ("Colorado persons", "age", "disability"),
+    ("Georgia households", "housing_tenure", "num_persons"),
+    ("nhts persons", "driver", "worker"),
+    ("Colorado persons", "race", "hispanic"),
+    ("Illinois workers", "sex", "weekly_hours"),
+    ("Colorado persons", "marital_status", "age"),
+    ("Georgia households", "housing_tenure", "household_income"),
+    ("Illinois workers", "sex", "income"),
+    ("nhts persons", "age", "driver"),
+    ("Colorado persons", "nativity", "hispanic"),
+    ("Colorado persons", "health_insurance", "hispanic"),
+    ("Georgia households", "num_persons", "bedrooms"),
+    ("Colorado persons", "education", "age"),
+    ("Illinois workers", "income", "education"),
+]
+"""Pairs of the bench that a model is asked about: strong and weak, of persons, workers and households."""
+
+STATES = ("Colorado", "Illinois", "Georgia", "Oregon", "Ohio", "Massachusetts")
+"""States whose zones are looked at: the first half sets the band, the other half judges it."""
+
+SAFE, COVERED = 0.1, 0.9
+WORTH = 0.01
+"""Nats that a model must state of a pair for its part to count: of less the ratio is noise."""
+
+Floats = np.ndarray
+
+
+def main() -> None:
+    """Read the arguments, measure, write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name in ("acs", "trips", "shop"):
+        parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--ledger", type=Path)
+    parser.add_argument("--llm", default="local")
+    parser.add_argument("--out", type=Path)
+    arguments = parser.parse_args()
+    bench = {entry.name: entry for entry in known(arguments.acs, arguments.trips, arguments.shop)}
+    errors = {"maximum entropy": list(independent(bench)), "zones": list(by_zones(arguments.acs))}
+    ratios: list[float] = []
+    if arguments.ledger is not None:
+        ratios, errors["estimated"] = by_model(bench, arguments.llm, arguments.ledger)
+    for source in [
+        name for name in ("zones", "estimated") if name in errors
+    ]:  # what the others are measured on counts too
+        beside = [(truth, chance, chance) for truth, _, chance in errors[source]]
+        judged(f"independence on the tables of {source}", beside)
+        errors["maximum entropy"] += beside
+    bands = {source: judged(source, found) for source, found in errors.items()}
+    print("parts:", [round(ratio, 2) for ratio in sorted(ratios)])
+    if arguments.out is not None:
+        parts = {"balanced": 0.8, "safe": round(max(float(np.quantile(ratios, SAFE)), 0.0), 2)}
+        held = {"made_by": "benchmarks/calibrate.py", "parts": parts, "bands": bands, "ratios": sorted(ratios)}
+        arguments.out.write_text(json.dumps(held, indent=2) + "\n", encoding="utf-8")
+
+
+def judged(source: str, errors: list[tuple[Floats, Floats, Floats]]) -> float:
+    """q from every second table; says what it covers of the others, and how wide it is beside the bounds of Frechet."""
+    width = float(np.quantile(np.concatenate([error(*own).ravel() for own in errors[::2]]), COVERED))
+    covered = np.concatenate([error(*own).ravel() <= width for own in errors[1::2]])
+    wide = [relative_width(estimate, chance, width) for _, estimate, chance in errors[1::2]]
+    print(
+        f"{source}: q {width:.3f}, {len(errors)} tables, covers {covered.mean():.3f}, width {np.mean(np.concatenate(wide)):.2f}"
+    )
+    return round(width, 3)
+
+
+def error(truth: Floats, estimate: Floats, chance: Floats) -> Floats:
+    """What a cell is off, in the unit of the band."""
+    return np.abs(truth - estimate) / np.sqrt(chance)
+
+
+def relative_width(estimate: Floats, chance: Floats, width: float) -> Floats:
+    """Width of each cell's band beside that of its Frechet bounds."""
+    rows, columns = chance.sum(axis=1)[:, None], chance.sum(axis=0)[None, :]
+    low, high = np.maximum(0, rows + columns - 1), np.minimum(rows, columns)
+    half = width * np.sqrt(chance)
+    band = np.minimum(estimate + half, high) - np.maximum(estimate - half, low)
+    return (np.maximum(band, 0) / (high - low)).ravel()
+
+
+def tables_of(entry: Known) -> Iterator[tuple[str, str, Floats, Floats]]:
+    """Every pair of a known spec, in the cuts of its tables: the truth, and independence."""
+    coded = codes(entry.spec, entry.records)
+    for one, other in combinations(coded, 2):
+        truth = np.zeros((coded[one].max() + 1, coded[other].max() + 1))
+        np.add.at(truth, (coded[one], coded[other]), 1)
+        truth /= truth.sum()
+        yield one, other, truth, np.outer(truth.sum(axis=1), truth.sum(axis=0))
+
+
+def independent(bench: dict[str, Known]) -> Iterator[tuple[Floats, Floats, Floats]]:
+    """What independence is off."""
+    for entry in bench.values():
+        for _, _, truth, chance in tables_of(entry):
+            yield truth, chance, chance
+
+
+def by_zones(acs: Path) -> Iterator[tuple[Floats, Floats, Floats]]:
+    """What the grouping model is off, in persons of states by their areas."""
+    for state in STATES:
+        entry = persons_of(acs, state)
+        loaded = set_aims(llmsynthor.Spec.load(zoned_spec(entry))).goals[0]
+        variables = coarsen(loaded)
+        zoned = read_zones(loaded, variables)
+        if zoned is None:
+            continue
+        pairs = list(combinations([variable.name for variable in variables], 2))
+        said = zone_tables(zoned, variables, pairs)
+        true = coarse_codes(entry, variables)
+        for pair, estimate in said.items():
+            truth = shares_of(true, pair, estimate.shape)
+            yield truth, estimate, np.outer(estimate.sum(axis=1), estimate.sum(axis=0))
+
+
+def zoned_spec(entry: Known) -> dict[str, Any]:
+    """The spec of persons with every one-way table by area."""
+    coded = codes(entry.spec, entry.records)
+    zones = entry.records["puma"].to_list()
+    names = sorted(set(zones))
+    unit = next(iter(entry.spec["units"]))
+    variables = {"area": {"kind": "category", "levels": names}, **entry.spec["units"][unit]["variables"]}
+    targets = []
+    for name, own in coded.items():
+        levels = sorted_levels(entry.spec, name)
+        counts = pl.DataFrame({"area": zones, "code": own}).group_by("area", "code").len().sort("area", "code")
+        cells = [{"area": area, name: levels[code], "count": count} for area, code, count in counts.iter_rows()]
+        targets.append({"name": f"{name} by area", "unit": unit, "cells": cells, "value": "count"})
+    return {**entry.spec, "units": {unit: {"variables": variables}}, "targets": targets}
+
+
+def coarse_codes(entry: Known, variables: tuple[Coarse, ...]) -> dict[str, Floats]:
+    """Codes of the records in coarse levels; the bench cuts numbers as its tables do, in eight bins at most."""
+    coded = codes(entry.spec, entry.records)
+    return {v.name: np.array(_places(entry.spec, v))[coded[v.name]] for v in variables}
+
+
+def _places(spec: dict[str, Any], variable: Coarse) -> list[int]:
+    """The coarse level of each level of a variable."""
+    levels = sorted_levels(spec, variable.name)
+    if isinstance(variable.levels[0], str):
+        return [list(variable.levels).index(level) for level in levels]
+    lows = [level.low for level in variable.levels if not isinstance(level, str)]
+    return [int(np.searchsorted(lows, float(level[1:].split(",")[0]), side="right")) - 1 for level in levels]
+
+
+def shares_of(coded: dict[str, Floats], pair: tuple[str, str], shape: tuple[int, ...]) -> Floats:
+    truth = np.zeros(shape)
+    np.add.at(truth, tuple(coded[name] for name in pair), 1)
+    return truth / truth.sum()
+
+
+def by_model(
+    bench: dict[str, Known], llm: str, ledger: Path
+) -> tuple[list[float], list[tuple[Floats, Floats, Floats]]]:
+    """E_truth[L] / E_estimate[L] of the pairs that a model was asked about, and what its tables are off."""
+    choice = choose(llm)
+    assert choice is not None
+    model = Recorded(identity=choice.identity, open_model=choice.open_model, ledger=Ledger(ledger))
+    ratios, errors = [], []
+    for name, one, other in PAIRS:
+        entry = bench[name]
+        spec = llmsynthor.Spec.load(entry.spec)
+        variables = coarsen(set_aims(spec).goals[0])
+        asking = Asking(spec=spec, unit=spec.schema.top.name, variables=variables, model=model, seed=0, temperature=0.7)
+        answers = [c for frame in FRAMES for c in elicit(asking, frame, [(one, other), (other, one)])[0]]
+        (estimate,) = combine(variables, answers)
+        a, b = (next(v for v in variables if v.name == own) for own in estimate.pair)
+        plain = fit_margins(
+            Trust().of(estimate.strength, estimate.agreement) * estimate.interaction, a.shares, b.shares
+        )
+        table = _sharpened(plain, a, b)
+        chance = np.outer(a.shares, b.shares)
+        potential = interaction(np.log(table / chance), a.shares, b.shares)
+        truth = shares_of(coarse_codes(entry, variables), estimate.pair, table.shape)
+        ratio = float((truth * potential).sum() / max(float((table * potential).sum()), 1e-12))
+        print(f"{name}: {one} by {other}: {ratio:.2f} of {float((table * potential).sum()):.4f}", flush=True)
+        if float((table * potential).sum()) >= WORTH:
+            ratios.append(round(ratio, 3))
+        errors.append((truth, table, chance))
+    return ratios, errors
+
+
+if __name__ == "__main__":
+    main()
