@@ -181,6 +181,16 @@ SCENARIO = "scenario"
 """Source of a target that an adjustment moves."""
 
 
+def assumed_from(target: Target) -> str:
+    """Who a soft table is from that no model said: nobody, zones or a library; "" for all others."""
+    if not isinstance(target, Table) or target.trust >= 1:
+        return ""
+    if target.source == MAXIMUM_ENTROPY:
+        return MAXIMUM_ENTROPY
+    first = target.source.split(" ")[0]
+    return first if first in ("zones", "library") else ""
+
+
 def stated_population(targets: Iterable[Target], unit: str) -> float | None:
     """The number of records that the tables of counts speak of: the most important one's total, the first among equals."""
     found = [t for t in targets if isinstance(t, Table) and (t.unit, t.value, t.universe) == (unit, "count", None)]
