@@ -6,6 +6,7 @@
 
 Each task counts one-way tables from the reference, makes as many records from them with and without the model, and compares
 the tables of two and three variables, which were never shown. `--ablation` runs none, proposals, copula, and both;
+`--library` consults a library of dependence (with `--llm none` its numbers and plain words alone);
 `--half` gives half of the pair tables and scores the other half; `--blind` replaces names and levels by meaningless ones.
 Prints one JSON object a run; the lower the better.
 """
@@ -207,6 +208,7 @@ def run(spec: Any, arguments: argparse.Namespace, seed: int, name: str, **option
     ledger = {"out": out} if out else {}
     records = arguments.records or sum(row["count"] for row in rows_of(spec["targets"][0]))
     given = {"max_calls": arguments.max_calls} if options.get("llm") != "none" else {}
+    given |= {"library": arguments.library} if arguments.library and not name.startswith("none") else {}
     return llmsynthor.synthesize(spec, records=records, seed=seed, **given, **options, **ledger)
 
 
@@ -224,6 +226,7 @@ def main() -> None:
     parser.add_argument("--ablation", action="store_true")
     parser.add_argument("--half", action="store_true")
     parser.add_argument("--blind", action="store_true")
+    parser.add_argument("--library", help="a library of dependence for the runs that have more than the tables")
     arguments = parser.parse_args()
     spec, reference = read_task(arguments)
     for seed in arguments.seeds:
@@ -246,6 +249,8 @@ def read_task(arguments: argparse.Namespace) -> tuple[dict[str, Any], pl.DataFra
 
 def kinds(arguments: argparse.Namespace) -> dict[str, dict[str, Any]]:
     both = {"none": {"llm": "none"}, "both": {"llm": arguments.llm}}
+    if arguments.library and arguments.llm == "none":
+        both["both"] = {"llm": "none"}
     if not arguments.ablation:
         return both
     return {

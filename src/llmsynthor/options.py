@@ -45,6 +45,9 @@ class Method:
     temperature: float = _option("Temperature of the proposals (0.7).", default=0.7, low=0, high=2)
     estimate: bool = _option("Let the LLM estimate the joint tables that are missing (default: yes).", default=True)
     zones: bool = _option("Use how margins vary together over zones, days or shops (default: yes).", default=True)
+    library: str | None = _option(
+        "What is known of dependence elsewhere: acs2024, nhts2022, the path of a library file, or none (default)."
+    )
     partition: str | None = _option("Level of zones by which the run is cut into partitions, made side by side.")
     partition_records: int = _option("Records of the top unit in a partition, about (25,000).", default=25_000, low=1)
 

@@ -27,17 +27,19 @@ def test_every_kind_keeps_its_values_and_the_sum_comes_near(seed: int, records: 
 
 def test_a_correlation_is_met_beside_totals_by_class() -> None:
     """Land and animals of farms: totals by class of land pull the correlation, and it is met all the same."""
-    sizes = [{"hectares": "[0, 10)", "count": 900}, {"hectares": "[10, 100)", "count": 800}, {"hectares": "[100, 2000)", "count": 300}]
-    land = [{"hectares": "[0, 10)", "total": 5_000}, {"hectares": "[10, 100)", "total": 30_000}, {"hectares": "[100, 2000)", "total": 70_000}]
-    herds = [{"animals": "0", "count": 800}, {"animals": "1-49", "count": 800}, {"animals": "50+", "count": 400}]
+    land = {"[0, 10)": (900, 5_000), "[10, 100)": (800, 30_000), "[100, 2000)": (300, 70_000)}
+    totals = [{"hectares": size, "total": total} for size, (_, total) in land.items()]
+    herds = {"0": 800, "1-49": 800, "50+": 400}
     spec = ls.Spec(
-        units=[ls.unit("farm", variables=[ls.number("hectares", 0, 2000), ls.integer("animals", 0, 3000)])],
+        units=[ls.unit("farm", hectares=ls.number(0, 2000), animals=ls.integer(0, 3000))],
         targets=[
-            ls.table(sizes, unit="farm", name="sizes"),
-            ls.total(land, "hectares", by=["hectares"], unit="farm"),
-            ls.table(herds, unit="farm", name="herds"),
-            ls.total([{"total": 60_000}], "animals", unit="farm"),
-            ls.correlation([{"correlation": 0.6}], "hectares", "animals", unit="farm"),
+            ls.table(
+                {size: count for size, (count, _) in land.items()}, unit="farm", columns=["hectares"], value="count"
+            ),
+            ls.total("hectares", unit="farm", by=["hectares"], table=totals),
+            ls.table(herds, unit="farm", columns=["animals"], value="count"),
+            ls.total("animals", unit="farm", value=60_000),
+            ls.correlation("hectares", "animals", unit="farm", value=0.6),
         ],
     )
     made = ls.synthesize(spec, records=2_000, llm="none", seed=1)

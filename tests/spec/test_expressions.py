@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmsynthor.records.evaluate import evaluate
-from llmsynthor.spec.expressions import ExpressionError, Reference, cut_points, parse, references
+from llmsynthor.spec.cut_points import cut_points
+from llmsynthor.spec.expressions import ExpressionError, Reference, parse, references
 from llmsynthor.spec.possibility import Levels, Span, possible
 
 HOSTILE = [

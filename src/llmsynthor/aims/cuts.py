@@ -12,7 +12,8 @@ from llmsynthor.aims.grid import Axis, Grid
 from llmsynthor.aims.laws import expected_laws, resolving_cuts
 from llmsynthor.aims.thresholds import threshold_cuts
 from llmsynthor.aims.uses import Use, Uses, read_uses
-from llmsynthor.spec.expressions import Aggregate, Expression, Lookup, Node, Operation, Reference, cut_points, nodes
+from llmsynthor.spec.cut_points import cut_points
+from llmsynthor.spec.expressions import Aggregate, Expression, Lookup, Node, Operation, Reference, nodes
 from llmsynthor.spec.expressions import Literal as Constant
 from llmsynthor.spec.levels import Interval
 from llmsynthor.spec.schema import Category, Derived, Numeric, Unit

@@ -14,6 +14,7 @@ import typer
 
 from llmsynthor.cli import auditing, formats
 from llmsynthor.cli.heard import run_heard
+from llmsynthor.cli.library import library_app
 from llmsynthor.cli.options import with_options
 from llmsynthor.cli.printing import print_solution
 from llmsynthor.cli.saying import (
@@ -43,6 +44,7 @@ app = typer.Typer(
 models_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Embedded models: list them, fetch one.")
 app.add_typer(models_app, name="models")
 app.add_typer(scenario_app, name="scenario")
+app.add_typer(library_app, name="library")
 formats.add_to(app)
 auditing.add_to(app)
 
@@ -94,6 +96,8 @@ def check(
     )
     for text in (*found.texts, *([found.scenario] if found.scenario else [])):
         say(f"{text[:1].upper()}{text[1:]}.")
+    if found.library:
+        say(f"{found.library}.")
     matters = "" if found.texts else "; the number of records does not matter"
     say(
         f"Expected LLM calls: at most {found.calls} with {found.model} ({found.questions} short ones that score choices; "

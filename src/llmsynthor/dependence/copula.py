@@ -37,6 +37,9 @@ SHARP = 5.0
 SOFTNESS = 0.98
 """Trust of an estimated table that is leaned towards cell by cell: it yields to given tables, and to other estimates a little."""
 
+KNOWN = 0.999
+"""Trust of a table that is known of elsewhere: nearly that of a given one."""
+
 SCALES = tuple(float(x) for x in np.geomspace(0.1, 12.0, 28))
 HALVES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.4)
 PRIOR_PAIRS = 2.0
@@ -150,7 +153,8 @@ class Scope:
     Of pairs with a strength below `least` nats nothing is assumed of a model. `floating` are variables whose margin no table
     knows and other variables decide, such as the origin of a trip. `zones` are pair tables by how margins vary over zones.
     `part` is how much of what a model says of a dependence the records are to have at least. `before` are variables of the record
-    before, about which no given table calibrates.
+    before, about which no given table calibrates. `known` are shares of pairs from elsewhere, such as a library: they stand in
+    place of estimates.
     """
 
     pairs: tuple[Pair, ...] | None = None
@@ -161,6 +165,14 @@ class Scope:
     before: frozenset[str] = frozenset()
     zones: Mapping[Pair, Floats] = field(default_factory=dict)
     part: float = 1.0
+    known: Mapping[Pair, Floats] = field(default_factory=dict)
+    known_from: str = ""
+
+    def known_of(self, pair: Pair) -> Floats | None:
+        """Shares of a pair that a library knows, or None."""
+        return (
+            self.known[pair] if pair in self.known else self.known[pair[::-1]].T if pair[::-1] in self.known else None
+        )
 
 
 def dependences(
@@ -191,6 +203,11 @@ def dependences(
         if given is not None:
             agreement = estimate.agreement if estimate is not None else float("nan")
             found.append(Dependence(pair=pair, source="given", strength=given, raw_strength=raw, agreement=agreement))
+            continue
+        known = scope.known_of(pair)
+        if known is not None and wish.get(bare(pair), 1.0) > 0:
+            strength = mutual_information(known)
+            found.append(Dependence(pair=pair, source="library", strength=strength, trust=1.0, table=known))
             continue
         zoned = scope.zones.get(pair)
         drawn = None
@@ -272,7 +289,7 @@ def as_table(dependence: Dependence, variables: Sequence[Coarse], *, unit: str, 
         values=tuple(float(share) for share in dependence.table.ravel()),
         value="share",
         source=source,
-        trust=SOFTNESS,
+        trust=KNOWN if dependence.source == "library" else SOFTNESS,
         floor=None if dependence.part is None else dependence.part * _mean_interaction(dependence.table),
     )
 

@@ -5,7 +5,7 @@ asked only where it showed strength, the strongest first, as far as the budget g
 well: they show how far the model can be trusted, and calibrate it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, permutations
 
@@ -151,7 +151,11 @@ def estimate(
     scope = scope or Scope()
     among, besides = scope.pairs, scope.besides
     questions = choose_pairs(goals, asking.spec, asking.variables, groups, among)
-    if not questions.open and not besides and not scope.zones:
+    if scope.known:
+        scope = _open_ones(scope, questions)
+        still = tuple(pair for pair in questions.open if scope.known_of(pair) is None)
+        questions = Questions(open=still, given=questions.given if still else ())
+    if not questions.open and not besides and not scope.zones and not scope.known:
         said = "every pair of variables is given or skipped"
         return Estimation(unit=asking.unit, variables=asking.variables, sentence=said)
     estimates, ended = _ask(asking, questions, spare=spare, most=scope.most, notify=notify)
@@ -167,6 +171,46 @@ def _of_sequence(estimate: Estimate) -> Estimate:
     if np.isnan(estimate.agreement):
         return estimate
     return replace(estimate, trust=HEDGED * float(np.sqrt(max(estimate.agreement, 0.0))))
+
+
+def take_known(
+    goals: Goals,
+    spec: Spec,
+    unit: str,
+    variables: tuple[Coarse, ...],
+    scope: Scope,
+    implied: Mapping[Pair, Floats],
+) -> Estimation:
+    """What is known of pairs where no model is asked: those that are given, skipped or about zones stay as they are."""
+    scope = _open_ones(scope, choose_pairs(goals, spec, variables, (), scope.pairs))
+    found = dependences(
+        goals,
+        variables,
+        (),
+        wish=spec.dependencies.trust,
+        trust=Trust(),
+        implied=implied,
+        scope=scope,
+    )
+    tables = tuple(_as_tables(found, variables, unit, scope))
+    said = f"{sum(own.source == 'library' for own in found)} pairs of variables are as in {scope.known_from}"
+    return Estimation(unit=unit, variables=variables, dependences=found, tables=tables, sentence=said)
+
+
+def _open_ones(scope: Scope, questions: Questions) -> Scope:
+    """Leave out what is known of pairs that are given, skipped or about zones."""
+    may = {frozenset(pair) for pair in questions.open}
+    return replace(scope, known={pair: table for pair, table in scope.known.items() if frozenset(pair) in may})
+
+
+def _as_tables(
+    found: Sequence[Dependence], variables: tuple[Coarse, ...], unit: str, scope: Scope, model: str = ""
+) -> Iterator[Table]:
+    for own in found:
+        if own.table is not None:
+            said = f"llm {model}" if MODEL in own.weights else own.source
+            source = scope.known_from if own.source == "library" else said
+            yield as_table(own, variables, unit=unit, source=source)
 
 
 def elicit_estimates(goals: Goals, asking: Asking) -> tuple[tuple[Estimate, ...], Trust]:
@@ -205,13 +249,11 @@ def conclude(
     trust = calibrate(asking.variables, estimates, truth)
     wish: Mapping[frozenset[str], float] = asking.spec.dependencies.trust
     found = dependences(goals, asking.variables, estimates, wish=wish, trust=trust, implied=implied, scope=scope)
-    unit, source = asking.unit, f"llm {asking.model.identity.name}"
-    tables = tuple(
-        as_table(d, asking.variables, unit=unit, source=source if MODEL in d.weights else d.source)
-        for d in found
-        if d.table is not None
-    )
-    asked = f"{len(estimates)} pairs of variables were asked about, {len(tables)} are estimated"
+    unit = asking.unit
+    tables = tuple(_as_tables(found, asking.variables, unit, scope, asking.model.identity.name))
+    taken = sum(own.source == "library" for own in found)
+    asked = f"{len(estimates)} pairs of variables were asked about, {len(tables) - taken} are estimated"
+    asked = f"{taken} pairs of variables are as in {scope.known_from}; {asked}" if taken else asked
     calibrated = f"; trust was calibrated on {len(truth)} given tables" if trust.tables else ""
     return Estimation(
         unit=asking.unit,

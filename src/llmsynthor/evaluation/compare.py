@@ -18,7 +18,7 @@ from llmsynthor.records.seconds import power_sums, second_moment, second_roundin
 from llmsynthor.spec.inputs import Column, derived_below, target_columns
 from llmsynthor.spec.levels import Level
 from llmsynthor.spec.specification import Spec
-from llmsynthor.spec.targets import MAXIMUM_ENTROPY, SCENARIO, ZONES, Statistic, Table, Target
+from llmsynthor.spec.targets import SCENARIO, Statistic, Table, Target, assumed_from
 
 Floats = NDArray[np.float64]
 
@@ -287,8 +287,8 @@ def _quantiles(target: Statistic, values: Floats, cells: NDArray[np.int64], coun
 
 def _source(target: Target) -> str:
     """Who says so: the user, a model, or nobody."""
-    if isinstance(target, Table) and target.trust < 1 and target.source in (MAXIMUM_ENTROPY, ZONES):
-        return target.source
+    if assumed := assumed_from(target):
+        return assumed
     return "llm" if target.source.startswith(LLM) else "scenario" if target.source == SCENARIO else "given"
 
 

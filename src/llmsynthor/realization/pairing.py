@@ -61,7 +61,9 @@ def _lacking(moment: Moment, own: Floats, other: Floats) -> float:
 
 def _kinds(goals: Goals, codes: Codes, position: int) -> Integers:
     """Number the records by all that any target or rule tells of a variable and of what stands beside it."""
-    told = [goal.projection for goal in (*goals.tables, *goals.quantiles, *goals.zeros) if position in goal.projection.axes]
+    told = [
+        goal.projection for goal in (*goals.tables, *goals.quantiles, *goals.zeros) if position in goal.projection.axes
+    ]
     cells = [projection.of(codes) for projection in told]
     for moment in goals.moments:
         own = moment.projection.of(codes)

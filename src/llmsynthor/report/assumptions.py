@@ -15,7 +15,7 @@ from llmsynthor.spec.specification import Spec
 
 MOST_DRAWN = 8
 
-ASSUMED = ("estimated", "zones")
+ASSUMED = ("library", "estimated", "zones")
 """Sources of a dependence that nobody gave, in the words of dependencies.csv."""
 
 

@@ -12,6 +12,7 @@ from llmsynthor.aims.zones import unmet_rooms
 from llmsynthor.errors import Problem, SpecError
 from llmsynthor.llm.models import DEFAULT
 from llmsynthor.llm.speed import expected_seconds
+from llmsynthor.run.library import proposed_library
 from llmsynthor.run.propose import expected_proposals
 from llmsynthor.run.size import Size, measure_size, refuse_too_large
 from llmsynthor.run.texts import expected_texts
@@ -37,6 +38,7 @@ class Examined:
     seconds: float | None
     size: Size
     texts: tuple[str, ...] = ()
+    library: str = ""
     scenario: str = ""
 
 
@@ -60,7 +62,7 @@ def examine(spec: Spec, llm: str | None = None) -> Examined:
     found += [_contradiction(contradiction) for contradiction in find_across(aims)]
     settings, words = spec.settings, llm or spec.settings.llm or "local"
     options = Options(records=settings.records or 1, **asdict(settings.method))
-    questions = most_questions(aims) if options.estimates else 0
+    questions = most_questions(aims, options.library) if options.estimates else 0
     texts = expected_texts(spec, settings.records or 1) if words != "none" else ()
     proposals = expected_proposals(spec, words)
     calls = expected_calls(spec, options, llm=words != "none", questions=questions) + sum(t.expected for t in texts)
@@ -75,6 +77,7 @@ def examine(spec: Spec, llm: str | None = None) -> Examined:
         seconds=seconds,
         size=size,
         texts=tuple(map(str, texts)),
+        library=proposed_library(spec),
         scenario=str(proposals) if proposals.calls else "",
     )
 

@@ -10,6 +10,7 @@ from llmsynthor.calibration.measured import worth_records
 from llmsynthor.dependence.coarse import Coarse
 from llmsynthor.dependence.copula import Dependence, in_words
 from llmsynthor.evaluation.bands import band_of
+from llmsynthor.run.library import kinship_rows
 from llmsynthor.run.tables import belief_file, pair_file, rounded
 from llmsynthor.synthesis.outcome import Outcome
 
@@ -73,6 +74,7 @@ def dependencies_frame(outcome: Outcome) -> pl.DataFrame:
         for found in outcome.compositions
         for belief in found.beliefs
     ]
+    rows += kinship_rows(outcome)
     return pl.DataFrame(rows, schema=DEPENDENCIES, orient="row")
 
 

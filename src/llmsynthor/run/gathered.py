@@ -20,6 +20,7 @@ from llmsynthor.population.roster import Roster
 from llmsynthor.records.parts import Parts
 from llmsynthor.records.run_folder import RunFolder
 from llmsynthor.run.dependencies import dependencies_frame
+from llmsynthor.run.library import library_frame
 from llmsynthor.run.partitioned import Made, make_all, make_whole
 from llmsynthor.run.solution import Solution
 from llmsynthor.run.tables import (
@@ -60,7 +61,7 @@ def make_in_partitions(
 ) -> tuple[Made, Believed | None]:
     """Ask the model once, for all; then make partition after partition."""
     believed = None
-    if model is not None:
+    if model is not None or options.library is not None:
         journal = Journal(options=options, model=model, notify=notify)
         believed = believe(set_aims(spec), options, model, journal)
     whole = make_whole(spec, believed, options, folder.path)
@@ -109,6 +110,7 @@ def gathered(
         alignment=alignment_frame(made.comparisons, start={}, fitted={}),
         dependencies=dependencies_frame(outcome),
         estimated=estimated_frames(outcome),
+        library=library_frame(outcome),
         proposals=proposals_frame(outcome, pl.DataFrame({"proposal_id": []}, schema={"proposal_id": pl.Int64})),
         history=history_frame(()),
         disagreements=pl.DataFrame(made.disagreements, schema=DISAGREEMENTS, orient="row"),
@@ -130,6 +132,7 @@ def _outcome(spec: Spec, made: Made, believed: Believed | None) -> Outcome:
         stop_reason=made.reason,
         estimations=believed.estimations if believed is not None else (),
         compositions=believed.compositions if believed is not None else (),
+        consulted=believed.consulted if believed is not None else (),
     )
 
 

@@ -14,6 +14,7 @@ Watch = Callable[[Progress], None] | bool | None
 
 STAGES = {
     "dependency": "asking which variables depend on each other",
+    "library": "matching the variables with a library",
     "copula": "asking how variables depend on each other",
     "proposals": "asking for proposals",
     "fit": "fitting to the tables",

@@ -51,6 +51,7 @@ class Further(TypedDict, total=False):
     temperature: float | None
     estimate: bool | None
     zones: bool | None
+    library: str | None
     partition: str | None
     partition_records: int | None
     max_calls: int | None

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from llmsynthor.errors import Problem, SpecError
-from llmsynthor.spec.expressions import cut_points, references
+from llmsynthor.spec.cut_points import cut_points
+from llmsynthor.spec.expressions import references
 from llmsynthor.spec.schema import Category
 from llmsynthor.spec.specification import Spec
 from llmsynthor.spec.targets import Table

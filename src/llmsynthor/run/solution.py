@@ -3,7 +3,7 @@
 import os
 import sqlite3
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -23,6 +23,7 @@ from llmsynthor.records.run_folder import LEDGER, RunFolder, claim, read_manifes
 from llmsynthor.report.page import write_report
 from llmsynthor.run.crosstab import crosstab
 from llmsynthor.run.dependencies import DEPENDENCIES
+from llmsynthor.run.library import LIBRARY
 from llmsynthor.run.shown import solution_html, solution_line
 from llmsynthor.run.tables import DISAGREEMENTS
 from llmsynthor.spec.reading.files import load, save
@@ -36,8 +37,8 @@ class Solution:
 
     `records` maps each unit to a polars frame (`.to_pandas()` works), categories as Enum in the order of the spec; `alignment`,
     `disagreements`, `dependencies`, `proposals` and `history` are the tables of the run folder, `estimated` those that the LLM
-    estimated by their file names, `manifest` its run.json. `exit_code` is 0 when every target and rule holds, 3 when
-    the server of the model stayed away, 1 otherwise.
+    estimated by their file names, `library` what its variables are in a library of dependence, `manifest` its run.json.
+    `exit_code` is 0 when every target and rule holds, 3 when the server of the model stayed away, 1 otherwise.
 
     >>> import llmsynthor as ls
     >>> coins = ls.Spec(
@@ -63,6 +64,7 @@ class Solution:
     estimated: dict[str, pl.DataFrame]
     manifest: dict[str, Any]
     ledger: Ledger
+    library: pl.DataFrame = field(default_factory=pl.DataFrame)
     start: Mapping[str, pl.DataFrame] | None = None
 
     @property
@@ -183,6 +185,7 @@ def read_solution(folder: str | Path | os.PathLike[str]) -> Solution:
         estimated=estimated,
         manifest=manifest,
         ledger=Ledger(path / LEDGER if (path / LEDGER).is_file() else None),
+        library=_csv(path / "library.csv", LIBRARY) if (path / "library.csv").is_file() else pl.DataFrame(),
         start=start or None,
     )
 
@@ -248,6 +251,8 @@ def write_all(solution: Solution, folder: RunFolder) -> None:
     folder.write_csv("alignment.csv", solution.alignment)
     folder.write_csv("disagreements.csv", solution.disagreements)
     folder.write_csv("dependencies.csv", solution.dependencies)
+    if solution.library.height:
+        folder.write_csv("library.csv", solution.library)
     for name, table in solution.estimated.items():
         folder.write_csv(f"estimated/{name}", table)
     for unit, frame in (solution.start or {}).items():

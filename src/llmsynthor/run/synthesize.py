@@ -26,6 +26,7 @@ from llmsynthor.run.check import refuse_impossible
 from llmsynthor.run.dependencies import dependencies_frame
 from llmsynthor.run.gathered import gathered, make_in_partitions, refuse_partitions
 from llmsynthor.run.judged import nearest
+from llmsynthor.run.library import library_frame
 from llmsynthor.run.manifest import Standing, first_manifest
 from llmsynthor.run.progress import watched
 from llmsynthor.run.propose import synthesize_beside
@@ -45,6 +46,7 @@ from llmsynthor.run.tables import (
 from llmsynthor.run.texts import with_texts
 from llmsynthor.spec.checks.checks import warnings
 from llmsynthor.spec.specification import Settings, Spec
+from llmsynthor.synthesis.consulting import library_of
 from llmsynthor.synthesis.loop import synthesize as run_loop
 from llmsynthor.synthesis.outcome import Options, Outcome, Progress
 from llmsynthor.synthesis.stop import StopReason
@@ -106,7 +108,10 @@ def synthesize(
     if not isinstance(llm, Choice):
         settings = replace(settings, llm=settings.llm or "local")
     choice = llm if isinstance(llm, Choice) else choose(settings.llm or "local", server=server)
+    library = library_of(settings.method.library)
     manifest = first_manifest(spec, settings, choice, server)
+    if library is not None:
+        manifest["library"] = {"name": library.name, "digest": library.digest}
     if begin is not None:
         manifest["start"] = start_digest(spec, begin)
     resume, force = further.get("resume", False), further.get("force", False)
@@ -236,6 +241,7 @@ def _finish(order: _Order, outcome: Outcome, standing: Standing, ledger: Ledger,
         alignment=alignment_frame([*comparisons, *estimates], start=start, fitted=fitted),
         dependencies=dependencies_frame(outcome),
         estimated=estimated_frames(outcome),
+        library=library_frame(outcome),
         proposals=proposals_frame(outcome, records[spec.schema.top.name]),
         history=history_frame(outcome.history),
         disagreements=disagreements_frame(outcome, comparisons),

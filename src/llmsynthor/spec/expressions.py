@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import NoReturn
 
-from llmsynthor.spec.levels import Interval, Level
+from llmsynthor.spec.levels import Level
 
 LONGEST = 2_000
 DEEPEST = 40
@@ -316,49 +316,3 @@ def substitute(node: Node, known: Mapping[Node, Node]) -> Node:
 def opened(expression: Expression, known: Mapping[Node, Node]) -> Expression:
     """The same expression, by its own text, with the known nodes put in the place of others."""
     return Expression(expression.text, substitute(expression.tree, known))
-
-
-def cut_points(expression: Expression, name: str, *, integer: bool) -> tuple[frozenset[float], bool]:
-    """Find where an expression cuts a numeric variable into half-open cells.
-
-    Returns the break points that make comparisons with constants exact, and whether the variable is also used in a way that
-    no break point makes exact (computed with, or compared with another variable).
-    """
-    points: set[float] = set()
-    simple = 0
-    for node in nodes(expression.tree):
-        if isinstance(node, Lookup):
-            keyed = [levels for key, levels in zip(node.keys, node.levels, strict=True) if key == Reference(None, name)]
-            simple += len(keyed)
-            ends = {
-                end
-                for levels in keyed
-                for level in levels
-                if isinstance(level, Interval)
-                for end in (level.low, level.high)
-            }
-            points |= {edge for end in ends for edge in _edges(end, ">=", integer=integer)}
-        elif isinstance(node, Operation) and node.symbol in COMPARISONS.values():
-            found = _constants(node, name)
-            if found is not None:
-                simple += 1
-                points |= {point for value, symbol in found for point in _edges(value, symbol, integer=integer)}
-    uses = sum(1 for node in nodes(expression.tree) if node == Reference(None, name))
-    return frozenset(points), uses > simple
-
-
-def _constants(node: Operation, name: str) -> list[tuple[float, str]] | None:
-    left, right = node.operands
-    if left == Reference(None, name) and isinstance(right, Choices):
-        return [(float(value), "==") for value in right.values if not isinstance(value, str)]
-    if left == Reference(None, name) and isinstance(right, Literal) and isinstance(right.value, float):
-        return [(right.value, node.symbol)]
-    if right == Reference(None, name) and isinstance(left, Literal) and isinstance(left.value, float):
-        return [(left.value, MIRRORED.get(node.symbol, node.symbol))]
-    return None
-
-
-def _edges(value: float, symbol: str, *, integer: bool) -> tuple[float, ...]:
-    after = float(int(value // 1) + 1) if integer else value
-    at = float(-(-value // 1)) if integer else value
-    return {"<": (at,), ">=": (at,), "<=": (after,), ">": (after,)}.get(symbol, (at, after))

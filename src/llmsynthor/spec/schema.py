@@ -11,12 +11,13 @@ from llmsynthor.spec.levels import Interval
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Category:
-    """A variable with named levels."""
+    """A variable with named levels; `like` names the variable of a library that it is, "none" for none."""
 
     name: str
     levels: tuple[str, ...]
     label: str = ""
     description: str = ""
+    like: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +30,7 @@ class Numeric:
     unit: str = ""
     label: str = ""
     description: str = ""
+    like: str = ""
 
     @property
     def integer(self) -> bool:

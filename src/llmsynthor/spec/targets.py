@@ -165,8 +165,8 @@ class Origin:
         return (self.title or self.name) + (f" ({about})" if about else "")
 
 
-Source = Literal["given", "estimated", "zones", "maximum entropy"]
-"""Where the dependence of a pair comes from: a table, a model, how margins vary over zones, or nobody."""
+Source = Literal["given", "library", "estimated", "zones", "maximum entropy"]
+"""Where the dependence of a pair comes from: a table, a library, a model, how margins vary over zones, or nobody."""
 
 
 MAXIMUM_ENTROPY: Source = "maximum entropy"
@@ -179,6 +179,16 @@ ZONES: Source = "zones"
 
 SCENARIO = "scenario"
 """Source of a target that an adjustment moves."""
+
+
+def assumed_from(target: Target) -> str:
+    """Who a soft table is from that no model said: nobody, zones or a library; "" for all others."""
+    if not isinstance(target, Table) or target.trust >= 1:
+        return ""
+    if target.source == MAXIMUM_ENTROPY:
+        return MAXIMUM_ENTROPY
+    first = target.source.split(" ")[0]
+    return first if first in ("zones", "library") else ""
 
 
 def stated_population(targets: Iterable[Target], unit: str) -> float | None:

@@ -20,6 +20,7 @@ from llmsynthor.dependence.estimation import (
     estimate,
     estimate_by_zones,
     planned_questions,
+    take_known,
 )
 from llmsynthor.dependence.groups import Group, given_groups, infer_groups
 from llmsynthor.dependence.implied import RECORDS, implied_tables
@@ -38,11 +39,15 @@ from llmsynthor.dependence.related import (
 from llmsynthor.dependence.sequence import ask_turns
 from llmsynthor.dependence.zones import Zoned, by_zones, tied_elsewhere
 from llmsynthor.errors import AnswerError, AskingEndedError
+from llmsynthor.library.consulting import Consulted
+from llmsynthor.library.store import Library
 from llmsynthor.llm.recorded import Recorded
 from llmsynthor.spec.schema import Derived
 from llmsynthor.spec.targets import Table
+from llmsynthor.synthesis.consulting import consult_about, library_of, planned_matching
 from llmsynthor.synthesis.journal import Journal
 from llmsynthor.synthesis.outcome import Options, leaned_towards
+from llmsynthor.synthesis.relatives import known_relatives
 from llmsynthor.synthesis.stop import StopReason
 
 GROUPS = 3
@@ -70,26 +75,31 @@ class Believed:
     compositions: tuple[Composition, ...] = ()
     ended: str = ""
     stop: StopReason | None = None
+    consulted: tuple[Consulted, ...] = ()
 
 
-def questions(aims: Aims) -> int:
-    """Scoring calls at most."""
+def questions(aims: Aims, library: str | None = None) -> int:
+    """Scoring calls at most, those that match variables with a library included."""
+    found = library_of(library)
     if aims.needs_trees:
+        matching = sum(planned_matching(found, coarsen(goals)) for goals in aims.own)
         owners = sum(planned_owners(aims.spec, related) for related in relate(aims))
-        return planned_nested(aims) + owners + planned_composition(aims)
-    return planned_questions(aims.goals[0], aims.spec)
+        return matching + planned_nested(aims) + owners + planned_composition(aims)
+    return planned_matching(found, coarsen(aims.goals[0])) + planned_questions(aims.goals[0], aims.spec)
 
 
 def believe(aims: Aims, options: Options, model: Recorded | None, journal: Journal) -> Believed:
     """Ask which variables depend on each other, and how where no table says it."""
     believed = _grouped(aims, options, model, journal)
-    if model is None or believed.ended or not options.estimates:
+    library = library_of(options.library)
+    silent = model is None or bool(believed.ended)
+    if not options.estimates or (silent and library is None):
         return _of_zones(believed, options) if options.reads_zones else believed
-    return (
-        _of_trees(believed, options, model, journal)
-        if aims.needs_trees
-        else _of_rows(believed, options, model, journal)
-    )
+    if aims.needs_trees:
+        return _of_trees(believed, options, None if silent else model, journal)
+    if model is None or silent:
+        return _known_of_rows(believed, options, library, journal)
+    return _of_rows(believed, options, model, journal)
 
 
 def _of_zones(believed: Believed, options: Options) -> Believed:
@@ -155,6 +165,7 @@ def _of_rows(believed: Believed, options: Options, model: Recorded, journal: Jou
     asking = _asking(aims, options, model, unit=aims.spec.schema.top.name, variables=coarsen(goals))
     zoned, zones = _zones(aims, options, goals, asking.variables)
     journal.tell("copula", 0, None)
+    consulted = consult_about(library_of(options.library), aims.spec, asking.unit, asking.variables, model)
     made = lambda: align(aims, records=RECORDS, seed=options.seed, workers=options.workers).roster.codes[0]  # noqa: E731  (drawn when asked for)
     tied = tied_elsewhere(goals, zoned)
     estimation = estimate(
@@ -164,46 +175,78 @@ def _of_rows(believed: Believed, options: Options, model: Recorded, journal: Jou
         spare=options.rounds,
         imply=partial(implied_tables, goals, asking.variables, made=made) if tied else lambda pairs: {},
         notify=lambda: journal.tell("copula", 0, None),
-        scope=Scope(zones=zones),
+        scope=replace(_scope(consulted), zones=zones),
     )
-    wider = with_tables(goals, estimation.tables)
+    return _with_rows(believed, estimation, consulted)
+
+
+def _known_of_rows(believed: Believed, options: Options, library: Library | None, journal: Journal) -> Believed:
+    """What a library knows where no model is asked (numbers, and what stands in the same words), and what zones say."""
+    aims, place = believed.aims, _places(believed.aims)[0]
+    journal.tell("library", 0, None)
+    consulted = consult_about(library, aims.spec, place.unit, place.variables, None)
+    if consulted is None or not consulted.tables:
+        still = _of_zones(believed, options) if options.reads_zones else believed
+        return replace(still, consulted=(consulted,) if consulted is not None else ())
+    zoned, zones = _zones(aims, options, place.goals, place.variables)
+    implied = _implied(aims, place, options) if zones and tied_elsewhere(place.goals, zoned) else {}
+    scope = replace(_scope(consulted), zones=zones)
+    taken = take_known(place.goals, aims.spec, place.unit, place.variables, scope, implied)
+    return _with_rows(believed, taken, consulted)
+
+
+def _scope(consulted: Consulted | None) -> Scope:
+    return Scope() if consulted is None else Scope(known=consulted.tables, known_from=consulted.source)
+
+
+def _with_rows(believed: Believed, estimation: Estimation, consulted: Consulted | None) -> Believed:
+    """Take in the tables of flat records."""
+    wider = with_tables(believed.aims.goals[0], estimation.tables)
     return replace(
         believed,
-        aims=replace(aims, goals=(wider,), own=(wider,)),
+        aims=replace(believed.aims, goals=(wider,), own=(wider,)),
         said=Said(tables=estimation.tables),
         groups=(*believed.groups, *estimation.strongest(GROUPS, besides=believed.groups)),
         estimations=(estimation,),
+        consulted=(consulted,) if consulted is not None else (),
     )
 
 
-def _of_trees(believed: Believed, options: Options, model: Recorded, journal: Journal) -> Believed:
-    """Let the model say what no table says: pairs within and across units, and who belongs together."""
+def _of_trees(believed: Believed, options: Options, model: Recorded | None, journal: Journal) -> Believed:
+    """Let a library and the model say what no table says: pairs within and across units, and who belongs together."""
     aims = believed.aims
-    sample, most = align(aims, records=SAMPLE, seed=0, workers=options.workers).roster, questions_of_each(aims)
+    sample = align(aims, records=SAMPLE, seed=0, workers=options.workers).roster
     computed = computed_codes(aims, sample)
-    estimations, compositions = list[Estimation](), list[Composition]()
-    for uncounted in relate(aims):
-        related, implied = counted(uncounted, aims, sample, computed)
-        asking = _asking(aims, options, model, unit=related.unit, variables=related.variables)
-        journal.tell("copula", 0, None)
-        compositions.append(compose(aims, asking, sample))
-        told = lambda: journal.tell("copula", 0, None)  # noqa: E731  (a callback)
-        besides = (*ask_turns(asking, related.turn), *ask_owners(asking, related, notify=told))
-        listed = {estimate.pair for estimate in besides}
+    library, told = library_of(options.library), journal.tell
+    estimations, compositions, consulted = list[Estimation](), list[Composition](), list[Consulted]()
+    every = [counted(uncounted, aims, sample, computed) for uncounted in relate(aims)]
+    told("library" if library is not None else "copula", 0, None)
+    # all units are matched first: what a library knows is worth more than the questions that a budget may end
+    found = [consult_about(library, aims.spec, related.unit, _plain(related), model) for related, _ in every]
+    for (related, implied), known in zip(every, found, strict=True):
+        told("copula" if model is not None else "library", 0, None)
+        kin = known_relatives(aims, known, sample)
+        consulted += [known] if known is not None else []
+        compositions += [kin] if kin.margins else []
         _, zones = _zones(aims, options, related.goals, related.variables, related.pairs)
-        scope = Scope(
-            zones=zones,
-            pairs=tuple(pair for pair in related.pairs if pair not in listed),
-            most=most,
-            least=WORTH_ASKING,
-            besides=besides,
-            floating=related.floating,
-            before=frozenset(v.name for v in related.variables if v.name.startswith(BEFORE))
-            if related.turn
-            else frozenset(),
+        before = (
+            frozenset(v.name for v in related.variables if v.name.startswith(BEFORE)) if related.turn else frozenset()
         )
-        imply = lambda pairs, implied=implied: {pair: implied[pair] for pair in pairs if pair in implied}  # noqa: E731  (bound to this unit)
-        estimations.append(estimate(related.goals, asking, (), spare=0, imply=imply, notify=told, scope=scope))
+        scope = replace(
+            _scope(known),
+            pairs=related.pairs,
+            least=WORTH_ASKING,
+            floating=related.floating,
+            zones=zones,
+            before=before,
+        )
+        if model is None:
+            taken = take_known(related.goals, aims.spec, related.unit, related.variables, scope, implied)
+            estimations += [taken] if taken.tables else []
+            continue
+        asking = _asking(aims, options, model, unit=related.unit, variables=related.variables)
+        compositions.append(compose(aims, asking, sample, {table.columns[-1] for table in kin.margins}))
+        estimations.append(_asked(aims, asking, related, implied, scope, journal))
     said = _said(aims, estimations, compositions)
     return replace(
         believed,
@@ -212,7 +255,37 @@ def _of_trees(believed: Believed, options: Options, model: Recorded, journal: Jo
         groups=(*believed.groups, *(group for found in estimations for group in found.strongest(GROUPS))),
         estimations=tuple(estimations),
         compositions=tuple(compositions),
+        consulted=tuple(consulted),
     )
+
+
+def _asked(
+    aims: Aims,
+    asking: Asking,
+    related: Related,
+    implied: Mapping[Pair, NDArray[np.float64]],
+    scope: Scope,
+    journal: Journal,
+) -> Estimation:
+    """Ask about the pairs of one unit of several, about the order of its records and whose they are."""
+    told = lambda: journal.tell("copula", 0, None)  # noqa: E731  (a callback)
+    besides = (*ask_turns(asking, related.turn), *ask_owners(asking, related, notify=told))
+    listed = {estimate.pair for estimate in besides}
+    pairs = tuple(pair for pair in related.pairs if pair not in listed)
+    return estimate(
+        related.goals,
+        asking,
+        (),
+        spare=0,
+        imply=lambda pairs: {pair: implied[pair] for pair in pairs if pair in implied},
+        notify=told,
+        scope=replace(scope, pairs=pairs, most=questions_of_each(aims), besides=besides),
+    )
+
+
+def _plain(related: Related) -> tuple[Coarse, ...]:
+    """The variables that a library may know: what the record before had is not among them."""
+    return tuple(own for own in related.variables if own.axis >= 0)
 
 
 def _zones(

@@ -13,6 +13,7 @@ from llmsynthor.alignment.results import DONE, Report
 from llmsynthor.dependence.estimation import Estimation
 from llmsynthor.dependence.groups import Group
 from llmsynthor.dependence.kin.beliefs import Composition
+from llmsynthor.library.consulting import Consulted
 from llmsynthor.options import Method
 from llmsynthor.population.encode import Starting
 from llmsynthor.population.roster import Roster
@@ -79,6 +80,7 @@ class Outcome:
     starting: Starting | None = None
     estimations: tuple[Estimation, ...] = ()
     compositions: tuple[Composition, ...] = ()
+    consulted: tuple[Consulted, ...] = ()
 
     @property
     def is_done(self) -> bool:

@@ -14,6 +14,9 @@ from llmsynthor.alignment.cells import NEVER
 from llmsynthor.alignment.framed import Drawing, barred_of, codes_within, draw_zones, wanted_of
 from llmsynthor.alignment.raked import draw_tables
 
+NEARLY_GIVEN = 0.999
+"""Trust from which a table is drawn from as if it were given: where dependence is strong, single redraws would not get there."""
+
 Floats = NDArray[np.float64]
 
 
@@ -53,7 +56,7 @@ def _usable(goals: Goals, goal: Goal) -> bool:
     sizes = tuple(goals.grid.axes[axis].size for axis in goal.projection.axes)
     if any(goals.grid.function(name) is not None for name in goal.table.columns):
         return False
-    return goal.table.universe is None and goal.trust >= 1.0 and goal.shape == sizes
+    return goal.table.universe is None and goal.trust >= NEARLY_GIVEN and goal.shape == sizes
 
 
 def _link(number: int, goal: Goal, done: set[int]) -> Link:

@@ -13,7 +13,7 @@ from llmsynthor.alignment.cells import NEVER, WHOLE, noise
 from llmsynthor.alignment.directions import follow
 from llmsynthor.alignment.effort import Codes, Counts, Floats, Told
 from llmsynthor.alignment.engine import Pace
-from llmsynthor.alignment.rows.draw import Link, draw_framed, draw_initial, initial_weights, links
+from llmsynthor.alignment.rows.draw import NEARLY_GIVEN, Link, draw_framed, draw_initial, initial_weights, links
 from llmsynthor.alignment.rows.engine import Rows
 from llmsynthor.alignment.schedule import rake
 
@@ -154,7 +154,7 @@ class Chains:
         compiled = rows.compiled
         self.rows, self.codes, self.open_goal = rows, codes, open_goal
         self.learn = compiled.is_led & (open_goal > 0) & ~compiled.is_slack
-        self.overlap = _overlap(rows)
+        self.overlap, self.middling = _overlap(rows)
         least = LEAST_MEANS if rows.goals.moments or compiled.directions else LEAST
         self.pace = Pace(sweeps=SWEEPS, least=least, gain=0.98, averaged=5)
 
@@ -167,24 +167,35 @@ class Chains:
     def rake(self, weight: Floats, counts: Counts, goal: Floats, number: int) -> NDArray[np.bool_]:
         """Move θ of tables, quantiles and means."""
         told = self.learn & (goal > 0)
-        step = 1.0 / self.overlap / (1.0 + number / 20.0)
+        slower = 1.0 + number / 20.0
+        step = (1.0 / self.overlap / slower)[told]
         moved = weight[told] + step * np.log(goal[told] / np.maximum(counts[told], 0.5))
         weight[told] = moved / (
             1.0 + step * self.rows.compiled.decay[told]
         )  # implicit: stable however strong the decay
-        _lean_between(self.rows, weight, counts, step)
-        follow(self.rows.compiled.directions, weight, counts, min(1.0, FASTER * step))
+        middling = 1.0 / self.middling / slower
+        _lean_between(self.rows, weight, counts, middling)
+        follow(self.rows.compiled.directions, weight, counts, min(1.0, FASTER * middling))
         _tilt_means(self.rows, weight, counts, 1.0 / (1.0 + number / 10.0), len(self.codes))
         return told
 
 
-def _overlap(rows: Rows) -> float:
-    """How many targets share a variable: their steps add up. Rules and shapes do not move, and count for nothing."""
+def _overlap(rows: Rows) -> tuple[Floats, float]:
+    """How many targets share a variable: their steps add up. Rules and shapes do not move, and count for nothing.
+
+    Returns that of every cell, and the middling one. Where some variables are in many tables that are nearly given and others in
+    few, each cell has its own; else all have the middling one.
+    """
     goals, touching = rows.goals, np.zeros(len(rows.goals.grid.axes))
     parts = [*(table.projection for table in goals.tables), *(quantile.projection for quantile in goals.quantiles)]
     for projection in (*parts, *(moment.projection for moment in goals.moments)):
         touching[list(set(projection.axes))] += 1
-    return max(1.0, float(np.median(touching)))
+    middling = max(1.0, float(np.median(touching)))
+    every = np.full(len(rows.compiled.fixed), middling)
+    if any(NEARLY_GIVEN <= goal.trust < 1.0 for goal in goals.tables):
+        for goal, (first, last) in zip(goals.tables, rows.compiled.tables, strict=True):
+            every[first:last] = max(middling, touching[list(goal.projection.axes)].max())
+    return every, middling
 
 
 def _begin_means(rows: Rows, theta: Floats) -> None:

@@ -5,7 +5,7 @@ is asked outright, all others are taken for children; where no variable tells th
 the model says of two strangers is taken off where they are asked about in the same form (see `estimates`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -86,30 +86,32 @@ class Composition:
 def planned_composition(aims: Aims) -> int:
     """Scoring calls at most, over all units of people with a parent."""
     schema = aims.spec.schema
-    units = [unit for unit in schema.units if _has_relatives(unit)]
-    return sum(most_calls(schema[str(unit.parent)], _kin_variables(aims, unit)) for unit in units)
+    units = [unit for unit in schema.units if has_relatives(unit)]
+    return sum(most_calls(schema[str(unit.parent)], kin_variables(aims, unit)) for unit in units)
 
 
-def _has_relatives(unit: Unit) -> bool:
+def has_relatives(unit: Unit) -> bool:
+    """Whether a unit is one of people with a parent."""
     return unit.parent is not None and is_people(unit.name)
 
 
-def _kin_variables(aims: Aims, unit: Unit) -> tuple[Coarse, ...]:
+def kin_variables(aims: Aims, unit: Unit) -> tuple[Coarse, ...]:
+    """The variables of members that relatives are told about, numbers cut where rules cut them."""
     cuts = {v.name: expression_cuts(v, aims.spec, unit) for v in unit.coded if isinstance(v, Numeric)}
     found = coarsen(aims.own[aims.layout.number(unit.name)], most_bins=KIN_BINS, cuts=cuts)
     return tuple(variable for variable in found if not aims.spec.is_vetoed(variable.name))
 
 
-def compose(aims: Aims, asking: Asking, sample: Roster) -> Composition:
+def compose(aims: Aims, asking: Asking, sample: Roster, known: Collection[str] = ()) -> Composition:
     """Ask about the members of a unit of people with a parent; nothing where there is no such unit or no budget.
 
-    `sample` is a population of maximum entropy, in which first persons are counted.
+    `sample` is a population of maximum entropy, in which first persons are counted. Variables that are `known` are not asked about.
     """
     unit = aims.spec.schema[asking.unit]
-    if not _has_relatives(unit) or not sample.length[aims.layout.number(unit.name)].any():
+    if not has_relatives(unit) or not sample.length[aims.layout.number(unit.name)].any():
         return Composition()
     try:
-        return _compose(aims, asking, unit, sample)
+        return _compose(aims, asking, unit, sample, known)
     except CannotScoreError:
         return Composition(
             sentence=f"the model cannot say who belongs to one {unit.parent}: it gives no log-probabilities"
@@ -118,9 +120,11 @@ def compose(aims: Aims, asking: Asking, sample: Roster) -> Composition:
         return Composition(sentence=f"who belongs to one {unit.parent} was not asked: {spent}")
 
 
-def _compose(aims: Aims, asking: Asking, unit: Unit, sample: Roster) -> Composition:
+def _compose(aims: Aims, asking: Asking, unit: Unit, sample: Roster, skipped: Collection[str]) -> Composition:
     parent = aims.spec.schema[str(unit.parent)]
-    variables = _kin_variables(aims, unit)
+    variables = tuple(own for own in kin_variables(aims, unit) if own.name not in skipped)
+    if not variables:
+        return Composition()
     kinds = kinds_with_spouse(asking, parent)
     kind = _kind(aims, parent, kinds)
     sizes = _role_sizes(aims, sample, unit, kinds)
@@ -140,7 +144,7 @@ def _compose(aims: Aims, asking: Asking, unit: Unit, sample: Roster) -> Composit
         for role, universe in _roles(parent, kinds):
             if role in said and said[role][1] > 0:
                 given = variable if role != HEAD_OF_KIND or kind is None else kind
-                columns, entry = _given(unit, parent, variable, role, given)
+                columns, entry = given_columns(unit, parent, variable, role, given)
                 if entry is not None:
                     derived[entry[0].name, entry[1].name] = entry[1]
                 found.append(_belief(asking, columns, (given, variable), role, universe, said[role]))
@@ -194,7 +198,7 @@ def _kind(aims: Aims, parent: Unit, kinds: tuple[str, tuple[str, ...]] | None) -
     return next((variable for variable in every if variable.name == named), None)
 
 
-def _given(
+def given_columns(
     unit: Unit, parent: Unit, variable: Coarse, role: str, given: Coarse
 ) -> tuple[tuple[str, ...], tuple[Unit, Derived] | None]:
     """The columns of a belief, and the derived variable that holds what is given, with its unit.

@@ -138,7 +138,8 @@ class Builder:
             if repeated:
                 advice = "name each level once"
                 self.problem(where, "a level is listed twice", advice, ", ".join(repeated))
-            return Category(name=name, levels=tuple(part.levels), label=part.label, description=part.description)
+            about = {"label": part.label, "description": part.description, "like": part.like}
+            return Category(name=name, levels=tuple(part.levels), **about)
         low, high = (float(end) for end in part.range)
         if not (low < high and abs(low) < 1e15 and abs(high) < 1e15):
             self.problem(where, "a range needs two finite ends, low < high", "correct the range", str(part.range))
@@ -146,7 +147,7 @@ class Builder:
         if high - low < NARROWEST * max(1.0, abs(low), abs(high)):
             self.problem(where, "the range is too narrow for numbers to lie in", "give another unit", str(part.range))
             return None
-        about = {"unit": part.unit, "label": part.label, "description": part.description}
+        about = {"unit": part.unit, "label": part.label, "description": part.description, "like": part.like}
         return Numeric(name=name, kind=part.kind, range=Interval(low, high), **about)
 
     def derived(self, where: str, name: str, part: ComputedPart) -> Derived | None:

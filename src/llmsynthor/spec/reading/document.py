@@ -28,6 +28,7 @@ class CategoryPart(Part):
     levels: Annotated[list[LevelPart], Field(min_length=1)] | Literal["from tables"]
     label: str = ""
     description: str = ""
+    like: str = ""
 
 
 class NumericPart(Part):
@@ -36,6 +37,7 @@ class NumericPart(Part):
     unit: str = ""
     label: str = ""
     description: str = ""
+    like: str = ""
 
 
 class TextPart(Part):

@@ -75,35 +75,38 @@ def unit(
     return UnitDraft(name=name, document=document)
 
 
-def integer(low: float, high: float, /, *, unit: str = "", label: str = "", description: str = "") -> VariableDraft:
+def integer(
+    low: float, high: float, /, *, unit: str = "", label: str = "", description: str = "", like: str = ""
+) -> VariableDraft:
     """A whole number, low <= x < high, as in Python's `range`.
 
     >>> integer(0, 100, unit="years").document["range"]
     [0, 100]
     """
-    about = {"unit": unit, "label": label, "description": description}
+    about = {"unit": unit, "label": label, "description": description, **({"like": like} if like else {})}
     return VariableDraft(document={"kind": "integer", "range": [low, high], **about})
 
 
-def number(low: float, high: float, /, *, unit: str = "", label: str = "", description: str = "") -> VariableDraft:
+def number(
+    low: float, high: float, /, *, unit: str = "", label: str = "", description: str = "", like: str = ""
+) -> VariableDraft:
     """A number, low <= x < high.
 
     >>> number(0, 2.5, unit="t").document["kind"]
     'number'
     """
-    about = {"unit": unit, "label": label, "description": description}
+    about = {"unit": unit, "label": label, "description": description, **({"like": like} if like else {})}
     return VariableDraft(document={"kind": "number", "range": [low, high], **about})
 
 
-def category(*levels: str, label: str = "", description: str = "") -> VariableDraft:
+def category(*levels: str, label: str = "", description: str = "", like: str = "") -> VariableDraft:
     """One of named levels, in their order.
 
     >>> category("Owned", "Rented").document["levels"]
     ['Owned', 'Rented']
     """
-    return VariableDraft(
-        document={"kind": "category", "levels": list(levels), "label": label, "description": description}
-    )
+    about = {"label": label, "description": description, **({"like": like} if like else {})}
+    return VariableDraft(document={"kind": "category", "levels": list(levels), **about})
 
 
 def text(prompt: str, /, *, max_words: int = 30, label: str = "", description: str = "", **more: Any) -> VariableDraft:

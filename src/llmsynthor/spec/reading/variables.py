@@ -29,6 +29,7 @@ def write_text_variable(text: Text) -> dict[str, Any]:
 def write_variable(variable: Variable) -> dict[str, Any]:
     """A variable as it is read."""
     about = {"label": variable.label, "description": variable.description}
+    about |= {"like": variable.like} if isinstance(variable, Category | Numeric) and variable.like else {}
     if isinstance(variable, Category):
         return {"kind": "category", "levels": list(variable.levels), **about}
     if isinstance(variable, Numeric):
