@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from llmsynthor.records.evaluate import evaluate_tree
+from llmsynthor.spec.cut_points import cut_points
 from llmsynthor.spec.expressions import (
     Aggregate,
     Choices,
@@ -21,7 +22,6 @@ from llmsynthor.spec.expressions import (
     Node,
     Operation,
     Reference,
-    cut_points,
 )
 from llmsynthor.spec.inputs import is_position
 from llmsynthor.spec.levels import Interval, Level

@@ -8,6 +8,7 @@ import numpy as np
 from llmsynthor.aims.grid import Axis
 from llmsynthor.aims.layout import Layout
 from llmsynthor.aims.terrain import CHOICES, Ground, Key, Over, Terrain, Truth
+from llmsynthor.spec.cut_points import cut_points
 from llmsynthor.spec.expressions import (
     Aggregate,
     Expression,
@@ -15,7 +16,6 @@ from llmsynthor.spec.expressions import (
     Node,
     Operation,
     Reference,
-    cut_points,
     nodes,
     substitute,
     walk,

@@ -11,6 +11,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from llmsynthor.spec.cut_points import cut_points
 from llmsynthor.spec.expressions import (
     COMPARISONS,
     Choices,
@@ -20,7 +21,6 @@ from llmsynthor.spec.expressions import (
     Node,
     Operation,
     Reference,
-    cut_points,
     nodes,
 )
 from llmsynthor.spec.levels import Interval, Level

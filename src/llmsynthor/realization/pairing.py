@@ -61,10 +61,10 @@ def _lacking(moment: Moment, own: Floats, other: Floats) -> float:
 
 def _kinds(goals: Goals, codes: Codes, position: int) -> Integers:
     """Number the records by all that any target or rule tells of a variable and of what stands beside it."""
-    told = [
-        goal.projection for goal in (*goals.tables, *goals.quantiles, *goals.zeros) if position in goal.projection.axes
-    ]
-    cells = [projection.of(codes) for projection in told]
+    every = [goal.projection for goal in goals.tables]
+    every += [quantile.projection for quantile in goals.quantiles]
+    every += [zeros.projection for zeros in goals.zeros]
+    cells = [projection.of(codes) for projection in every if position in projection.axes]
     for moment in goals.moments:
         own = moment.projection.of(codes)
         if moment.axis == position:

@@ -302,7 +302,9 @@ def _in_cells(
     """Top records that are free to change and in a cell with too many (sign 1) or too few."""
     goal = trees.goal(state.counts, state.arena)
     off = np.where(trees.compiled.is_hard & (sign * (state.counts - goal) >= MISSED), 1.0, 0.0)
-    return np.flatnonzero(free & (trees.mark(state.arena, off, firsts) > 0)) if off.any() else np.zeros(0, dtype=np.int64)
+    return (
+        np.flatnonzero(free & (trees.mark(state.arena, off, firsts) > 0)) if off.any() else np.zeros(0, dtype=np.int64)
+    )
 
 
 def adapt(trees: Trees, state: State, adapted: tuple[Floats, Floats, Floats], nudge: float) -> None:
