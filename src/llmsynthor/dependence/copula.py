@@ -212,7 +212,8 @@ def dependences(
         zoned = scope.zones.get(pair)
         drawn = None
         if said is not None:
-            drawn = _said(said, own, by_name, replace(scope, part=1.0) if bare(pair) in wish else scope)
+            in_full = bare(pair) in wish or said.trust is not None  # the part is of answers to the usual questions
+            drawn = _said(said, own, by_name, replace(scope, part=1.0) if in_full else scope)
         if zoned is not None:
             drawn = _of_zones(pair, zoned, drawn, by_name, implied)
         entropy = Dependence(pair=pair, source=MAXIMUM_ENTROPY, strength=0.0, raw_strength=raw)

@@ -17,6 +17,9 @@ Integers = NDArray[np.int64]
 Codes = NDArray[np.int32]
 Booleans = NDArray[np.bool_]
 
+FARTHEST, PARTNERS, ROUNDS = 200, 10_000, 3
+"""What ordering has left is made up by so many records, each with the best of so many partners, so many times."""
+
 ENOUGH = 1e-3
 """A correlation that is so near is left to moves of the values."""
 
@@ -95,8 +98,26 @@ def places(one: Floats, other: Floats, lacking: float, kinds: Integers, rng: np.
     while many - few > 1:
         middle = (few + many) // 2
         few, many = (middle, many) if sign * gained(middle) <= sign * lacking else (few, middle)
-    best = min((few, many), key=lambda number: abs(lacking - gained(number)))
-    return _ordered(one, other, kinds, order[:best], sign)
+    taken = _ordered(one, other, kinds, order[:few], sign)
+    return _finished(one, other, lacking - gained(few), kinds, taken, rng)
+
+
+def _finished(
+    one: Floats, other: Floats, lacking: float, kinds: Integers, taken: Integers, rng: np.random.Generator
+) -> Integers:
+    """Let those that are farthest out change places with whoever of their kind leaves least lacking."""
+    order = np.argsort(kinds, kind="stable")
+    ends = np.searchsorted(kinds[order], np.arange(int(kinds.max()) + 2))
+    far = np.argsort(-np.abs(other - other.mean()), kind="stable")[:FARTHEST]
+    for record in np.tile(far, ROUNDS):
+        alike = order[ends[kinds[record]] : ends[kinds[record] + 1]]
+        partners = alike if len(alike) <= PARTNERS else rng.choice(alike, PARTNERS)
+        gains = (one[taken[partners]] - one[taken[record]]) * (other[record] - other[partners])
+        best = int(np.argmin(np.abs(lacking - gains)))
+        if abs(lacking - gains[best]) < abs(lacking):
+            taken[record], taken[partners[best]] = taken[partners[best]], taken[record]
+            lacking -= float(gains[best])
+    return taken
 
 
 def _ordered(one: Floats, other: Floats, kinds: Integers, chosen: Integers, sign: float) -> Integers:
