@@ -57,6 +57,7 @@ def test_commands_run(page: Path, clone: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PROGRAMS, ids=name_of)
+@pytest.mark.slow
 def test_python_runs(page: Path, clone: Path) -> None:
     """The blocks of Python of a page are one program, and it runs."""
     program = "\n".join(blocks(page, "python"))

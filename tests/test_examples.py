@@ -14,6 +14,7 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
 @pytest.mark.parametrize(("name", "records"), [("quickstart", 1_000), ("ecommerce", 2_000), ("persons", 53_733)])
+@pytest.mark.slow
 def test_example_meets_every_target(name: str, records: int) -> None:
     """Every table of an example is met to the record, every mean holds, every rule is kept."""
     solution = llmsynthor.synthesize(EXAMPLES / name / "spec.yaml", records=records, llm="none", seed=7)
@@ -27,6 +28,7 @@ def test_one_way_tables_are_met_to_the_record() -> None:
     assert solution.alignment["max_abs_error"].max() < 1
 
 
+@pytest.mark.slow
 def test_quickstart_shows_a_model_without_one() -> None:
     """The written-down answers lead to proposals, and to records that name them."""
     script = f"scripted:{EXAMPLES / 'quickstart' / 'answers.yaml'}"

@@ -55,6 +55,7 @@ def share(aims: Aims, records: int = 8_000) -> float:
 
 
 @pytest.mark.parametrize("nested", [False, True])
+@pytest.mark.slow
 def test_records_have_the_part_asked_for(nested: bool) -> None:
     """The mean of the interaction comes to its bound: with half of the dependence the even table is left half as far."""
     for part in (1.0, 0.5):

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -53,6 +54,7 @@ def solve(spec: dict[str, Any], seed: int) -> Solution:
 
 @settings(max_examples=30, deadline=None)
 @given(seeds, groups)
+@pytest.mark.slow
 def test_what_a_population_has_is_met_and_rules_hold(seed: int, tables: list[str]) -> None:
     """Tables counted on one population, with a rule that it keeps, are met in every cell, and the rule holds."""
     solution = solve(document(population(seed), tables), seed)
@@ -71,6 +73,7 @@ def test_relabelling_changes_only_names(seed: int, random: Any) -> None:
 
 @settings(max_examples=10, deadline=None)
 @given(seeds)
+@pytest.mark.slow
 def test_implied_table_changes_nothing(seed: int) -> None:
     """A table that another implies is met with it or without it, and nothing is reported."""
     solution = solve(document(population(seed), ["abc", "ab", "c", "cd"]), seed)
@@ -80,6 +83,7 @@ def test_implied_table_changes_nothing(seed: int) -> None:
 
 @settings(max_examples=10, deadline=None)
 @given(seeds)
+@pytest.mark.slow
 def test_order_of_tables_is_no_matter(seed: int) -> None:
     """Tables in another order are met all the same."""
     tables = ["ad", "bd", "bc"]
@@ -89,6 +93,7 @@ def test_order_of_tables_is_no_matter(seed: int) -> None:
 
 @settings(max_examples=10, deadline=None)
 @given(seeds, st.integers(0, 3))
+@pytest.mark.slow
 def test_table_met_stays_met(seed: int, other: int) -> None:
     """Records that meet their tables are not touched when they are the start, whatever the seed."""
     spec = document(population(seed), ["ab", "cd"])

@@ -64,6 +64,7 @@ def test_import_is_light() -> None:
     assert result.stdout.strip() == "[]"
 
 
+@pytest.mark.slow
 def test_whole_tour(spec_file: Path, tmp_path: Path) -> None:
     """check, synthesize, evaluate, measure and report work one after another, a line a stage where nobody watches."""
     out = tmp_path / "out"
@@ -154,6 +155,7 @@ def test_ledger_is_a_command(spec_file: Path, tmp_path: Path) -> None:
     assert answer("ledger", out, "--export", target).returncode == 2
 
 
+@pytest.mark.slow
 def test_log_can_be_lines_of_json(spec_file: Path, tmp_path: Path) -> None:
     """With --log-format json, before the command or behind it, all of stderr is JSON, errors too; another form is refused."""
     words = ("synthesize", spec_file, "--records", 20, "--llm", "none", "--out", tmp_path / "out")

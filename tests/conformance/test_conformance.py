@@ -45,6 +45,7 @@ def made(kind: str, world: str) -> Made:
 
 
 @pytest.mark.parametrize(("kind", "world", "reading"), CELLS)
+@pytest.mark.slow
 def test_target_is_kept(kind: str, world: str, reading: str) -> None:
     """Tables are within one record in every cell, statistics hold to rounding, and who should yield does."""
     found = made(kind, world)

@@ -42,6 +42,7 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Model:
     return toy
 
 
+@pytest.mark.slow
 def test_parts_are_joined_in_order(model: Model) -> None:
     """Fetching joins the parts to the pinned file, leaves nothing else, and is then done."""
     seen: list[tuple[int, int]] = []
@@ -52,6 +53,7 @@ def test_parts_are_joined_in_order(model: Model) -> None:
     assert sorted(entry.name for entry in path.parent.iterdir()) == ["toy.gguf", "toy.gguf.verified"]
 
 
+@pytest.mark.slow
 def test_interrupted_fetch_goes_on(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     """A part that is there already is not downloaded again."""
 
@@ -69,6 +71,7 @@ def test_interrupted_fetch_goes_on(model: Model, monkeypatch: pytest.MonkeyPatch
     assert asked == ["toy-model-part1"]
 
 
+@pytest.mark.slow
 def test_changed_byte_is_refused(model: Model) -> None:
     """A file of weights with one byte changed is not used, and fetching puts the right one in its place."""
     path = models.fetch("toy")
@@ -86,6 +89,7 @@ def test_truncated_file_is_refused(model: Model) -> None:
         models.locate(model)
 
 
+@pytest.mark.slow
 def test_wrong_download_is_removed(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     """What does not have the pinned hash is refused and leaves no file behind."""
     wrong = Model(**{**{name: getattr(model, name) for name in Model.__slots__}, "sha256": "0" * 64})

@@ -89,6 +89,7 @@ def test_slow_answers_are_given_up(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["429", "429 retry", "429 odd retry", "500", "503 html", "close", "reset", "banner"])
+@pytest.mark.slow
 def test_passing_failures_are_waited_out(name: str) -> None:
     """A server that is busy or away twice is asked a third time, after the seconds it asks for."""
     began = time.monotonic()

@@ -60,6 +60,7 @@ def test_damaged_answers_are_read_or_refused(data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(BODIES))
+@pytest.mark.slow
 def test_reading_is_quick(name: str) -> None:
     """No body of those that broke it before takes two seconds, at the second try at the latest."""
     seconds = []

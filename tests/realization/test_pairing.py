@@ -1,6 +1,7 @@
 """Values that change places between records that no target tells apart."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -25,6 +26,7 @@ def test_every_kind_keeps_its_values_and_the_sum_comes_near(seed: int, records: 
     assert abs(float(moved @ other) - wanted) <= 2.0
 
 
+@pytest.mark.slow
 def test_a_correlation_is_met_beside_totals_by_class() -> None:
     """Land and animals of farms: totals by class of land pull the correlation, and it is met all the same."""
     land = {"[0, 10)": (900, 5_000), "[10, 100)": (800, 30_000), "[100, 2000)": (300, 70_000)}

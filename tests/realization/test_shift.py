@@ -74,6 +74,7 @@ def test_mean_out_of_reach_yields_to_the_tables() -> None:
 
 
 @pytest.mark.parametrize(("important", "nearer"), [(1.0, None), (100.0, "mean by ('sex',)")])
+@pytest.mark.slow
 def test_importance_decides_between_means(important: float, nearer: str | None) -> None:
     """Means by groups that contradict the overall one: the less important moves further, and all of them are named."""
     spec = document(population(0, "number"), "number", (), ("sex",))

@@ -95,6 +95,7 @@ def test_released_tables_have_the_noise_they_say(document: dict, tmp_path: Path)
     assert 0.8 < np.mean(np.abs(errors) <= 1) < 0.98
 
 
+@pytest.mark.slow
 def test_synthesis_from_released_tables(document: dict, tmp_path: Path) -> None:
     """Tables released with little budget, negative cells and unequal totals included, can be aligned to."""
     spec, frame = Spec.load(document), frame_of(2, 300)

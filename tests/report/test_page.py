@@ -62,6 +62,7 @@ def test_hostile_texts_stay_texts(folder: Path) -> None:
     assert "alert" in page
 
 
+@pytest.mark.slow
 def test_same_folder_same_bytes(folder: Path) -> None:
     """Writing the report in this process and in another gives the same bytes."""
     page = page_of(folder)

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 import llmsynthor as ls
 from tests.homes import HOMES
 
@@ -35,6 +37,7 @@ def test_calls_are_those_of_the_model(document: Any) -> None:
     assert "openai:any" in str(checked)
 
 
+@pytest.mark.slow
 def test_universes_with_functions_over_others_are_checked() -> None:
     """A universe that looks at the record before is no reason to fail: all kinds of target are looked through."""
     assert ls.check(HOMES, llm="none").ok

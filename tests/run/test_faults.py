@@ -39,6 +39,7 @@ def by_chance(**shares: float) -> Schedule:
     return lambda *_: rng.choices(names, weights)[0]
 
 
+@pytest.mark.slow
 def test_every_loss_is_in_the_ledger(spec: ls.Spec, tmp_path: Path) -> None:
     """A server with a third of failures of every kind: the run ends well, and each bad answer has its reason."""
     plan = by_chance(
@@ -56,6 +57,7 @@ def test_every_loss_is_in_the_ledger(spec: ls.Spec, tmp_path: Path) -> None:
     assert all(outcome for (outcome,) in rows(tmp_path / "out", "select outcome from calls where answer != 'null'"))
 
 
+@pytest.mark.slow
 def test_absent_server_leaves_a_run_that_goes_on(spec: ls.Spec, tmp_path: Path) -> None:
     """A server that goes away ends the asking: records are made, exit code 3; with resume the rest is asked, nothing twice."""
     out, gone = tmp_path / "out", {"now": False}
@@ -92,6 +94,7 @@ WHOLE_RUNS = ("cut json", "deep", "prose", "wrong schema", "broken stream")
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=[] if name in WHOLE_RUNS else [pytest.mark.slow]) for name in sorted(BODIES)]
 )
+@pytest.mark.slow
 def test_answers_that_are_none_end_the_asking(name: str, spec: ls.Spec) -> None:
     """A server that never answers well is asked a bounded number of times; the records are made without it."""
     with serving(name) as there:
@@ -105,6 +108,7 @@ ECHOES = ("echo", "echo said", "echo 401", "302", "418")
 
 
 @pytest.mark.parametrize("name", ECHOES)
+@pytest.mark.slow
 def test_echoed_keys_are_nowhere(
     name: str, spec: ls.Spec, tmp_path: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:

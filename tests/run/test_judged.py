@@ -19,6 +19,7 @@ def missed() -> int:
     return sum(status == "missed" for status in solution.alignment["status"])
 
 
+@pytest.mark.slow
 def test_what_sweeps_miss_is_met_by_whole_records(monkeypatch: pytest.MonkeyPatch) -> None:
     """The second way is taken where it misses fewer targets than the first, and no rule is broken in either."""
     assert missed() == 0

@@ -45,6 +45,7 @@ class Backwards:
             yield position, work(shared, orders[position])
 
 
+@pytest.mark.slow
 def test_all_tables_are_met(run: Path) -> None:
     """Tables of parishes and tables of the whole land are met to the record."""
     solution = llmsynthor.read_solution(run)
@@ -72,6 +73,7 @@ def test_the_same_bytes_whoever_works(run: Path, tmp_path: Path, executor: Any) 
     assert digests(tmp_path / "run") == digests(run)
 
 
+@pytest.mark.slow
 def test_resume_makes_only_what_is_missing(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run that was stopped goes on with the partitions that are not whole, and comes to the same bytes."""
     worked = list[str]()
@@ -100,6 +102,7 @@ def test_resume_makes_only_what_is_missing(run: Path, tmp_path: Path, monkeypatc
     assert digests(tmp_path / "run") == digests(run)
 
 
+@pytest.mark.slow
 def test_a_mean_of_all_is_shared_out(tmp_path: Path) -> None:
     """The mean of all records holds though no partition has it of its own."""
     solution = llmsynthor.synthesize(land(mean=True), llm="none", seed=1, out=tmp_path / "run", workers=1)

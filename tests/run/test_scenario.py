@@ -32,6 +32,7 @@ def spec_of(**more: object) -> Spec:
     )
 
 
+@pytest.mark.slow
 def test_stated_adjustments_are_applied_to_the_base(tmp_path: Path) -> None:
     """The folder holds both populations, before and after by cell, and a report that shows them; the same command repeats it."""
     spec = spec_of(adjustments=[{"hour": "20-23", "factor": 2, "reason": "a concert"}])
@@ -60,6 +61,7 @@ def test_stated_adjustments_are_applied_to_the_base(tmp_path: Path) -> None:
         )
 
 
+@pytest.mark.slow
 def test_proposals_wait_until_they_are_accepted(tmp_path: Path) -> None:
     """Without a word the base is all that is made; an edited file, or `accept`, applies what stands there."""
     out = tmp_path / "run"

@@ -33,6 +33,7 @@ def test_read_back_is_what_was_made(solution: ls.Solution, tmp_path: Path) -> No
     assert (again.stop, again.unmet, again.exit_code) == (solution.stop, solution.unmet, solution.exit_code)
 
 
+@pytest.mark.slow
 def test_nested_solution_is_read_back(tmp_path: Path) -> None:
     """Every unit of nested records comes back, linked as it was."""
     made = ls.synthesize(FAMILIES, records=60, llm="none", seed=3, out=tmp_path / "out")

@@ -51,6 +51,7 @@ def run(document: Any, out: Path | None = None, **more: Any) -> llmsynthor.Solut
     return synthesize(document, **{"records": 400, "seed": 3, "proposals": 1, "out": out, **more})
 
 
+@pytest.mark.slow
 def test_run_folder_is_complete(document: Any, script: str, tmp_path: Path) -> None:
     """A run leaves every file of the contract, with the columns of the contract."""
     out = tmp_path / "out"
@@ -78,6 +79,7 @@ def test_run_folder_is_complete(document: Any, script: str, tmp_path: Path) -> N
     assert solution.exit_code == 0
 
 
+@pytest.mark.slow
 def test_same_command_gives_same_bytes(document: Any, script: str, tmp_path: Path) -> None:
     """Run twice, in one folder or in two, with any number of workers: every file has the same bytes."""
     one, two = tmp_path / "one", tmp_path / "two"
@@ -92,6 +94,7 @@ def test_same_command_gives_same_bytes(document: Any, script: str, tmp_path: Pat
     }
 
 
+@pytest.mark.slow
 def test_replay_needs_no_model(document: Any, tmp_path: Path) -> None:
     """With the ledger of a run, the same command gives the same bytes though the model cannot be opened."""
 
@@ -115,6 +118,7 @@ def test_solution_of_one_folder_can_be_saved_to_another(document: Any, script: s
     assert hashes(tmp_path / "two") == hashes(tmp_path / "one")
 
 
+@pytest.mark.slow
 def test_saved_solution_is_a_run_folder(document: Any, script: str, tmp_path: Path) -> None:
     """What was made in memory and saved is the same as what a run writes, ledger aside."""
     run(document, tmp_path / "run", llm=script)
@@ -143,6 +147,7 @@ def test_foreign_folder_is_not_touched(document: Any, tmp_path: Path) -> None:
     assert [entry.name for entry in tmp_path.iterdir()] == ["thesis.txt"]
 
 
+@pytest.mark.slow
 def test_other_run_is_replaced_only_by_force(document: Any, script: str, tmp_path: Path) -> None:
     """Another run in the folder is refused, and replaced with force; its ledger is kept."""
     out = tmp_path / "out"
@@ -160,6 +165,7 @@ def test_other_run_is_replaced_only_by_force(document: Any, script: str, tmp_pat
     assert not (out / "start.parquet").exists()
 
 
+@pytest.mark.slow
 def test_interrupted_run_says_where_and_goes_on(document: Any, script: str, tmp_path: Path) -> None:
     """Ctrl-C leaves a manifest that says where the run stopped; with resume it comes to the same end."""
     out, whole = tmp_path / "out", tmp_path / "whole"

@@ -94,6 +94,7 @@ def test_a_median_of_whole_numbers_makes_no_spike(kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("targets", [[], [mean(17.4)], [median(12)]])
 @pytest.mark.parametrize("rule", ["sex == 'F' and x < 0", "x >= 8 and x < 8", "sex == 'F' and x < 30 and x > 30"])
+@pytest.mark.slow
 def test_a_rule_that_forbids_nothing_changes_nothing(kind: str, targets: list[dict[str, Any]], rule: str) -> None:
     """A rule that no record can break leaves the distribution as it is, though it cuts the number."""
     plain, ruled = (draw(kind, number(0, 60), targets, rules)["x"].to_numpy() for rules in ((), (rule,)))
@@ -104,6 +105,7 @@ def test_a_rule_that_forbids_nothing_changes_nothing(kind: str, targets: list[di
 
 @settings(max_examples=6, deadline=None)
 @given(st.sampled_from(KINDS), st.floats(1, 59), st.floats(0.05, 1.0))
+@pytest.mark.slow
 def test_a_cut_moves_nobody(kind: str, cut: float, width: float) -> None:
     """However narrow a cell a rule about women cuts out, men are spread evenly over it and beside it."""
     people = draw(kind, number(0, 61), [], (f"sex == 'F' and x > {cut} and x < {cut + width}",))
@@ -113,6 +115,7 @@ def test_a_cut_moves_nobody(kind: str, cut: float, width: float) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.slow
 def test_a_wider_range_does_not_shorten_a_tail(kind: str) -> None:
     """A mean of 7,000 in ranges of 10⁵, 10⁶ and 10⁷ has the same upper percentiles."""
     tails = [np.percentile(draw(kind, number(0, high), [mean(7_000)])["x"], [90, 99]) for high in (1e5, 1e6, 1e7)]
@@ -129,6 +132,7 @@ def test_groups_of_very_different_means_have_each_their_law() -> None:
         assert kstest(x, exponential(0, 1e6, value).cdf).statistic < 0.05
 
 
+@pytest.mark.slow
 def test_many_groups_without_a_table_keep_their_sizes() -> None:
     """Fifty groups of which only means are known stay about equally large, and all means are met."""
     levels = [f"z{k}" for k in range(50)]
@@ -157,6 +161,7 @@ def test_a_mean_moves_an_open_last_group() -> None:
     assert lower[lower >= 75].mean() < plain[plain >= 75].mean() - 1.0
 
 
+@pytest.mark.slow
 def test_means_are_mended_after_a_rule_that_cuts_through_cells() -> None:
     """A rule that compares two numbers holds, and the mean that its redraws cost is made up by others."""
     spec = document("flat", number(200, 150_000), [mean(7_420)], ("x < 100 * nights",))

@@ -45,6 +45,7 @@ def counted(frame: pl.DataFrame, *columns: str) -> dict[str, Any]:
     return {"unit": "trip", "table": frame.group_by(*columns).len("count").sort(*columns), "name": " ".join(columns)}
 
 
+@pytest.mark.slow
 def test_lookups_are_met_on_the_flat_kernels() -> None:
     """A crosswalk in a table, a distance in bands, as mean by groups, as quantile and in a rule are all met at once."""
     truth = population()
@@ -106,6 +107,7 @@ def test_the_share_of_a_condition_is_met() -> None:
     assert (frame["ill"] == "yes").sum() == 160
 
 
+@pytest.mark.slow
 def test_deviations_and_correlations_are_met() -> None:
     """Deviations by groups and a correlation hold to many digits, and the means beside them too."""
     variables = {

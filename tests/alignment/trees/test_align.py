@@ -32,6 +32,7 @@ def solution() -> Solution:
     return make(day_document(simulate(400, seed=5)), 400)
 
 
+@pytest.mark.slow
 def test_three_levels_meet_the_tables_of_a_population(solution: Solution) -> None:
     """Tables of households, persons and trips, with parents' and derived columns, are met to a record or two."""
     assert solution.alignment["max_abs_error"].max() <= 2.0, solution.alignment

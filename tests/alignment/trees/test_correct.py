@@ -50,6 +50,7 @@ def small_zones(seed: int, zones: int = 60) -> tuple[int, dict[str, Any]]:
 
 
 @pytest.mark.parametrize("seed", [0, 2, 5])
+@pytest.mark.slow
 def test_sizes_and_ages_of_small_zones_are_exact(seed: int) -> None:
     """Where a zone has a person too many and another one too few, households change their size until every cell is met."""
     records, spec = small_zones(seed)
@@ -140,6 +141,7 @@ def test_sums_of_a_shop_are_met_by_as_many_orders_and_lines_as_are_said() -> Non
         assert (held[count] == held["len"]).all()
 
 
+@pytest.mark.slow
 def test_tables_go_before_means_that_cannot_be_met_with_them() -> None:
     """A mean that the tables rule out in part leaves every table exact, and is the only one that is missed."""
     document = shop()

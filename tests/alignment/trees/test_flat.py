@@ -1,6 +1,7 @@
 """Nested records as the kernels read them: each with its place, and room to grow."""
 
 import numpy as np
+import pytest
 
 from llmsynthor.aims.aims import set_aims
 from llmsynthor.alignment.schedule import run_stages
@@ -30,6 +31,7 @@ def test_records_are_laid_out_anew_where_their_room_is_used_up() -> None:
     assert same(unpack(again, aims.layout, roster.proposal), unpack(arena, aims.layout, roster.proposal))
 
 
+@pytest.mark.slow
 def test_large_records_can_take_in_all_the_members_they_need() -> None:
     """Hostels and a camp come to hold exactly the guests of their table, whatever they were first drawn with."""
     for seed in (1, 2, 3):

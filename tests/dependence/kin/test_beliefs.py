@@ -90,6 +90,7 @@ def made(model: Any, told: dict[str, Any] | None = None) -> tuple[pl.DataFrame, 
     return homes, joined.with_columns(place.alias("place")), solution
 
 
+@pytest.mark.slow
 def test_records_follow_what_the_model_says_of_relatives() -> None:
     """Couples are of an age, others are children, relatives share what is inherited, and every table is met all the same."""
     _, persons, solution = made(Family())
@@ -273,6 +274,7 @@ SLOWLY = [pytest.param(number, marks=pytest.mark.slow) for number in (float("-in
 
 
 @pytest.mark.parametrize("hostile", [float("nan"), *SLOWLY])
+@pytest.mark.slow
 def test_scores_that_are_no_numbers_cost_nothing(hostile: float) -> None:
     """Whatever comes back for a probability, every table is met."""
 

@@ -43,6 +43,7 @@ def test_long_texts_are_refused(document: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "text", [LAUGHS, "a: &a [*a]", "a: &a {b: *a}", "[" * 100_000, "- " * 50_000, "x: " + "[" * 300_000]
 )
+@pytest.mark.slow
 def test_bombs_of_yaml_are_refused(text: str) -> None:
     """Aliases that grow or hold themselves, and deep nesting, cost next to nothing."""
     began = time.process_time()
@@ -58,6 +59,7 @@ def test_tags_run_nothing(tag: str) -> None:
         ls.Spec.load(read_yaml(f"llmsynthor: 1\ncontext: {tag}\nunits: {{}}\n", where="spec"))
 
 
+@pytest.mark.slow
 def test_large_files_are_read_like_small_ones() -> None:
     """The compiled reader gives what the other one gives, octal numbers and keys given twice included."""
     small = "levels: [001, 12:30, 7, 'a', yes]\nb: {c: 1}\n"
