@@ -34,7 +34,12 @@ def goals_of() -> Goals:
 
 
 def said(
-    of: float | None, zones: float | None, *, wish: float | None = None, implied: float | None = None
+    of: float | None,
+    zones: float | None,
+    *,
+    wish: float | None = None,
+    implied: float | None = None,
+    own: float | None = 1.0,
 ) -> Dependence:
     """The dependence of the pair where a model says an interaction of ± `of`, and zones one of ± `zones`."""
     goals = goals_of()
@@ -42,7 +47,7 @@ def said(
     estimates = ()
     if of is not None:
         strength = mutual_information(table["of"])
-        estimates = (Estimate(pair=PAIR, interaction=of * SIGN, strength=strength, agreement=1.0, trust=1.0),)
+        estimates = (Estimate(pair=PAIR, interaction=of * SIGN, strength=strength, agreement=1.0, trust=own),)
     (found,) = dependences(
         goals,
         coarsen(goals),
@@ -57,13 +62,18 @@ def said(
 
 def test_a_model_alone_is_a_direction() -> None:
     """What a model says is written as a table with a floor of the part that is believed."""
-    found = said(0.5, None)
+    found = said(0.5, None, own=None)
     goals = goals_of()
     table = as_table(found, coarsen(goals), unit="pet", source="llm m")
     assert found.table is not None
     lift = float((found.table * 0.5 * SIGN).sum())
     assert (found.source, found.weights) == ("estimated", {"model": 1.0})
     assert table.floor == pytest.approx(0.8 * lift)
+
+
+def test_what_was_asked_in_a_way_of_its_own_is_taken_in_full() -> None:
+    """The part is of answers to the usual questions: how a sequence ends has a trust of its own, and the whole of it."""
+    assert said(0.5, None, own=1.0).part == 1.0
 
 
 def test_a_number_of_the_user_is_taken_in_full() -> None:
