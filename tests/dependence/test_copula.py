@@ -66,7 +66,8 @@ def test_a_model_alone_is_a_direction() -> None:
     goals = goals_of()
     table = as_table(found, coarsen(goals), unit="pet", source="llm m")
     assert found.table is not None
-    lift = float((found.table * 0.5 * SIGN).sum())
+    chance = np.outer(found.table.sum(axis=1), found.table.sum(axis=0))
+    lift = float(((found.table - chance) * np.log(found.table / chance)).sum())
     assert (found.source, found.weights) == ("estimated", {"model": 1.0})
     assert table.floor == pytest.approx(0.8 * lift)
 
