@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 
 import llmsynthor
@@ -34,7 +35,11 @@ def spec_of(zones: int, **changes: Any) -> dict[str, Any]:
 
 def excess(solution: llmsynthor.Solution) -> float:
     """How many more records have a high income and a long school than by chance, in shares."""
-    frame = solution.records["person"]
+    return excess_of(solution.records["person"])
+
+
+def excess_of(frame: pl.DataFrame) -> float:
+    """The same of a frame of persons."""
     rich, long = frame["income"] == "high", frame["school"] == "long"
     return float((rich & long).mean() - rich.mean() * long.mean())
 

@@ -79,13 +79,17 @@ def _aligned(
 
 
 def align_whole(outcome: Outcome, options: Options, notify: Notify) -> Outcome:
-    """Make the flat records of an outcome again, by the moves of whole records: these meet some targets that sweeps miss."""
+    """Make the flat records of an outcome again, by the moves of whole records: these meet some targets that sweeps miss.
+
+    They lean towards the same estimates.
+    """
     journal = Journal(options=options, model=None, notify=notify)
     believed = Believed(
-        aims=set_aims(outcome.spec, whole=True),
+        aims=set_aims(with_estimates(outcome.spec, {}, outcome.leaned), whole=True),
         groups=outcome.groups,
         estimations=outcome.estimations,
         compositions=outcome.compositions,
+        consulted=outcome.consulted,
     )
     made = _aligned(believed, Proposed(roster=Roster.empty(believed.aims.layout)), options, journal)
     return replace(made, history=(*outcome.history, *made.history), contradictions=outcome.contradictions)
