@@ -32,10 +32,12 @@ def band_width(source: str) -> float:
     return float(widths.get(source, max(widths.values())))
 
 
-def worth_records(source: str) -> int:
+def worth_records(source: str) -> int | None:
     """How many real records, drawn at random, would give a band as wide as an estimate has: 1.645 √(p_u p_v / n) near independence.
 
-    >>> worth_records("zones") > worth_records("estimated") > 0
-    True
+    None of a source that was not measured on known tables, such as a library.
+
+    >>> worth_records("zones") > worth_records("estimated") > 0, worth_records("library")
+    (True, None)
     """
-    return round((NORMAL_95 / band_width(source)) ** 2)
+    return round((NORMAL_95 / band_width(source)) ** 2) if source in _measured()["bands"] else None

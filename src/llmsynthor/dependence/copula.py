@@ -207,7 +207,10 @@ def dependences(
         known = scope.known_of(pair)
         if known is not None and wish.get(bare(pair), 1.0) > 0:
             strength = mutual_information(known)
-            found.append(Dependence(pair=pair, source="library", strength=strength, trust=1.0, table=known))
+            weights = {"library": 1.0}
+            found.append(
+                Dependence(pair=pair, source="library", strength=strength, trust=1.0, table=known, weights=weights)
+            )
             continue
         zoned = scope.zones.get(pair)
         drawn = None

@@ -107,7 +107,7 @@ def repaired(trees: Trees, roster: Roster) -> Roster:
 
 
 def by_depth(trees: Trees) -> NDArray[np.int64]:
-    """What a forbidden cell counts in a repair, (cells,): from the second level down, as much as very many of the level below.
+    """What a forbidden cell counts in a repair, (cells,): where there are three levels, as much as very many of the level below.
 
     Else a class of the wrong grade would never change, since all its pupils would come to be of the wrong age.
     """
@@ -116,9 +116,10 @@ def by_depth(trees: Trees) -> NDArray[np.int64]:
     for unit in range(1, len(layout.units)):
         depths.append(depths[layout.parent(unit)] + 1)
     deepest = max(depths)
+    if deepest < 2:
+        return bad
     for number, piece in enumerate(trees.compiled.pieces):
-        if deepest > 1:
-            bad[trees.compiled.cells_of(number)] *= MANY_BELOW ** min(deepest - depths[piece.unit], MOST_DEPTHS)
+        bad[trees.compiled.cells_of(number)] *= MANY_BELOW ** min(deepest - depths[piece.unit], MOST_DEPTHS)
     return bad
 
 
