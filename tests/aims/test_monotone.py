@@ -10,7 +10,7 @@ from llmsynthor.aims.monotone import interpolate
 @pytest.mark.parametrize("seed", range(20))
 @pytest.mark.parametrize("points", [2, 3, 4, 12])
 def test_the_curve_is_that_of_scipy(points: int, seed: int) -> None:
-    """Through any points, level stretches and turns among them, the curve is the same to the last digits, and monotone where they are."""
+    """Through any points, level and turning ones too, the curve is the same to the last digits, and rises where they rise."""
     rng = np.random.default_rng(seed)
     x = np.cumsum(rng.exponential(size=points) + 1e-3)
     y = np.cumsum(
