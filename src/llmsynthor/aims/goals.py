@@ -199,13 +199,14 @@ def bring_table(table: Table, grid: Grid, projection: Projection | None = None) 
     levels = table_levels(table, grid)
     index = [{level: position for position, level in enumerate(column)} for column in levels]
     shape = tuple(len(column) for column in levels)
-    places = np.array(
-        [[positions[level] for positions, level in zip(index, cell, strict=True)] for cell in table.cells]
-    )
+    places = [
+        np.fromiter((positions[cell[k]] for cell in table.cells), dtype=np.int64, count=len(table.cells))
+        for k, positions in enumerate(index)
+    ]
     values, errors = np.zeros(shape), np.zeros(shape)
-    np.add.at(values, tuple(places.T), np.array(table.values))
+    np.add.at(values, tuple(places), np.array(table.values))
     if table.margins_of_error is not None:
-        np.add.at(errors, tuple(places.T), np.array(table.margins_of_error))
+        np.add.at(errors, tuple(places), np.array(table.margins_of_error))
     stated = nearest_shares(values.ravel())
     return Goal(
         table=table,
@@ -270,15 +271,19 @@ def _zeros(rule: Rule, grid: Grid) -> StructuralZeros:
 def _hopeless(grid: Grid, forbidden: Expression, looked: Looked) -> NDArray[np.int64]:
     """Of cells that a rule cuts through, find those where hardly a drawn point is allowed: they are closed as a whole."""
     boxes = np.flatnonzero(looked.may & looked.may_not)
+    if not len(boxes):
+        return boxes
+    if looked.mostly is not None:
+        return boxes[looked.mostly[boxes]]
     places = np.unravel_index(boxes, [len(pick) for pick in looked.picks])
     codes = [pick[place] for pick, place in zip(looked.picks, places, strict=True)]
-    allowed = np.zeros(len(boxes), dtype=np.int64)
     rng = np.random.default_rng(0)
-    for _ in range(TRIED_POINTS if len(boxes) else 0):
-        own = [grid.axes[axis] for axis in looked.projection.axes]
-        columns = {axis.name: _point(axis, code, rng) for axis, code in zip(own, codes, strict=True)}
-        allowed += ~evaluate(forbidden, pl.DataFrame(columns)).fill_null(value=False).to_numpy()
-    return boxes[allowed < 2]
+    own = [grid.axes[axis] for axis in looked.projection.axes]
+    tried = [[_point(axis, code, rng) for axis, code in zip(own, codes, strict=True)] for _ in range(TRIED_POINTS)]
+    columns = {axis.name: pl.concat(points) for axis, points in zip(own, zip(*tried, strict=True), strict=True)}
+    allowed = ~evaluate(forbidden, pl.DataFrame(columns)).fill_null(value=False).to_numpy()
+    few: NDArray[np.int64] = boxes[allowed.reshape(TRIED_POINTS, -1).sum(axis=0) < 2]
+    return few
 
 
 def _point(axis: Axis, codes: NDArray[np.int64], rng: np.random.Generator) -> pl.Series:

@@ -133,7 +133,10 @@ def _tell(told: dict[Key, list[NDArray[np.generic]]], truth: Truth) -> None:
 def _numbered(told: Sequence[NDArray[np.generic]], size: int) -> Integers:
     if not told:
         return np.zeros(size, dtype=np.int64)
-    distinct = [_distinct(array) for array in told]
+    own = {
+        (array.ctypes.data, array.shape, array.strides, array.dtype.str): array for array in told
+    }  # rules share classes
+    distinct = [_distinct(array) for array in own.values()]
     return np.asarray(np.unique(np.stack(distinct, axis=1), axis=0, return_inverse=True)[1]).ravel()
 
 
@@ -172,9 +175,10 @@ class Joint:
 
     def told(self, array: Booleans, truth: Truth, space: Space) -> Booleans:
         """What a condition says, as one of its two arrays, for every mass of a space."""
-        at = [self.pick[key][space.codes[key]] for key in truth.keys]
         if truth.classes:
-            at = [own[k] for own, k in zip(truth.classes, at, strict=True)]
+            at = [own[self.pick[key]][space.codes[key]] for own, key in zip(truth.classes, truth.keys, strict=True)]
+        else:
+            at = [self.pick[key][space.codes[key]] for key in truth.keys]
         return np.asarray(array[tuple(at)], dtype=np.bool_)
 
     def looked_up(self, array: NDArray[np.generic], keys: Sequence[Key], space: Space) -> NDArray[np.generic]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from llmsynthor.aims.aims import set_aims
+from llmsynthor.aims.aims import Aims, set_aims
 from llmsynthor.errors import DataError, Problem
 from llmsynthor.library.build import build_library, read_frame
 from llmsynthor.library.consulting import Consulted
@@ -89,11 +89,11 @@ def match_spec(
         kept.close()
 
 
-def proposed_library(spec: Spec) -> str:
+def proposed_library(spec: Spec, aims: Aims | None = None) -> str:
     """A sentence that proposes a library, where at least a pair of variables fits without a question; else nothing."""
     if spec.settings.method.library not in (None, NONE):
         return ""
-    rows = frame_of(consult_units(open_library(DEFAULT), set_aims(spec), None)).filter(pl.col("trust") != NONE)
+    rows = frame_of(consult_units(open_library(DEFAULT), aims or set_aims(spec), None)).filter(pl.col("trust") != NONE)
     named = rows["variable"].unique(maintain_order=True).to_list()
     if len(named) < FITS:
         return ""
