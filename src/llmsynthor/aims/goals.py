@@ -130,12 +130,16 @@ class Goals:
 
         Where no table cuts a number, its first mean tilts the density, all groups alike.
         """
-        return tuple(self._margin(axis) for axis in range(len(self.grid.axes)))
+        about = dict[str, list[Goal]]()
+        for goal in self.given:
+            for name in goal.table.columns if goal.table.universe is None else ():
+                about.setdefault(name, []).append(goal)
+        return tuple(self._margin(axis, about.get(own.name, ())) for axis, own in enumerate(self.grid.axes))
 
-    def _margin(self, axis: int) -> Floats:
+    def _margin(self, axis: int, about: Sequence[Goal]) -> Floats:
         base = self.spread(axis)
-        if any(self.grid.axes[axis].name in goal.table.columns and goal.table.universe is None for goal in self.given):
-            return _margin(self.grid, self.given, axis, base)
+        if about:
+            return _margin(self.grid, about, axis, base)
         first = next((moment for moment in self.moments if moment.axis == axis), None)
         if first is None:
             return base
@@ -162,7 +166,11 @@ def bring_goals(spec: Spec, grid: Grid, uses: Uses) -> Goals:
     tables = [t for t in spec.targets if t.unit == grid.unit.name and isinstance(t, Table)]
     rules = [rule for rule in spec.rules if rule.unit == grid.unit.name]
     goals = tuple(bring_table(t, grid) for t in tables)
-    shares = [_margin(grid, goals, axis, own.measure) for axis, own in enumerate(grid.axes)]
+    about = dict[str, list[Goal]]()
+    for goal in goals:
+        for name in goal.table.columns:
+            about.setdefault(name, []).append(goal)
+    shares = [_margin(grid, about.get(own.name, ()), axis, own.measure) for axis, own in enumerate(grid.axes)]
     numbers = [axis.variable if isinstance(axis.variable, Numeric) else None for axis in grid.axes]
     return Goals(
         grid=grid,

@@ -27,6 +27,9 @@ DEFAULT = "acs2024"
 FITS = 2
 """Matched variables from which `check` proposes a library: they are a pair."""
 
+MOST_PROPOSED = 200
+"""Variables of a spec up to which `check` looks whether a library fits; a run that names one matches however many there are."""
+
 LIBRARY = {
     "unit": pl.String,
     "variable": pl.String,
@@ -92,6 +95,8 @@ def match_spec(
 def proposed_library(spec: Spec, aims: Aims | None = None) -> str:
     """A sentence that proposes a library, where at least a pair of variables fits without a question; else nothing."""
     if spec.settings.method.library not in (None, NONE):
+        return ""
+    if sum(len(unit.variables) for unit in spec.schema.units) > MOST_PROPOSED:
         return ""
     rows = frame_of(consult_units(open_library(DEFAULT), aims or set_aims(spec), None)).filter(pl.col("trust") != NONE)
     named = rows["variable"].unique(maintain_order=True).to_list()
