@@ -35,10 +35,11 @@ audit: $(VENV)/developer ## advisories about the locked packages; for the night,
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check pip-audit
 	$(BIN)/pip-audit --strict --disable-pip -r requirements.lock
 
-sbom: $(VENV)/developer ## a CycloneDX list of parts beside the wheel
+sbom: $(VENV)/developer ## a CycloneDX list of the locked parts, with their hashes, beside the wheel
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check cyclonedx-bom
 	mkdir -p dist
-	$(BIN)/cyclonedx-py environment $(BIN)/python --output-file dist/llmsynthor.cdx.json
+	$(BIN)/python -m build --wheel --outdir dist
+	$(BIN)/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml --output-file dist/llmsynthor.cdx.json
 
 fuzz: $(VENV)/developer ## atheris over every parser, FUZZ_SECONDS each, from a copy of the kept corpus; for the night
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group fuzz
