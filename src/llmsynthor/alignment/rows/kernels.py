@@ -142,14 +142,26 @@ def whole(error):
 
 
 @jit
+def weights_of(work, size, best):
+    """Turn log-weights into weights, in place; returns their sum."""
+    total = 0.0
+    for level in range(size):
+        distance = work[level] - best
+        work[level] = exp_below(distance) if distance > -40.0 else 0.0
+        total += work[level]
+    return total
+
+
+@jit
 def correct(codes, order, program, n_moves, gain, counts, targets, stay, penalty, wall, means, focus, seed, sweep):
     """Walk the counts to the targets: redraw each move under θ and a penalty on the squared error of the counts.
 
-    `gain` holds for every cell what a further record in it adds to the log-weight: θ − penalty · (2 (count − target) + 1), less
-    what `wall` asks for every whole record of error; it is kept current with the counts, record after record in the given
-    order. `penalty` has an entry per cell (0 where a table is not a target); `stay` one per record, the log-weight of leaving it as it is. With `focus` only records of cells in
-    surplus are touched. Only the first `n_moves` moves are tried. `means` says which means are out of reach (see
-    `aims.reach.Reach`): that is penalized as well. Returns how many moves were made.
+    `gain` holds for every cell what a further record in it adds to the log-weight: θ − penalty · (2 (count − target) + 1),
+    less what `wall` asks for every whole record of error; it is kept current with the counts, record after record in the
+    given order. `penalty` has an entry per cell (0 where a table is not a target); `stay` one per record, the log-weight of
+    leaving it as it is. With `focus` only records of cells in surplus are touched. Only the first `n_moves` moves are tried.
+    `means` says which means are out of reach (see `aims.reach.Reach`): that is penalized as well. Returns how many moves were
+    made.
     """
     offsets, cells = program.offsets, program.cells
     index = np.zeros(program.cell_ptr.size, np.int64)
@@ -185,12 +197,7 @@ def correct(codes, order, program, n_moves, gain, counts, targets, stay, penalty
             state, uniform = mix(state)
             if not (best > -np.inf and best < np.inf):
                 continue
-            total = 0.0
-            for level in range(size):
-                distance = work[level] - best
-                work[level] = exp_below(distance) if distance > -40.0 else 0.0
-                total += work[level]
-            new = pick(work, size, total, uniform)
+            new = pick(work, size, weights_of(work, size, best), uniform)
             if new == old:
                 continue
             made += 1
