@@ -22,6 +22,15 @@ def locate(codes, record, program, index):
 
 
 @jit
+def largest(sizes):
+    """The most of some numbers; written out, as all loops are here: numpy's own take longer to compile than a whole kernel."""
+    most = 1
+    for k in range(sizes.size):
+        most = max(most, sizes[k])
+    return most
+
+
+@jit
 def joint_code(codes, record, move, program):
     """Give the present position of a record in a move's list of combinations."""
     code = 0
@@ -46,7 +55,7 @@ def sweep_chunk(codes, first, last, program, weights, seed, sweep):
     """
     offsets, cells = program.offsets, program.cells
     index = np.zeros(program.cell_ptr.size, np.int64)
-    work = np.ones(program.move_size.max())
+    work = np.zeros(largest(program.move_size))
     for record in range(first, last):
         state = stream(seed, sweep, record)
         locate(codes, record, program, index)
@@ -56,13 +65,16 @@ def sweep_chunk(codes, first, last, program, weights, seed, sweep):
                 if uniform >= program.move_chance[move]:
                     continue
             size, old = program.move_size[move], joint_code(codes, record, move, program)
-            work[:size] = 1.0
+            for level in range(size):
+                work[level] = 1.0
             for k in range(program.move_ptr[move], program.move_ptr[move + 1]):
                 table, start = program.move_table[k], program.move_offset[k]
                 base = program.cell_ptr[table] + index[table] - offsets[start + old]
                 for level in range(size):
                     work[level] *= weights[cells[base + offsets[start + level]]]
-            total = work[:size].sum()
+            total = 0.0
+            for level in range(size):
+                total += work[level]
             state, uniform = mix(state)
             if not (total > 0.0 and total < np.inf):
                 continue
@@ -165,7 +177,7 @@ def correct(codes, order, program, n_moves, gain, counts, targets, stay, penalty
     """
     offsets, cells = program.offsets, program.cells
     index = np.zeros(program.cell_ptr.size, np.int64)
-    work = np.ones(program.move_size.max())
+    work = np.zeros(largest(program.move_size))
     made = 0
     for record in order:
         state = stream(seed, sweep, record)
@@ -180,7 +192,8 @@ def correct(codes, order, program, n_moves, gain, counts, targets, stay, penalty
             if program.move_chance[move] <= 0.0:
                 continue
             size, old = program.move_size[move], joint_code(codes, record, move, program)
-            work[:size] = 0.0
+            for level in range(size):
+                work[level] = 0.0
             for k in range(program.move_ptr[move], program.move_ptr[move + 1]):
                 table, start = program.move_table[k], program.move_offset[k]
                 base = program.cell_ptr[table] + index[table] - offsets[start + old]
@@ -193,7 +206,10 @@ def correct(codes, order, program, n_moves, gain, counts, targets, stay, penalty
                 if means.first <= table < means.last:
                     mean_costs(work, size, base, start, own, program, means)
             work[old] += stay[record]
-            best = work[:size].max()
+            best = -np.inf
+            for level in range(size):
+                if work[level] > best or work[level] != work[level]:  # what is no number stays to be seen
+                    best = work[level]
             state, uniform = mix(state)
             if not (best > -np.inf and best < np.inf):
                 continue
