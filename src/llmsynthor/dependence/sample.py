@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from llmsynthor.dependence.coarse import Coarse
 from llmsynthor.dependence.elicit import Pair
 from llmsynthor.dependence.pair_tables import rake_table
+from llmsynthor.spec.levels import Interval
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -38,6 +39,9 @@ PRIORS = tuple(float(x) for x in np.geomspace(1.0, 3_000.0, 25))
 
 SAID_WORTH = 25.0
 """Records that an estimate of a model or of zones is worth beside real ones. Chosen on persons of South Carolina (n = 100)."""
+
+SPREAD = 0.2
+"""Part of a record that lies in the two levels beside that of its number."""
 
 ENOUGH = 500
 """Records from which on a model has nothing to add, and is not asked."""
@@ -195,10 +199,22 @@ def _draw_pull(counts: Floats, shares: Floats, rng: np.random.Generator) -> floa
     return float(rng.choice(pulls, p=own / own.sum()))
 
 
+def _levels_of(codes: Codes, variable: Coarse) -> Floats:
+    """Which level each record has, (records, levels), nothing of one that has none; numbers lie a little in the levels beside."""
+    hot = np.eye(variable.size + 1)[codes][:, : variable.size]
+    if not all(isinstance(level, Interval) for level in variable.levels):
+        return hot
+    beside = np.zeros_like(hot)
+    beside[:, 1:] += hot[:, :-1]
+    beside[:, :-1] += hot[:, 1:]
+    spread = (1 - SPREAD) * hot + SPREAD / 2 * beside
+    return np.asarray(spread / np.maximum(spread.sum(axis=1, keepdims=True), LEAST))
+
+
 def mixture_tables(sample: Sample, pairs: Sequence[Pair], *, rng: np.random.Generator) -> dict[Pair, Floats]:
     """Joint shares of pairs as a mixture of products of multinomials has them in the mean of its posterior."""
     place = {variable.name: k for k, variable in enumerate(sample.variables)}
-    hot = [np.eye(v.size + 1)[sample.codes[v.name]][:, : v.size] for v in sample.variables]  # none: all zero
+    hot = [_levels_of(sample.codes[v.name], v) for v in sample.variables]
     records = len(sample.weights)
     clusters = int(np.clip(records // PER_CLUSTER, FEWEST_CLUSTERS, MOST_CLUSTERS))
     state = _Mixture(
