@@ -25,6 +25,8 @@ from llmsynthor.spec.targets import Table
 Floats = NDArray[np.float64]
 
 TRIED_POINTS = 64
+MOST_POINTS = 500_000
+"""Points that a rule is tried on at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -287,10 +289,15 @@ def _hopeless(grid: Grid, forbidden: Expression, looked: Looked) -> NDArray[np.i
     codes = [pick[place] for pick, place in zip(looked.picks, places, strict=True)]
     rng = np.random.default_rng(0)
     own = [grid.axes[axis] for axis in looked.projection.axes]
-    tried = [[_point(axis, code, rng) for axis, code in zip(own, codes, strict=True)] for _ in range(TRIED_POINTS)]
-    columns = {axis.name: pl.concat(points) for axis, points in zip(own, zip(*tried, strict=True), strict=True)}
-    allowed = ~evaluate(forbidden, pl.DataFrame(columns)).fill_null(value=False).to_numpy()
-    few: NDArray[np.int64] = boxes[allowed.reshape(TRIED_POINTS, -1).sum(axis=0) < 2]
+    allowed = np.zeros(len(boxes), dtype=np.int64)
+    together = max(1, MOST_POINTS // len(boxes))
+    for first in range(0, TRIED_POINTS, together):
+        tries = range(first, min(first + together, TRIED_POINTS))
+        drawn = [[_point(axis, code, rng) for axis, code in zip(own, codes, strict=True)] for _ in tries]
+        columns = {axis.name: pl.concat(points) for axis, points in zip(own, zip(*drawn, strict=True), strict=True)}
+        free = ~evaluate(forbidden, pl.DataFrame(columns)).fill_null(value=False).to_numpy()
+        allowed += free.reshape(len(tries), len(boxes)).sum(axis=0)
+    few: NDArray[np.int64] = boxes[allowed < 2]
     return few
 
 

@@ -82,6 +82,11 @@ class Recorded:
     """Questions that the ledger answered, in order: a script counts what it would have been asked."""
 
     @property
+    def scoring(self) -> str:
+        """How a server scored choices, in words; empty where no server was asked."""
+        return str(getattr(self._model, "scoring", ""))
+
+    @property
     def cost(self) -> float | None:
         """What all calls cost, None where the price of tokens is not known."""
         return self.budget.price(self.spent.prompt_tokens, self.spent.completion_tokens)
@@ -101,7 +106,7 @@ class Recorded:
         """Raises CannotScoreError too."""
         entry = self._answer(request)
         if entry.answer == CANNOT:
-            advice = "use the embedded model or a llama.cpp server"
+            advice = "use the embedded model, or a server that shows log-probabilities"
             raise CannotScoreError(
                 Problem(where=f"llm {self.identity.name}", what="this model cannot score choices", advice=advice)
             )
