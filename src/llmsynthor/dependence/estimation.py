@@ -106,12 +106,13 @@ def choose_pairs(
     wish = spec.dependencies
     named = [set(group.variables) for group in groups if group.source == "llm"]
     every = [(a.name, b.name) for a, b in combinations(variables, 2)] if among is None else among
-    pairs = [pair for pair in every if bare(pair) not in wish.skip and not bare(pair) & spec.zone_variables]
+    names = {pair: bare(pair) for pair in every} if wish.skip or wish.ask or spec.zone_variables else {}
+    pairs = [p for p in every if not names or (names[p] not in wish.skip and not names[p] & spec.zone_variables)]
     tabled = {both for goal in goals.tables for both in permutations(dict.fromkeys(goal.table.columns), 2)}
     given = tuple(pair for pair in pairs if pair in tabled and given_shares(goals, variables, pair) is not None)
     left = [pair for pair in pairs if pair not in tabled]
-    rank = {p: (bare(p) not in wish.ask, not any(set(p) <= names for names in named)) for p in left}
-    return Questions(open=tuple(sorted(left, key=lambda pair: rank[pair])), given=given if left else ())
+    rank = {p: (names.get(p) not in wish.ask, not any(set(p) <= group for group in named)) for p in left}
+    return Questions(open=tuple(sorted(left, key=rank.__getitem__)), given=given if left else ())
 
 
 def planned_questions(

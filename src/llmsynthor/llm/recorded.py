@@ -1,7 +1,7 @@
 """Whoever asks a model asks here: the ledger first, then the model, within the budget."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -23,6 +23,9 @@ from llmsynthor.texts import fit
 
 TRIES = 3
 """So often a question is put whose answers come to nothing."""
+
+WAITING = 8
+"""Questions under way for each that a server is asked at once: those that wait to be put again, or hang, hold nobody up."""
 
 MOST_USELESS = 12
 """After so many questions in a row without a usable answer the asking ends."""
@@ -137,16 +140,17 @@ class Recorded:
 
     def _prepare(self, missing: dict[str, Request], most: int) -> None:
         left = None if self.budget.calls is None else self.budget.calls - self.spent.calls
-        waiting, tries = list(reversed(missing)), dict.fromkeys(missing, 0)
+        waiting, tries, sent = list(reversed(missing)), dict.fromkeys(missing, 0), 0
 
-        def calls() -> Iterator[tuple[str, Callable[[], Entry]]]:
-            sent = 0
-            while waiting and self.ended is None and (left is None or sent < left):
-                sent += 1
-                call = waiting.pop()
-                yield call, partial(_ask, self._open(), missing[call])
+        def following() -> tuple[str, Callable[[], Entry]] | None:
+            nonlocal sent
+            if not waiting or self.ended is not None or (left is not None and sent >= left):
+                return None
+            sent += 1
+            call = waiting.pop()
+            return call, partial(_ask, self._open(), missing[call])
 
-        for call, future in call_abreast(calls(), most):
+        for call, future in call_abreast(following, WAITING * most):
             try:
                 self._keep(call, missing[call], future.result())
             except BadAnswerError as bad:
@@ -158,6 +162,11 @@ class Recorded:
                     self._given_up.add(call)
             except AskingEndedError as error:
                 self.ended = error
+
+    def known(self, request: WriteRequest) -> str | None:
+        """The answer that the ledger has, without any account of it."""
+        entry = self._find(call_id(self.identity, request), request)
+        return entry.answer if entry is not None else None
 
     def _find(self, call: str, request: Request) -> Entry | None:
         choices = len(request.choices) if not isinstance(request, WriteRequest) else 0

@@ -51,8 +51,9 @@ PERCENTAGES = "percentages that the model writes"
 BYTES_A_TOKEN = 200
 """At most so many bytes describe a token in a list of probabilities."""
 
-FEWEST_SECONDS, SLOWEST, KNOWN = 10.0, 10.0, 20
-"""Once 20 answers came, one that takes ten times as long as the slowest of them, and over ten seconds, counts as hanging."""
+FEWEST_SECONDS, SLOWEST, KNOWN, LONGER = 3.0, 10.0, 20, 4.0
+"""Once 20 answers came, one that takes ten times as long as the slowest of them, and over three seconds, counts as hanging; the
+same question is given four times as long when it is put again, up to what one answer may take."""
 
 ADVICE = {
     401: "check the key (OPENAI_API_KEY, or --key)",
@@ -210,14 +211,16 @@ class Remote:
 
         Where a way is only `probed`, an error of the server itself says that it has it not.
         """
-        content = json.dumps(body).encode()
+        content, late = json.dumps(body).encode(), 0
 
         def once() -> Reply:
+            nonlocal late
             began = time.perf_counter()
             allowed = bounds or self._bounds
             try:
-                reply = post(self._endpoint, path, content, key=self._key, bounds=self._hurried(allowed))
+                reply = post(self._endpoint, path, content, key=self._key, bounds=self._hurried(allowed, late))
             except WireError as cause:
+                late += cause.fault == "late"
                 if cause.fault in ("away", "late"):
                     raise PassingError(cause.reason) from cause
                 raise BadAnswerError(cause.problems[0], reason=cause.reason, seconds=_since(began)) from cause
@@ -230,10 +233,12 @@ class Remote:
 
         return self._patience.ask(once)
 
-    def _hurried(self, bounds: Bounds) -> Bounds:
+    def _hurried(self, bounds: Bounds, late: int) -> Bounds:
+        """Bounds of a question that was too late so many times."""
         if self._answered < KNOWN:
             return bounds
-        return replace(bounds, seconds=min(bounds.seconds, max(FEWEST_SECONDS, SLOWEST * self._slowest)))
+        seconds = max(FEWEST_SECONDS, SLOWEST * self._slowest) * LONGER ** min(late, 10)
+        return replace(bounds, seconds=min(bounds.seconds, seconds))
 
     def _read(self, reply: Reply, read: Callable[[], T], started: float) -> T:
         if reply.status != 200:

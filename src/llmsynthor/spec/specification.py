@@ -190,3 +190,10 @@ class Spec:
         from llmsynthor.imports.populationsim import import_populationsim  # noqa: PLC0415  (as above)
 
         return cls.load(import_populationsim(Path(folder), Path(out), force=force).spec)
+
+    @classmethod
+    def import_popgen(cls, folder: str | Path, out: str | Path, *, force: bool = False) -> "Spec":
+        """Make a spec of a PopGen folder, written into `out` with its tables, and read it; raises DataError."""
+        from llmsynthor.imports.popgen import import_popgen  # noqa: PLC0415  (as above)
+
+        return cls.load(import_popgen(Path(folder), Path(out), force=force).spec)
