@@ -25,6 +25,11 @@ def raw(body: Any) -> str:
 
 
 def pieces(prompt: str) -> list[tuple[str, float | None]]:
+    if prompt.startswith("one"):
+        return [
+            (prompt.rpartition(" ")[0], None),
+            (" " + prompt.rpartition(" ")[2], -0.1 if prompt.endswith("four") else -9.0),
+        ]
     return [("Sky", None), (":", -0.1), *TOKENS[prompt.removeprefix("Sky:")]]
 
 
@@ -111,6 +116,28 @@ def test_an_error_of_the_server_at_a_probe_is_not_waited_out() -> None:
         assert remote(server.address, patience=30).score(QUESTION).log_probabilities == pytest.approx(
             (-0.4, -1.2, -5.0)
         )
+
+
+def test_probabilities_of_other_tokens_are_found_out() -> None:
+    """A server that shows each token the probability of the next one's place is not believed: letters are asked for instead."""
+
+    def plan(_number: int, path: str, body: Any) -> str:
+        if "top_logprobs" in body:
+            return lettered(body)
+        if "echo" not in body:
+            return "404"
+        prompt = body["prompt"]
+        told = {
+            "tokens": [prompt[:-5], prompt[-5:]],
+            "token_logprobs": [None, -8.0],
+            "text_offset": [0, len(prompt) - 5],
+        }
+        return raw({"choices": [{"logprobs": told}]})
+
+    with serving(plan) as server:
+        asked = remote(server.address)
+        asked.score(QUESTION)
+    assert "top_logprobs" in asked.scoring
 
 
 ODD = [

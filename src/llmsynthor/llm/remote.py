@@ -20,7 +20,7 @@ from llmsynthor.llm.endpoint import DEFAULT, Endpoint, own_address, read_endpoin
 from llmsynthor.llm.keys import USUAL, find_key
 from llmsynthor.llm.patience import Gate, PassingError, Patience
 from llmsynthor.llm.token_tree import LISTED, score_tree
-from llmsynthor.llm.ways import MOST_CHOICES, Found, Way, by_echo, by_letters, by_prompt
+from llmsynthor.llm.ways import MOST_CHOICES, PLAIN, Found, Way, by_echo, by_letters, by_prompt, is_true
 from llmsynthor.llm.wire import Bounds, Reply, WireError, post
 from llmsynthor.options import Server
 from llmsynthor.texts import Secret, fit
@@ -138,11 +138,7 @@ class Remote:
             if name == LETTERS and len(request.choices) > MOST_CHOICES:
                 break
             try:
-                found = (
-                    self._by_tokens(request, started)
-                    if name == TOKENS
-                    else self._by_way(FURTHER[name], request, started)
-                )
+                found = self._by_tokens(request, started) if name == TOKENS else self._by_way(name, request, started)
             except CannotScoreError:
                 with self._lock:
                     if self._ways[:1] == [name] and not self._scores:
@@ -156,11 +152,15 @@ class Remote:
             return Scored(log_probabilities=found.scores, usage=usage)
         raise CannotScoreError(_no_scores(self._identity))
 
-    def _by_way(self, way: Way, request: ScoreRequest, started: float) -> Found:
-        """A way that is no llama.cpp's: the first answer in another form shows that the server does not know it."""
-        return way(
-            lambda path, body, read: self._about_scores(path, body, read, started, chances=1), self._model, request
-        )
+    def _by_way(self, name: str, request: ScoreRequest, started: float) -> Found:
+        """A way that is no llama.cpp's: the first answer in another form, or one that is plainly untrue, ends it."""
+
+        def ask(path: str, body: Mapping[str, Any], read: Callable[[bytes], Any]) -> Any:
+            return self._about_scores(path, body, read, started, chances=1)
+
+        if not self._scores and name != LETTERS and not is_true(FURTHER[name](ask, self._model, PLAIN)):
+            raise CannotScoreError(_no_scores(self._identity))
+        return FURTHER[name](ask, self._model, request)
 
     def _by_tokens(self, request: ScoreRequest, started: float) -> Found:
         """By the tokens of a llama.cpp server, which lists the probabilities of as many as are wanted."""

@@ -43,6 +43,17 @@ Piece = tuple[str, float]
 """A token's text and log-probability."""
 
 
+PLAIN = ScoreRequest(context="one two three four one two three four one two three", choices=(" four", " dog"))
+PLAINLY = 3.0
+"""What every model knows, and by how many nats. Some servers show each token the probability of the one behind it
+(llama-cpp-python 0.3.36 does for models without a token of beginning): they are found out by this."""
+
+
+def is_true(found: Found) -> bool:
+    """Whether the scores of PLAIN are those of its own tokens."""
+    return found.scores[0] >= -PLAINLY / 2 and found.scores[0] - found.scores[1] >= PLAINLY
+
+
 def by_echo(ask: Ask, model: str, request: ScoreRequest) -> Found:
     """`echo` of a completion (vLLM, llama-cpp-python and others): the prompt comes back with its log-probabilities."""
     return _of_prompts(ask, model, request, {"echo": True, "logprobs": 1}, _read_echo)
