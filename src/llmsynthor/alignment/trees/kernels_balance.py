@@ -9,6 +9,33 @@ MADE_UP = 0.9
 """How often a change of such a number is made up for."""
 
 
+NEARBY, SCALES = 0.7, 8
+"""How often such a number is changed by a little only: by less than two, four and so on to this power of two."""
+
+
+@jit
+def is_in_balance(world, unit, axis):
+    """Whether a rule fixes the sum of a number."""
+    for k in range(world.ints[world.ints[key.BALANCE_PTR] + unit], world.ints[world.ints[key.BALANCE_PTR] + unit + 1]):
+        if world.ints[world.ints[key.BALANCE_AXIS] + k] == axis:
+            return True
+    return False
+
+
+@jit
+def nearby(world, unit, axis, code, dice):
+    """A code near another, as likely as the way back; the same where it would lie beyond the range."""
+    most = 1 << (1 + below(dice, SCALES))
+    other = code + below(dice, 2 * most - 1) - (most - 1)
+    for k in range(world.ints[world.ints[key.BALANCE_PTR] + unit], world.ints[world.ints[key.BALANCE_PTR] + unit + 1]):
+        if (
+            world.ints[world.ints[key.BALANCE_AXIS] + k] == axis
+            and other >= world.ints[world.ints[key.BALANCE_SIZE] + k]
+        ):
+            return code
+    return other if other >= 0 else code
+
+
 @jit
 def some_sibling(world, space, row, dice):
     """A sibling of a row, drawn; -1 where there is none."""

@@ -2,7 +2,7 @@
 
 from llmsynthor.alignment.compiled import jit
 from llmsynthor.alignment.trees import fields as key
-from llmsynthor.alignment.trees.kernels_balance import hand_over, heir_of
+from llmsynthor.alignment.trees.kernels_balance import NEARBY, hand_over, heir_of, is_in_balance, nearby
 from llmsynthor.alignment.trees.kernels_change import refresh, write_code
 from llmsynthor.alignment.trees.kernels_ledger import below, is_bad, own_weight, roll
 from llmsynthor.alignment.trees.kernels_numbers import NOTHING, WRITTEN, change_number, sibling
@@ -122,7 +122,9 @@ def change_value(world, space, row, dice):
         return NOTHING, 0.0, 0, 0.0
     axis = world.ints[world.ints[key.FREE_AXIS] + first + below(dice, last - first)]
     old = world.ints[space + world.ints[key.ROOM_CODE] + row * world.ints[key.N_COLUMNS] + axis]
-    code = draw_code(world, unit, axis, dice)
+    code, near = draw_code(world, unit, axis, dice), False
+    if is_in_balance(world, unit, axis) and roll(dice) < NEARBY:
+        code, near = nearby(world, unit, axis, old, dice), True
     if code == old:
         return NOTHING, 0.0, 0, 0.0
     move = world.ints[world.ints[key.SINGLE] + world.ints[world.ints[key.AXIS_NUMBER] + unit] + axis]
@@ -140,7 +142,7 @@ def change_value(world, space, row, dice):
         world.ints[key.POOL_LOG_SHARE]
         + world.ints[world.ints[key.POOL_CODE_FIRST] + world.ints[world.ints[key.AXIS_NUMBER] + unit] + axis]
     )
-    return WRITTEN, won, broken, world.reals[start + old] - world.reals[start + code]
+    return WRITTEN, won, broken, 0.0 if near else world.reals[start + old] - world.reals[start + code]
 
 
 @jit
