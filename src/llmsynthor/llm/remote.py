@@ -94,7 +94,7 @@ class Remote:
         self._answered, self._slowest = 0, 0.0
         self._settled, self._scores, self._odd = False, False, 0
         self._ways = [name for name in WAYS if endpoint.shown != DEFAULT or name == LETTERS]
-        self._lock = Lock()
+        self._lock, self._probing = Lock(), Lock()
 
     @property
     def identity(self) -> Identity:
@@ -131,7 +131,16 @@ class Remote:
         return "" if not self._scores and self._ways else WAYS[self._ways[0]] if self._ways else PERCENTAGES
 
     def score(self, request: ScoreRequest) -> Scored:
-        """Score in the first way that the server offers, and keep to it. Raises CannotScoreError where it offers none."""
+        """Score in the first way that the server offers, and keep to it: others wait until it is known.
+
+        Raises CannotScoreError where it offers none.
+        """
+        if self._scores or not self._ways:
+            return self._score(request)
+        with self._probing:
+            return self._score(request)
+
+    def _score(self, request: ScoreRequest) -> Scored:
         started = time.perf_counter()
         while self._ways:
             name = self._ways[0]
