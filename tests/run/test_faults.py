@@ -87,7 +87,7 @@ def test_budget_of_calls_holds_to_the_call(spec: ls.Spec, calls: int) -> None:
             asked = zip(there.asked, there.bodies, strict=True)
             probed = [path for (path, _), body in asked if "chat" not in path or "logprobs" in body]
             assert there.count(name) - len(probed) <= calls
-            assert len(probed) <= len(WAYS)
+            assert len(probed) < 2 * len(WAYS)
             assert there.count(name) >= min(calls, 1)
 
 
