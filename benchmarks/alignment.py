@@ -13,7 +13,6 @@ import itertools
 import resource
 import time
 
-import altair as alt
 import numpy as np
 
 from llmsynthor.aims.cuts import build_grid
@@ -138,6 +137,8 @@ def run(codes: np.ndarray, chosen: list[tuple[int, int]], untold: list[tuple[int
 
 def draw(rows: list[dict], path: str) -> None:
     """Draw the cost against the number of records, both logarithmic."""
+    import altair as alt  # noqa: PLC0415  (only with --picture)
+
     base = alt.Chart(alt.InlineData([row | {"GB": row["memory"] / 1024} for row in rows]))
     across = alt.X("records:Q", scale=alt.Scale(type="log"), title="records")
     lines = [

@@ -10,7 +10,8 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.interpolate import PchipInterpolator
+
+from llmsynthor.aims.monotone import interpolate
 
 Floats = NDArray[np.float64]
 
@@ -222,11 +223,10 @@ def smooth_density(breaks: Floats, shares: Floats, *, integer: bool = False) -> 
     cumulative = np.concatenate([[0.0], np.cumsum(shares)])
     end = open_end(breaks, integer=integer)
     body = len(breaks) - 1 if end else len(breaks)
-    smooth = PchipInterpolator(breaks[:body], cumulative[:body]) if body > 1 else None
     points = np.concatenate(
         [np.linspace(breaks[k], breaks[k + 1], POINTS)[:-1] for k in range(body - 1)] + [breaks[body - 1 : body]]
     )
-    mass = smooth(points) if smooth is not None else np.zeros(1)
+    mass = interpolate(breaks[:body], cumulative[:body], points) if body > 1 else np.zeros(1)
     if end:
         space = np.geomspace if end == "pareto" else np.linspace
         tail = space(breaks[-2], breaks[-1], 4 * POINTS)[1:]

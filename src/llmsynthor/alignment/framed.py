@@ -1,7 +1,7 @@
 """Records while they are drawn beginning with the frame: what tables want of them, and what is known of them so far."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,9 @@ from llmsynthor.alignment.rounding import round_within
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Booleans = NDArray[np.bool_]
+
+
+SMALLEST, LEANING_ROUNDS = 1e-12, 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +76,28 @@ def wanted_of(goal: Goal, columns: Sequence[int], total: float) -> Wanted | None
 
     Of absolute counts `total` is the number of records in all its cells; what it leaves open is NaN.
     """
-    if is_free(goal.table) or goal.trust < 1.0 or len(set(columns)) < len(columns):
+    return None if goal.trust < 1.0 else _counted(goal, columns, total)
+
+
+def leaned_of(goal: Goal, columns: Sequence[int], total: float) -> Wanted | None:
+    """A soft pair as counts that records lean towards: the geometric mean of its shares and of independence, by its trust.
+
+    That is where weights come to rest that are fitted to it and drawn back to zero. None where it is no plain pair.
+    """
+    table = _counted(goal, columns, total) if len(columns) == 2 and goal.table.floor is None else None
+    if table is None or np.isnan(table.values).any():
+        return None
+    alone = np.outer(table.values.sum(axis=1), table.values.sum(axis=0)) / max(total, SMALLEST)
+    leaned = alone ** (1.0 - goal.trust) * table.values**goal.trust
+    for _ in range(LEANING_ROUNDS):
+        for axis in (0, 1):
+            kept = table.values.sum(axis=axis, keepdims=True)
+            leaned = leaned * (kept / np.maximum(leaned.sum(axis=axis, keepdims=True), SMALLEST))
+    return replace(table, values=leaned)
+
+
+def _counted(goal: Goal, columns: Sequence[int], total: float) -> Wanted | None:
+    if is_free(goal.table) or len(set(columns)) < len(columns):
         return None
     cells, classes = _by_class(goal.projection)
     inside = cells[cells >= 0]

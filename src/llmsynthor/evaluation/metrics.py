@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from scipy.stats import wasserstein_distance
 
 from llmsynthor.errors import DataError, Problem
 from llmsynthor.evaluation.compare import compare_nested
@@ -92,6 +91,8 @@ def against(spec: Spec, own: Nested, reference: Nested) -> dict[str, Any]:
 
 def _unit_figures(spec: Spec, own: Nested, reference: Nested, unit: Unit) -> dict[str, Any] | None:
     """TVD of one, two and three variables, Wasserstein distance of numbers."""
+    from scipy.stats import wasserstein_distance  # noqa: PLC0415  (heavy)
+
     frame, other = own.frames[unit.name], reference.frames[unit.name]
     variables = [variable for variable in unit.shown if not isinstance(variable, Text)]
     variables = [v for v in variables if v.name in frame.columns and v.name in other.columns]

@@ -15,7 +15,7 @@ from llmsynthor.spec.specification import Spec
 
 MOST_DRAWN = 8
 
-ASSUMED = ("library", "estimated", "zones")
+ASSUMED = ("seed", "library", "estimated", "zones")
 """Sources of a dependence that nobody gave, in the words of dependencies.csv."""
 
 
@@ -37,11 +37,11 @@ def assumptions(folder: Path, records: dict[str, pl.DataFrame]) -> list[Assumpti
     rows = frame.sort("strength", descending=True, nulls_last=True, maintain_order=True).to_dicts()
     strongest = [row for row in rows if row["strength"] is not None][:MOST_DRAWN]
     drawn = {c.target.name: c for c in _compared(folder, {row["table"]: row["unit"] for row in strongest}, records)}
-    return [_assumption(row, drawn.get(row["table"]), f"lift{k}") for k, row in enumerate(rows)]
+    return [_assumption(row, drawn.get(row["table"])) for row in rows]
 
 
-def _assumption(row: dict[str, Any], comparison: Comparison | None, name: str) -> Assumption:
-    return Assumption(row=row, svg=draw_lifts(comparison, name) if comparison is not None else "")
+def _assumption(row: dict[str, Any], comparison: Comparison | None) -> Assumption:
+    return Assumption(row=row, svg=draw_lifts(comparison) if comparison is not None else "")
 
 
 def _compared(folder: Path, units: Mapping[str, str], records: dict[str, pl.DataFrame]) -> tuple[Comparison, ...]:
@@ -58,6 +58,7 @@ def _compared(folder: Path, units: Mapping[str, str], records: dict[str, pl.Data
         for table in kept
     ]
     raw["rules"] = []
+    raw.pop("seed", None)
     return compare(Spec.load(raw), records)
 
 

@@ -7,9 +7,14 @@ import polars as pl
 import pytest
 
 from llmsynthor import synthesize
+from llmsynthor.aims.aims import set_aims, with_estimates
+from llmsynthor.alignment.schedule import run_stages
 from llmsynthor.alignment.trees.framed import to_totals
+from llmsynthor.alignment.trees.stages import trees_stages
 from llmsynthor.run.synthesize import Solution
+from llmsynthor.spec.levels import Interval
 from llmsynthor.spec.specification import Spec
+from llmsynthor.spec.targets import Table
 
 ZONES, HOMES = 40, 20
 
@@ -125,3 +130,36 @@ def test_numbers_come_to_the_total_of_their_group(total: float) -> None:
     low, high = 1 + 2 + 3 * 4, 1 + 2 + 3 * 8
     assert values[codes].sum() == np.clip(total, low, high)
     assert (part[codes] == label).all()
+
+
+def test_soft_pairs_are_drawn_with_the_zones() -> None:
+    """What is said of a pair of a household's own variables is in the draw: nothing is fitted, and tables stay exact."""
+    spec = Spec.load(document())
+    said = {
+        ("own", 1): 0.02,
+        ("own", 2): 0.28,
+        ("own", 4): 0.2,
+        ("rent", 1): 0.11,
+        ("rent", 2): 0.34,
+        ("rent", 4): 0.05,
+    }
+    ends = {1: 2.0, 2: 4.0, 4: 9.0}
+    pair = Table(
+        name="said",
+        unit="household",
+        columns=("tenure", "size"),
+        cells=tuple((tenure, Interval(float(low), ends[low])) for tenure, low in said),
+        values=tuple(said.values()),
+        value="share",
+        trust=0.9,
+    )
+    heard = list[str]()
+    stages = trees_stages(set_aims(with_estimates(spec, {}, [pair])), records=ZONES * HOMES, seed=1)
+    made = run_stages(stages, lambda stage, sweep, tvd: heard.append(stage))
+    assert "fit" not in heard
+    assert made.unmet == ()
+    codes = made.roster.codes[0]
+    names = [axis.name for axis in stages.trees.aims.own[0].grid.axes]
+    size, tenure = codes[:, names.index("size")], codes[:, names.index("tenure")]
+    large_owned = ((size >= 3) & (tenure == 0)).mean() / ((size >= 3).mean() * (tenure == 0).mean())
+    assert large_owned > 1.4

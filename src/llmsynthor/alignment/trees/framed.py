@@ -20,6 +20,7 @@ from llmsynthor.alignment.framed import (
     barred_of,
     codes_within,
     draw_zones,
+    leaned_of,
     wanted_of,
 )
 from llmsynthor.alignment.raked import draw_tables
@@ -32,20 +33,27 @@ Integers = NDArray[np.int64]
 
 HALVINGS = 60
 STEEPEST = 30.0
+MOST_PAIRS = 15
+"""Soft pairs that are drawn, not fitted: with more the groups of alike records are nearly as many as the records."""
 
 
 @dataclass(slots=True)
 class Dealing:
-    """The frame, what follows from it, and the rows of the units dealt so far with the parent of each (records,)."""
+    """The frame, what follows from it, and the rows of the units dealt so far with the parent of each (records,).
+
+    `leans` says that all that the records are to lean towards are a few pairs of own variables, so that they can be drawn.
+    """
 
     aims: Aims
     functions: Mapping[Place, Integers]
     codes: list[Codes]
     above: list[Integers]
+    leans: bool
 
     @classmethod
     def of(cls, aims: Aims) -> "Dealing":
-        return cls(aims=aims, functions=frame_functions(aims.layout, aims.own[0].frame), codes=[], above=[])
+        functions = frame_functions(aims.layout, aims.own[0].frame)
+        return cls(aims=aims, functions=functions, codes=[], above=[], leans=_few_pairs(aims))
 
     def deal(self, unit: int, stock: Codes, start: Codes, length: Codes, *, rng: np.random.Generator) -> Codes:
         """Choose for each record of a unit a row of the stock, (records, own variables), and change what its zone asks for.
@@ -75,7 +83,11 @@ class Dealing:
         """What is known of records before they are drawn, by the axes of the unit's wide grid, and the tables to draw from."""
         layout, goals = self.aims.layout, self.aims.goals[unit]
         wide = layout.wide_places(unit)
-        sized = [wanted_of(goal, goal.projection.axes, self._total(goal, records)) for goal in goals.tables]
+        lean = leaned_of if self.leans else wanted_of
+        sized = [
+            (wanted_of if goal.trust >= 1.0 else lean)(goal, goal.projection.axes, self._total(goal, records))
+            for goal in goals.tables
+        ]
         tables = [table for table in sized if table is not None]
         known = dict[int, Integers]()
         if not unit:
@@ -179,6 +191,21 @@ class Dealing:
         targets = [m.target for m in self.aims.own[parent].moments if m.axis == column]
         stated = [target.values[0] for target in targets if target.statistic == "mean" and not target.by]
         return float(stated[0]) if stated else None
+
+
+def _few_pairs(aims: Aims) -> bool:
+    """Whether what no table demands are pairs of own variables of a unit, and few enough to be raked group by group."""
+    soft = [(unit, goal) for unit, goals in enumerate(aims.goals) for goal in goals.tables if goal.trust < 1.0]
+    if aims.beliefs or not 0 < len(soft) <= MOST_PAIRS:
+        return False
+    return all(
+        len(goal.projection.axes) == 2
+        and all(
+            u == unit and k < aims.layout.n_own(u)
+            for u, k in (aims.layout.wide_places(unit)[axis] for axis in goal.projection.axes)
+        )
+        for unit, goal in soft
+    )
 
 
 def matched(drawing: Drawing, stock: Codes, margins: tuple[Floats, ...], *, rng: np.random.Generator) -> Codes:

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmsynthor.aims.aims import Aims
-from llmsynthor.alignment.cells import WHOLE, Cells
+from llmsynthor.alignment.cells import WHOLE, Cells, noise
 from llmsynthor.alignment.effort import Effort, Floats, Told
 from llmsynthor.alignment.engine import Fitted
 from llmsynthor.alignment.results import Aligned, Report, Start
+from llmsynthor.alignment.trees.balances import balanced
 from llmsynthor.alignment.trees.correct import NEARLY, Corrected, copy, correct, misses
 from llmsynthor.alignment.trees.deal import Drawn, draw_first, enlarge, priors
 from llmsynthor.alignment.trees.engine import CHUNK, State, Trees, most_values
@@ -153,13 +154,20 @@ def _fitted(trees: Trees, state: State, weight: Floats, told: Told) -> Floats:
         return fit(trees, state, weight, told)
     goal = trees.goal(state.counts, state.arena)
     before = misses(trees, state, goal)
-    if before <= NEARLY * goal[trees.compiled.is_hard].sum() and not trees.leans:
+    if before <= NEARLY * goal[trees.compiled.is_hard].sum() and _leant(trees, state, goal):
         return weight
     drawn, counts = copy(state.arena), state.counts.copy()
     weight = fit(trees, state, weight, told)
     if not trees.leans and before <= misses(trees, state, trees.goal(state.counts, state.arena)):
         state.arena, state.counts = drawn, counts
     return weight
+
+
+def _leant(trees: Trees, state: State, goal: Floats) -> bool:
+    """Whether the draw has what the records are to lean towards, to the noise of a draw; beliefs about relatives never are."""
+    compiled = trees.compiled
+    soft = compiled.is_target & ~compiled.is_hard
+    return not trees.aims.beliefs and noise(state.counts, goal, soft & ~compiled.is_slack) <= 1.0
 
 
 def _valid_start(
@@ -169,7 +177,7 @@ def _valid_start(
     potentials = [(u, prior) for u in range(len(aims.goals)) for prior in priors(aims, u, len(drawn.roster))]
     compiled = compile_aims(aims, [*potentials, *margins(aims, drawn)])
     weights = first_weights(aims, compiled, drawn.own)
-    roster = start if start is not None else drawn.roster
+    roster = start if start is not None else balanced(aims.layout, drawn.roster)
     per_top = [size / len(drawn.roster) for size in drawn.roster.sizes]
     for zeros in (True, False):
         bad = forbidden(compiled, zeros=zeros)
