@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 RECORDS ?= 2000
+FUZZ_SECONDS ?= 60
 
-.PHONY: demo test lint audit sbom clean
+.PHONY: demo test lint audit sbom fuzz sizes clean
 
 demo: $(VENV)/installed ## the e-commerce example with the embedded default model
 	$(BIN)/llmsynthor models fetch qwen2.5-coder-1.5b
@@ -34,10 +35,22 @@ audit: $(VENV)/developer ## advisories about the locked packages; for the night,
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check pip-audit
 	$(BIN)/pip-audit --strict --disable-pip -r requirements.lock
 
-sbom: $(VENV)/developer ## a CycloneDX list of parts beside the wheel
+sbom: $(VENV)/developer ## a CycloneDX list of the locked parts, with their hashes, beside the wheel
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check cyclonedx-bom
 	mkdir -p dist
-	$(BIN)/cyclonedx-py environment $(BIN)/python --output-file dist/llmsynthor.cdx.json
+	$(BIN)/python -m build --wheel --outdir dist
+	$(BIN)/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml --output-file dist/llmsynthor.cdx.json
+
+fuzz: $(VENV)/developer ## atheris over every parser, FUZZ_SECONDS each, from a copy of the kept corpus; for the night
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group fuzz
+	rm -rf fuzzing && cp -r tests/campaigns/corpus fuzzing
+	for target in $$(ls fuzzing); do \
+	  PYTHONPATH=src:. $(BIN)/python -m tests.campaigns.fuzz $$target fuzzing/$$target -max_total_time=$(FUZZ_SECONDS) \
+	    -timeout=5 -rss_limit_mb=2048 -artifact_prefix=fuzzing/$$target- -verbosity=0 -print_final_stats=1 || exit 1; \
+	done
+
+sizes: $(VENV)/developer ## what check and synthesize take on specs of absurd size
+	PYTHONPATH=src:. $(BIN)/python -m benchmarks.sizes
 
 clean: ## remove the virtual environment and the demonstration
-	rm -rf $(VENV) demo
+	rm -rf $(VENV) demo fuzzing

@@ -28,6 +28,7 @@ from llmsynthor.dependence.copula import Trust, _sharpened
 from llmsynthor.dependence.elicit import FRAMES, Asking, elicit
 from llmsynthor.dependence.estimates import combine
 from llmsynthor.dependence.pair_tables import fit_margins, interaction
+from llmsynthor.dependence.sample import Sample, read_sample
 from llmsynthor.dependence.zones import read_zones, zone_tables
 from llmsynthor.llm.ledger import Ledger
 from llmsynthor.llm.opening import choose
@@ -84,11 +85,19 @@ def main() -> None:
         beside = [(truth, chance, chance) for truth, _, chance in errors[source]]
         judged(f"independence on the tables of {source}", beside)
         errors["maximum entropy"] += beside
+    seed = round(float(np.quantile(by_records(bench), COVERED)), 3)
+    print(f"seed: q {seed} / root of the records")
     bands = {source: judged(source, found) for source, found in errors.items()}
     print("parts:", [round(ratio, 2) for ratio in sorted(ratios)])
     if arguments.out is not None:
         parts = {"balanced": BALANCED, "safe": round(max(float(np.quantile(ratios, SAFE)), 0.0), 2)}
-        held = {"made_by": "benchmarks/calibrate.py", "parts": parts, "bands": bands, "ratios": sorted(ratios)}
+        held = {
+            "made_by": "benchmarks/calibrate.py",
+            "parts": parts,
+            "bands": bands,
+            "seed": seed,
+            "ratios": sorted(ratios),
+        }
         arguments.out.write_text(json.dumps(held, indent=2) + "\n", encoding="utf-8")
 
 
@@ -132,6 +141,26 @@ def independent(bench: dict[str, Known]) -> Iterator[tuple[Floats, Floats, Float
     for entry in bench.values():
         for _, _, truth, chance in tables_of(entry):
             yield truth, chance, chance
+
+
+def by_records(bench: dict[str, Known], numbers: tuple[int, ...] = (50, 100, 200, 500)) -> list[float]:
+    """What a few records drawn from each table are off, in the unit of the band times the root of their number."""
+    found: list[float] = []
+    for entry in bench.values():
+        variables = coarsen(set_aims(llmsynthor.Spec.load(entry.spec)).goals[0])
+        coded = coarse_codes(entry, variables)
+        pairs = list(combinations([variable.name for variable in variables], 2))
+        for number in numbers:
+            rng = np.random.default_rng([1, number])
+            rows = rng.choice(entry.records.height, number, replace=False)
+            own = {name: np.asarray(codes_[rows]) for name, codes_ in coded.items()}
+            sample = Sample(codes=own, weights=np.ones(number), variables=variables)
+            for pair, said in read_sample(sample, pairs, rng=rng).items():
+                table = said.beside(None)[0]
+                truth = shares_of(coded, pair, table.shape)
+                chance = np.outer(table.sum(axis=1), table.sum(axis=0))
+                found += (error(truth, table, chance) * np.sqrt(number)).ravel().tolist()
+    return found
 
 
 def by_zones(acs: Path) -> Iterator[tuple[Floats, Floats, Floats]]:

@@ -75,7 +75,7 @@ def _answer(rng: Random, _: Path) -> bytes:
 
 def _spec(rng: Random, folder: Path) -> bytes:
     written = yaml.safe_dump(HOMES).encode()
-    given = change_bytes(written, rng) if rng.random() < 0.5 else _dumped(change_value(HOMES, rng))
+    given = change_bytes(written, rng) if rng.random() < 0.5 else dumped(change_value(HOMES, rng))
     (folder / "spec.yaml").write_bytes(given)
     load(folder / "spec.yaml")
     return given
@@ -92,13 +92,13 @@ def _read(rng: Random, folder: Path) -> bytes:
     block = change_value(PUBLISHED["targets"][0]["read"], rng)  # type: ignore[index]
     target = {**PUBLISHED["targets"][0], "read": block}  # type: ignore[index]
     (folder / "table.csv").write_bytes(TABLE)
-    given = _dumped({**PUBLISHED, "targets": [target]})
+    given = dumped({**PUBLISHED, "targets": [target]})
     (folder / "read.yaml").write_bytes(given)
     load(folder / "read.yaml")
     return given
 
 
-def _dumped(value: object) -> bytes:
+def dumped(value: object) -> bytes:
     return json.dumps(value).encode("utf-8", "surrogatepass")
 
 
@@ -114,7 +114,7 @@ KINDS: tuple[tuple[str, Try, int], ...] = (
 def attack_parsers(scratch: Path, *, count: int, rng: Random) -> tuple[Counter[str], list[str]]:
     """Hand so many changed inputs to the parsers, the quick ones more often; gives outcomes, and unforeseen or slow ones."""
     outcomes, faults = Counter[str](), list[str]()
-    (scratch / "good.yaml").write_bytes(_dumped(PUBLISHED))
+    (scratch / "good.yaml").write_bytes(dumped(PUBLISHED))
     (scratch / "table.csv").write_bytes(TABLE)
     load(scratch / "good.yaml")
     chosen = rng.choices(KINDS, weights=[weight for _, _, weight in KINDS], k=count)

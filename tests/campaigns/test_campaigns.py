@@ -11,6 +11,7 @@ from llmsynthor.llm import models
 from llmsynthor.spec.reading.files import save
 from tests.campaigns.answers import attack_exchange, attack_readers
 from tests.campaigns.folders import attack_folder
+from tests.campaigns.fuzz import CORPUS, TARGETS
 from tests.campaigns.mutations import change_bytes, change_json
 from tests.campaigns.parsers import attack_parsers
 from tests.campaigns.processes import campaign_of_interrupts, campaign_of_kills
@@ -75,3 +76,12 @@ def test_interrupts_are_heard(spec: ls.Spec, tmp_path: Path) -> None:
     words = ["synthesize", str(save(spec, tmp_path / "spec")), "--llm", "local:smollm2-135m", "--records", "50"]
     _, faults, _ = campaign_of_interrupts({"model": (words, 12.0)}, tmp_path, count=3, rng=Random(5), limit=8.0)
     assert faults == []
+
+
+@pytest.mark.parametrize("name", sorted(TARGETS))
+def test_the_corpus_of_the_fuzzer_is_read_or_refused(name: str) -> None:
+    """Every input that is kept for the fuzzer, odd ones among them, is read, or refused by an error of the house."""
+    kept = sorted((CORPUS / name).iterdir())
+    assert len(kept) > 2
+    for file in kept:
+        TARGETS[name](file.read_bytes())

@@ -102,6 +102,12 @@ def test_files_that_are_missing_are_named(folder: Path, tmp_path: Path, name: st
         ("t.A.isin([2,3])", "A", ((2.0, 4.0),)),
         ("(t.A > 0) & (t.A < np.inf)", "A", ((1.0, math.inf),)),
         ("t['A'] <= np.inf", "A", ((-math.inf, math.inf),)),
+        ("t.A != 2", "A", ((-math.inf, 2.0), (3.0, math.inf))),
+        ("t.A<>2", "A", ((-math.inf, 2.0), (3.0, math.inf))),
+        ("(t.A != 2) & (t.A != 3)", "A", ((-math.inf, 2.0), (4.0, math.inf))),
+        ("~t.A.isin([1, 2, 6])", "A", ((-math.inf, 1.0), (3.0, 6.0), (7.0, math.inf))),
+        ("(t.B == 1) & (t.A == 1) | (t.B == 1) & (t.A > 3)", "A", ((1.0, 2.0), (4.0, math.inf))),
+        ("1 < t['A']", "A", ((2.0, math.inf),)),
     ],
 )
 def test_expressions_of_controls(text: str, column: str, spans: object) -> None:
@@ -113,6 +119,24 @@ def test_texts_and_missing_values() -> None:
     """A text and a missing value are codes as well."""
     assert read_control("t.A == 'auto'", "t")["A"].texts == {"auto"}
     assert read_control("t.A.isna()", "t")["A"].missing
+    other = read_control("(t.A != 'bb') & (t.A != '<>')", "t")["A"]
+    assert [other.holds(text) for text in ("bb", "<>", "car")] == [False, False, True]
+    assert other.missing
+    assert not read_control("t.A.notna()", "t")["A"].missing
+
+
+def test_what_is_not_a_code_is_a_level(folder: Path, tmp_path: Path) -> None:
+    """A control on all but some codes, and one on all persons by their id, become a table and a total."""
+    controls = CONTROLS.replace("persons.AGEP.apply(print)", "persons.hh_id > 0")
+    controls += "walks,TRACT,persons,500,YOUNG,persons.MODE != 'bb'\nother,TRACT,persons,500,SF,persons.MODE == 'bb'\n"
+    (folder / "configs" / "controls.csv").write_text(controls, encoding="utf-8")
+    people = (folder / "data" / "seed_persons.csv").read_text(encoding="utf-8").splitlines()
+    modes = ["MODE", "car", "bb", "walk", ""]
+    text = "\n".join(f"{line},{mode}" for line, mode in zip(people, modes, strict=True))
+    (folder / "data" / "seed_persons.csv").write_text(text, encoding="utf-8")
+    spec = llmsynthor.Spec.import_populationsim(folder, tmp_path / "out")
+    assert spec.schema["person"].variable("MODE").levels == ("not bb", "bb")  # type: ignore[union-attr]
+    assert [target.name for target in spec.targets][-2:] == ["odd", "MODE by TRACT"]
 
 
 @pytest.mark.parametrize(
@@ -125,6 +149,9 @@ def test_texts_and_missing_values() -> None:
         "u.A == 1",
         "t.A ==",
         "1 < t.A < 3",
+        "t.A <= t.B",
+        "~((t.A == 1) & (t.B == 1))",
+        "(t.A == 1) & (t.B == 1) | (t.A == 2) & (t.B == 2)",
         "(" * 400 + "t.A == 1" + ")" * 400,
         "t.A == 1 " + "& (t.A == 1)" * 300,
     ],

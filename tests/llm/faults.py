@@ -162,8 +162,8 @@ class Faulty:
 
     def __init__(self, schedule: Schedule) -> None:
         self.schedule, self.asked, self.bodies = schedule, list[tuple[str, str]](), list[Mapping[str, Any]]()
-        self.headers = list[str]()
-        self.latency = 0.0
+        self.headers, self.times = list[str](), list[float]()
+        self.latency, self.quick_refusals = 0.0, False
         self.stop = threading.Event()
         self.address = ""
         self.lock = threading.Lock()
@@ -197,7 +197,9 @@ class _Handler(socketserver.StreamRequestHandler):
             faulty.asked.append((path, name))
             faulty.bodies.append(body)
             faulty.headers.append(headers)
-        if faulty.latency:
+            faulty.times.append(time.monotonic())
+        refused = faulty.quick_refusals and (name.isdigit() or name.startswith(("429", "5")))
+        if faulty.latency and not refused:
             time.sleep(faulty.latency)
         self._do(name, path, body, headers, faulty)
 

@@ -1,6 +1,7 @@
 """Answers are hostile until they are proven good."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmsynthor.errors import AnswerError, LLMError
-from llmsynthor.llm.answers import ask, parse, validate
+from llmsynthor.llm.answers import ask, parse, prepare, validate
 from llmsynthor.llm.backend import WriteRequest
 from llmsynthor.llm.ledger import Ledger
 from llmsynthor.llm.recorded import Recorded
@@ -92,3 +93,19 @@ def test_script_that_ends_is_said(ledger: Ledger) -> None:
     """A script without further answers is a clear error, not an endless loop."""
     with pytest.raises(LLMError, match="no answer left"):
         ask(scripted(ledger, "a"), REQUEST, accept=read)
+
+
+def test_bad_answers_are_asked_again_abreast(ledger: Ledger) -> None:
+    """What several questions at once need repaired is put again before it is needed, just as it is asked for then."""
+
+    class Server(Scripted):
+        concurrency = 2
+
+    script = Server({"answers": ["prose"] * 3 + [{"n": 3}] * 3})
+    model = Recorded(script.identity, lambda: script, ledger)
+    asked = [replace(REQUEST, prompt=f"Give n, {k}.") for k in range(3)]
+    prepare(model, [(request, read) for request in asked])
+    made = model.spent.new
+    assert made == 6
+    assert [ask(model, request, accept=read).value for request in asked] == [3, 3, 3]
+    assert model.spent.new == made

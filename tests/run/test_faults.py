@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import llmsynthor as ls
+from llmsynthor.llm.remote import WAYS
 from tests.llm.faults import BODIES, GOOD, Schedule, events, http, said, serving
 
 KEY = "sk-planted-key-4711"
@@ -79,11 +80,14 @@ def test_absent_server_leaves_a_run_that_goes_on(spec: ls.Spec, tmp_path: Path) 
 
 @pytest.mark.parametrize("calls", [0, 1, 2, 7])
 def test_budget_of_calls_holds_to_the_call(spec: ls.Spec, calls: int) -> None:
-    """As many answers are paid for as were allowed, one after another or at once, good or bad."""
+    """As many answers are paid for as were allowed, one after another or at once, good or bad; ways of scoring are probed once."""
     for name in (GOOD, "null"):
         with serving(name) as there:
             ls.synthesize(spec, server=server(there.address), max_calls=calls, **QUICK)
-            assert there.count(name) - sum(p.endswith(("tokenize", "completion")) for p, _ in there.asked) <= calls
+            asked = zip(there.asked, there.bodies, strict=True)
+            probed = [path for (path, _), body in asked if "chat" not in path or "logprobs" in body]
+            assert there.count(name) - len(probed) <= calls
+            assert len(probed) < 2 * len(WAYS)
             assert there.count(name) >= min(calls, 1)
 
 

@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from llmsynthor.aims.balance import has_fixed_sum
 from llmsynthor.aims.density import Density, atom_cuts, mixed
 from llmsynthor.aims.grid import Axis, Grid
 from llmsynthor.aims.laws import expected_laws, resolving_cuts
@@ -31,6 +32,9 @@ SECOND_CELLS = 64
 
 UNIT_CELLS = 256
 """An integer that a rule computes with gets a cell per value, if it has no more values than this: then rules are exact."""
+
+FIXED_CELLS = 2_000
+"""An integer whose sum over siblings a rule fixes has a cell per value up to so many: others never add up."""
 
 EACH_VALUE = 256
 """A derived whole number with no more values than this has a cell for each."""
@@ -119,7 +123,7 @@ def cut_variable(use: Use, uses: Uses) -> Cut:
     points, computed = _points(use, uses, frozenset())
     computed = computed or use.is_summed_below
     low, high = variable.range.low, variable.range.high
-    whole = variable.integer and high - low <= UNIT_CELLS
+    whole = variable.integer and high - low <= (FIXED_CELLS if has_fixed_sum(use, uses) else UNIT_CELLS)
     if use.counts or (computed and whole):
         points |= {float(value) for value in range(int(low), int(np.ceil(high)))}
     elif not computed:

@@ -11,12 +11,13 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from llmsynthor.aims.aims import Aims, set_aims
+from llmsynthor.aims.cuts import grid_of
 from llmsynthor.aims.frames import frame_functions
 from llmsynthor.aims.functions import nested_terrain
 from llmsynthor.aims.goals import Goals
-from llmsynthor.aims.joint import Layer, axes_of, closed, fits, join, lay, units_of
+from llmsynthor.aims.joint import Layer, Statements, axes_of, closed, fits, join, lay, units_of
 from llmsynthor.aims.laws import stated_population
-from llmsynthor.aims.linear import Part, excluding, say_numbers
+from llmsynthor.aims.linear import Part, excluding, feasible, say_numbers
 from llmsynthor.aims.moments import Moment
 from llmsynthor.aims.programs import program
 from llmsynthor.aims.statements import (
@@ -31,6 +32,7 @@ from llmsynthor.aims.statements import (
     tabled,
 )
 from llmsynthor.aims.terrain import Key, Terrain, flat_terrain
+from llmsynthor.aims.uses import read_uses
 from llmsynthor.spec.schema import Numeric, Schema
 from llmsynthor.spec.specification import Spec
 from llmsynthor.spec.targets import Statistic
@@ -42,6 +44,9 @@ MOST_STEPS = 40
 
 MOST_LOOKS = 500_000
 """Statements looked at while sets of variables are widened, in all; then they stay as they are."""
+
+MANY_RULES = 50
+"""Rules on a set of variables from which it is asked first whether all of them can be kept at once."""
 
 MOST_STARTS = 64
 """Sets of variables around which rules alone are looked at, where no target speaks of them."""
@@ -129,12 +134,15 @@ def _without_zones(terrain: Terrain, aims: Aims) -> Terrain:
 
 def find_broken_rules(spec: Spec) -> tuple[Contradiction, ...]:
     """Look for rules that no record can keep, whatever the targets say."""
-    return find_across(set_aims(replace(spec, targets=()))) if spec.rules else ()
+    bare, top = replace(spec, targets=()), spec.schema.top
+    if not spec.rules or len(spec.schema.units) > 1 or top.derived:
+        return find_across(set_aims(bare)) if spec.rules else ()
+    terrain = flat_terrain(grid_of(top, read_uses(bare)), spec.schema)
+    return _around_each(terrain, list(forbidden(bare.rules, terrain)), ())
 
 
-def _around_each(
-    terrain: Terrain, statements: Sequence[Statement], suspects: Iterable[str]
-) -> tuple[Contradiction, ...]:
+def _around_each(terrain: Terrain, said: Sequence[Statement], suspects: Iterable[str]) -> tuple[Contradiction, ...]:
+    statements = Statements(said)
     found: list[Contradiction] = []
     tried: list[frozenset[Key]] = []
     too_many = set[frozenset[Key]]()
@@ -162,11 +170,15 @@ def _around_each(
     return tuple(found)
 
 
-def _on(terrain: Terrain, statements: Sequence[Statement], axes: frozenset[Key]) -> Contradiction | None:
+def _on(terrain: Terrain, statements: Statements, axes: frozenset[Key]) -> Contradiction | None:
     """The contradiction that shows on some axes, if any."""
     joint = join(lay(terrain, statements, axes))
     if joint is None or _speaks_alone(joint.layer):
         return None
+    if sum(isinstance(s, Forbidden) for s in joint.layer.statements) > MANY_RULES:
+        together = program(joint, together=True)
+        if feasible(together, together.parts):
+            return None
     written = program(joint)
     distributions = replace(written, parts=tuple(part for part in written.parts if not part.aside))
     for chosen in (distributions, written) if len(distributions.parts) < len(written.parts) else (written,):
@@ -194,7 +206,7 @@ def _names(parts: Sequence[Part], *, is_rule: bool) -> tuple[str, ...]:
 
 
 def _widest(
-    terrain: Terrain, statements: Sequence[Statement], axes: frozenset[Key], looks: int
+    terrain: Terrain, statements: Statements, axes: frozenset[Key], looks: int
 ) -> tuple[frozenset[Key] | None, int]:
     """Widen a set of axes step by step, by what ties them to others, as long as the joint cells are few.
 
@@ -220,21 +232,22 @@ def _widest(
     return axes, looks
 
 
-def _small(terrain: Terrain, statements: Sequence[Statement], axes: frozenset[Key]) -> bool:
+def _small(terrain: Terrain, statements: Statements, axes: frozenset[Key]) -> bool:
     return bool(units_of(terrain, axes)) and fits(lay(terrain, statements, axes))
 
 
-def _wider(terrain: Terrain, statements: Sequence[Statement], axes: frozenset[Key]) -> list[frozenset[Key]]:
+def _wider(terrain: Terrain, statements: Statements, axes: frozenset[Key]) -> list[frozenset[Key]]:
     """Sets of axes with one more tie each: definitions first, then rules, then targets, the fewest joint cells first."""
     ties = [frozenset(truth.keys) for truth in terrain.definitions if truth.keys[0] in axes]
     ties += [axes_of(over) for over in terrain.over if over.key in axes]
-    tied = list(dict.fromkeys(s.axes for s in statements if isinstance(s, Forbidden)))
+    near = statements.about(axes)
+    tied = list(dict.fromkeys(s.axes for s in near if isinstance(s, Forbidden)))
     tied += [axes_of(over) for over in terrain.over]
-    for statement in statements:
+    for statement in near:
         if isinstance(statement, Numbered):
             unit = terrain.schema[statement.unit]
             tied.append(anchor(terrain, unit.name, ()) | {(str(unit.parent), str(unit.count))})
-    joined = [s.axes for s in statements if not isinstance(s, Forbidden | Numbered)]
+    joined = [s.axes for s in near if not isinstance(s, Forbidden | Numbered)]
     options: list[frozenset[Key]] = []
     for group in (ties, tied, joined):
         some = {closed(terrain, axes | other) for other in group if other & axes and not other <= axes}

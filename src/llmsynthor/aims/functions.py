@@ -157,7 +157,7 @@ def _escape(terrain: Terrain, key: Key, child: Unit, least: float, most: float) 
     number = np.ceil(count.range.high) - 1
     if ground.variable.range.low > min(0.0, least * number):
         return -np.inf
-    if max(0.0, most * number) < ground.variable.range.high:
+    if number <= 0 or max(0.0, most * number) < ground.variable.range.high:
         _rule_out(terrain, key)
     return float(ground.variable.range.high)
 

@@ -132,12 +132,16 @@ class Goals:
 
         Where no table cuts a number, its first mean tilts the density, all groups alike.
         """
-        return tuple(self._margin(axis) for axis in range(len(self.grid.axes)))
+        about = dict[str, list[Goal]]()
+        for goal in self.given:
+            for name in goal.table.columns if goal.table.universe is None else ():
+                about.setdefault(name, []).append(goal)
+        return tuple(self._margin(axis, about.get(own.name, ())) for axis, own in enumerate(self.grid.axes))
 
-    def _margin(self, axis: int) -> Floats:
+    def _margin(self, axis: int, about: Sequence[Goal]) -> Floats:
         base = self.spread(axis)
-        if any(self.grid.axes[axis].name in goal.table.columns and goal.table.universe is None for goal in self.given):
-            return _margin(self.grid, self.given, axis, base)
+        if about:
+            return _margin(self.grid, about, axis, base)
         first = next((moment for moment in self.moments if moment.axis == axis), None)
         if first is None:
             return base
@@ -164,7 +168,11 @@ def bring_goals(spec: Spec, grid: Grid, uses: Uses) -> Goals:
     tables = [t for t in spec.targets if t.unit == grid.unit.name and isinstance(t, Table)]
     rules = [rule for rule in spec.rules if rule.unit == grid.unit.name]
     goals = tuple(bring_table(t, grid) for t in tables)
-    shares = [_margin(grid, goals, axis, own.measure) for axis, own in enumerate(grid.axes)]
+    about = dict[str, list[Goal]]()
+    for goal in goals:
+        for name in goal.table.columns:
+            about.setdefault(name, []).append(goal)
+    shares = [_margin(grid, about.get(own.name, ()), axis, own.measure) for axis, own in enumerate(grid.axes)]
     numbers = [axis.variable if isinstance(axis.variable, Numeric) else None for axis in grid.axes]
     return Goals(
         grid=grid,
@@ -201,13 +209,14 @@ def bring_table(table: Table, grid: Grid, projection: Projection | None = None) 
     levels = table_levels(table, grid)
     index = [{level: position for position, level in enumerate(column)} for column in levels]
     shape = tuple(len(column) for column in levels)
-    places = np.array(
-        [[positions[level] for positions, level in zip(index, cell, strict=True)] for cell in table.cells]
-    )
+    places = [
+        np.fromiter((positions[cell[k]] for cell in table.cells), dtype=np.int64, count=len(table.cells))
+        for k, positions in enumerate(index)
+    ]
     values, errors = np.zeros(shape), np.zeros(shape)
-    np.add.at(values, tuple(places.T), np.array(table.values))
+    np.add.at(values, tuple(places), np.array(table.values))
     if table.margins_of_error is not None:
-        np.add.at(errors, tuple(places.T), np.array(table.margins_of_error))
+        np.add.at(errors, tuple(places), np.array(table.margins_of_error))
     stated = nearest_shares(values.ravel())
     return Goal(
         table=table,
@@ -272,19 +281,24 @@ def _zeros(rule: Rule, grid: Grid) -> StructuralZeros:
 def _hopeless(grid: Grid, forbidden: Expression, looked: Looked) -> NDArray[np.int64]:
     """Of cells that a rule cuts through, find those where hardly a drawn point is allowed: they are closed as a whole."""
     boxes = np.flatnonzero(looked.may & looked.may_not)
+    if not len(boxes):
+        return boxes
+    if looked.mostly is not None:
+        return boxes[looked.mostly[boxes]]
     places = np.unravel_index(boxes, [len(pick) for pick in looked.picks])
     codes = [pick[place] for pick, place in zip(looked.picks, places, strict=True)]
-    allowed = np.zeros(len(boxes), dtype=np.int64)
     rng = np.random.default_rng(0)
     own = [grid.axes[axis] for axis in looked.projection.axes]
-    together = max(1, MOST_POINTS // max(len(boxes), 1))
-    for first in range(0, TRIED_POINTS if len(boxes) else 0, together):
+    allowed = np.zeros(len(boxes), dtype=np.int64)
+    together = max(1, MOST_POINTS // len(boxes))
+    for first in range(0, TRIED_POINTS, together):
         tries = range(first, min(first + together, TRIED_POINTS))
         drawn = [[_point(axis, code, rng) for axis, code in zip(own, codes, strict=True)] for _ in tries]
         columns = {axis.name: pl.concat(points) for axis, points in zip(own, zip(*drawn, strict=True), strict=True)}
         free = ~evaluate(forbidden, pl.DataFrame(columns)).fill_null(value=False).to_numpy()
         allowed += free.reshape(len(tries), len(boxes)).sum(axis=0)
-    return boxes[allowed < 2]
+    few: NDArray[np.int64] = boxes[allowed < 2]
+    return few
 
 
 def _point(axis: Axis, codes: NDArray[np.int64], rng: np.random.Generator) -> pl.Series:

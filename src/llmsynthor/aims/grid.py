@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from llmsynthor.aims.told import classes_of, ends_of, first_of_each
 from llmsynthor.errors import Problem, SpecError
+from llmsynthor.spec.apart import Cells, look_apart
 from llmsynthor.spec.expressions import Expression, references
 from llmsynthor.spec.levels import Interval, Level
 from llmsynthor.spec.possibility import Box, Levels, Span, possible
@@ -229,18 +230,29 @@ def _codes_over(grid: Grid, name: str, axes: Sequence[int]) -> NDArray[np.int64]
 class Looked:
     """Where a condition may be true and may be false, for each cell of `projection`: codes that it does not tell apart are one.
 
-    `picks[k]` has a code of each class of the k-th axis; `may` and `may_not` are row-major over the classes.
+    `picks[k]` has a code of each class of the k-th axis; `may` and `may_not` are row-major over the classes, and `mostly`, which
+    says whether it is true in nearly every point of a cell: None where that is not known.
     """
 
     projection: Projection
     picks: tuple[NDArray[np.int64], ...]
     may: NDArray[np.bool_]
     may_not: NDArray[np.bool_]
+    mostly: NDArray[np.bool_] | None = None
 
 
 def look_up(grid: Grid, condition: Expression) -> Looked:
     """Project on the box of the variables of a condition."""
     axes = sorted(grid.position(reference.name) for reference in references(condition))
+    apart = look_apart(
+        condition.tree, [grid.axes[axis].name for axis in axes], [_cells(grid.axes[axis]) for axis in axes]
+    )
+    if apart is not None:
+        places = np.arange(apart.may.size).reshape(apart.may.shape)
+        projection = pack(axes, apart.classes, places, apart.may.size)
+        may, may_not = apart.may.ravel(), apart.may_not.ravel()
+        mostly = apart.mostly if apart.mostly is None else apart.mostly.ravel()
+        return Looked(projection=projection, picks=apart.picks, may=may, may_not=may_not, mostly=mostly)
     own = [_classes(grid.axes[axis], condition) for axis in axes]
     picks = [first_of_each(classes) for classes in own]
     sizes = [len(pick) for pick in picks]
@@ -250,6 +262,10 @@ def look_up(grid: Grid, condition: Expression) -> Looked:
     may, may_not = possible(condition, boxes)
     projection = pack(axes, own, np.arange(number).reshape(sizes), number)
     return Looked(projection=projection, picks=tuple(picks), may=may, may_not=may_not)
+
+
+def _cells(axis: Axis) -> Cells:
+    return Cells(axis.levels, integer=isinstance(axis.variable, Numeric) and axis.variable.integer)
 
 
 def _classes(axis: Axis, condition: Expression) -> NDArray[np.int64]:

@@ -7,6 +7,7 @@ Every population of records has such masses, so that what no masses meet no reco
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,11 +50,31 @@ class Layer:
     definitions: tuple[Truth, ...]
 
 
-def lay(terrain: Terrain, statements: Sequence[Statement], axes: frozenset[Key]) -> Layer:
+class Statements(tuple[Statement, ...]):
+    """All that is said, found by the axes that it is about, however much there is."""
+
+    @cached_property
+    def _places(self) -> tuple[dict[Key, list[int]], list[int]]:
+        places, general = dict[Key, list[int]](), list[int]()
+        for number, statement in enumerate(self):
+            own = statement.axes
+            for key in own:
+                places.setdefault(key, []).append(number)
+            general += [] if own else [number]
+        return places, general
+
+    def about(self, axes: frozenset[Key]) -> list[Statement]:
+        """What names one of the axes, and what names none at all, in order."""
+        places, general = self._places
+        found = set(general).union(*(places.get(key, ()) for key in axes))
+        return [self[number] for number in sorted(found)]
+
+
+def lay(terrain: Terrain, statements: Statements, axes: frozenset[Key]) -> Layer:
     """Collect what speaks of the chosen axes alone, or has a margin that does."""
     kept: list[Statement] = []
     units = units_of(terrain, axes)
-    for statement in statements:
+    for statement in statements.about(axes):
         if isinstance(statement, Tabled):
             margin = statement.over(axes)
             kept += [margin] if margin is not None else []
@@ -133,7 +154,10 @@ def _tell(told: dict[Key, list[NDArray[np.generic]]], truth: Truth) -> None:
 def _numbered(told: Sequence[NDArray[np.generic]], size: int) -> Integers:
     if not told:
         return np.zeros(size, dtype=np.int64)
-    distinct = [_distinct(array) for array in told]
+    own = {
+        (array.ctypes.data, array.shape, array.strides, array.dtype.str): array for array in told
+    }  # rules share classes
+    distinct = [_distinct(array) for array in own.values()]
     return np.asarray(np.unique(np.stack(distinct, axis=1), axis=0, return_inverse=True)[1]).ravel()
 
 
@@ -172,9 +196,10 @@ class Joint:
 
     def told(self, array: Booleans, truth: Truth, space: Space) -> Booleans:
         """What a condition says, as one of its two arrays, for every mass of a space."""
-        at = [self.pick[key][space.codes[key]] for key in truth.keys]
         if truth.classes:
-            at = [own[k] for own, k in zip(truth.classes, at, strict=True)]
+            at = [own[self.pick[key]][space.codes[key]] for own, key in zip(truth.classes, truth.keys, strict=True)]
+        else:
+            at = [self.pick[key][space.codes[key]] for key in truth.keys]
         return np.asarray(array[tuple(at)], dtype=np.bool_)
 
     def looked_up(self, array: NDArray[np.generic], keys: Sequence[Key], space: Space) -> NDArray[np.generic]:

@@ -74,8 +74,8 @@ def excluding(program: Program) -> tuple[Part, ...]:
     ends = np.cumsum([part.matrix.shape[0] for part in parts])[:-1]
     priced = [part.name for part, own in zip(parts, np.split(prices, ends), strict=True) if (own > NOTICED).any()]
     suspects = [part for part in parts if part.name in priced]
-    kept = suspects if not _feasible(program, suspects) else list(parts)
-    if _feasible(program, kept):
+    kept = suspects if not feasible(program, suspects) else list(parts)
+    if feasible(program, kept):
         return ()
     smaller = [_filtered(program, kept), _filtered(program, kept[::-1])]
     names = [len({(part.is_rule, part.name) for part in found}) for found in smaller]
@@ -88,7 +88,7 @@ def _filtered(program: Program, parts: Sequence[Part]) -> list[Part]:
     kept = list(parts)
     for part in parts:
         rest = [other for other in kept if other is not part]
-        if not _feasible(program, rest):
+        if not feasible(program, rest):
             kept = rest
     return kept
 
@@ -120,7 +120,8 @@ def _rows(program: Program, parts: Sequence[Part]) -> tuple[csr_array, Floats]:
     return matrix, bounds
 
 
-def _feasible(program: Program, parts: Sequence[Part]) -> bool:
+def feasible(program: Program, parts: Sequence[Part]) -> bool:
+    """Whether some masses meet all the parts."""
     matrix, bounds = _rows(program, parts)
     solved = linprog(
         np.zeros(matrix.shape[1]), A_ub=matrix, b_ub=bounds, A_eq=program.total, b_eq=[1.0], method="highs"

@@ -9,13 +9,17 @@ from llmsynthor.aims.joint import Booleans, Floats, Integers, Joint, Space
 from llmsynthor.aims.linear import Part, Program, Ratio
 from llmsynthor.aims.links import Rows, Sums, between, count_over, define, scaled, sizes
 from llmsynthor.aims.statements import Averaged, Forbidden, Numbered, Tabled
+from llmsynthor.aims.terrain import Key, Truth
+
+FEW_PLACES = 4
+"""Classes in which a rule is broken, up to which they are marked one by one."""
 
 MOST_SHARES = 100
 """Cells of a table that are tried, beside its margins, to say a number."""
 
 
-def program(joint: Joint) -> Program:
-    """Write everything down as rows."""
+def program(joint: Joint, *, together: bool = False) -> Program:
+    """Write everything down as rows; rules, which may be thousands, as one part where they are taken together."""
     layer = joint.layer
     scales = [s for s in layer.statements if isinstance(s, Tabled)]
     columns, sums = joint.columns + len(scales), list[Sums]()
@@ -36,9 +40,12 @@ def program(joint: Joint) -> Program:
         count_over(joint, over, always)
     for own in sums:
         between(joint, own, always)
-    parts = []
+    rules = [s for s in layer.statements if isinstance(s, Forbidden)] if together else []
+    parts = [_rules(joint, rules, columns)] if rules else []
     for statement in layer.statements:
         part = None
+        if together and isinstance(statement, Forbidden):
+            continue
         if isinstance(statement, Tabled):
             scale = joint.columns + next(k for k, other in enumerate(scales) if other is statement)
             part = _table(joint, statement, scale, columns)
@@ -203,6 +210,34 @@ def _rule(joint: Joint, statement: Forbidden, columns: int) -> Part | None:
     ends = np.array([0, len(surely)])
     row = csr_array((np.ones(len(surely)), space.first + surely, ends), shape=(1, columns))
     return Part(name=statement.name, is_rule=True, matrix=row)
+
+
+def _rules(joint: Joint, statements: Sequence[Forbidden], columns: int) -> Part:
+    """No mass at all where any of the rules is surely broken: rules of the same axes are laid on each other first."""
+    surely, groups = np.zeros(columns, dtype=np.bool_), dict[tuple[str, tuple[Key, ...]], list[Truth]]()
+    for statement in statements:
+        groups.setdefault((statement.unit, statement.where.keys), []).append(statement.where)
+    for (unit, keys), truths in groups.items():
+        space = joint.space(unit)
+        if space is None:
+            continue
+        broken = np.zeros([len(joint.pick[key]) for key in keys], dtype=np.bool_)
+        for truth in truths:
+            _lay_on(broken, truth, [joint.pick[key] for key in keys])
+        surely[space.first : space.first + space.size] |= broken[tuple(space.codes[key] for key in keys)]
+    return Part(name="", is_rule=True, matrix=_vector(np.flatnonzero(surely), 1.0, columns))
+
+
+def _lay_on(broken: Booleans, truth: Truth, picks: Sequence[Integers]) -> None:
+    """Mark where a rule is surely broken, in an array over the classes of its axes."""
+    sure = ~truth.may_not
+    own = [given[pick] for given, pick in zip(truth.classes, picks, strict=True)] if truth.classes else list(picks)
+    places = np.argwhere(sure)
+    if len(places) > FEW_PLACES:
+        broken |= sure[np.ix_(*own)]
+        return
+    for place in places:
+        broken[np.ix_(*(np.flatnonzero(classes == k) for classes, k in zip(own, place, strict=True)))] = True
 
 
 def _number(joint: Joint, statement: Numbered, columns: int) -> Part | None:

@@ -59,8 +59,11 @@ class Shared:
 def shared_margins(goals: Goals) -> tuple[Shared, ...]:
     """Find every margin that two or more hard tables state, small ones first."""
     found: dict[Key, set[int]] = {}
-    hard = [k for k, goal in enumerate(goals.tables) if goal.trust >= 1.0]
-    for a, b in combinations(hard, 2):
+    about = dict[str, list[int]]()
+    for k, goal in enumerate(goals.tables):
+        for name in goal.table.columns if goal.trust >= 1.0 else ():
+            about.setdefault(name, []).append(k)
+    for a, b in sorted({pair for own in about.values() for pair in combinations(own, 2) if pair[0] < pair[1]}):
         for key in _common(goals, a, b):
             found.setdefault(key, set()).update((a, b))
     keys = sorted(found, key=lambda key: (len(key[1]), key[0], key[1]))

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from llmsynthor.aims.grid import Grid
 from llmsynthor.aims.told import classes_of, ends_of, first_of_each
+from llmsynthor.spec.apart import Cells, look_apart
 from llmsynthor.spec.expressions import (
     COMPARISONS,
     Aggregate,
@@ -33,6 +34,9 @@ LARGEST_CONDITION = 1_000_000
 """Combinations of codes for which a condition is looked up; one with more is not imposed."""
 
 EVERY_VALUE = 64
+FEW = 8
+"""Classes of an axis that are not merged: it costs more than it saves."""
+
 NUMBERS, CHOICES = ("sum", "mean", "min", "max"), ("yes", "no")
 
 
@@ -49,6 +53,12 @@ class Ground:
     @property
     def size(self) -> int:
         return len(self.levels) + self.outside
+
+    @property
+    def cells(self) -> Cells:
+        """Its cells, as conditions are looked up on them."""
+        integer = isinstance(self.variable, Numeric) and self.variable.integer
+        return Cells(self.levels, integer=integer, outside=self.outside)
 
     @property
     def ends(self) -> tuple[Floats, Floats]:
@@ -143,6 +153,9 @@ class Terrain:
         keys = tuple(dict.fromkeys(key for key in boxes.values() if key is not None))
         if not keys:
             return None
+        apart = self._apart(plain, keys, boxes)
+        if apart is not None:
+            return apart
         classes = [self._classes(plain, key, boxes) for key in keys]
         picks = [first_of_each(own) for own in classes]
         sizes = [len(pick) for pick in picks]
@@ -160,6 +173,25 @@ class Terrain:
                 may, may_not = may | missing, may_not | missing
         truth = Truth(keys=keys, may=may.reshape(sizes), may_not=may_not.reshape(sizes), classes=tuple(classes))
         return _coarsest(truth)
+
+    def _apart(self, plain: Node, keys: tuple[Key, ...], boxes: Mapping[str, Key | None]) -> Truth | None:
+        """The same where every part of the condition is about one axis, which goes by one name."""
+        names = {key: name for name, key in boxes.items() if key is not None}
+        if len(names) < sum(key is not None for key in boxes.values()):
+            return None
+        cells = [self.axes[key].cells for key in keys]
+        unknown = [name for name, key in boxes.items() if key is None]
+        found = look_apart(plain, [names[key] for key in keys], cells, unknown)
+        if found is None or found.may.size > LARGEST_CONDITION:
+            return None
+        may, may_not = found.may, found.may_not
+        for k, key in enumerate(keys):
+            if self.axes[key].outside:  # a value that is missing may make a condition false, or its negation true
+                last = np.arange(may.shape[k]) == found.classes[k][-1]
+                last = last.reshape([-1 if j == k else 1 for j in range(may.ndim)])
+                may, may_not = may | last, may_not | last
+        truth = Truth(keys=keys, may=may, may_not=may_not, classes=found.classes)
+        return truth if all(len(pick) <= FEW for pick in found.picks) else _coarsest(truth)
 
     def _classes(self, plain: Node, key: Key, boxes: Mapping[str, Key | None]) -> NDArray[np.int64]:
         """A class for each code of an axis that a condition does not tell apart, whatever names it has there."""

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
+from math import sqrt
 from typing import Any
 
 NORMAL_95 = 1.645
@@ -26,9 +27,14 @@ def part_of(belief: str) -> float:
     return float(_measured()["parts"][belief])
 
 
-def band_width(source: str) -> float:
-    """q of the 90 % band of a cell of a pair table, estimate ± q · √(p_u p_v), p the shares of its two levels, by its source."""
+def band_width(source: str, records: int | None = None) -> float:
+    """q of the 90 % band of a cell of a pair table, estimate ± q · √(p_u p_v), p the shares of its two levels, by its source.
+
+    That of real records shrinks with the root of their number.
+    """
     widths = _measured()["bands"]
+    if source == "seed" and records:
+        return float(_measured()["seed"] / sqrt(records))
     return float(widths.get(source, max(widths.values())))
 
 

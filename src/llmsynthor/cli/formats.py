@@ -153,6 +153,23 @@ def import_from_populationsim(
     say(str(made.spec))
 
 
+@import_app.command("popgen")
+def import_from_popgen(
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="The folder that holds configuration.yaml and its files.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for the spec and its tables.")],
+    force: Annotated[bool, typer.Option("--force", help="Replace what an import wrote before.")] = False,
+) -> None:
+    """Make a spec of PopGen's marginals and mappings of geos and regions; of samples, records for --start."""
+    from llmsynthor.imports.popgen import import_popgen
+
+    made = import_popgen(folder, out, force=force)
+    for note in made.notes:
+        say(f"note: {note}")
+    say(str(made.spec))
+
+
 @import_app.command("census")
 def import_from_census(
     files: Annotated[

@@ -21,7 +21,8 @@ from llmsynthor.dependence.elicit import Pair, bare
 from llmsynthor.dependence.estimates import Estimate, agreement_of, credibility
 from llmsynthor.dependence.given import given_strength
 from llmsynthor.dependence.pair_tables import fit_margins, interaction, mutual_information
-from llmsynthor.spec.targets import MAXIMUM_ENTROPY, Source, Table
+from llmsynthor.dependence.sample import Sampled
+from llmsynthor.spec.targets import MAXIMUM_ENTROPY, SEED, Source, Table
 
 LEAST_SHARE = 2e-5
 
@@ -42,6 +43,9 @@ KNOWN = 0.999
 
 SCALES = tuple(float(x) for x in np.geomspace(0.1, 12.0, 28))
 HALVES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.4)
+SEEN = 0.5
+"""Part of a table from which on it is called that of the real records."""
+
 PRIOR_PAIRS = 2.0
 """How many given tables the default trust is worth, in its calibration."""
 
@@ -86,7 +90,8 @@ class Dependence:
     factor on its interaction; `table` the estimated shares, where there are any. `part` is how much of its
     dependence the records are to have at least (None: the table is leaned towards, cell by cell). `added` is the trust times the
     interaction, of variables whose margin no table knows. `weights` say how
-    much each source has in the table, in parts of the whole: `source` is the one that has most.
+    much each source has in the table, in parts of the whole: `source` is the one that has most. `records` are those real ones that
+    have both variables.
     """
 
     pair: Pair
@@ -99,6 +104,7 @@ class Dependence:
     part: float | None = None
     added: Floats | None = field(default=None, compare=False)
     weights: Mapping[str, float] = field(default_factory=dict)
+    records: int | None = None
 
 
 def calibrate(variables: Sequence[Coarse], estimates: Sequence[Estimate], truth: Mapping[Pair, Floats]) -> Trust:
@@ -154,7 +160,7 @@ class Scope:
     knows and other variables decide, such as the origin of a trip. `zones` are pair tables by how margins vary over zones.
     `part` is how much of what a model says of a dependence the records are to have at least. `before` are variables of the record
     before, about which no given table calibrates. `known` are shares of pairs from elsewhere, such as a library: they stand in
-    place of estimates.
+    place of estimates. `sampled` is what a few real records say of pairs: what else is said of one is the prior to them.
     """
 
     pairs: tuple[Pair, ...] | None = None
@@ -167,6 +173,7 @@ class Scope:
     part: float = 1.0
     known: Mapping[Pair, Floats] = field(default_factory=dict)
     known_from: str = ""
+    sampled: Mapping[Pair, Sampled] = field(default_factory=dict)
 
     def known_of(self, pair: Pair) -> Floats | None:
         """Shares of a pair that a library knows, or None."""
@@ -206,11 +213,15 @@ def dependences(
             continue
         known = scope.known_of(pair)
         if known is not None and wish.get(bare(pair), 1.0) > 0:
-            strength = mutual_information(known)
-            weights = {"library": 1.0}
-            found.append(
-                Dependence(pair=pair, source="library", strength=strength, trust=1.0, table=known, weights=weights)
+            of_library = Dependence(
+                pair=pair,
+                source="library",
+                strength=mutual_information(known),
+                trust=1.0,
+                table=known,
+                weights={"library": 1.0},
             )
+            found.append(_with_records(of_library, scope, by_name))
             continue
         zoned = scope.zones.get(pair)
         drawn = None
@@ -220,8 +231,29 @@ def dependences(
         if zoned is not None:
             drawn = _of_zones(pair, zoned, drawn, by_name, implied)
         entropy = Dependence(pair=pair, source=MAXIMUM_ENTROPY, strength=0.0, raw_strength=raw)
-        found.append(drawn if drawn is not None else entropy)
+        found.append(_with_records(drawn if drawn is not None else entropy, scope, by_name))
     return tuple(found)
+
+
+def _with_records(said: Dependence, scope: Scope, by_name: Mapping[str, Coarse]) -> Dependence:
+    """What is `said` of a pair beside the counts of a few real records, where there are any."""
+    sampled = scope.sampled.get(said.pair)
+    if sampled is None:
+        return said
+    shares, part = sampled.beside(said.table, measured=said.source == "library")
+    table = _sharpened(shares, *(by_name[name] for name in said.pair))
+    weights = {SEED: part} | {name: (1 - part) * weight for name, weight in said.weights.items() if part < 1}
+    return replace(
+        said,
+        source=SEED if part >= SEEN else said.source,
+        strength=mutual_information(table),
+        trust=1.0 if said.table is None else said.trust,
+        table=table,
+        part=None,
+        added=None,
+        weights=weights,
+        records=round(sampled.records),
+    )
 
 
 def _said(estimate: Estimate, own: float, by_name: Mapping[str, Coarse], scope: Scope) -> Dependence:
@@ -293,7 +325,7 @@ def as_table(dependence: Dependence, variables: Sequence[Coarse], *, unit: str, 
         values=tuple(float(share) for share in dependence.table.ravel()),
         value="share",
         source=source,
-        trust=KNOWN if dependence.source == "library" else SOFTNESS,
+        trust=KNOWN if dependence.source == "library" or SEED in dependence.weights else SOFTNESS,
         floor=None if dependence.part is None else dependence.part * _mean_interaction(dependence.table),
     )
 
@@ -303,20 +335,3 @@ def _mean_interaction(table: Floats) -> float:
     rows, columns = table.sum(axis=1), table.sum(axis=0)
     lift = np.log(np.maximum(table, 1e-12) / np.maximum(np.outer(rows, columns), 1e-12))
     return float((table * interaction(lift, rows, columns)).sum())
-
-
-def in_words(dependence: Dependence, variables: Sequence[Coarse], *, most: int = 2) -> str:
-    """Say the cells of an estimate that move most records, as often as by chance or how many times so; "" without a table."""
-    if dependence.table is None:
-        return ""
-    one, other = (next(v for v in variables if v.name == name) for name in dependence.pair)
-    chance = np.outer(one.shares, other.shares)
-    order = np.argsort(-np.abs(dependence.table - chance), axis=None, kind="stable")[:most]
-    said = []
-    for cell in order:
-        x, y = np.unravel_index(int(cell), chance.shape)
-        times = dependence.table[x, y] / max(chance[x, y], 1e-12)
-        said.append(
-            f"{one.name} {one.words[int(x)]} goes with {other.name} {other.words[int(y)]} {times:.2g} times as often as by chance"
-        )
-    return "; ".join(said)

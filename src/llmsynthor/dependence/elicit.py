@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from llmsynthor import prompts
 from llmsynthor.dependence.coarse import Coarse
 from llmsynthor.errors import AnswerError, AskingEndedError, CannotScoreError
-from llmsynthor.llm.answers import ask, validate
+from llmsynthor.llm.answers import ask, prepare, validate
 from llmsynthor.llm.backend import ScoreRequest, WriteRequest
 from llmsynthor.llm.recorded import Recorded
 from llmsynthor.spec.specification import Spec
@@ -173,7 +173,7 @@ def elicit_shares(asking: Asking, pairs: Sequence[Pair]) -> tuple[list[Condition
     every = [(given, asked, sample) for given, asked in directions for sample in range(CHAT_SAMPLES)]
     found: list[Conditional] = []
     try:
-        asking.model.prepare([_shares_request(asking, *about) for about in every])
+        prepare(asking.model, [_shares_asked(asking, *about) for about in every])
         for given, asked, sample in every:
             try:
                 scores = _ask_shares(asking, given, asked, sample)
@@ -186,9 +186,16 @@ def elicit_shares(asking: Asking, pairs: Sequence[Pair]) -> tuple[list[Condition
 
 
 def _ask_shares(asking: Asking, given: Coarse, asked: Coarse, sample: int) -> Floats:
-    request = _shares_request(asking, given, asked, sample)
-    accept = lambda answer, _last: _read_shares(validate(answer, request.json_schema), given, asked)  # noqa: E731  (named for what it does where it is handed on)
+    request, accept = _shares_asked(asking, given, asked, sample)
     return ask(asking.model, request, accept=accept).value
+
+
+def _shares_asked(
+    asking: Asking, given: Coarse, asked: Coarse, sample: int
+) -> tuple[WriteRequest, Callable[[Any, bool], Floats]]:
+    """The question, and how its answer is read."""
+    request = _shares_request(asking, given, asked, sample)
+    return request, lambda answer, _last: _read_shares(validate(answer, request.json_schema), given, asked)
 
 
 def _shares_request(asking: Asking, given: Coarse, asked: Coarse, sample: int) -> WriteRequest:

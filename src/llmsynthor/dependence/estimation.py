@@ -39,9 +39,10 @@ from llmsynthor.dependence.elicit import (
 from llmsynthor.dependence.estimates import CLIP, HEDGED, Estimate, combine
 from llmsynthor.dependence.given import given_shares
 from llmsynthor.dependence.groups import Group
+from llmsynthor.dependence.sample import ENOUGH
 from llmsynthor.errors import AskingEndedError, CannotScoreError
 from llmsynthor.spec.specification import Spec
-from llmsynthor.spec.targets import ZONES, Table
+from llmsynthor.spec.targets import SEED, ZONES, Table
 
 WORTH_ASKING = 0.01
 """Mutual information in nats that a first answer must show for a pair to be asked again in other words."""
@@ -105,12 +106,13 @@ def choose_pairs(
     wish = spec.dependencies
     named = [set(group.variables) for group in groups if group.source == "llm"]
     every = [(a.name, b.name) for a, b in combinations(variables, 2)] if among is None else among
-    pairs = [pair for pair in every if bare(pair) not in wish.skip and not bare(pair) & spec.zone_variables]
+    names = {pair: bare(pair) for pair in every} if wish.skip or wish.ask or spec.zone_variables else {}
+    pairs = [p for p in every if not names or (names[p] not in wish.skip and not names[p] & spec.zone_variables)]
     tabled = {both for goal in goals.tables for both in permutations(dict.fromkeys(goal.table.columns), 2)}
     given = tuple(pair for pair in pairs if pair in tabled and given_shares(goals, variables, pair) is not None)
     left = [pair for pair in pairs if pair not in tabled]
-    rank = {p: (bare(p) not in wish.ask, not any(set(p) <= names for names in named)) for p in left}
-    return Questions(open=tuple(sorted(left, key=lambda pair: rank[pair])), given=given if left else ())
+    rank = {p: (names.get(p) not in wish.ask, not any(set(p) <= group for group in named)) for p in left}
+    return Questions(open=tuple(sorted(left, key=rank.__getitem__)), given=given if left else ())
 
 
 def planned_questions(
@@ -151,11 +153,11 @@ def estimate(
     scope = scope or Scope()
     among, besides = scope.pairs, scope.besides
     questions = choose_pairs(goals, asking.spec, asking.variables, groups, among)
-    if scope.known:
+    if scope.known or scope.sampled:
         scope = _open_ones(scope, questions)
-        still = tuple(pair for pair in questions.open if scope.known_of(pair) is None)
+        still = tuple(pair for pair in questions.open if scope.known_of(pair) is None and not _is_seen(scope, pair))
         questions = Questions(open=still, given=questions.given if still else ())
-    if not questions.open and not besides and not scope.zones and not scope.known:
+    if not questions.open and not besides and not scope.zones and not scope.known and not scope.sampled:
         said = "every pair of variables is given or skipped"
         return Estimation(unit=asking.unit, variables=asking.variables, sentence=said)
     estimates, ended = _ask(asking, questions, spare=spare, most=scope.most, notify=notify)
@@ -193,14 +195,30 @@ def take_known(
         scope=scope,
     )
     tables = tuple(_as_tables(found, variables, unit, scope))
-    said = f"{sum(own.source == 'library' for own in found)} pairs of variables are as in {scope.known_from}"
-    return Estimation(unit=unit, variables=variables, dependences=found, tables=tables, sentence=said)
+    taken, leaning = sum("library" in own.weights for own in found), sum(SEED in own.weights for own in found)
+    said = [f"{taken} pairs of variables are as in {scope.known_from}"] if taken or not leaning else []
+    said += [_of_records(found)] if leaning else []
+    return Estimation(unit=unit, variables=variables, dependences=found, tables=tables, sentence="; ".join(said))
+
+
+def _of_records(found: Sequence[Dependence]) -> str:
+    own = [d.records or 0 for d in found if SEED in d.weights]
+    return f"{len(own)} pairs of variables lean on {max(own, default=0):,} records of the seed"
+
+
+def _is_seen(scope: Scope, pair: Pair) -> bool:
+    """Whether there are so many real records of a pair that a model has nothing to add."""
+    return pair in scope.sampled and scope.sampled[pair].records >= ENOUGH
 
 
 def _open_ones(scope: Scope, questions: Questions) -> Scope:
     """Leave out what is known of pairs that are given, skipped or about zones."""
     may = {frozenset(pair) for pair in questions.open}
-    return replace(scope, known={pair: table for pair, table in scope.known.items() if frozenset(pair) in may})
+    return replace(
+        scope,
+        known={pair: table for pair, table in scope.known.items() if frozenset(pair) in may},
+        sampled={pair: own for pair, own in scope.sampled.items() if frozenset(pair) in may},
+    )
 
 
 def _as_tables(
@@ -209,7 +227,7 @@ def _as_tables(
     for own in found:
         if own.table is not None:
             said = f"llm {model}" if MODEL in own.weights else own.source
-            source = scope.known_from if own.source == "library" else said
+            source = scope.known_from if own.source == "library" else SEED if own.source == SEED else said
             yield as_table(own, variables, unit=unit, source=source)
 
 
@@ -251,7 +269,8 @@ def conclude(
     found = dependences(goals, asking.variables, estimates, wish=wish, trust=trust, implied=implied, scope=scope)
     unit = asking.unit
     tables = tuple(_as_tables(found, asking.variables, unit, scope, asking.model.identity.name))
-    taken = sum(own.source == "library" for own in found)
+    taken = sum("library" in own.weights for own in found)
+    seen = f"; {_of_records(found)}" if any(SEED in own.weights for own in found) else ""
     asked = f"{len(estimates)} pairs of variables were asked about, {len(tables) - taken} are estimated"
     asked = f"{taken} pairs of variables are as in {scope.known_from}; {asked}" if taken else asked
     calibrated = f"; trust was calibrated on {len(truth)} given tables" if trust.tables else ""
@@ -261,7 +280,7 @@ def conclude(
         dependences=found,
         tables=tables,
         trust=trust,
-        sentence=f"{asked}{calibrated}{_zones_beside(found)}" + (f"; {ended}" if ended is not None else ""),
+        sentence=f"{asked}{calibrated}{_zones_beside(found)}{seen}" + (f"; {ended}" if ended is not None else ""),
     )
 
 

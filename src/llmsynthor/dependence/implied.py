@@ -26,15 +26,16 @@ def implied_tables(
     if not any(len(goal.table.columns) > 1 for goal in goals.tables):
         return {}
     records = made()
-    codes = {variable.name: _coarse_codes(goals, variable, records) for variable in variables}
+    codes = {variable.name: coarse_codes(goals, variable, records) for variable in variables}
     size = {variable.name: variable.size for variable in variables}
     return {(a, b): pair_shares_of(codes[a], codes[b], size[a], size[b]) for a, b in pairs}
 
 
-def _coarse_codes(goals: Goals, variable: Coarse, codes: NDArray[np.int32]) -> NDArray[np.int64]:
+def coarse_codes(goals: Goals, variable: Coarse, codes: NDArray[np.int32]) -> NDArray[np.int64]:
     """Coarse level of every record, -1 where it has none."""
     axis = goals.grid.axes[variable.axis]
     level = np.full(axis.size, -1, dtype=np.int64)
     for number, own in enumerate(variable.levels):
         level[axis.within(own)] = number
-    return np.asarray(level[codes[:, variable.axis]])
+    found = codes[:, variable.axis]
+    return np.asarray(np.where(found < 0, -1, level[found]))

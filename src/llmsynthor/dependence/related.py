@@ -229,7 +229,7 @@ def counted(
 
     Of a record and the one before it tables say nothing that is worth it: what a model says of them stands alone.
     """
-    codes = _codes(related, aims, roster, computed)
+    codes = coarse_codes(related, aims, roster, computed)
     given = {name for goal in related.goals.given if goal.table.universe is None for name in goal.table.columns}
     variables = []
     for variable in related.variables:
@@ -254,7 +254,7 @@ def first_shares(aims: Aims, sample: Roster, unit: Unit, variable: Coarse) -> Fl
     return np.asarray(counts / counts.sum())
 
 
-def _codes(
+def coarse_codes(
     related: Related, aims: Aims, roster: Roster, computed: Mapping[Place, Codes]
 ) -> dict[str, NDArray[np.int64]]:
     """Coarse level of every record of the unit in each variable, -1 where it has none."""

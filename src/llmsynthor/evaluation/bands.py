@@ -30,8 +30,10 @@ def frechet_bounds(rows: Floats, columns: Floats) -> Band:
     return Band(low=np.maximum(0.0, rows[:, None] + columns - 1.0), high=np.minimum(rows[:, None], columns))
 
 
-def band_of(shares: Floats, source: str) -> Band:
+def band_of(shares: Floats, source: str, records: int | None = None) -> Band:
     """Estimate ± q √(p_u p_v), within what the margins allow; a given table is its own band.
+
+    q of a seed follows from its `records`.
 
     >>> even = np.full((2, 2), 0.25)
     >>> bool((band_of(even, "given").low == even).all()), bool((band_of(even, "zones").low < even).all())
@@ -40,5 +42,5 @@ def band_of(shares: Floats, source: str) -> Band:
     if source == GIVEN:
         return Band(low=shares, high=shares)
     rows, columns = shares.sum(axis=1), shares.sum(axis=0)
-    half, bounds = band_width(source) * np.sqrt(np.outer(rows, columns)), frechet_bounds(rows, columns)
+    half, bounds = band_width(source, records) * np.sqrt(np.outer(rows, columns)), frechet_bounds(rows, columns)
     return Band(low=np.maximum(shares - half, bounds.low), high=np.minimum(shares + half, bounds.high))

@@ -55,14 +55,18 @@ class Column:
         """The level of a code of the seed."""
         plain = text.strip()
         for level, own in self.codes:
-            if own.missing and plain in ("", "nan", "NaN"):
-                return level
-            if plain in own.texts:
-                return level
+            if plain in ("", "nan", "NaN"):
+                if own.missing:
+                    return level
+                continue
             try:
                 number = float(plain)
             except ValueError:
+                if own.holds(plain):
+                    return level
                 continue
+            if plain in own.texts and not own.but:
+                return level
             if any(low <= number < high for low, high in own.spans):
                 return level
         return OTHER
@@ -76,7 +80,7 @@ def column_of(name: str, said: Sequence[Allowed], seen: Sequence[float], *, whol
     """
     distinct = list(dict.fromkeys(said))
     bounded = any(math.inf in (abs(low), abs(high)) or high - low > 1 for own in distinct for low, high in own.spans)
-    worded = any(own.texts or own.missing for own in distinct)
+    worded = any(own.texts or own.missing or own.but for own in distinct)
     split = any(len(own.spans) > 1 for own in distinct)
     if bounded and not worded and not split:
         return _numeric(name, distinct, seen)
@@ -105,7 +109,10 @@ def _numeric(name: str, distinct: Sequence[Allowed], seen: Sequence[float]) -> C
 
 
 def _name(own: Allowed) -> str:
-    """A level's name: its codes, `2 or 3`."""
+    """A level's name: its codes, `2 or 3`; `not bb` of what is all but those."""
+    if own.but:
+        inner = ~own
+        return "not " + _name(inner) if inner != Allowed() else "any"
     parts = [str(int(k)) for low, high in own.spans if math.isfinite(high - low) for k in range(int(low), int(high))]
     return " or ".join([*parts, *sorted(own.texts), *([MISSING] if own.missing else [])]) or OTHER
 

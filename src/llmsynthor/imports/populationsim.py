@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from llmsynthor.imports.controls import Column, Control, column_of, grouped, universe_of
+from llmsynthor.imports.controls import OTHER, Column, Control, column_of, grouped, universe_of
 from llmsynthor.imports.expressions import Allowed, ControlError, read_control
 from llmsynthor.imports.folders import UNITS, Folder, Frame, problem
 from llmsynthor.imports.starts import MOST_RECORDS, csv_text, plain_id, starts_of
@@ -15,6 +15,7 @@ from llmsynthor.imports.writing import write_new
 from llmsynthor.spec.reading.yaml_text import write_yaml
 
 SIZES = ("NP", "HHSIZE", "HHSize", "hhsize", "hh_size", "persons", "size", "PERSONS", "HINCP_NP", "numprec")
+IDS = ("_id", "serialno", "weight", "_weight", "wgtp")
 EXACT = 1e8
 """Importance from which on a control never yields."""
 
@@ -81,11 +82,13 @@ def _controls(work: Folder, notes: list[str]) -> list[Control]:
         except ControlError as cause:
             notes.append(f"decide: the control {said['target']} was left out: {cause}: {said['expression'][:80]}")
             continue
-        weights = (work.weight, "weight", "WGTP", "PWGTP", "Pweight", "HHweight")
+        weights = (work.weight, work.id, "weight", "WGTP", "PWGTP", "Pweight", "HHweight")
         allowed = {
             name: own
             for name, own in allowed.items()
-            if not (name in weights and (own.everything or said["target"] == work.total))
+            if not (
+                (name in weights or name.lower().endswith(IDS)) and (own.everything or said["target"] == work.total)
+            )
         }
         if said["target"] == work.total:
             allowed = {}
@@ -180,19 +183,8 @@ def _numbers(frame: Frame, name: str) -> Iterator[float]:
 
 def _covers(said: Sequence[Allowed], seed: Frame, name: str) -> bool:
     """Whether every value of the seed is named."""
-    spans = [span for own in said for span in own.spans]
-    texts = {text for own in said for text in own.texts}
-    missing = any(own.missing for own in said)
-    for text in set(seed.column(name)):
-        try:
-            number = float(text)
-        except ValueError:
-            if text not in texts and not (missing and not text):
-                return False
-            continue
-        if text not in texts and not any(low <= number < high for low, high in spans):
-            return False
-    return True
+    codes = Column(name=name, codes=tuple((str(k), own) for k, own in enumerate(said)))
+    return all(codes.level_of(text) != OTHER for text in set(seed.column(name)))
 
 
 def _adds_up(unit: str, name: str, controls: Sequence[Control], work: Folder) -> bool:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import pairwise
 from math import inf
 
@@ -37,7 +38,12 @@ class Wanted:
         """Which numbers each level holds, None for a level without any; None where these are no numbers."""
         if all(isinstance(level, Interval) for level in self.levels):
             return tuple(level if isinstance(level, Interval) else None for level in self.levels)
-        return ranges_of(self.words)
+        return _ranges_of(self.words)
+
+
+@lru_cache(maxsize=4096)
+def _ranges_of(words: tuple[str, ...]) -> tuple[Interval | None, ...] | None:
+    return ranges_of(words)
 
 
 def numbers_in(words: str) -> tuple[float, ...]:

@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, NoReturn, TypeVar
 
@@ -49,8 +49,7 @@ def ask(
         except ValueError as error:
             why = str(error)[:300]
             model.note(call, f"rejected: {why}")
-            repair = f"{request.prompt}\n\nAn earlier answer could not be used: {why}. Answer with JSON that fits the schema."
-            question = replace(request, prompt=repair, seed=request.seed + 7919 * (attempt + 1))
+            question = _repair(request, why, attempt)
             continue
         model.note(call, "repaired" if attempt else "used")
         return Answer(value=value, call_id=call)
@@ -64,6 +63,33 @@ def ask(
             advice=advice,
         )
     )
+
+
+def _repair(request: WriteRequest, why: str, attempt: int) -> WriteRequest:
+    """The question once more, with what was wrong."""
+    repair = f"{request.prompt}\n\nAn earlier answer could not be used: {why}. Answer with JSON that fits the schema."
+    return replace(request, prompt=repair, seed=request.seed + 7919 * (attempt + 1))
+
+
+def prepare(
+    model: Recorded, asked: Sequence[tuple[WriteRequest, Callable[[Any, bool], object]]], *, attempts: int = ATTEMPTS
+) -> None:
+    """Let a server answer many questions at once, and those once more whose answer could not be used: as `ask` does it then."""
+    left = [(request, request, accept) for request, accept in asked]
+    for attempt in range(attempts):
+        model.prepare([question for _, question, _ in left])
+        again = []
+        for request, question, accept in left:
+            text = model.known(question)
+            if text is None:
+                continue
+            try:
+                accept(parse(text), attempt == attempts - 1)
+            except ValueError as error:
+                again.append((request, _repair(request, str(error)[:300], attempt), accept))
+        left = again
+        if not left:
+            return
 
 
 def parse(text: str) -> Any:

@@ -24,28 +24,37 @@ def call_aside(call: Callable[[], T]) -> T:
                 raise
 
 
-def call_abreast(calls: Iterator[tuple[str, Callable[[], T]]], most: int) -> Iterator[tuple[str, Future[T]]]:
-    """Call at most so many at once; gives each with its name when it is done, and takes the next one then."""
+def call_abreast(
+    following: Callable[[], tuple[str, Callable[[], T]] | None], most: int
+) -> Iterator[tuple[str, Future[T]]]:
+    """Call at most so many at once; gives each with its name when it is done, and takes the following ones then.
+
+    `following` gives None where there is nothing to call just now: as long as others run it is asked again.
+    """
     done: queue.SimpleQueue[tuple[str, Future[T]]] = queue.SimpleQueue()
 
-    def begin() -> int:
-        named = next(calls, None)
+    def begin() -> bool:
+        named = following()
         if named is None:
-            return 0
+            return False
         name, call = named
         future: Future[T] = Future()
         future.add_done_callback(lambda ended, name=name: done.put((name, ended)))  # type: ignore[misc]
         threading.Thread(target=_settle, args=(call, future), daemon=True).start()
-        return 1
+        return True
 
-    running = sum(begin() for _ in range(most))
-    while running:
+    running = 0
+    while True:
+        while running < most and begin():
+            running += 1
+        if not running:
+            return
         try:
             ended = done.get(timeout=HEARD_EVERY)
         except queue.Empty:
             continue
+        running -= 1
         yield ended
-        running += begin() - 1
 
 
 def _settle(call: Callable[[], T], done: Future[T]) -> None:

@@ -13,6 +13,13 @@ from llmsynthor.errors import OutageError, Problem
 LOG = logging.getLogger("llmsynthor")
 
 FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0
+HANGS, HANGS_AFTER = 1.0, 4.0
+"""A question hangs after so many seconds, and so many times what an answer takes."""
+
+HALVED_EVERY = 6.0
+"""Times of an answer between two halvings."""
+
+LOOK_EVERY = 0.2
 SAID_EVERY = 5.0
 """Seconds between two words about waiting."""
 
@@ -30,10 +37,15 @@ class PassingError(Exception):
 
 class Gate:
     """Lets so many threads ask at once: one more for each answer, half as many when the server is busy (additive increase,
-    multiplicative decrease: Chiu and Jain 1989). Half at most once in the time of an answer, or one burst would count often."""
+    multiplicative decrease: Chiu and Jain 1989). Half at most once in the time of a few answers, or one burst would count often,
+    and a server that refuses a few questions at random would be asked one by one.
+
+    A question that takes far longer than others holds nobody up: it hangs, and no longer counts as asked.
+    """
 
     def __init__(self, most: int) -> None:
-        self._most, self._limit, self._inside = most, float(min(most, 4)), 0
+        self._most, self._limit = most, float(min(most, 4))
+        self._inside = dict[object, float]()
         self._typical, self._halved = 0.0, 0.0
         self._free = threading.Condition()
 
@@ -44,26 +56,34 @@ class Gate:
     @contextmanager
     def turn(self) -> Iterator[None]:
         """Wait for a turn; how the block ends decides how many turns there are."""
+        own, busy = object(), False
         with self._free:
-            self._free.wait_for(lambda: self._inside < self.limit)
-            self._inside += 1
-        began, busy = time.monotonic(), False
+            while self._asked() >= self.limit:
+                self._free.wait(LOOK_EVERY)
+            began = self._inside[own] = time.monotonic()
         try:
             yield
         except PassingError:
             busy = True
             raise
         finally:
-            self._leave(began, busy=busy)
+            self._leave(own, began, busy=busy)
 
-    def _leave(self, began: float, *, busy: bool) -> None:
+    def _asked(self) -> int:
+        """Questions that a server is busy with, as far as can be known; before the first answer nothing is known to hang."""
+        if len(self._inside) < self.limit or not self._typical:
+            return len(self._inside)
+        since = time.monotonic() - max(HANGS, HANGS_AFTER * self._typical)
+        return sum(began > since for began in self._inside.values())
+
+    def _leave(self, own: object, began: float, *, busy: bool) -> None:
         now = time.monotonic()
         with self._free:
-            self._inside -= 1
+            del self._inside[own]
             if not busy:
                 self._limit = min(float(self._most), self._limit + 1.0)
-                self._typical += 0.1 * (now - began - self._typical)
-            elif now - self._halved > self._typical:
+                self._typical += (0.1 if self._typical else 1.0) * (now - began - self._typical)
+            elif now - self._halved > HALVED_EVERY * self._typical:
                 self._limit, self._halved = max(1.0, self._limit / 2), now
             self._free.notify_all()
 

@@ -1,7 +1,7 @@
 """Whoever asks a model asks here: the ledger first, then the model, within the budget."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -23,6 +23,9 @@ from llmsynthor.texts import fit
 
 TRIES = 3
 """So often a question is put whose answers come to nothing."""
+
+WAITING = 8
+"""Questions under way for each that a server is asked at once: those that wait to be put again, or hang, hold nobody up."""
 
 MOST_USELESS = 12
 """After so many questions in a row without a usable answer the asking ends."""
@@ -79,6 +82,11 @@ class Recorded:
     """Questions that the ledger answered, in order: a script counts what it would have been asked."""
 
     @property
+    def scoring(self) -> str:
+        """How a server scored choices, in words; empty where no server was asked."""
+        return str(getattr(self._model, "scoring", ""))
+
+    @property
     def cost(self) -> float | None:
         """What all calls cost, None where the price of tokens is not known."""
         return self.budget.price(self.spent.prompt_tokens, self.spent.completion_tokens)
@@ -98,7 +106,7 @@ class Recorded:
         """Raises CannotScoreError too."""
         entry = self._answer(request)
         if entry.answer == CANNOT:
-            advice = "use the embedded model or a llama.cpp server"
+            advice = "use the embedded model, or a server that shows log-probabilities"
             raise CannotScoreError(
                 Problem(where=f"llm {self.identity.name}", what="this model cannot score choices", advice=advice)
             )
@@ -132,16 +140,17 @@ class Recorded:
 
     def _prepare(self, missing: dict[str, Request], most: int) -> None:
         left = None if self.budget.calls is None else self.budget.calls - self.spent.calls
-        waiting, tries = list(reversed(missing)), dict.fromkeys(missing, 0)
+        waiting, tries, sent = list(reversed(missing)), dict.fromkeys(missing, 0), 0
 
-        def calls() -> Iterator[tuple[str, Callable[[], Entry]]]:
-            sent = 0
-            while waiting and self.ended is None and (left is None or sent < left):
-                sent += 1
-                call = waiting.pop()
-                yield call, partial(_ask, self._open(), missing[call])
+        def following() -> tuple[str, Callable[[], Entry]] | None:
+            nonlocal sent
+            if not waiting or self.ended is not None or (left is not None and sent >= left):
+                return None
+            sent += 1
+            call = waiting.pop()
+            return call, partial(_ask, self._open(), missing[call])
 
-        for call, future in call_abreast(calls(), most):
+        for call, future in call_abreast(following, WAITING * most):
             try:
                 self._keep(call, missing[call], future.result())
             except BadAnswerError as bad:
@@ -153,6 +162,11 @@ class Recorded:
                     self._given_up.add(call)
             except AskingEndedError as error:
                 self.ended = error
+
+    def known(self, request: WriteRequest) -> str | None:
+        """The answer that the ledger has, without any account of it."""
+        entry = self._find(call_id(self.identity, request), request)
+        return entry.answer if entry is not None else None
 
     def _find(self, call: str, request: Request) -> Entry | None:
         choices = len(request.choices) if not isinstance(request, WriteRequest) else 0

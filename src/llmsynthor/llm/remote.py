@@ -20,6 +20,7 @@ from llmsynthor.llm.endpoint import DEFAULT, Endpoint, own_address, read_endpoin
 from llmsynthor.llm.keys import USUAL, find_key
 from llmsynthor.llm.patience import Gate, PassingError, Patience
 from llmsynthor.llm.token_tree import LISTED, score_tree
+from llmsynthor.llm.ways import MOST_CHOICES, PLAIN, Found, Way, by_echo, by_letters, by_prompt, is_true
 from llmsynthor.llm.wire import Bounds, Reply, WireError, post
 from llmsynthor.options import Server
 from llmsynthor.texts import Secret, fit
@@ -30,14 +31,29 @@ GONE = (404, 405, 410)
 UNREAD = (400, 415, 422, 501)
 """What servers answer to a way of asking that they do not take."""
 
+BROKEN = 500
+
 ODD = 3
 """A server that answers so many questions for scores in another form gives none."""
+
+TOKENS, ECHO, PROMPT, LETTERS = "tokens", "echo", "prompt", "letters"
+WAYS = {
+    TOKENS: "probabilities of tokens (llama.cpp)",
+    ECHO: "log-probabilities of the prompt (echo)",
+    PROMPT: "log-probabilities of the prompt (prompt_logprobs)",
+    LETTERS: "log-probabilities of letters (top_logprobs of a chat)",
+}
+"""Ways of scoring, the best first: each server is asked in the first that it offers."""
+
+FURTHER: dict[str, Way] = {ECHO: by_echo, PROMPT: by_prompt, LETTERS: by_letters}
+PERCENTAGES = "percentages that the model writes"
 
 BYTES_A_TOKEN = 200
 """At most so many bytes describe a token in a list of probabilities."""
 
-FEWEST_SECONDS, SLOWEST, KNOWN = 10.0, 10.0, 20
-"""Once 20 answers came, one that takes ten times as long as the slowest of them, and over ten seconds, counts as hanging."""
+FEWEST_SECONDS, SLOWEST, KNOWN, LONGER = 3.0, 10.0, 20, 4.0
+"""Once 20 answers came, one that takes ten times as long as the slowest of them, and over three seconds, counts as hanging; the
+same question is given four times as long when it is put again, up to what one answer may take."""
 
 ADVICE = {
     401: "check the key (OPENAI_API_KEY, or --key)",
@@ -57,8 +73,8 @@ def identify(model: str, base_url: str | None) -> Identity:
 
 
 class Remote:
-    """Writes JSON in the strictest way the server takes (to a schema, as an object, or in words), and scores where the server
-    is one of llama.cpp, which shows its tokens and their probabilities."""
+    """Writes JSON in the strictest way the server takes (to a schema, as an object, or in words), and scores in the first of WAYS
+    that it offers."""
 
     def __init__(
         self,
@@ -77,7 +93,8 @@ class Remote:
         self._manners: list[Callable[[WriteRequest], dict[str, Any]]] = [_to_schema, _to_object, _in_words]
         self._answered, self._slowest = 0, 0.0
         self._settled, self._scores, self._odd = False, False, 0
-        self._lock = Lock()
+        self._ways = [name for name in WAYS if endpoint.shown != DEFAULT or name == LETTERS]
+        self._lock, self._probing = Lock(), Lock()
 
     @property
     def identity(self) -> Identity:
@@ -108,9 +125,55 @@ class Remote:
                 return True
             return self._manners[0] is not manner
 
+    @property
+    def scoring(self) -> str:
+        """How the server scores choices, in words; empty as long as it was not asked."""
+        return "" if not self._scores and self._ways else WAYS[self._ways[0]] if self._ways else PERCENTAGES
+
     def score(self, request: ScoreRequest) -> Scored:
-        """Score by the probabilities of tokens. Raises CannotScoreError where the server has shown none yet."""
-        read, written, started = 0, 0, time.perf_counter()
+        """Score in the first way that the server offers, and keep to it: others wait until it is known.
+
+        Raises CannotScoreError where it offers none.
+        """
+        if self._scores or not self._ways:
+            return self._score(request)
+        with self._probing:
+            return self._score(request)
+
+    def _score(self, request: ScoreRequest) -> Scored:
+        started = time.perf_counter()
+        while self._ways:
+            name = self._ways[0]
+            if name == LETTERS and len(request.choices) > MOST_CHOICES:
+                break
+            try:
+                found = self._by_tokens(request, started) if name == TOKENS else self._by_way(name, request, started)
+            except CannotScoreError:
+                with self._lock:
+                    if self._ways[:1] == [name] and not self._scores:
+                        del self._ways[0]
+                        self._odd = 0
+                if not self._scores:
+                    continue
+                raise
+            self._scores = True
+            usage = Usage(prompt_tokens=found.read, completion_tokens=found.written, seconds=_since(started))
+            return Scored(log_probabilities=found.scores, usage=usage)
+        raise CannotScoreError(_no_scores(self._identity))
+
+    def _by_way(self, name: str, request: ScoreRequest, started: float) -> Found:
+        """A way that is no llama.cpp's: the first answer in another form, or one that is plainly untrue, ends it."""
+
+        def ask(path: str, body: Mapping[str, Any], read: Callable[[bytes], Any]) -> Any:
+            return self._about_scores(path, body, read, started, chances=1)
+
+        if not self._scores and name != LETTERS and not is_true(FURTHER[name](ask, self._model, PLAIN)):
+            raise CannotScoreError(_no_scores(self._identity))
+        return FURTHER[name](ask, self._model, request)
+
+    def _by_tokens(self, request: ScoreRequest, started: float) -> Found:
+        """By the tokens of a llama.cpp server, which lists the probabilities of as many as are wanted."""
+        read, written = 0, 0
 
         def next_tokens(tokens: Sequence[int], most: int) -> Mapping[int, float]:
             nonlocal read, written
@@ -122,46 +185,56 @@ class Remote:
 
         context = self._tokens(request.context, started, special=True)
         choices = [self._tokens(choice, started, special=False) for choice in request.choices]
-        scores = score_tree(context, choices, next_tokens)
-        self._scores = True
-        usage = Usage(prompt_tokens=read, completion_tokens=written, seconds=_since(started))
-        return Scored(log_probabilities=scores, usage=usage)
+        scores = score_tree(context, choices, next_tokens, whole=request.whole)
+        return Found(scores=scores, read=read, written=written)
 
     def _tokens(self, text: str, started: float, *, special: bool) -> list[int]:
         body = {"content": text, "add_special": special}
         return self._about_scores("/tokenize", body, replies.read_tokens, started)
 
     def _about_scores(
-        self, path: str, body: Mapping[str, Any], read: Callable[[bytes], T], started: float, longest: int | None = None
+        self,
+        path: str,
+        body: Mapping[str, Any],
+        read: Callable[[bytes], T],
+        started: float,
+        longest: int | None = None,
+        *,
+        chances: int = ODD,
     ) -> T:
-        """Ask what only llama.cpp knows: a server that never showed it cannot score; one that did gave a bad answer."""
-        if self._endpoint.shown == DEFAULT:
-            raise CannotScoreError(_no_scores(self._identity))
-        reply = self._ask(path, body, replace(self._bounds, bytes=longest) if longest else None)
-        if reply.status in (*GONE, *UNREAD) and not self._scores:
+        """Ask what not all servers know: one that never showed it has it not; one that did gave a bad answer."""
+        probed = chances == 1 and not self._scores
+        reply = self._ask(path, body, replace(self._bounds, bytes=longest) if longest else None, probed=probed)
+        if reply.status in (*GONE, *UNREAD, BROKEN) and not self._scores:
             raise CannotScoreError(_no_scores(self._identity))
         try:
             return self._read(reply, lambda: read(reply.body), started)
         except BadAnswerError as cause:
             self._odd += 1
-            if self._scores or self._odd < ODD:
+            if self._scores or self._odd < chances:
                 raise
             raise CannotScoreError(_no_scores(self._identity)) from cause
 
-    def _ask(self, path: str, body: Mapping[str, Any], bounds: Bounds | None = None) -> Reply:
-        """Put a question until there is an answer that is not passing; one that is no HTTP is a bad answer."""
-        content = json.dumps(body).encode()
+    def _ask(self, path: str, body: Mapping[str, Any], bounds: Bounds | None = None, *, probed: bool = False) -> Reply:
+        """Put a question until there is an answer that is not passing; one that is no HTTP is a bad answer.
+
+        Where a way is only `probed`, an error of the server itself says that it has it not.
+        """
+        content, late = json.dumps(body).encode(), 0
 
         def once() -> Reply:
+            nonlocal late
             began = time.perf_counter()
             allowed = bounds or self._bounds
             try:
-                reply = post(self._endpoint, path, content, key=self._key, bounds=self._hurried(allowed))
+                reply = post(self._endpoint, path, content, key=self._key, bounds=self._hurried(allowed, late))
             except WireError as cause:
+                late += cause.fault == "late"
                 if cause.fault in ("away", "late"):
                     raise PassingError(cause.reason) from cause
                 raise BadAnswerError(cause.problems[0], reason=cause.reason, seconds=_since(began)) from cause
-            if reply.status in PASSING or (reply.status >= 500 and reply.status != 501):
+            broken = reply.status >= 500 and reply.status != 501 and not (probed and reply.status == BROKEN)
+            if reply.status in PASSING or broken:
                 raise PassingError(_status(reply), after=reply.retry_after)
             if reply.status == 200:
                 self._slowest = max(self._slowest, time.perf_counter() - began)
@@ -169,10 +242,12 @@ class Remote:
 
         return self._patience.ask(once)
 
-    def _hurried(self, bounds: Bounds) -> Bounds:
+    def _hurried(self, bounds: Bounds, late: int) -> Bounds:
+        """Bounds of a question that was too late so many times."""
         if self._answered < KNOWN:
             return bounds
-        return replace(bounds, seconds=min(bounds.seconds, max(FEWEST_SECONDS, SLOWEST * self._slowest)))
+        seconds = max(FEWEST_SECONDS, SLOWEST * self._slowest) * LONGER ** min(late, 10)
+        return replace(bounds, seconds=min(bounds.seconds, seconds))
 
     def _read(self, reply: Reply, read: Callable[[], T], started: float) -> T:
         if reply.status != 200:
@@ -232,7 +307,7 @@ def _status(reply: Reply) -> str:
 
 
 def _no_scores(identity: Identity) -> Problem:
-    advice = "use the embedded model or a llama.cpp server"
+    advice = "use the embedded model, or a server that shows log-probabilities"
     return Problem(where=f"llm {identity.name}", what="this model cannot score choices", advice=advice)
 
 

@@ -25,7 +25,7 @@ HALF = re.compile(
 
 LETTERS_A_TOKEN = 4
 
-Shape = TypeVar("Shape", bound="_Shape")
+Form = TypeVar("Form", bound="Shape")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +45,9 @@ class Listed:
     prompt_tokens: int
 
 
-class _Shape(BaseModel):
+class Shape(BaseModel):
+    """A part of an answer: what else it holds is passed over, nothing is coerced."""
+
     model_config = ConfigDict(extra="ignore", strict=True, frozen=True)
 
 
@@ -63,16 +65,16 @@ def _object(value: Any) -> Any:
 Count = Annotated[int | None, BeforeValidator(_counted)]
 
 
-class _Usage(_Shape):
+class _Usage(Shape):
     prompt_tokens: Count = None
     completion_tokens: Count = None
 
 
-class _Part(_Shape):
+class _Part(Shape):
     text: str | None = None
 
 
-class _Message(_Shape):
+class _Message(Shape):
     content: str | list[str | _Part] | None = None
     refusal: str | None = None
 
@@ -83,11 +85,11 @@ class _Message(_Shape):
         return self.content or self.refusal or ""
 
 
-class _Choice(_Shape):
+class _Choice(Shape):
     message: _Message
 
 
-class _Told(_Shape):
+class _Told(Shape):
     """Servers say what is wrong as `error: {message}`, as `error: text`, or as `detail`."""
 
     error: Any = None
@@ -106,7 +108,7 @@ class _Chat(_Told):
     usage: Annotated[_Usage, BeforeValidator(_object)] = _Usage()
 
 
-class _Delta(_Shape):
+class _Delta(Shape):
     delta: _Message | None = None
     message: _Message | None = None
 
@@ -121,34 +123,37 @@ def _log_probability(value: Any) -> Any:
     return LEAST_SCORE if value is None else value
 
 
-class _Token(_Shape):
+LogProbability = Annotated[float, Field(allow_inf_nan=True), BeforeValidator(_log_probability)]
+
+
+class _Token(Shape):
     id: int = Field(ge=0, lt=MOST_TOKENS)
-    logprob: Annotated[float, BeforeValidator(_log_probability)] = Field(allow_inf_nan=True)
+    logprob: LogProbability
 
 
-class _Position(_Shape):
+class _Position(Shape):
     top_logprobs: list[_Token] = Field(min_length=1)
 
 
-class _Completion(_Shape):
+class _Completion(Shape):
     completion_probabilities: list[_Position] = Field(min_length=1)
     tokens_evaluated: Count = None
 
 
-class _LogProbabilities(_Shape):
+class _LogProbabilities(Shape):
     content: list[_Position] = Field(min_length=1)
 
 
-class _Scoring(_Shape):
+class _Scoring(Shape):
     logprobs: _LogProbabilities
 
 
-class _Embedded(_Shape):
+class _Embedded(Shape):
     choices: list[_Scoring] = Field(min_length=1)
     usage: Annotated[_Usage, BeforeValidator(_object)] = _Usage()
 
 
-class _Tokens(_Shape):
+class _Tokens(Shape):
     tokens: list[Annotated[int, Field(ge=0, lt=MOST_TOKENS)]]
 
 
@@ -156,7 +161,7 @@ def read_chat(body: bytes | Mapping[str, Any], kind: str = "") -> Said:
     """Read what a model wrote: a text, a list of parts, or a stream of events. Raises ValueError that says what is wrong."""
     if isinstance(body, bytes) and (kind == "text/event-stream" or body.lstrip()[:5] == EVENT.encode()):
         return _read_events(body)
-    found = _read(_Chat, body)
+    found = read_shape(_Chat, body)
     usage = found.usage
     return Said(
         text=fit(found.choices[0].message.text),
@@ -175,7 +180,7 @@ def _read_events(body: bytes) -> Said:
         if text == END.encode():
             ended = True
             break
-        event = _read(_Event, text)
+        event = read_shape(_Event, text)
         if event.reason is not None:
             raise ValueError(f"the server broke off: {event.reason}")
         said = [choice.delta or choice.message for choice in event.choices[:1]]
@@ -189,23 +194,23 @@ def _read_events(body: bytes) -> Said:
 def read_listed(body: bytes | Mapping[str, Any]) -> Listed:
     """Read the probabilities of the next token, as a llama.cpp server or the embedded engine gives them; raises ValueError."""
     if isinstance(body, bytes):
-        found = _read(_Completion, body)
+        found = read_shape(_Completion, body)
         tokens, read = found.completion_probabilities[0].top_logprobs, found.tokens_evaluated
     else:
-        embedded = _read(_Embedded, body)
+        embedded = read_shape(_Embedded, body)
         tokens, read = embedded.choices[0].logprobs.content[0].top_logprobs, embedded.usage.prompt_tokens
     return Listed(log_probabilities={t.id: bounded(t.logprob) for t in tokens}, prompt_tokens=read or 0)
 
 
 def read_tokens(body: bytes | Mapping[str, Any]) -> list[int]:
     """Read the tokens of a text; raises ValueError."""
-    return _read(_Tokens, body).tokens
+    return read_shape(_Tokens, body).tokens
 
 
 def read_reason(body: bytes) -> str:
     """What a server says of an error, at most 160 characters; empty where it says nothing that can be read."""
     try:
-        return _read(_Told, body).reason or ""
+        return read_shape(_Told, body).reason or ""
     except ValueError:
         return ""
 
@@ -224,7 +229,7 @@ def count_tokens(text: str) -> int:
     return -(-len(text) // LETTERS_A_TOKEN)
 
 
-def _read(shape: type[Shape], body: bytes | Mapping[str, Any]) -> Shape:
+def read_shape(shape: type[Form], body: bytes | Mapping[str, Any]) -> Form:
     """Validate; the reason names the place and what is wrong there, and repeats nothing of the answer."""
     if isinstance(body, bytes) and HALF.search(body):
         body = HALF.sub(rb"\\ufffd", body)

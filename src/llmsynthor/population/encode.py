@@ -1,4 +1,4 @@
-"""A starting population: records that are there already, as codes on the grids of the aims."""
+"""Records that are there already, as codes on the grids of the aims: a starting population, or a few as evidence."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ from llmsynthor.aims.layout import Layout
 from llmsynthor.errors import DataError, Problem
 from llmsynthor.population.roster import NO_PROPOSAL, Roster, rows_below
 from llmsynthor.records.linked import link
-from llmsynthor.records.weights import START_WEIGHT
-from llmsynthor.spec.schema import Category, Numeric, Unit
+from llmsynthor.records.weights import START_WEIGHT, with_weights
+from llmsynthor.spec.schema import Category, Numeric, Schema, Unit
 
 Codes = NDArray[np.int32]
 Floats = NDArray[np.float64]
@@ -65,6 +65,59 @@ def begin_with(frames: Mapping[str, pl.DataFrame], aims: Aims, records: int, *, 
     return Starting(frames=frames, roster=roster, rows=tuple(taken))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """A few real records, all of them once, -1 where one has no value; `weights[u]` (records,) are those of unit u."""
+
+    roster: Roster
+    weights: tuple[Floats, ...]
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every record has every variable, so that others can be computed."""
+        return all((codes >= 0).all() for codes in self.roster.codes)
+
+
+def evidence_of(frames: Mapping[str, pl.DataFrame], weight: str | None, aims: Aims) -> Evidence:
+    """Read a few real records; columns and values may be missing. Raises DataError."""
+    layout = aims.layout
+    weighted = with_weights(frames, Schema(units=layout.units), weight)
+    linked, rows, lengths = _linked(weighted, layout, where="seed")
+    problems = list[Problem]()
+    codes = [
+        _in_part(linked[unit.name], layout.own_grid(number), problems, f"seed, {unit.name}")
+        for number, unit in enumerate(layout.units)
+    ]
+    if problems:
+        raise DataError(*problems)
+    top = linked[layout.units[0].name]
+    own = top[START_WEIGHT].to_numpy() if START_WEIGHT in top.columns else np.ones(top.height)
+    starts, kept, weights = [np.zeros(0, dtype=np.int32)], [np.zeros(0, dtype=np.int32)], [own]
+    for unit in range(1, len(layout.units)):
+        length = lengths[unit].astype(np.int32)
+        codes[unit] = codes[unit][rows[unit]]
+        order = np.repeat(np.arange(len(length)), length)
+        weights.append(weights[layout.parent(unit)][order])
+        starts.append((np.cumsum(length) - length).astype(np.int32))
+        kept.append(length)
+    proposal = np.full(top.height, NO_PROPOSAL, dtype=np.int64)
+    roster = Roster(codes=tuple(codes), start=tuple(starts), length=tuple(kept), proposal=proposal)
+    return Evidence(roster=roster, weights=tuple(weights))
+
+
+def _in_part(frame: pl.DataFrame, grid: Grid, problems: list[Problem], where: str) -> Codes:
+    """Codes of what there is, -1 for columns and values that are missing."""
+    columns = []
+    for axis in grid.axes:
+        codes = np.full(frame.height, -1, dtype=np.int64)
+        if axis.name in frame.columns:
+            there = frame[axis.name].is_not_null().to_numpy()
+            found = frame.filter(pl.Series(there, dtype=pl.Boolean))
+            codes[there] = _encode(found, axis, problems, f"{where}, column {axis.name}")
+        columns.append(codes)
+    return np.stack(columns, axis=1).astype(np.int32) if columns else np.zeros((frame.height, 0), dtype=np.int32)
+
+
 def _raked(weights: Floats, codes: NDArray[np.int32], goals: Goals) -> Floats:
     """Bring weights of rows to the tables of their own variables by raking, as far as the rows have their cells."""
     found = np.asarray(weights, dtype=np.float64)
@@ -95,14 +148,14 @@ def _chosen(height: int, weights: Floats | None, records: int, rng: np.random.Ge
 
 
 def _linked(
-    frames: Mapping[str, pl.DataFrame], layout: Layout
+    frames: Mapping[str, pl.DataFrame], layout: Layout, *, where: str = "start"
 ) -> tuple[Mapping[str, pl.DataFrame], list[Rows], list[Rows]]:
     """The frames with the variables that count children; rows of each unit by parent, and numbers per parent's row."""
     missing = [unit.name for unit in layout.units if unit.name not in frames]
     if missing:
         advice = f"give records of every unit: {', '.join(unit.name for unit in layout.units)}"
         what = f"there are no records of {', '.join(missing)}"
-        raise DataError(Problem(where="start", what=what, found=", ".join(frames) or "nothing", advice=advice))
+        raise DataError(Problem(where=where, what=what, found=", ".join(frames) or "nothing", advice=advice))
     complete, rows, lengths = dict(frames), [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.int64)]
     for unit in layout.units[1:]:
         links = link(frames[str(unit.parent)], frames[unit.name], str(unit.parent), unit.name)

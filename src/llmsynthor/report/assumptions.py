@@ -15,7 +15,7 @@ from llmsynthor.spec.specification import Spec
 
 MOST_DRAWN = 8
 
-ASSUMED = ("library", "estimated", "zones")
+ASSUMED = ("seed", "library", "estimated", "zones")
 """Sources of a dependence that nobody gave, in the words of dependencies.csv."""
 
 
@@ -63,6 +63,7 @@ def _compared(folder: Path, units: Mapping[str, str], records: dict[str, pl.Data
         if isinstance(crosswalk, dict) and "file" in crosswalk:
             geography["crosswalk"] = {**crosswalk, "file": str((path.parent / crosswalk["file"]).resolve())}
         geography.pop("geometry", None)
+    raw.pop("seed", None)
     return compare(Spec.load(raw), records)
 
 

@@ -72,7 +72,8 @@ def _margin(name: str, comparison: Comparison) -> Distribution:
     target, levels = comparison.target, _levels(comparison.target, name)
     assert isinstance(target, Table)
     place = target.columns.index(name)
-    number = np.array([levels.index(cell[place]) for cell in target.cells])
+    at = {level: number for number, level in enumerate(levels)}
+    number = np.array([at[cell[place]] for cell in target.cells])
     wanted, got = (
         np.bincount(number, own, len(levels)).astype(np.float64) for own in (comparison.wanted, comparison.got)
     )

@@ -80,6 +80,7 @@ def _compared(run_folder: Path, spec_path: Path, published: Path, unit: str | No
     named = unit or _unit_of(raw, columns, published)
     raw["targets"] = [{"name": published.stem, "unit": named, "table": str(published.resolve()), "value": value}]
     raw["rules"] = []
+    raw.pop("seed", None)
     spec = Spec.load(raw)
     files = {own.name: run_folder / "records" / f"{own.name}.parquet" for own in spec.schema.units}
     records = {name: read_file(path) for name, path in files.items() if path.exists()}

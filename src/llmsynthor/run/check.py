@@ -77,7 +77,7 @@ def examine(spec: Spec, llm: str | None = None) -> Examined:
         seconds=seconds,
         size=size,
         texts=tuple(map(str, texts)),
-        library=proposed_library(spec),
+        library=proposed_library(spec, aims),
         scenario=str(proposals) if proposals.calls else "",
     )
 

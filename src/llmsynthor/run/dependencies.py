@@ -8,7 +8,8 @@ import polars as pl
 
 from llmsynthor.calibration.measured import worth_records
 from llmsynthor.dependence.coarse import Coarse
-from llmsynthor.dependence.copula import Dependence, in_words
+from llmsynthor.dependence.copula import Dependence
+from llmsynthor.dependence.in_words import in_words
 from llmsynthor.evaluation.bands import band_of
 from llmsynthor.run.library import kinship_rows
 from llmsynthor.run.tables import belief_file, pair_file, rounded
@@ -82,9 +83,9 @@ def _sureness(dependence: Dependence, variables: Sequence[Coarse]) -> dict[str, 
     """The cell of an estimate that is furthest from chance with its 90 % band, and how many real records would tell as much."""
     if dependence.table is None:
         return {}
-    worth = {"worth_records": worth_records(dependence.source)}
+    worth = {"worth_records": dependence.records or worth_records(dependence.source)}
     one, other = (next(v for v in variables if v.name == name) for name in dependence.pair)
-    table, band = dependence.table, band_of(dependence.table, dependence.source)
+    table, band = dependence.table, band_of(dependence.table, dependence.source, dependence.records)
     i, j = np.unravel_index(int(np.abs(table - np.outer(one.shares, other.shares)).argmax()), table.shape)
     ends = {"share": table[i, j], "low": band.low[i, j], "high": band.high[i, j]}
     cell = f"{one.words[int(i)]}, {other.words[int(j)]}"

@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from llmsynthor.aims.aims import set_aims
+from llmsynthor.aims.aims import Aims, set_aims
 from llmsynthor.errors import DataError, Problem
 from llmsynthor.library.build import build_library, read_frame
 from llmsynthor.library.consulting import Consulted
@@ -26,6 +26,9 @@ RECIPE = "library.yaml"
 DEFAULT = "acs2024"
 FITS = 2
 """Matched variables from which `check` proposes a library: they are a pair."""
+
+MOST_PROPOSED = 200
+"""Variables of a spec up to which `check` looks whether a library fits; a run that names one matches however many there are."""
 
 LIBRARY = {
     "unit": pl.String,
@@ -89,11 +92,13 @@ def match_spec(
         kept.close()
 
 
-def proposed_library(spec: Spec) -> str:
+def proposed_library(spec: Spec, aims: Aims | None = None) -> str:
     """A sentence that proposes a library, where at least a pair of variables fits without a question; else nothing."""
     if spec.settings.method.library not in (None, NONE):
         return ""
-    rows = frame_of(consult_units(open_library(DEFAULT), set_aims(spec), None)).filter(pl.col("trust") != NONE)
+    if sum(len(unit.variables) for unit in spec.schema.units) > MOST_PROPOSED:
+        return ""
+    rows = frame_of(consult_units(open_library(DEFAULT), aims or set_aims(spec), None)).filter(pl.col("trust") != NONE)
     named = rows["variable"].unique(maintain_order=True).to_list()
     if len(named) < FITS:
         return ""

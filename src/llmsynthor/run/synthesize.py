@@ -228,6 +228,8 @@ def _finish(order: _Order, outcome: Outcome, standing: Standing, ledger: Ledger,
     ended = standing.model.ended if standing.model is not None else None
     reason = outcome.stop_reason
     reason += f"; {ended}" if ended is not None and str(ended) not in reason else ""
+    if standing.model is not None and standing.model.scoring:
+        standing.manifest["scoring"] = standing.model.scoring
     standing.manifest |= {
         "usage": standing.usage,
         "stage": "done",

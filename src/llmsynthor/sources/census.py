@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from llmsynthor.sources.paths import PART, parts_of
 from llmsynthor.sources.table import Dimension, LongTable, SourceError, built, distinct
 
-COLUMN = re.compile(r"^([A-Z]+\d+[A-Z0-9]*(?:_C\d+)?_\d{3})(PE|PM|PEA|PMA|E|EA|M|MA)$|^([A-Z]+\d+[A-Z]*_\d{3})N$")
+COLUMN = re.compile(r"^([A-Z]+\d+[A-Z0-9]*(?:_C\d+)?_\d{3,4})(PE|PM|PEA|PMA|E|EA|M|MA)$|^([A-Z]+\d+[A-Z]*_\d{3})N$")
 GEO = ("GEO_ID", "ucgid", "GEOID")
 LEVELS = (
     "us", "region", "division", "state", "county", "county subdivision", "place", "tract", "block group", "block",
@@ -164,8 +164,8 @@ def _zones(head: Sequence[str], body: Sequence[Sequence[str | None]]) -> tuple[l
 
 def _entry(row: Sequence[str | None], cell: _Cell) -> tuple[float | None, float | None, str | None]:
     """Value, margin and flag of a cell."""
-    value, flag = _number(row[cell.estimate])
-    margin, sign = _number(row[cell.margin]) if cell.margin is not None else (None, None)
+    value, flag = number_or_sign(row[cell.estimate])
+    margin, sign = number_or_sign(row[cell.margin]) if cell.margin is not None else (None, None)
     signs = [note for k in cell.notes if (note := (row[k] or "").strip()) and note != "null"]
     found = [own for own in (flag, sign, *signs) if own]
     if CONTROLLED in found:
@@ -173,7 +173,7 @@ def _entry(row: Sequence[str | None], cell: _Cell) -> tuple[float | None, float 
     return value, margin, next(iter(found), None)
 
 
-def _number(text: str | None) -> tuple[float | None, str | None]:
+def number_or_sign(text: str | None) -> tuple[float | None, str | None]:
     """A number, or the sign that stands for it; open medians, `250,000+`, are signs."""
     plain = (text or "").strip()
     if not plain or plain == "null":

@@ -146,7 +146,10 @@ def _value_columns(names: Sequence[str], body: Grid, numeric: Sequence[int], rea
         raise SourceError("no column holds numbers", "say where the table is: sheet, cells, skip_rows, head")
     usual = [k for k in free if names[k].casefold() in VALUE_NAMES]
     others = [k for k in range(len(names)) if k not in usual]
-    if len(usual) == 1 and len(free) < 4 and _distinct(body, others):
+    beside = len(free) > 1 and any(
+        names[k].casefold() in ("total", "estimate") for k in usual
+    )  # a sum beside its parts
+    if len(usual) == 1 and not beside and len(free) < 4 and _distinct(body, others):
         return usual
     return free
 

@@ -1,5 +1,6 @@
 """OMX, the matrices of transport models: HDF5 with `/data/NAME` and `/lookup/NAME`; one matrix at a time is read."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import polars as pl
 from llmsynthor.sources.extras import needed
 from llmsynthor.sources.table import FLAG, VALUE, Dimension, LongTable, Reading, SourceError
 
+ZONES = re.compile(r"zone|taz|maz|tsz|area|geo", re.IGNORECASE)
 MOST_CELLS = 100_000_000
 
 
@@ -51,14 +53,20 @@ def read_omx(path: Path, reading: Reading) -> LongTable:
 
 
 def _zones(file: Any, number: int, h5py: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Ids of the zones by the first lookup of the right length that holds whole numbers or texts."""
+    """Ids of the zones by a lookup of the right length, each once: one that is named as zones are, that does not only count."""
     lookups = file.get("lookup")
+    counted = tuple(str(k + 1) for k in range(number))
+    found = dict[str, tuple[str, ...]]()
     for name in sorted(lookups) if isinstance(lookups, h5py.Group) else ():
         own = lookups[name]
         if isinstance(own, h5py.Dataset) and own.shape == (number,):
             ids = tuple(_text(entry) for entry in own[()])
             if len(set(ids)) == number:
-                return ids, (f"zones by the lookup {name}",)
+                found[name] = ids
+    if found:
+        chosen = min(found, key=lambda name: (found[name] == counted, ZONES.search(name) is None, name))
+        others = f"; others are {', '.join(own for own in found if own != chosen)}" if len(found) > 1 else ""
+        return found[chosen], (f"zones by the lookup {chosen}{others}",)
     return tuple(str(k + 1) for k in range(number)), ("it has no lookup: zones are 1 to n, by their position",)
 
 

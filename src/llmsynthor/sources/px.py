@@ -148,7 +148,8 @@ def _data(
             raise SourceError("its rows have different lengths", "download the file again: it is cut")
         inner = list(product(*(own.codes for own in across)))
         for row in range(0, len(entries), step):
-            head = tuple(quoted or plain for quoted, plain in entries[row : row + len(keyed)])
+            said = [quoted or plain for quoted, plain in entries[row : row + len(keyed)]]
+            head = tuple(_code_of(text, own) for text, own in zip(said, keyed, strict=True))
             keys += [(*head, *rest) for rest in inner]
             cells += entries[row + len(keyed) : row + step]
         order = [[*keyed, *across].index(own) for own in dimensions]
@@ -164,6 +165,16 @@ def _data(
         values.append(value)
         flags.append(flag)
     return values, flags, keys
+
+
+def _code_of(text: str, dimension: Dimension) -> str:
+    """The code of a key, which may be a code or, with `KEYS("x")=VALUES`, a value."""
+    if text in dimension.codes:
+        return text
+    code = next((own for own, label in dimension.labels.items() if label == text), None)
+    if code is None:
+        raise SourceError("a row has a key that is none of the values", "download the file again", text)
+    return code
 
 
 def _value(text: str) -> tuple[float | None, str | None]:

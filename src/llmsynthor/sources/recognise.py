@@ -7,15 +7,15 @@ from typing import Any
 
 from llmsynthor.files import OddFileError as OddPathError
 from llmsynthor.files import check_regular, read_bytes, read_text
-from llmsynthor.sources import census, json_stat, nomis, px, sdmx_csv, sdmx_xml, shapes
+from llmsynthor.sources import census, census_pretty, json_stat, nomis, px, sdmx_csv, sdmx_xml, shapes
 from llmsynthor.sources.csv_text import Grid, OddFileError, decoded, grid_of
 from llmsynthor.sources.grids import read_grid
 from llmsynthor.sources.table import LongTable, Reading, SourceError
 
 MOST_BYTES, BEGINNING = 512 << 20, 1 << 16
 FORMATS = (
-    "csv", "excel", "census-csv", "census-json", "nomis", "sdmx-csv", "eurostat-tsv", "sdmx-ml", "json-stat", "px", "omx",
-    "geojson", "geopackage", "parquet",
+    "csv", "excel", "census-csv", "census-json", "census-shown", "nomis", "sdmx-csv", "eurostat-tsv", "sdmx-ml", "json-stat", "px",
+    "omx", "geojson", "geopackage", "parquet",
 )  # fmt: skip
 WORKBOOKS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
 LAYERS = (".gpkg", ".shp")
@@ -86,6 +86,8 @@ def _of_head(head: Sequence[str]) -> str:
         return "sdmx-csv"
     if census.is_census_head(head):
         return "census-csv"
+    if census_pretty.is_shown_table(head):
+        return "census-shown"
     if nomis.is_nomis_bulk(head) or nomis.is_nomis_long(head):
         return "nomis"
     return "csv"
@@ -159,6 +161,8 @@ def _read(path: Path, kind: str, said: Reading) -> LongTable:
             "geojson": lambda: shapes.read_geojson(text, said),
             "eurostat-tsv": lambda: sdmx_csv.read_eurostat_tsv(text),
         }[kind]()
+    elif kind == "census-shown":
+        table = census_pretty.read_shown_table(decoded(data, note, said.encoding))
     elif kind == "parquet":
         table = read_grid(_parquet(path), _plain(said), format_name="parquet")
     else:
@@ -174,7 +178,7 @@ def _of_grid(grid: Grid, kind: str, said: Reading, *, semicolons: bool, folder: 
     if kind == "census-csv":
         return _census_csv(filled, said, folder)
     if kind == "sdmx-csv":
-        return sdmx_csv.read_sdmx_csv(filled[0], filled[1:])
+        return sdmx_csv.read_sdmx_csv(filled[0], filled[1:], decimal=said.decimal)
     if kind == "nomis":
         read = nomis.read_nomis_bulk if nomis.is_nomis_bulk(filled[0]) else nomis.read_nomis_long
         return read(filled[0], filled[1:])

@@ -9,9 +9,17 @@ from llmsynthor.sources.paths import PART
 from llmsynthor.sources.table import Reading, SourceError
 
 SIGNS = "x .. ... … : * ** *** c n/a na s - – — . (d) d z / nan u [c] [x] [z] [u] [low] ***** (x) n.a. k.a. .x"
-MARKS = frozenset(SIGNS.split(" "))
+MORE_SIGNS = "! ~ [n] [s] [w] (c) (u)"
+MARKS = frozenset(f"{SIGNS} {MORE_SIGNS}".split(" "))
 """Signs that stand in the place of a number."""
 MOST_NOTES = 6
+DATE = re.compile(r"\d{1,2}[./]\d{1,2}[./]\d{4}|\d{4}-\d{2}-\d{2}")
+YEAR = re.compile(r"(19|20)\d\d")
+NOTE = re.compile(
+    r"^([©*†_=–—(\[]|-{2,}|\d\)|(source|quelle|fuente|notes?|nota|anmerkung|hinweis|stand|erstellt|legende)\b)",
+    re.IGNORECASE,
+)
+"""How lines below a table begin."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,14 +100,18 @@ def _usual_width(filled: Sequence[int], most: int) -> int:
 
 
 def _is_note(row: Sequence[str]) -> bool:
-    """A line below a table: one text and nothing else."""
+    """A line below a table: one text and nothing else, or a text that begins as notes do, in a row without numbers."""
     texts = {cell for cell in row if cell}
+    if row and NOTE.match(row[0]) and not any(is_numeric(cell) for cell in row[1:] if cell):
+        return True
     return len(row) > 1 and len(texts) == 1 and not is_numeric(next(iter(texts)))
 
 
 def is_numeric(text: str) -> bool:
     """Whether a text is a number in some dress, or a sign that stands in its place."""
     plain = text.strip().rstrip("%").strip()
+    if DATE.fullmatch(plain):
+        return False
     return plain.casefold() in MARKS or bool(
         re.fullmatch(r"[+-]?[$€£]?[\d][\d.,' \u2009]*(?:[eE][+-]?\d+)?|<\s*\d+", plain)
     )
@@ -117,9 +129,20 @@ def _head_rows(rows: Grid) -> int:
     for k, row in enumerate(rows[:8]):
         words = [j for j in numeric if row[j] and not is_numeric(row[j])]
         numbers = [j for j in numeric if row[j] and is_numeric(row[j])]
+        if numbers and _is_years([row[j] for j in numbers]) and _has_words(rows[k + 1 : k + 4], numbers):
+            continue
         if numbers and len(words) < max(2, 0.3 * len(numeric)) and not (k == 0 and words):
             return max(k, 1)
     return 1
+
+
+def _is_years(texts: Sequence[str]) -> bool:
+    return all(YEAR.fullmatch(text) for text in texts)
+
+
+def _has_words(rows: Grid, columns: Sequence[int]) -> bool:
+    """Whether some row has words in all columns: a head goes on below its years."""
+    return any(all(row[k] and not is_numeric(row[k]) for k in columns) for row in rows)
 
 
 def _filled(texts: Sequence[str]) -> int:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 
+from llmsynthor.sources.numbers import DECIMAL_COMMA
 from llmsynthor.sources.table import Dimension, LongTable, Role, SourceError, built, distinct, free_name
 
 Rows = Sequence[Sequence[str]]
@@ -33,8 +34,8 @@ def is_eurostat_tsv(text: str) -> bool:
     return "\\" in first and "," in first and "\t" in text and "\n" not in first
 
 
-def read_sdmx_csv(head: Sequence[str], body: Rows) -> LongTable:
-    """Read the observations; raises SourceError, for rows that delete some too."""
+def read_sdmx_csv(head: Sequence[str], body: Rows, *, decimal: str | None = None) -> LongTable:
+    """Read the observations; raises SourceError, for rows that delete some too. A comma may part decimals, as spreadsheets save."""
     codes = [_code(name) for name in head]
     at = next(codes.index(name) for name in VALUES if name in codes)
     _refuse_deletions(codes, body)
@@ -51,8 +52,10 @@ def read_sdmx_csv(head: Sequence[str], body: Rows) -> LongTable:
         columns[name] = own
     values, flags = list[float | None](), list[str | None]()
     marks = [k for k in sorted(attributes) if codes[k] in FLAGS]
+    comma = decimal == "," or (decimal is None and _has_commas([row[at] for row in body]))
     for row in body:
-        value, flag = _number(row[at].partition(": ")[0])
+        entry = row[at].partition(": ")[0]
+        value, flag = _number(entry.replace(".", "").replace(",", ".") if comma else entry)
         said_of = [row[k].partition(": ")[0] for k in marks]
         mark = next((own for own in said_of if own not in NORMAL), None)
         values.append(value)
@@ -95,7 +98,9 @@ def _attributes(codes: Sequence[str], head: Sequence[str], at: int, body: Rows) 
             before = k - 1
             if before in labels or codes[before] in STRUCTURE or ": " in head[k]:
                 continue
-            if head[before] == head[before].upper() and _named(head[k], head[before]) and _function(body, before, k):
+            small = "STRUCTURE_NAME" in codes and head[before] == head[before].lower() and head[k] != head[k].lower()
+            code = small or head[before] == head[before].upper()
+            if code and _named(head[k], head[before]) and _function(body, before, k):
                 labels[k] = before
     found = {k for k, code in enumerate(codes) if code in ATTRIBUTES}
     labels = {k: home for k, home in labels.items() if codes[k] not in ATTRIBUTES}
@@ -132,6 +137,11 @@ def _column(k: int, codes: Sequence[str], body: Rows, labels: Mapping[int, int])
         if label and label != code:
             said[code] = label
     return own, said
+
+
+def _has_commas(entries: Sequence[str]) -> bool:
+    """Whether commas part decimals: some entry has one, and none a point."""
+    return any(DECIMAL_COMMA.match(own) for own in entries) and not any("." in own for own in entries)
 
 
 def _number(text: str) -> tuple[float | None, str | None]:

@@ -25,12 +25,12 @@ def read_workbook(path: Path, reading: Reading) -> LongTable:
     names = list(book.sheet_names)
     if reading.sheet is not None:
         name = _chosen(names, reading.sheet)
-        return read_grid(sheet_grid(book, name, reading), reading, format_name="excel", spread_right=False)
+        return _read_sheet(book, name, reading)
     found = dict[str, LongTable]()
     reasons = list[str]()
     for name in names:
         try:
-            found[name] = read_grid(sheet_grid(book, name, reading), reading, format_name="excel", spread_right=False)
+            found[name] = _read_sheet(book, name, reading)
         except SourceError as cause:
             reasons.append(f"{name}: {cause.what}")
     if len(found) == 1:
@@ -61,6 +61,13 @@ def open_workbook(path: Path) -> Any:
         raise SourceError(
             f"the workbook cannot be opened ({cause})"[:160], "save it again, without a password"
         ) from cause
+
+
+def _read_sheet(book: Any, name: str, reading: Reading) -> LongTable:
+    """The table of a sheet; where nothing is merged over columns, a text of an upper head holds to its right, as in CSV."""
+    ranges = book.get_sheet_by_name(name).merged_cell_ranges or ()
+    merged = any(right > left for (_, left), (_, right) in ranges)
+    return read_grid(sheet_grid(book, name, reading), reading, format_name="excel", spread_right=not merged)
 
 
 def _chosen(names: list[str], wanted: str | int) -> str:

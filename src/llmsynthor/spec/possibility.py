@@ -103,7 +103,8 @@ class _Evaluation:
         if isinstance(node, Aggregate | Choices):
             raise TypeError("a function over child records has no value in the cells of one unit")
         if node.symbol in ("in", "not in"):
-            return self.membership(node)
+            plain = self.plain_membership(node)
+            return plain if plain is not None else self.membership(node)
         if node.symbol in ("==", "!="):
             plain = self.plain(node)
             if plain is not None:
@@ -118,6 +119,16 @@ class _Evaluation:
             return None
         same = box.codes == (box.levels.index(other.value) if other.value in box.levels else -1)
         return _Truth(same, ~same) if node.symbol == "==" else _Truth(~same, same)
+
+    def plain_membership(self, node: Operation) -> _Truth | None:
+        """The same for a category among texts."""
+        one, other = node.operands
+        box = self.boxes.get(str(one)) if isinstance(one, Reference) else None
+        if not isinstance(box, Levels) or not isinstance(other, Choices):
+            return None
+        named = {value for value in other.values if isinstance(value, str)}
+        among = np.array([level in named for level in box.levels], dtype=np.bool_)[box.codes]
+        return _Truth(among, ~among) if node.symbol == "in" else _Truth(~among, among)
 
     def reference(self, node: Reference) -> _Value:
         box = self.boxes[str(node)]

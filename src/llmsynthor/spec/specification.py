@@ -11,6 +11,7 @@ from llmsynthor.options import Budget, Method
 from llmsynthor.spec.adjustments import Scenario
 from llmsynthor.spec.rules import Rule
 from llmsynthor.spec.schema import Schema
+from llmsynthor.spec.seed import Seed
 from llmsynthor.spec.targets import Origin, Target
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class Spec:
     In Python it is built of drafts (`units=[unit(…)]`, `targets=[table(…)]`, `rules=[forbid(…)]`, and what else a spec may say),
     read and checked like a document: a SpecError holds every problem. Inside the house it is made of checked parts (`schema=…`).
     `beside` holds what a scenario adjusts, `geographies` the zones that its units lie in, `sources` who says what its targets
-    say. `notes` are what reading it found worth a look; they are no part of what it says.
+    say, `seed` a few real records as evidence. `notes` are what reading it found worth a look; they are no part of what it says.
 
     >>> import llmsynthor as ls
     >>> ls.Spec(name="coins", units=[ls.unit("toss", side=ls.category("head", "tail"))])
@@ -78,6 +79,7 @@ class Spec:
     scenario: str = ""
     beside: Scenario = field(default_factory=Scenario)
     dependencies: Dependencies = field(default_factory=Dependencies)
+    seed: Seed | None = None
     settings: Settings = field(default_factory=Settings)
     geographies: tuple[Geography, ...] = ()
     sources: tuple[Origin, ...] = ()
@@ -97,6 +99,7 @@ class Spec:
         accept: str | None = None,
         adjustments: "str | Sequence[Mapping[str, Any]]" = (),
         dependencies: Mapping[str, Any] | None = None,
+        seed: Any = None,
         synthesis: Mapping[str, Any] | None = None,
         geographies: Mapping[str, Any] | None = None,
         sources: Mapping[str, Any] | None = None,
@@ -114,6 +117,7 @@ class Spec:
         scenario: str = "",
         beside: Scenario = ...,
         dependencies: Dependencies = ...,
+        seed: Seed | None = None,
         settings: Settings = ...,
         geographies: tuple[Geography, ...] = (),
         sources: tuple[Origin, ...] = (),
@@ -122,7 +126,14 @@ class Spec:
 
     def __init__(self, **said: Any) -> None:
         if "schema" in said:
-            parts = {"dependencies": Dependencies(), "settings": Settings(), "beside": Scenario(), **EMPTY, **said}
+            parts = {
+                "dependencies": Dependencies(),
+                "seed": None,
+                "settings": Settings(),
+                "beside": Scenario(),
+                **EMPTY,
+                **said,
+            }
         else:
             from llmsynthor.spec.reading.files import load_drafts  # noqa: PLC0415  (files imports this module)
 
@@ -179,3 +190,10 @@ class Spec:
         from llmsynthor.imports.populationsim import import_populationsim  # noqa: PLC0415  (as above)
 
         return cls.load(import_populationsim(Path(folder), Path(out), force=force).spec)
+
+    @classmethod
+    def import_popgen(cls, folder: str | Path, out: str | Path, *, force: bool = False) -> "Spec":
+        """Make a spec of a PopGen folder, written into `out` with its tables, and read it; raises DataError."""
+        from llmsynthor.imports.popgen import import_popgen  # noqa: PLC0415  (as above)
+
+        return cls.load(import_popgen(Path(folder), Path(out), force=force).spec)

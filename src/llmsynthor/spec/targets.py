@@ -165,12 +165,16 @@ class Origin:
         return (self.title or self.name) + (f" ({about})" if about else "")
 
 
-Source = Literal["given", "library", "estimated", "zones", "maximum entropy"]
-"""Where the dependence of a pair comes from: a table, a library, a model, how margins vary over zones, or nobody."""
+Source = Literal["given", "seed", "library", "estimated", "zones", "maximum entropy"]
+"""Where the dependence of a pair comes from: a table, a few real records, a library, a model, margins over zones, or nobody."""
 
 
 MAXIMUM_ENTROPY: Source = "maximum entropy"
 """Source of what nobody has said."""
+
+
+SEED: Source = "seed"
+"""Source of what a few real records say."""
 
 
 ZONES: Source = "zones"
@@ -182,13 +186,13 @@ SCENARIO = "scenario"
 
 
 def assumed_from(target: Target) -> str:
-    """Who a soft table is from that no model said: nobody, zones or a library; "" for all others."""
+    """Who a soft table is from that no model said: nobody, zones, a library or a seed; "" for all others."""
     if not isinstance(target, Table) or target.trust >= 1:
         return ""
     if target.source == MAXIMUM_ENTROPY:
         return MAXIMUM_ENTROPY
     first = target.source.split(" ")[0]
-    return first if first in ("zones", "library") else ""
+    return first if first in (ZONES, "library", SEED) else ""
 
 
 def stated_population(targets: Iterable[Target], unit: str) -> float | None:

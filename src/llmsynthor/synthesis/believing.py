@@ -42,12 +42,14 @@ from llmsynthor.errors import AnswerError, AskingEndedError
 from llmsynthor.library.consulting import Consulted
 from llmsynthor.library.store import Library
 from llmsynthor.llm.recorded import Recorded
+from llmsynthor.population.encode import Evidence
 from llmsynthor.spec.schema import Derived
 from llmsynthor.spec.targets import Table
 from llmsynthor.synthesis.consulting import consult_about, library_of, planned_matching
 from llmsynthor.synthesis.journal import Journal
 from llmsynthor.synthesis.outcome import Options, leaned_towards
 from llmsynthor.synthesis.relatives import known_relatives
+from llmsynthor.synthesis.sampling import evidence, sampled_related, sampled_rows
 from llmsynthor.synthesis.stop import StopReason
 
 GROUPS = 3
@@ -78,6 +80,14 @@ class Believed:
     consulted: tuple[Consulted, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What is known beside tables and model: a `library` of dependence, and a few real records that were `seen`."""
+
+    library: Library | None = None
+    seen: Evidence | None = None
+
+
 def questions(aims: Aims, library: str | None = None) -> int:
     """Scoring calls at most, those that match variables with a library included."""
     found = library_of(library)
@@ -91,15 +101,17 @@ def questions(aims: Aims, library: str | None = None) -> int:
 def believe(aims: Aims, options: Options, model: Recorded | None, journal: Journal) -> Believed:
     """Ask which variables depend on each other, and how where no table says it."""
     believed = _grouped(aims, options, model, journal)
-    library = library_of(options.library)
-    silent = model is None or bool(believed.ended)
-    if not options.estimates or (silent and library is None):
+    library = library_of(options.library) if options.estimates else None
+    asked = model if options.estimates and not believed.ended else None
+    seen = evidence(aims) if options.align == "exact" else None
+    if asked is None and library is None and seen is None:
         return _of_zones(believed, options) if options.reads_zones else believed
+    known = Known(library=library, seen=seen)
     if aims.needs_trees:
-        return _of_trees(believed, options, None if silent else model, journal)
-    if model is None or silent:
-        return _known_of_rows(believed, options, library, journal)
-    return _of_rows(believed, options, model, journal)
+        return _of_trees(believed, options, asked, known, journal)
+    if asked is None:
+        return _known_of_rows(believed, options, known, journal)
+    return _of_rows(believed, options, asked, known, journal)
 
 
 def _of_zones(believed: Believed, options: Options) -> Believed:
@@ -159,15 +171,17 @@ def _grouped(aims: Aims, options: Options, model: Recorded | None, journal: Jour
     return Believed(aims=aims, groups=(*given, *(group for group in asked if frozenset(group.variables) not in known)))
 
 
-def _of_rows(believed: Believed, options: Options, model: Recorded, journal: Journal) -> Believed:
+def _of_rows(believed: Believed, options: Options, model: Recorded, known: Known, journal: Journal) -> Believed:
     """Let the model estimate the joint tables that are missing, and add them as soft targets."""
     aims, goals = believed.aims, believed.aims.goals[0]
     asking = _asking(aims, options, model, unit=aims.spec.schema.top.name, variables=coarsen(goals))
     zoned, zones = _zones(aims, options, goals, asking.variables)
     journal.tell("copula", 0, None)
-    consulted = consult_about(library_of(options.library), aims.spec, asking.unit, asking.variables, model)
+    consulted = consult_about(known.library, aims.spec, asking.unit, asking.variables, model)
     made = lambda: align(aims, records=RECORDS, seed=options.seed, workers=options.workers).roster.codes[0]  # noqa: E731  (drawn when asked for)
     tied = tied_elsewhere(goals, zoned)
+    pairs = tuple(combinations([variable.name for variable in asking.variables], 2))
+    sampled = sampled_rows(aims, known.seen, asking.variables, pairs, seed=options.seed)
     estimation = estimate(
         goals,
         asking,
@@ -175,22 +189,23 @@ def _of_rows(believed: Believed, options: Options, model: Recorded, journal: Jou
         spare=options.rounds,
         imply=partial(implied_tables, goals, asking.variables, made=made) if tied else lambda pairs: {},
         notify=lambda: journal.tell("copula", 0, None),
-        scope=replace(_scope(consulted), zones=zones),
+        scope=replace(_scope(consulted), zones=zones, sampled=sampled),
     )
     return _with_rows(believed, estimation, consulted)
 
 
-def _known_of_rows(believed: Believed, options: Options, library: Library | None, journal: Journal) -> Believed:
-    """What a library knows where no model is asked (numbers, and what stands in the same words), and what zones say."""
+def _known_of_rows(believed: Believed, options: Options, known: Known, journal: Journal) -> Believed:
+    """What a seed and a library know where no model is asked (numbers, what stands in the same words), and what zones say."""
     aims, place = believed.aims, _places(believed.aims)[0]
     journal.tell("library", 0, None)
-    consulted = consult_about(library, aims.spec, place.unit, place.variables, None)
-    if consulted is None or not consulted.tables:
+    consulted = consult_about(known.library, aims.spec, place.unit, place.variables, None)
+    sampled = sampled_rows(aims, known.seen, place.variables, place.pairs, seed=options.seed)
+    if not sampled and (consulted is None or not consulted.tables):
         still = _of_zones(believed, options) if options.reads_zones else believed
         return replace(still, consulted=(consulted,) if consulted is not None else ())
     zoned, zones = _zones(aims, options, place.goals, place.variables)
     implied = _implied(aims, place, options) if zones and tied_elsewhere(place.goals, zoned) else {}
-    scope = replace(_scope(consulted), zones=zones)
+    scope = replace(_scope(consulted), zones=zones, sampled=sampled)
     taken = take_known(place.goals, aims.spec, place.unit, place.variables, scope, implied)
     return _with_rows(believed, taken, consulted)
 
@@ -212,12 +227,14 @@ def _with_rows(believed: Believed, estimation: Estimation, consulted: Consulted 
     )
 
 
-def _of_trees(believed: Believed, options: Options, model: Recorded | None, journal: Journal) -> Believed:
-    """Let a library and the model say what no table says: pairs within and across units, and who belongs together."""
+def _of_trees(
+    believed: Believed, options: Options, model: Recorded | None, beside: Known, journal: Journal
+) -> Believed:
+    """Let a seed, a library and the model say what no table says: pairs within and across units, and who belongs together."""
     aims = believed.aims
     sample = align(aims, records=SAMPLE, seed=0, workers=options.workers).roster
     computed = computed_codes(aims, sample)
-    library, told = library_of(options.library), journal.tell
+    library, told = beside.library, journal.tell
     estimations, compositions, consulted = list[Estimation](), list[Composition](), list[Consulted]()
     every = [counted(uncounted, aims, sample, computed) for uncounted in relate(aims)]
     told("library" if library is not None else "copula", 0, None)
@@ -239,6 +256,7 @@ def _of_trees(believed: Believed, options: Options, model: Recorded | None, jour
             floating=related.floating,
             zones=zones,
             before=before,
+            sampled=sampled_related(aims, beside.seen, related, seed=options.seed),
         )
         if model is None:
             taken = take_known(related.goals, aims.spec, related.unit, related.variables, scope, implied)

@@ -157,7 +157,7 @@ def write_texts(task: Task, frame: pl.DataFrame, *, tell: Tell) -> tuple[pl.Seri
     values = list[str | None]()
     for k, facts in enumerate(rows):
         if k % AHEAD == 0:
-            found.prepare([task.request(own, k + j, 0) for j, own in enumerate(rows[k : k + AHEAD])])
+            found.prepare(list(enumerate(rows[k : k + AHEAD], k)))
         values.append(found.one(facts, k))
         tell(k + 1, len(rows))
     account.missing = sum(value is None for value in values)
@@ -173,10 +173,23 @@ class _Texts:
     known: list[frozenset[tuple[str, ...]]] = field(default_factory=list)
     places: dict[tuple[str, ...], list[int]] = field(default_factory=dict)
 
-    def prepare(self, requests: Sequence[WriteRequest]) -> None:
-        """Let a server answer several at once."""
-        if not self.account.ended:
+    def prepare(self, about: Sequence[tuple[int, Mapping[str, object]]]) -> None:
+        """Let a server answer several at once, and again those whose answer cannot be read."""
+        left = about
+        for attempt in range(TRIES):
+            if self.account.ended or not left:
+                return
+            requests = [self.task.request(facts, number, attempt) for number, facts in left]
             self.task.model.prepare(requests)
+            left = [own for own, request in zip(left, requests, strict=True) if self._unread(request)]
+
+    def _unread(self, request: WriteRequest) -> bool:
+        """Whether there is an answer that cannot be read."""
+        text = self.task.model.known(request)
+        try:
+            return text is not None and not validate(parse(text), request.json_schema)
+        except ValueError:
+            return True
 
     def one(self, facts: Mapping[str, object], number: int) -> str | None:
         """The text of one record: the first of a few that stands; a long one is cut, a near one let through where few are."""
@@ -266,7 +279,7 @@ def _from_pool(task: Task, frame: pl.DataFrame, account: Account, tell: Tell) ->
     found, pool = _Texts(task=task, account=account), dict[int, list[str]]()
     for k, kind in enumerate(order):
         if k % AHEAD == 0:
-            found.prepare([task.request(facts[own], own, 0) for own in order[k : k + AHEAD]])
+            found.prepare([(own, facts[own]) for own in order[k : k + AHEAD]])
         pool[kind] = _variants(found, facts[kind], kind)
         tell(k + 1, len(order))
     rng = np.random.default_rng([task.seed, 70])

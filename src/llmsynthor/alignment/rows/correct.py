@@ -101,22 +101,26 @@ class Annealing:
         strong, weight, stay = strength >= self.final, self.pressure.weight, self.pressure.stay
         hold = stay if self.rows.keep or self.stalled < LET_GO else np.zeros_like(stay)
         pull = strength * (float(weight.max()) if self.hard.any() else 1.0) * (1.0 + PULL_HARDER * self.stalled)
-        way = _Way(sweep=number, strong=strong, stalled=self.stalled, pull=pull)
-        _step(self.rows, self.state, self.pressure.theta, hold, strength * weight, way)
+        way = Way(sweep=number, strong=strong, stalled=self.stalled, pull=pull)
+        step(self.rows, self.state, self.pressure.theta, hold, strength * weight, way)
         self.sweeps, self.warm = self.sweeps + 1, not strong
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Way:
-    """How a sweep goes: its number, whether the penalty has its full strength, how long nothing was gained, the pull of means."""
+class Way:
+    """How a sweep goes: its number, whether the penalty has its full strength, how long nothing was gained, the pull of means.
+
+    `wall` is what every whole record of error costs beside the penalty.
+    """
 
     sweep: int
     strong: bool
     stalled: int
     pull: float
+    wall: float = 0.0
 
 
-def _step(rows: Rows, state: State, theta: Floats, stay: Floats, penalty: Floats, way: _Way) -> None:
+def step(rows: Rows, state: State, theta: Floats, stay: Floats, penalty: Floats, way: Way) -> None:
     """One sweep of the correction, in place: side by side in blocks while there is much to do, then one record at a time."""
     program, n_records = rows.compiled.program, len(state.codes)
     blocks = rows.effort.side_by_side(n_records)
@@ -130,6 +134,9 @@ def _step(rows: Rows, state: State, theta: Floats, stay: Floats, penalty: Floats
     pulled = state.means._replace(penalty=state.pull * way.pull * state.means.penalty)
     goal = rows.goal(state.counts)
     gain = theta - penalty * (2.0 * (state.counts - goal) + 1.0)
+    if way.wall > 0:
+        error = state.counts - goal
+        gain -= np.where(penalty > 0, way.wall * (_whole(error + 1.0) - _whole(error)), 0.0)
     state.moved += kernels.correct(
         state.codes,
         order,
@@ -140,6 +147,7 @@ def _step(rows: Rows, state: State, theta: Floats, stay: Floats, penalty: Floats
         goal,
         stay,
         penalty,
+        way.wall,
         pulled,
         focus,
         rows.seed,
@@ -148,7 +156,11 @@ def _step(rows: Rows, state: State, theta: Floats, stay: Floats, penalty: Floats
     return None
 
 
-def _in_blocks(rows: Rows, state: State, theta: Floats, stay: Floats, penalty: Floats, way: _Way, blocks: int) -> None:
+def _whole(error: Floats) -> Floats:
+    return np.floor(np.abs(error) + 1e-9)
+
+
+def _in_blocks(rows: Rows, state: State, theta: Floats, stay: Floats, penalty: Floats, way: Way, blocks: int) -> None:
     """Let each block of records make up its part of what is missing; their number, not that of workers, is fixed."""
     program, goal = rows.compiled.program, rows.goal(state.counts)
     ends = np.linspace(0, len(state.codes), blocks + 1).astype(np.int64)
@@ -168,7 +180,7 @@ def _in_blocks(rows: Rows, state: State, theta: Floats, stay: Floats, penalty: F
         gain = theta - penalty * (2.0 * (counts - wanted) + 1.0)
         end = (False, rows.seed, 1_000_000 + way.sweep)
         made = kernels.correct(
-            state.codes, order, program, program.sweep_moves, gain, counts, wanted, stay, penalty, share, *end
+            state.codes, order, program, program.sweep_moves, gain, counts, wanted, stay, penalty, 0.0, share, *end
         )
         return counts, share, made
 

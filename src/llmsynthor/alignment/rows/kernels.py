@@ -136,14 +136,44 @@ def move_residual(means, cell, sign):
 
 
 @jit
-def correct(codes, order, program, n_moves, gain, counts, targets, stay, penalty, means, focus, seed, sweep):
+def bend(cell, count, targets, penalty, wall):
+    """How much dearer the next record is than the last in a cell of `count` records: the second difference of its cost.
+
+    The cost is `penalty` times the squared error, and `wall` for every whole record of error.
+    """
+    if wall <= 0.0 or penalty[cell] <= 0.0:
+        return 2.0 * penalty[cell]
+    error = count - targets[cell]
+    return 2.0 * penalty[cell] + wall * (whole(error + 1.0) - 2.0 * whole(error) + whole(error - 1.0))
+
+
+@jit
+def whole(error):
+    """Whole records in an error; less than one is rounding."""
+    return np.floor(abs(error) + 1e-9)
+
+
+@jit
+def weights_of(work, size, best):
+    """Turn log-weights into weights, in place; returns their sum."""
+    total = 0.0
+    for level in range(size):
+        distance = work[level] - best
+        work[level] = exp_below(distance) if distance > -40.0 else 0.0
+        total += work[level]
+    return total
+
+
+@jit
+def correct(codes, order, program, n_moves, gain, counts, targets, stay, penalty, wall, means, focus, seed, sweep):
     """Walk the counts to the targets: redraw each move under θ and a penalty on the squared error of the counts.
 
-    `gain` holds for every cell what a further record in it adds to the log-weight: θ − penalty · (2 (count − target) + 1); it
-    is kept current with the counts, record after record in the given order. `penalty` has an entry per cell (0 where a table
-    is not a target); `stay` one per record, the log-weight of leaving it as it is. With `focus` only records of cells in
-    surplus are touched. Only the first `n_moves` moves are tried. `means` says which means are out of reach (see
-    `aims.reach.Reach`): that is penalized as well. Returns how many moves were made.
+    `gain` holds for every cell what a further record in it adds to the log-weight: θ − penalty · (2 (count − target) + 1),
+    less what `wall` asks for every whole record of error; it is kept current with the counts, record after record in the
+    given order. `penalty` has an entry per cell (0 where a table is not a target); `stay` one per record, the log-weight of
+    leaving it as it is. With `focus` only records of cells in surplus are touched. Only the first `n_moves` moves are tried.
+    `means` says which means are out of reach (see `aims.reach.Reach`): that is penalized as well. Returns how many moves were
+    made.
     """
     offsets, cells = program.offsets, program.cells
     index = np.zeros(program.cell_ptr.size, np.int64)
@@ -168,10 +198,11 @@ def correct(codes, order, program, n_moves, gain, counts, targets, stay, penalty
                 table, start = program.move_table[k], program.move_offset[k]
                 base = program.cell_ptr[table] + index[table] - offsets[start + old]
                 own = cells[program.cell_ptr[table] + index[table]]
-                gain[own] += 2.0 * penalty[own]
+                without = bend(own, counts[own], targets, penalty, wall)
+                gain[own] += without
                 for level in range(size):
                     work[level] += gain[cells[base + offsets[start + level]]]
-                gain[own] -= 2.0 * penalty[own]
+                gain[own] -= without
                 if means.first <= table < means.last:
                     mean_costs(work, size, base, start, own, program, means)
             work[old] += stay[record]
@@ -182,12 +213,7 @@ def correct(codes, order, program, n_moves, gain, counts, targets, stay, penalty
             state, uniform = mix(state)
             if not (best > -np.inf and best < np.inf):
                 continue
-            total = 0.0
-            for level in range(size):
-                distance = work[level] - best
-                work[level] = exp_below(distance) if distance > -40.0 else 0.0
-                total += work[level]
-            new = pick(work, size, total, uniform)
+            new = pick(work, size, weights_of(work, size, best), uniform)
             if new == old:
                 continue
             made += 1
@@ -197,10 +223,10 @@ def correct(codes, order, program, n_moves, gain, counts, targets, stay, penalty
                 left = cells[program.cell_ptr[table] + index[table]]
                 index[table] += offsets[start + new] - offsets[start + old]
                 entered = cells[program.cell_ptr[table] + index[table]]
+                gain[left] += bend(left, counts[left], targets, penalty, wall)
                 counts[left] -= 1
                 counts[entered] += 1
-                gain[left] += 2.0 * penalty[left]
-                gain[entered] -= 2.0 * penalty[entered]
+                gain[entered] -= bend(entered, counts[entered], targets, penalty, wall)
                 if means.first <= table < means.last:
                     move_residual(means, left, -1.0)
                     move_residual(means, entered, 1.0)

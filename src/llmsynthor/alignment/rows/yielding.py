@@ -14,6 +14,7 @@ from llmsynthor.alignment.results import DONE
 from llmsynthor.alignment.rows.correct import Annealing, Pressure
 from llmsynthor.alignment.rows.engine import Rows, State
 from llmsynthor.alignment.rows.swap import swap
+from llmsynthor.alignment.rows.walled import wall_in
 from llmsynthor.alignment.schedule import DEAR, walk
 
 SWAP_ROUNDS = 10
@@ -21,8 +22,8 @@ GENTLE = 0.01
 """Pull of means beside tables that are to stay as they are."""
 
 LEAST_WEIGHT = 1e-4
-LAST, LATER = 1_000, 2_000
-"""Numbers of the first sweep under the weights of importance, and of the first after means were given up."""
+LAST, LATER, WALLED = 1_000, 2_000, 5_000
+"""Numbers of the first sweep under the weights of importance, of the first after means were given up, and behind a wall."""
 
 WEIGHED = "then the more important targets were brought nearer first"
 YIELDED = "the tables went before means, totals and quantiles"
@@ -56,6 +57,8 @@ def settle(rows: Rows, corrected: Corrected, theta: Floats, stay: Floats, told: 
     """Go on from a correction that has not met everything: swap, give up means for tables, or weigh targets by importance."""
     state, even = corrected.state, _evenly(rows, theta, stay)
     if _swap_rounds(rows, state, (stay == 0) | rows.keep):
+        return replace(corrected, sentence=DONE)
+    if wall_in(rows, state, even, told, first=WALLED):
         return replace(corrected, sentence=DONE)
     if _spare_tables(rows, state, even, told):
         return replace(corrected, sentence=f"{DONE}; {YIELDED}")

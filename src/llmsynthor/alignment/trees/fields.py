@@ -65,11 +65,15 @@ the time.)
     TIE_START,
     TIE_BACK,
     TIE_MAP,
-) = range(5, 57)
+    BALANCE_PTR,
+    BALANCE_AXIS,
+    BALANCE_BASE,
+    BALANCE_SIZE,
+) = range(5, 61)
 (
     CONSTANTS,
     EDGES,
-) = range(57, 59)
+) = range(61, 63)
 (
     POOL_ROWS,
     POOL_FIRST,
@@ -80,11 +84,11 @@ the time.)
     POOL_WEIGHT,
     POOL_BELOW,
     POOL_LOG_SHARE,
-) = range(59, 68)
+) = range(63, 72)
 (
     LEDGER_CELLS,
     LEDGER_SUMS,
-) = range(68, 70)
+) = range(72, 74)
 (
     ROOM_ROWS,
     ROOM_CELLS,
@@ -104,9 +108,9 @@ the time.)
     ROOM_STACK,
     ROOM_FRAME,
     ROOM_OLD_VALUE,
-) = range(70, 88)
+) = range(74, 92)
 
-HEADER = 88
+HEADER = 92
 
 REALS, LIMIT, LOGGED = 0, 1, 2
 """First entries of a workspace: where its part of `reals` begins, how many codes its record may come to have, and the lengths of

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmsynthor.aims.tilting import tilt
-from llmsynthor.alignment.cells import NEVER
+from llmsynthor.alignment.cells import NEVER, noise
 from llmsynthor.alignment.directions import follow
 from llmsynthor.alignment.effort import Counts, Floats, Told
 from llmsynthor.alignment.engine import Pace
@@ -21,6 +21,12 @@ LEANING = Pace(sweeps=75, least=60, gain=0.95, averaged=30)
 
 Measured on family households: after 25 sweeps the mean error of twelve queries was 0.33, after 75 it was 0.13."""
 
+LONGER, UNSETTLED = Pace(sweeps=200, least=120, gain=0.95, averaged=60), 2.0
+"""Where the noise of the tables is more than so many times chance after that, sums pull records along that tables hold back."""
+
+ONWARDS = 1_000
+"""Number of the first sweep of those."""
+
 STEP, SLOWER = 0.5, 6.0
 """The first step of a weight, and how much smaller the last is."""
 
@@ -33,7 +39,12 @@ def fit(trees: Trees, state: State, weight: Floats, told: Told) -> Floats:
     weight, goal = weight.copy(), trees.goal(state.counts, state.arena)
     soft = trees.compiled.is_led & ~trees.compiled.is_hard & (goal <= 0)
     weight[soft] = np.minimum(weight[soft], NEVER)
-    return rake(Visits(trees, state), weight, told)
+    visits = Visits(trees, state)
+    found = rake(visits, weight, told)
+    if trees.leans or len(trees.sums.scale) < 2 or visits.noise() <= UNSETTLED:
+        return found
+    visits.pace, visits.first = LONGER, ONWARDS
+    return rake(visits, found, told)
 
 
 class Visits:
@@ -41,7 +52,11 @@ class Visits:
 
     def __init__(self, trees: Trees, state: State) -> None:
         self.trees, self.state, self.pace = trees, state, LEANING if trees.leans else PACE
-        self.goal = trees.goal(state.counts, state.arena)
+        self.goal, self.first = trees.goal(state.counts, state.arena), 0
+
+    def noise(self) -> float:
+        """Mean squared error of the tables' cells now, in what chance explains."""
+        return noise(self.state.counts, self.goal, self._judged(self.goal))
 
     def sweep(self, weight: Floats, number: int) -> tuple[Counts, Floats]:
         """Visit records under fixed weights and what errors cost beside them."""
@@ -52,6 +67,7 @@ class Visits:
             square=np.where(compiled.is_hard & ~compiled.is_slack, DRAG / (np.maximum(self.goal, 0.0) + 1.0), 0.0),
             pull=np.zeros(len(trees.sums.scale)),
         )
+        number += self.first
         order = np.random.default_rng([trees.seed, 7, number]).permutation(records)[: max(records // 2, 1)]
         every = np.ones(records, dtype=np.bool_)
         trees.visit(state, in_blocks(order, records, len(state.arena.tail)), every, pressure, number)
@@ -69,5 +85,8 @@ class Visits:
         for unit, first, moment in compiled.moments:
             cells = slice(first, first + moment.projection.size)
             weight[cells] = tilt(moment, weight[cells], counts[cells].astype(np.float64), step, sizes[unit])
-        judged: NDArray[np.bool_] = compiled.is_hard & (goal > 0)
+        return self._judged(goal)
+
+    def _judged(self, goal: Floats) -> NDArray[np.bool_]:
+        judged: NDArray[np.bool_] = self.trees.compiled.is_hard & (goal > 0)
         return judged

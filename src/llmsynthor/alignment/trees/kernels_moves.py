@@ -1,14 +1,11 @@
-"""Basic moves within one laid out record: a value, a member drawn anew, one more or less, two that change places."""
+"""Basic moves within one laid out record: a value, a member drawn anew, two that change places; and which of all is tried."""
 
 from llmsynthor.alignment.compiled import jit
 from llmsynthor.alignment.trees import fields as key
-from llmsynthor.alignment.trees.kernels import compute_all
-from llmsynthor.alignment.trees.kernels_build import ADD, REMOVE, new_row, rebuild
+from llmsynthor.alignment.trees.kernels_balance import NEARBY, hand_over, heir_of, is_in_balance, nearby
 from llmsynthor.alignment.trees.kernels_change import refresh, write_code
-from llmsynthor.alignment.trees.kernels_ledger import below, is_bad, own_weight, roll, tally
-
-NOTHING, WRITTEN, REBUILT = 0, 1, 2
-"""What a basic move has done: nothing; codes of the record itself, logged; or a changed copy in the second workspace."""
+from llmsynthor.alignment.trees.kernels_ledger import below, is_bad, own_weight, roll
+from llmsynthor.alignment.trees.kernels_numbers import NOTHING, WRITTEN, change_number, sibling
 
 
 @jit
@@ -94,23 +91,6 @@ def draw_code(world, unit, axis, dice):
 
 
 @jit
-def sibling(world, space, row, step):
-    """The row next to a row (step 1) or before it (-1) below the same parent, -1 where there is none."""
-    ints = world.ints
-    unit = ints[space + ints[key.ROOM_UNIT] + row]
-    parent = ints[ints[key.PARENT] + unit]
-    if parent < 0:
-        return -1
-    above = ints[space + ints[key.ROOM_ANCESTOR] + row * ints[key.N_UNITS] + parent]
-    other = row + step
-    inside = (
-        other >= ints[space + ints[key.ROOM_LOW] + above * ints[key.N_UNITS] + unit]
-        and other < ints[space + ints[key.ROOM_HIGH] + above * ints[key.N_UNITS] + unit]
-    )
-    return other if inside else -1
-
-
-@jit
 def tie(world, space, row, axis, dice):
     """Where a changed variable must match one of a neighbour (see `moves.ties`), mostly change that as well.
 
@@ -142,21 +122,27 @@ def change_value(world, space, row, dice):
         return NOTHING, 0.0, 0, 0.0
     axis = world.ints[world.ints[key.FREE_AXIS] + first + below(dice, last - first)]
     old = world.ints[space + world.ints[key.ROOM_CODE] + row * world.ints[key.N_COLUMNS] + axis]
-    code = draw_code(world, unit, axis, dice)
+    code, near = draw_code(world, unit, axis, dice), False
+    if is_in_balance(world, unit, axis) and roll(dice) < NEARBY:
+        code, near = nearby(world, unit, axis, old, dice), True
     if code == old:
         return NOTHING, 0.0, 0, 0.0
     move = world.ints[world.ints[key.SINGLE] + world.ints[world.ints[key.AXIS_NUMBER] + unit] + axis]
     write_code(world, space, row, axis, code)
     other = tie(world, space, row, axis, dice)
+    heir = heir_of(world, space, row, dice)
+    if heir >= 0:
+        hand_over(world, space, heir, axis, code - old)
     won, broken = refresh(world, space, move, row)
-    if other >= 0:
-        more, also = retouch(world, space, other)
-        won, broken = won + more, broken + also
+    for touched in (other, heir):
+        if touched >= 0:
+            more, also = retouch(world, space, touched)
+            won, broken = won + more, broken + also
     start = (
         world.ints[key.POOL_LOG_SHARE]
         + world.ints[world.ints[key.POOL_CODE_FIRST] + world.ints[world.ints[key.AXIS_NUMBER] + unit] + axis]
     )
-    return WRITTEN, won, broken, world.reals[start + old] - world.reals[start + code]
+    return WRITTEN, won, broken, 0.0 if near else world.reals[start + old] - world.reals[start + code]
 
 
 @jit
@@ -176,7 +162,14 @@ def change_row(world, space, row, dice):
     if at < 0 or world.ints[world.ints[key.FREE_PTR] + unit] == world.ints[world.ints[key.FREE_PTR] + unit + 1]:
         return NOTHING, 0.0, 0, 0.0
     before = own_weight(world, space, row)
+    heir = heir_of(world, space, row, dice)
+    for axis in range(world.ints[world.ints[key.N_OWN] + unit] if heir >= 0 else 0):
+        place = space + world.ints[key.ROOM_CODE] + row * world.ints[key.N_COLUMNS] + axis
+        hand_over(world, space, heir, axis, world.ints[at + axis] - world.ints[place])
     won, broken = write_row(world, space, row, world.ints, at)
+    if heir >= 0:
+        more, also = retouch(world, space, heir)
+        won, broken = won + more, broken + also
     for k in range(world.ints[world.ints[key.TIE_PTR] + unit], world.ints[world.ints[key.TIE_PTR] + unit + 1]):
         for end in range(2):
             axis = world.ints[(world.ints[key.TIE_FIRST] if end == 0 else world.ints[key.TIE_SECOND]) + k]
@@ -229,93 +222,6 @@ def exchange(world, one, row, two, other):
         write_code(world, one, row, axis, b)
         write_code(world, two, other, axis, a)
     return refresh(world, one, world.ints[world.ints[key.WHOLE] + unit], row)
-
-
-@jit
-def change_number(world, space, spare, dice):
-    """Add a drawn member at a random place, or remove one, in the workspace `spare`; returns as `change_value`."""
-    ints = world.ints
-    n_open = ints[key.N_OPEN]
-    if n_open == 0:
-        return NOTHING, 0.0, 0, 0.0
-    unit = ints[ints[key.OPEN_UNIT] + below(dice, n_open)]
-    parent = ints[ints[key.PARENT] + unit]
-    first, last = ints[space + ints[key.ROOM_FIRST] + parent], ints[space + ints[key.ROOM_FIRST] + parent + 1]
-    if last == first:
-        return NOTHING, 0.0, 0, 0.0
-    p = first + below(dice, last - first)
-    low, high = (
-        ints[space + ints[key.ROOM_LOW] + p * ints[key.N_UNITS] + unit],
-        ints[space + ints[key.ROOM_HIGH] + p * ints[key.N_UNITS] + unit],
-    )
-    code = ints[space + ints[key.ROOM_CODE] + p * ints[key.N_COLUMNS] + ints[ints[key.COUNT_COLUMN] + unit]]
-    if roll(dice) < 0.5:
-        if code + 1 >= ints[ints[key.COUNT_SIZE] + unit]:
-            return NOTHING, 0.0, 0, 0.0
-        edit = (ADD, unit, -1, p, below(dice, high - low + 1), -1)
-    else:
-        if code == 0 or high == low:
-            return NOTHING, 0.0, 0, 0.0
-        edit = (REMOVE, unit, low + below(dice, high - low), p, -1, -1)
-    if not rebuild(world, (space, space), edit, spare, dice):
-        return NOTHING, 0.0, 0, 0.0
-    at = new_row(world, spare, edit)
-    if edit[0] == ADD or at < ints[spare + ints[key.ROOM_HIGH] + p * ints[key.N_UNITS] + unit]:
-        match_neighbours(world, spare, at, dice)
-    before, had = tally(world, space)
-    after, has = tally(world, spare)
-    if edit[0] == ADD:
-        drawn = -subtree_weight(world, spare, at)
-    else:
-        drawn = subtree_weight(world, space, at)
-    return REBUILT, after - before, has - had, drawn
-
-
-@jit
-def match_neighbours(world, space, row, dice):
-    """Bring the variables of a new row that must match its neighbours in line with them, then compute the record anew."""
-    ints = world.ints
-    unit, changed = ints[space + ints[key.ROOM_UNIT] + row], False
-    for k in range(ints[ints[key.TIE_PTR] + unit], ints[ints[key.TIE_PTR] + unit + 1]):
-        for step in (-1, 1):
-            other = sibling(world, space, row, step)
-            if other < 0:
-                continue
-            one, two = (other, row) if step < 0 else (row, other)
-            code = ints[space + ints[key.ROOM_CODE] + one * ints[key.N_COLUMNS] + ints[ints[key.TIE_FIRST] + k]]
-            matching = ints[ints[key.TIE_MAP] + ints[ints[key.TIE_START] + k] + code]
-            if matching >= 0:
-                ints[space + ints[key.ROOM_CODE] + two * ints[key.N_COLUMNS] + ints[ints[key.TIE_SECOND] + k]] = (
-                    matching
-                )
-                changed = True
-    if changed:
-        compute_all(world, space)
-
-
-@jit
-def subtree_weight(world, space, row):
-    """Log-weight with which a row and all below it are drawn by themselves."""
-    ints, won = world.ints, own_weight(world, space, row)
-    unit = ints[space + ints[key.ROOM_UNIT] + row]
-    for other in range(row + 1, ints[space + ints[key.ROOM_FIRST] + ints[key.N_UNITS]]):
-        if (
-            ints[space + ints[key.ROOM_UNIT] + other] > unit
-            and ints[space + ints[key.ROOM_ANCESTOR] + other * ints[key.N_UNITS] + unit] == row
-        ):
-            if is_below(world, ints[space + ints[key.ROOM_UNIT] + other], unit):
-                won += own_weight(world, space, other)
-    return won
-
-
-@jit
-def is_below(world, unit, other):
-    """Whether a unit descends from another."""
-    while unit >= 0:
-        unit = world.ints[world.ints[key.PARENT] + unit]
-        if unit == other:
-            return True
-    return False
 
 
 @jit

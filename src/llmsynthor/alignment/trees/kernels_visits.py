@@ -11,7 +11,8 @@ from llmsynthor.alignment.trees.kernels import World, compute_all, copy_space, l
 from llmsynthor.alignment.trees.kernels_borrow import borrow
 from llmsynthor.alignment.trees.kernels_change import clear_log, replay, unwind
 from llmsynthor.alignment.trees.kernels_ledger import below, chance, roll, turn, turn_back
-from llmsynthor.alignment.trees.kernels_moves import NOTHING, REBUILT, basic
+from llmsynthor.alignment.trees.kernels_moves import basic
+from llmsynthor.alignment.trees.kernels_numbers import NOTHING, REBUILT
 from llmsynthor.alignment.trees.kernels_walks import anew, repair, swap_rows, walk
 
 

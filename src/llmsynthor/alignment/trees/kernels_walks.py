@@ -8,15 +8,8 @@ from llmsynthor.alignment.trees.kernels import compute_all, copy_space
 from llmsynthor.alignment.trees.kernels_build import REMOVE, REPLACE, TAKE, new_row, rebuild
 from llmsynthor.alignment.trees.kernels_change import clear_log, refresh, unwind, write_code
 from llmsynthor.alignment.trees.kernels_ledger import below, chance, own_weight, roll, tally
-from llmsynthor.alignment.trees.kernels_moves import (
-    NOTHING,
-    REBUILT,
-    WRITTEN,
-    basic,
-    drawn_row,
-    exchange,
-    match_neighbours,
-)
+from llmsynthor.alignment.trees.kernels_moves import basic, drawn_row, exchange
+from llmsynthor.alignment.trees.kernels_numbers import NOTHING, REBUILT, WRITTEN, match_neighbours
 
 TOO_MANY = 0.75
 """A cell with so many records beyond its target is over-full."""

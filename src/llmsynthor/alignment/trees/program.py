@@ -13,6 +13,7 @@ from llmsynthor.aims.layout import Place
 from llmsynthor.aims.moments import Moment
 from llmsynthor.aims.quantiles import QuantileGoal
 from llmsynthor.alignment.cells import Cells, Potential, lay_out_cells
+from llmsynthor.alignment.trees.balances import assemble_balances
 from llmsynthor.alignment.trees.bytecode import compile_columns
 from llmsynthor.alignment.trees.moves import (
     Offsets,
@@ -192,6 +193,7 @@ def _assemble(aims: Aims, pieces: Sequence[Piece], starts: Integers) -> dict[str
         **assemble_moves(aims, pieces),
         **assemble_counts(aims),
         **assemble_ties(aims),
+        **assemble_balances(aims),
     }
 
 

@@ -13,6 +13,7 @@ from llmsynthor.alignment.cells import WHOLE, Cells, noise
 from llmsynthor.alignment.effort import Effort, Floats, Told
 from llmsynthor.alignment.engine import Fitted
 from llmsynthor.alignment.results import Aligned, Report, Start
+from llmsynthor.alignment.trees.balances import balanced
 from llmsynthor.alignment.trees.correct import NEARLY, Corrected, copy, correct, misses
 from llmsynthor.alignment.trees.deal import Drawn, draw_first, enlarge, priors
 from llmsynthor.alignment.trees.engine import CHUNK, State, Trees, most_values
@@ -176,7 +177,7 @@ def _valid_start(
     potentials = [(u, prior) for u in range(len(aims.goals)) for prior in priors(aims, u, len(drawn.roster))]
     compiled = compile_aims(aims, [*potentials, *margins(aims, drawn)])
     weights = first_weights(aims, compiled, drawn.own)
-    roster = start if start is not None else drawn.roster
+    roster = start if start is not None else balanced(aims.layout, drawn.roster)
     per_top = [size / len(drawn.roster) for size in drawn.roster.sizes]
     for zeros in (True, False):
         bad = forbidden(compiled, zeros=zeros)

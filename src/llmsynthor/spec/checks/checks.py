@@ -12,6 +12,7 @@ from llmsynthor.spec.checks.conditions import holds_in_cells
 from llmsynthor.spec.checks.exact import exact_problems
 from llmsynthor.spec.checks.needed import childless_problems, lacking_children
 from llmsynthor.spec.checks.units import parents_column_problems, total_problems
+from llmsynthor.spec.expressions import Aggregate, Reference, nodes
 from llmsynthor.spec.inputs import Column, base_columns, target_columns
 from llmsynthor.spec.rules import Rule
 from llmsynthor.spec.schema import Category, Schema
@@ -29,16 +30,28 @@ def forbidden_targets(spec: Spec) -> tuple[Problem, ...]:
     """Find what no records can be: cells with a positive target that a rule forbids whatever the other variables are, and
     rules that need more children of a kind (an adult in each household) than the tables have.
     """
-    found = [
-        problem
-        for target in spec.targets
-        if isinstance(target, Table)
-        for rule in spec.rules
-        if rule.unit == target.unit
-        for problem in _forbidden(target.where, target, rule, spec.schema)
-    ]
+    found = [problem for table, rule in _meeting(spec) for problem in _forbidden(table.where, table, rule, spec.schema)]
     lacking = (problem for problem in lacking_children(spec) if problem.severity == "error")
     return (*found, *lacking, *base_problems(spec))
+
+
+def _meeting(spec: Spec) -> Iterator[tuple[Table, Rule]]:
+    """The tables and rules of a unit that share a variable, table by table; a function over children may be any of its columns."""
+    tables = [target for target in spec.targets if isinstance(target, Table)]
+    about, units = dict[tuple[str, str], list[int]](), dict[str, list[int]]()
+    for number, table in enumerate(tables):
+        units.setdefault(table.unit, []).append(number)
+        for name in table.columns:
+            about.setdefault((table.unit, name), []).append(number)
+    pairs = set[tuple[int, int]]()
+    for number, rule in enumerate(spec.rules):
+        below = list(nodes(rule.forbid.tree))
+        named = {n.name if n.unit in (None, rule.unit) else str(n) for n in below if isinstance(n, Reference)}
+        met = [own for name in named for own in about.get((rule.unit, name), ())]
+        met = units.get(rule.unit, []) if any(isinstance(n, Aggregate) for n in below) else met
+        pairs.update((own, number) for own in met)
+    for own, number in sorted(pairs):
+        yield tables[own], spec.rules[number]
 
 
 def _forbidden(where: str, table: Table, rule: Rule, schema: Schema) -> Iterator[Problem]:

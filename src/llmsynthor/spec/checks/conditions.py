@@ -1,10 +1,12 @@
 """Where a condition may hold among the cells of a table, whatever the variables that the table does not have."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+from llmsynthor.spec.apart import Cells, look_apart
 from llmsynthor.spec.expressions import (
     COMPARISONS,
     Aggregate,
@@ -24,6 +26,7 @@ from llmsynthor.spec.schema import Category, Coded, Numeric, Schema
 from llmsynthor.spec.targets import Table
 
 Booleans = NDArray[np.bool_]
+Integers = NDArray[np.int64]
 
 
 def holds_in_cells(condition: Node, table: Table, schema: Schema) -> tuple[Booleans, Booleans] | None:
@@ -38,6 +41,9 @@ def holds_in_cells(condition: Node, table: Table, schema: Schema) -> tuple[Boole
     names = list(variables)
     if not set(names) & set(table.columns):
         return None
+    apart = _apart(tree, names, table, variables)
+    if apart is not None:
+        return apart
     boxes = {name: _box(table, name, variables[name]) for name in names}
     free = [name for name in names if name not in table.columns and isinstance(variables[name], Category)]
     may, may_not = np.zeros(len(table.cells), dtype=bool), np.zeros(len(table.cells), dtype=bool)
@@ -45,6 +51,61 @@ def holds_in_cells(condition: Node, table: Table, schema: Schema) -> tuple[Boole
         one, other = possible(Expression("", tree), {**boxes, **completion})
         may, may_not = may | one, may_not | other
     return may, may_not
+
+
+def _apart(
+    tree: Node, names: Sequence[str], table: Table, variables: Mapping[str, Coded]
+) -> tuple[Booleans, Booleans] | None:
+    """The same by the distinct levels of each column, where every part of the condition is about one variable."""
+    held = {name: _held(_Column(table, name)) if name in table.columns else None for name in names}
+    cells = list[Cells]()
+    for name in names:
+        variable, column = variables[name], held[name]
+        integer = isinstance(variable, Numeric) and variable.integer
+        free = variable.levels if isinstance(variable, Category) else _whole(variable.range)
+        cells.append(Cells(free if column is None else column[0], integer=integer))
+    found = look_apart(tree, names, cells)
+    if found is None:
+        return None
+    free_axes = tuple(k for k, name in enumerate(names) if held[name] is None)
+    may, may_not = (np.asarray(own.any(axis=free_axes)) for own in (found.may, found.may_not))
+    rows = len(table.cells)
+    if may.all() and may_not.all():
+        return np.broadcast_to(np.True_, rows), np.broadcast_to(np.True_, rows)
+    at = tuple(
+        own[column[1]] for own, column in zip(found.classes, (held[name] for name in names), strict=True) if column
+    )
+    return may[at], may_not[at]
+
+
+class _Column:
+    """A column of a table, by which its levels are found again as long as there is the table."""
+
+    __slots__ = ("name", "table")
+
+    def __init__(self, table: Table, name: str) -> None:
+        self.table, self.name = table, name
+
+    def __hash__(self) -> int:
+        return hash((id(self.table), self.name))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Column) and self.table is other.table and self.name == other.name
+
+
+@lru_cache(maxsize=16)
+def _held(column: _Column) -> tuple[tuple[Level, ...], Integers]:
+    """The distinct levels of a column, and the place of each row's among them, shape (cells,)."""
+    at = column.table.columns.index(column.name)
+    places: dict[Level, int] = {}
+    rows = np.array([places.setdefault(cell[at], len(places)) for cell in column.table.cells], dtype=np.int64)
+    return tuple(places), rows
+
+
+@lru_cache(maxsize=1024)
+def _whole(interval: Interval) -> tuple[Interval, ...]:
+    """A range as the one cell of an axis: the same object for the same range."""
+    return (interval,)
 
 
 def _known(node: Node, table: Table, schema: Schema) -> Node:

@@ -36,6 +36,7 @@ from llmsynthor.spec.reading.libraries import included
 from llmsynthor.spec.reading.lookups import with_lookups
 from llmsynthor.spec.reading.naming import resolved
 from llmsynthor.spec.reading.place import Place
+from llmsynthor.spec.reading.seeds import read_seed
 from llmsynthor.spec.reading.shares import as_table, condition_variable, read_condition
 from llmsynthor.spec.reading.structure import structure_problems
 from llmsynthor.spec.reading.tables import read_target
@@ -97,6 +98,7 @@ class Builder:
             scenario=document.scenario,
             beside=beside,
             dependencies=dependencies,
+            seed=read_seed(document.seed, schema, self.folder, self.problems),
             settings=settings,
             geographies=geographies,
             sources=origins,

@@ -6,7 +6,7 @@ from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag, cre
 
 from llmsynthor.options import Budget, Method, key_of, kind_of, options_of
 from llmsynthor.spec.reading.adjustments import AdjustmentParts
-from llmsynthor.spec.reading.parts import GeographyPart, Part, SourcePart
+from llmsynthor.spec.reading.parts import GeographyPart, Part, SeedPart, SourcePart
 from llmsynthor.spec.reading.read_part import ReadPart
 
 
@@ -337,6 +337,7 @@ class Document(Part):
     accept: Literal["agreed", "all"] | None = None
     adjustments: AdjustmentParts = Field(default_factory=list)
     dependencies: DependenciesPart = Field(default_factory=DependenciesPart)
+    seed: SeedPart | None = None
     geographies: dict[str, GeographyPart] = Field(default_factory=dict)
     sources: dict[str, SourcePart] = Field(default_factory=dict)
     synthesis: SettingsPart = Field(default_factory=SettingsPart)

@@ -32,6 +32,7 @@ from llmsynthor.spec.reading.geographies import (
 )
 from llmsynthor.spec.reading.lookups import lookup_frame
 from llmsynthor.spec.reading.plain_texts import odd_texts
+from llmsynthor.spec.reading.seeds import save_seed, write_seed
 from llmsynthor.spec.reading.variables import write_variable
 from llmsynthor.spec.reading.yaml_text import read_yaml, write_yaml
 from llmsynthor.spec.rules import Rule
@@ -204,6 +205,7 @@ def save(spec: Spec, folder: Path) -> Path:
             copied = tables / outline_file(geography, level)
             if Path(outline.file).resolve() != copied.resolve():
                 copied.write_bytes(Path(outline.file).read_bytes())
+    save_seed(spec.seed, folder)
     path = folder / "spec.yaml"
     path.write_text(write_yaml(_document(spec)), encoding="utf-8")
     return path
@@ -214,6 +216,7 @@ def digest(spec: Spec) -> str:
     content = {"document": _document(spec), "tables": [table_frame(t).write_csv() for t in spec.targets]}
     looked_up = [frame.write_csv() for _, _, frame in _lookups(spec)]
     content |= {"lookups": looked_up} if looked_up else {}
+    content |= {"seed": spec.seed.digest} if spec.seed is not None else {}
     crosswalks = [crosswalk_frame(geography).write_csv() for geography in spec.geographies]
     content |= {"crosswalks": crosswalks} if crosswalks else {}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
@@ -257,6 +260,7 @@ def _document(spec: Spec) -> dict[str, Any]:
         "rules": [_rule(rule) for rule in spec.rules],
         **write_scenario(spec.scenario, spec.beside),
         **({"dependencies": dependencies} if dependencies else {}),
+        **write_seed(spec.seed),
         **write_geographies(spec),
         "synthesis": {key: value for key, value in said.items() if value is not None},
     }

@@ -49,3 +49,18 @@ class SourcePart(Part):
     licence: str = ""
     importance: float | None = Field(default=None, gt=0)
     trust: float | None = Field(default=None, gt=0, le=1)
+
+
+class SeedPart(Part):
+    """`records` is a file or a frame, or one for each unit; a column of weights is named, or "none"."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True)
+
+    records: Any
+    weight: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def plain(cls, said: Any) -> Any:
+        """What is no mapping with records stands for the records themselves."""
+        return said if isinstance(said, dict) and "records" in said else {"records": said}

@@ -37,8 +37,11 @@ def _whole_number(loader: _Loader, node: yaml.ScalarNode) -> int | str:
 _Loader.add_constructor("tag:yaml.org,2002:int", _whole_number)
 _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
 
-LARGE = 1 << 18
+LARGE = 1 << 15
 """Letters from which on the compiled reader is used: it is ten times as quick, and not guarded against deep nesting."""
+
+MANY = 5_000
+"""Values from which on the compiled writer is used."""
 
 DEEPEST = 100
 DEEP = re.compile(r"(?:[-?:] ){20}|^ {200}", re.MULTILINE)
@@ -89,5 +92,7 @@ def read_yaml(text: str, *, where: str) -> Any:
 
 
 def write_yaml(value: Any) -> str:
-    """Write plain values in a stable order."""
-    return str(yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=120))
+    """Write plain values in a stable order; many of them by the compiled writer, which is ten times as quick."""
+    quick = expanded_size(value) > MANY and hasattr(yaml, "CSafeDumper")
+    dumper = yaml.CSafeDumper if quick else yaml.SafeDumper
+    return str(yaml.dump(value, Dumper=dumper, sort_keys=False, allow_unicode=True, width=120))
