@@ -17,8 +17,8 @@ from llmsynthor.alignment.trees.program import Compiled
 TYPICAL, SOFTEST = 0.25, 8.0
 """A change of one record moves a sum by about this part of its mean; so many widths of a cell at most are as one record."""
 
-FEW_OFF, NEARLY = 2.0, 0.001
-"""Records, or part of the records, by which a unit may be off what is told of it before it is brought there."""
+NEARLY = 0.0005
+"""Part of the records by which a unit may be off what is told of it before it is brought there: none of less than two thousand."""
 
 Flags = NDArray[np.bool_]
 
@@ -68,7 +68,7 @@ class Sums:
         Where those that are told are nearly there it is those there are: tables are judged by them in the end.
         """
         told = zip((per * records for per in self.per_top), self.sizes(counts, records), strict=True)
-        return tuple(own if own and abs(own - size) > max(FEW_OFF, NEARLY * own) else size for own, size in told)
+        return tuple(own if own and abs(own - size) > NEARLY * own else size for own, size in told)
 
     def current(self, counts: Counts, records: int) -> Current:
         """The sums as they are."""
