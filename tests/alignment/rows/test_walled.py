@@ -85,7 +85,7 @@ def test_a_wall_costs_whole_records() -> None:
 
     def cost(count: int, wall: float) -> float:
         error = abs(count - targets[0])
-        return float(penalty[0] * error**2 + wall * np.floor(error))
+        return float(penalty[0] * error**2 + wall * np.floor(error + kernels.INSIDE))
 
     for wall in (0.0, 8.0):
         for count in range(1, 6):
