@@ -1,5 +1,6 @@
 """Zones as data: tables by a column of many levels estimate the pairs that no table gives, with no model."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -112,3 +113,14 @@ def test_members_of_households_in_zones() -> None:
     )
     assert excess(found) > excess(without) + 0.01
     assert found.dependencies["source"].to_list() == ["zones"]
+
+
+def test_what_zones_say_is_drawn_where_a_crosswalk_stands_beside_the_spec(tmp_path: Path) -> None:
+    """The report of a run whose zones are those of a geography finds its crosswalk in the run folder."""
+    spec = spec_of(40)
+    names = spec["units"]["person"]["variables"].pop("zone")["levels"]
+    crosswalk = [{"region": f"region {k // 10}", "zone": name} for k, name in enumerate(names)]
+    spec["geographies"] = {"land": {"levels": ["region", "zone"], "crosswalk": {"cells": crosswalk}}}
+    spec["units"]["person"]["geography"] = "land"
+    llmsynthor.synthesize(spec, records=400, llm="none", seed=1, out=tmp_path / "run")
+    assert "in the records" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")

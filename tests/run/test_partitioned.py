@@ -13,7 +13,9 @@ import llmsynthor
 from llmsynthor.errors import SpecError
 from llmsynthor.executors.threads import Threads
 from llmsynthor.run import parts
-from tests.shires import land
+from llmsynthor.spec.expressions import parse
+from llmsynthor.spec.rules import Rule
+from tests.shires import PARISHES, land
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -129,3 +131,18 @@ def test_a_quota_is_an_order(run: Path) -> None:
     """Another quota is another order: what was made of the one is not taken for the other."""
     order = parts.Order(number=1)
     assert order.digest != replace(order, quotas=(parts.Quota(target=0, values=(1.0,)),)).digest
+
+
+def test_why_a_table_cannot_be_met_is_told_with_its_partition(tmp_path: Path) -> None:
+    """Where a rule and tables of one shire exclude each other the run says so, and in which partition."""
+    spec = land()
+    rented = {parish: 0.95 if parish.startswith("north") else 0.1 for parish in PARISHES}
+    cells = tuple((parish, tenure) for parish in PARISHES for tenure in ("rented", "owned"))
+    values = tuple(round(1000 * (rented[p] if tenure == "rented" else 1 - rented[p])) for p, tenure in cells)
+    tenures = replace(spec.targets[0], name="tenures", columns=("parish", "tenure"), cells=cells, values=values)
+    rule = Rule(name="the single own", unit="household", forbid=parse("size == 1 and tenure == 'rented'"))
+    ruled = replace(spec, targets=(spec.targets[0], tenures), rules=(rule,))
+    solution = llmsynthor.synthesize(ruled, llm="none", seed=1, out=tmp_path / "run", workers=1)
+    ends = {row["name"]: row for row in solution.alignment.to_dicts()}
+    assert "cannot be met" in {row["status"] for row in ends.values()}, ends
+    assert any("part-00000: " in row["reason"] for row in ends.values()), ends

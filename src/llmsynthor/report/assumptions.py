@@ -58,6 +58,11 @@ def _compared(folder: Path, units: Mapping[str, str], records: dict[str, pl.Data
         for table in kept
     ]
     raw["rules"] = []
+    for geography in raw.get("geographies", {}).values():  # their files stand beside the spec
+        crosswalk = geography.get("crosswalk")
+        if isinstance(crosswalk, dict) and "file" in crosswalk:
+            geography["crosswalk"] = {**crosswalk, "file": str((path.parent / crosswalk["file"]).resolve())}
+        geography.pop("geometry", None)
     raw.pop("seed", None)
     return compare(Spec.load(raw), records)
 

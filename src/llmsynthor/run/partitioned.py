@@ -31,6 +31,9 @@ from llmsynthor.synthesis.outcome import Options
 LAST_ROUNDS = 3
 """How often what some partitions could not do is handed to others at most."""
 
+MOST_REASONS = 3
+"""Partitions whose reasons are told, of those in which a target cannot be met."""
+
 Tell = Callable[[str, int, int], None]
 """Told the stage, how many partitions of it are made, and of how many."""
 
@@ -203,9 +206,20 @@ def _account(whole: Whole, number: int, done: Sequence[Done]) -> Account | None:
         if number in own.used:
             used[whole.cuts[number].cells[own.number]] = own.used[number]
     led = [own for own in done if number in own.used]
+    reason = _reason(whole, number, done)
     if not led:
-        return None
-    return Account(used=used, others=tuple(others), only_rounding=all(number in own.rounding for own in led))
+        return Account(reason=reason) if reason else None
+    only_rounding = all(number in own.rounding for own in led)
+    return Account(used=used, others=tuple(others), only_rounding=only_rounding, reason=reason)
+
+
+def _reason(whole: Whole, number: int, done: Sequence[Done]) -> str:
+    """Why a target cannot be met, where that was shown in all partitions that do not meet it."""
+    unmet = [own for own in done if number in own.ends and Status(own.ends[number]).is_unmet]
+    if not all(number in own.reasons for own in unmet):
+        return ""
+    said = [f"{whole.plan.partitions[own.number].name}: {own.reasons[number]}" for own in unmet[:MOST_REASONS]]
+    return "; ".join(said) + (f"; and {len(unmet) - MOST_REASONS:,} more" if len(unmet) > MOST_REASONS else "")
 
 
 def _as_parts(comparison: Comparison, ends: Sequence[Status], *, spans: bool) -> Comparison:

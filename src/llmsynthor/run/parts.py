@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from llmsynthor.evaluation.compare import Comparison, compare, count_table
+from llmsynthor.evaluation.ends import Status
 from llmsynthor.evaluation.rules import rules_broken
 from llmsynthor.options import Method
 from llmsynthor.partitions.plan import Plan
@@ -20,7 +21,7 @@ from llmsynthor.records.levels import as_texts
 from llmsynthor.records.linked import Nested, nest
 from llmsynthor.records.measure import statistic_cells
 from llmsynthor.records.run_folder import RunFolder
-from llmsynthor.run.tables import accounts, disagreements_frame, records_frames
+from llmsynthor.run.tables import accounts, disagreements_frame, judged, records_frames
 from llmsynthor.spec.inputs import derived_below, target_columns
 from llmsynthor.spec.specification import Spec
 from llmsynthor.spec.targets import Statistic, Table
@@ -63,7 +64,7 @@ class Done:
     """What came of an order: records by unit, counts by target, and for each target of the partition what became of it there.
 
     `statistics` are means, totals and quantiles of its own zones: got, wanted, slack and step, each (cells,). `ends` are the
-    statuses of its targets, `used` what reconciling made of their values.
+    statuses of its targets, `used` what reconciling made of their values, `reasons` why some cannot be met.
     """
 
     number: int
@@ -74,6 +75,7 @@ class Done:
     ends: dict[int, str]
     used: dict[int, list[float]]
     others: dict[int, list[str]]
+    reasons: dict[int, str]
     rounding: list[int]
     rules_broken: dict[str, int]
     disagreements: list[dict[str, Any]]
@@ -100,7 +102,7 @@ class Done:
         return cls(**{**plain, **numbered, "tallies": tallies})
 
 
-NUMBERED = ("tallies", "statistics", "ends", "used", "others")
+NUMBERED = ("tallies", "statistics", "ends", "used", "others", "reasons")
 
 
 def do(whole: Whole, order: Order) -> Done:
@@ -116,7 +118,10 @@ def do(whole: Whole, order: Order) -> Done:
     options = Options(**method, iterations=0, records=partition.records, seed=seed, workers=1)
     outcome = synthesize_part(part.spec, options, whole.said)
     frames = records_frames(part.spec, outcome, seed=seed)
-    comparisons = compare(part.spec, frames, accounts(outcome))
+    if order.stage == "made":  # what is missed is looked at for contradictions
+        comparisons, outcome = judged(part.spec, outcome, frames)
+    else:
+        comparisons = compare(part.spec, frames, accounts(outcome))
     done = Done(
         number=order.number,
         digest=order.digest,
@@ -126,6 +131,7 @@ def do(whole: Whole, order: Order) -> Done:
         ends={own: str(c.status) for own, c in _numbered(part, comparisons)},
         used={own: c.account.used.tolist() for own, c in _numbered(part, comparisons) if c.account.used is not None},
         others={own: list(c.account.others) for own, c in _numbered(part, comparisons) if c.account.others},
+        reasons={own: c.account.reason for own, c in _numbered(part, comparisons) if c.status is Status.CANNOT},
         rounding=[own for own, c in _numbered(part, comparisons) if c.account.only_rounding],
         rules_broken=rules_broken(part.spec, frames),
         disagreements=disagreements_frame(outcome, comparisons).to_dicts(),
