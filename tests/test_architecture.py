@@ -15,7 +15,19 @@ assert ARROWS is not None
 ROOMS = {line.split("<-")[0].strip(): set(line.split("<-")[1].split()) for line in ARROWS[1].strip().splitlines()}
 """Data flow one way: a room, a folder or a file, may import from the rooms named here, and from itself."""
 
-HEAVY = {"httpx", "numba", "xllamacpp", "scipy.stats", "scipy.interpolate", "jsonschema", "jinja2", "pandas", "stamina"}
+HEAVY = {
+    "httpx",
+    "numba",
+    "xllamacpp",
+    "altair",
+    "vl_convert",
+    "scipy.stats",
+    "scipy.interpolate",
+    "jsonschema",
+    "jinja2",
+    "pandas",
+    "stamina",
+}
 
 FILES = sorted(SOURCE.rglob("*.py"))
 

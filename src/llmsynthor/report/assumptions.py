@@ -37,11 +37,11 @@ def assumptions(folder: Path, records: dict[str, pl.DataFrame]) -> list[Assumpti
     rows = frame.sort("strength", descending=True, nulls_last=True, maintain_order=True).to_dicts()
     strongest = [row for row in rows if row["strength"] is not None][:MOST_DRAWN]
     drawn = {c.target.name: c for c in _compared(folder, {row["table"]: row["unit"] for row in strongest}, records)}
-    return [_assumption(row, drawn.get(row["table"])) for row in rows]
+    return [_assumption(row, drawn.get(row["table"]), f"lift{k}") for k, row in enumerate(rows)]
 
 
-def _assumption(row: dict[str, Any], comparison: Comparison | None) -> Assumption:
-    return Assumption(row=row, svg=draw_lifts(comparison) if comparison is not None else "")
+def _assumption(row: dict[str, Any], comparison: Comparison | None, name: str) -> Assumption:
+    return Assumption(row=row, svg=draw_lifts(comparison, name) if comparison is not None else "")
 
 
 def _compared(folder: Path, units: Mapping[str, str], records: dict[str, pl.DataFrame]) -> tuple[Comparison, ...]:

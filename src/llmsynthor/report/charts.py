@@ -1,19 +1,21 @@
-"""Pictures as inline SVG: distributions, two-way tables, what goes together, how a run went."""
+"""Pictures as inline SVG, drawn offline: altair describes, vl-convert renders. The same data give the same bytes."""
 
+import json
+import re
 from collections.abc import Sequence
+from functools import cache
+from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from llmsynthor.evaluation.compare import Comparison
-from llmsynthor.report import drawing
-from llmsynthor.report.drawing import Plot, clipped, line, picture, rect, text, widest
-from llmsynthor.report.heat import amounts, differences, heat_maps
 from llmsynthor.spec.levels import Interval, Level
 from llmsynthor.spec.targets import Table
 
-TARGET, SYNTHETIC, WORST = "#8a8f98", "#0b6fb8", "#c4572e"
+FONT = "Liberation Sans, Arial, Helvetica, sans-serif"  # measured by the renderer, so labels are not cut
+TARGET, SYNTHETIC = "#8a8f98", "#0b6fb8"
 MOST_LEVELS = 40
 """Levels of one column that are drawn; of a longer one those with the most records."""
 
@@ -23,16 +25,27 @@ WIDE = 3
 STEEP = 20
 """A bin with so many times the density of every other is left out of the picture, and said in words."""
 
-MOST_DOUBLINGS = 4
-"""Where the colours of a lift end: 16 times as often as by chance, or a sixteenth."""
-
-LEVEL_LABEL, FEW_POINTS = 150, 15
-"""Pixels of the longest name of a level; points of a curve below which each is marked."""
-
 Floats = NDArray[np.float64]
 
 
-def draw_distribution(levels: Sequence[Level], wanted: Floats | None, got: Floats) -> tuple[str, str]:
+def to_svg(chart: Any, name: str) -> str:
+    """Render a chart; `name` makes the identifiers inside unique on the page, and the same in every process."""
+    svg = _render(json.dumps(chart.to_dict(), sort_keys=True))
+    element = r"<(?:linearGradient|radialGradient|clipPath) id="
+    for number, old in enumerate(re.findall(element + r'"([^"]+)"', svg)):
+        place = rf'({element}"|="url\(#){re.escape(old)}(?=[")])'
+        svg = re.sub(place, rf"\g<1>{name}-{number}", svg)
+    return re.sub(r' xmlns:xlink="[^"]*"| xmlns="[^"]*"', "", svg)
+
+
+@cache
+def _render(specification: str) -> str:
+    import vl_convert  # noqa: PLC0415  (heavy)
+
+    return str(vl_convert.vegalite_to_svg(vl_spec=specification))
+
+
+def draw_distribution(levels: Sequence[Level], wanted: Floats | None, got: Floats, name: str) -> tuple[str, str]:
     """Target (where there is one) beside synthetic: bars for categories, for numbers densities, so that bins of any width compare.
 
     Returns the picture and a word about what is left out.
@@ -42,9 +55,9 @@ def draw_distribution(levels: Sequence[Level], wanted: Floats | None, got: Float
         levels, got = [levels[k] for k in kept], got[kept]
         ends, word = _drawn_ends(levels)
         drawn = _densities(levels, ends, None if wanted is None else wanted[kept], got)
-        return drawn, " ".join(part for part in (spike, word) if part)
+        return to_svg(dressed(drawn), name), " ".join(part for part in (spike, word) if part)
     word = f"The {MOST_LEVELS} largest of {len(levels)} levels are drawn." if len(levels) > MOST_LEVELS else ""
-    return _bars(levels, wanted, got), word
+    return to_svg(dressed(_bars(levels, wanted, got)), name), word
 
 
 def _without_spike(levels: Sequence[Level], got: Floats) -> tuple[list[int], str]:
@@ -70,79 +83,144 @@ def _drawn_ends(levels: Sequence[Level]) -> tuple[list[float], str]:
     return ends, f"The last bin, drawn short, reaches to {bins[last].high:,g}."
 
 
-def _bars(levels: Sequence[Level], wanted: Floats | None, got: Floats) -> str:
+def _altair() -> Any:
+    import altair  # noqa: PLC0415  (heavy)
+
+    return altair
+
+
+def dressed(chart: Any) -> Any:
+    return chart.configure(
+        font=FONT, background="transparent", padding={"left": 22, "right": 8, "top": 6, "bottom": 12}
+    ).configure_view(stroke=None)
+
+
+def _bars(levels: Sequence[Level], wanted: Floats | None, got: Floats) -> Any:
+    altair = _altair()
     order = np.argsort(-(got if wanted is None else wanted), kind="stable")[:MOST_LEVELS]
-    series = [("synthetic", SYNTHETIC, got)]
-    series = series if wanted is None else [("target", TARGET, wanted), *series]
-    names = [str(levels[k]) for k in order]
-    plot = Plot(left=14 + widest(names, LEVEL_LABEL), top=6, width=210, height=max(60, 22 * len(names)))
-    most = max(float(values[order].max()) for _, _, values in series) or 1.0
-    scale, band = plot.across(0, most), plot.height / len(names)
-    drawn = drawing.axis_below(plot, scale, drawing.ticks(0, most, 4), "records")
-    thick = 0.8 * band / len(series)
-    for i, (k, name) in enumerate(zip(order, names, strict=True)):
-        top = plot.top + band * (i + 0.1)
-        drawn.append(text(plot.left - 5, top + 0.4 * band + 3.5, clipped(name, LEVEL_LABEL), anchor="end"))
-        for number, (which, colour, values) in enumerate(series):
-            tip = f"{name}, {which}: {drawing.say(float(values[k]))}"
-            long = scale(float(values[k])) - plot.left
-            drawn.append(rect(plot.left, top + number * thick, long, thick, fill=colour, tip=tip))
-    return picture(plot.right + 22, plot.bottom + 36, drawn, "records by level")
+    drawn = [("synthetic", got)] if wanted is None else [("target", wanted), ("synthetic", got)]
+    rows = [
+        {"level": str(levels[k]), "which": which, "records": float(values[k])} for k in order for which, values in drawn
+    ]
+    shown = [str(levels[k]) for k in order]
+    return (
+        altair.Chart(altair.Data(values=rows))
+        .mark_bar(height={"band": 0.8})
+        .encode(
+            y=altair.Y("level:N", sort=shown, title=None, axis=altair.Axis(labelLimit=150)),
+            x=altair.X("records:Q", title="records", axis=altair.Axis(tickCount=4, format=",.0f")),
+            yOffset=altair.YOffset("which:N", sort=[which for which, _ in drawn]),
+            color=_colour(),
+        )
+        .properties(width=210, height=max(60, 22 * len(shown)))
+    )
 
 
-def _densities(levels: Sequence[Level], ends: Sequence[float], wanted: Floats | None, got: Floats) -> str:
-    lows = np.array([level.low for level in levels if isinstance(level, Interval)])
-    widths = np.array([level.high - level.low for level in levels if isinstance(level, Interval)])
-    highs, synthetic = np.array(ends), got / widths
-    area = synthetic if wanted is None else wanted / widths
-    top = float(max(synthetic.max(), area.max())) or 1.0
-    marks = drawing.ticks(0, top, 4)
-    plot = Plot(left=32 + widest([drawing.say(mark) for mark in marks]), top=6, width=260, height=130)
-    low, high = float(lows.min()), float(highs.max())
-    x, y = plot.across(low, high), plot.up(0, top)
-    drawn = drawing.axis_below(plot, x, drawing.ticks(low, high, 5), grid=False)
-    drawn += drawing.axis_beside(plot, y, marks, "records per unit")
-    faint, colour = 'opacity="0.45"', SYNTHETIC if wanted is None else TARGET
-    for k in np.argsort(lows, kind="stable"):
-        left, right = x(float(lows[k])), x(float(highs[k]))
-        reach = y(float(area[k]))
-        tip = f"{levels[k]}: {drawing.say(float(got[k]))}"
-        tip += "" if wanted is None else f", target {drawing.say(float(wanted[k]))}"
-        drawn.append(rect(left, reach, right - left, plot.bottom - reach, fill=colour, more=faint, tip=tip))
-        drawn.append(line(left, y(float(synthetic[k])), right, y(float(synthetic[k])), stroke=SYNTHETIC, width=2))
-    return picture(plot.right + 16, plot.bottom + 24, drawn, "records per unit by value")
+def _colour() -> Any:
+    altair = _altair()
+    scale = altair.Scale(domain=["target", "synthetic"], range=[TARGET, SYNTHETIC])
+    return altair.Color("which:N", scale=scale, legend=None)
 
 
-def draw_two_way(comparison: Comparison) -> tuple[str, str]:
+def _densities(levels: Sequence[Level], ends: Sequence[float], wanted: Floats | None, got: Floats) -> Any:
+    altair = _altair()
+    rows = []
+    for k, level in enumerate(levels):
+        if isinstance(level, Interval):
+            width = level.high - level.low
+            row = {"low": level.low, "high": ends[k], "synthetic": float(got[k] / width)}
+            rows.append(row | ({"target": float(wanted[k] / width)} if wanted is not None else {}))
+    base = altair.Chart(altair.Data(values=sorted(rows, key=lambda row: row["low"])))
+    x = altair.X(
+        "low:Q", title=None, scale=altair.Scale(nice=False, zero=False), axis=altair.Axis(tickCount=5, format=",.4~r")
+    )
+    area = base.mark_rect(color=SYNTHETIC if wanted is None else TARGET, opacity=0.45).encode(
+        x=x,
+        x2="high:Q",
+        y=altair.Y(
+            "synthetic:Q" if wanted is None else "target:Q", title="records per unit", axis=altair.Axis(tickCount=4)
+        ),
+        y2=altair.datum(0),
+    )
+    line = base.mark_rule(color=SYNTHETIC, strokeWidth=2).encode(x=x, x2="high:Q", y="synthetic:Q")
+    return (area + line).properties(width=260, height=130)
+
+
+def draw_two_way(comparison: Comparison, name: str) -> tuple[str, str]:
     """Heat maps of target, synthetic and difference; returns the picture and a word about what is left out."""
     rows, columns, wanted, got = _matrix(comparison)
-    down, across = _largest(wanted.sum(axis=1)), _largest(wanted.sum(axis=0))
-    left_out = wanted.sum() - wanted[np.ix_(down, across)].sum()
-    wanted, got = wanted[np.ix_(down, across)], got[np.ix_(down, across)]
-    off = (got - wanted).round(6)
-    top, end = max(1.0, float(wanted.max()), float(got.max())), max(1.0, float(np.abs(off).max()))
-    panels = [
-        amounts("target", wanted, top),
-        amounts("synthetic", got, top),
-        differences("synthetic − target", off, end),
+    keep_rows, keep_columns = _largest(wanted.sum(axis=1)), _largest(wanted.sum(axis=0))
+    left_out = wanted.sum() - wanted[np.ix_(keep_rows, keep_columns)].sum()
+    cells = [
+        {
+            "row": rows[i],
+            "column": columns[j],
+            "target": float(wanted[i, j]),
+            "synthetic": float(got[i, j]),
+            "difference": float(round(got[i, j] - wanted[i, j], 6)),
+        }
+        for i in keep_rows
+        for j in keep_columns
     ]
-    names = [rows[i] for i in down], [columns[j] for j in across]
-    drawn = heat_maps(panels, *names, (240, 480), "target, synthetic and their difference")
-    return drawn, f"The largest levels are drawn; {left_out:,.0f} records are in others." if left_out > 0.5 else ""
+    shown = [rows[i] for i in keep_rows], [columns[j] for j in keep_columns]
+    chart = _heat_maps(cells, *shown)
+    word = f"The largest levels are drawn; {left_out:,.0f} records are in others." if left_out > 0.5 else ""
+    return to_svg(dressed(chart), name), word
 
 
-def draw_lifts(comparison: Comparison) -> str:
+def _heat_maps(cells: list[dict[str, Any]], rows: list[str], columns: list[str]) -> Any:
+    altair = _altair()
+    largest = max(1.0, *(abs(cell["difference"]) for cell in cells)) if cells else 1.0
+    top = max([1.0, *(max(cell["target"], cell["synthetic"]) for cell in cells)])
+    blues = altair.Scale(scheme="blues", domain=[0, top])
+    diverging = altair.Scale(scheme="purpleorange", domain=[-largest, largest], reverse=True)
+    parts = []
+    for which, scale in (("target", blues), ("synthetic", blues), ("difference", diverging)):
+        axis = altair.Axis(labelLimit=160) if which == "target" else None
+        parts.append(
+            altair.Chart(altair.Data(values=cells), title="synthetic − target" if which == "difference" else which)
+            .mark_rect(stroke="#ffffff", strokeWidth=0.5)
+            .encode(
+                x=altair.X("column:N", sort=columns, title=None, axis=altair.Axis(labelAngle=-50, labelLimit=110)),
+                y=altair.Y("row:N", sort=rows, title=None, axis=axis),
+                color=altair.Color(f"{which}:Q", scale=scale, legend=altair.Legend(title=None, gradientLength=70)),
+            )
+            .properties(width=min(240, max(60, 30 * len(columns))), height=min(480, max(50, 16 * len(rows))))
+        )
+    return altair.hconcat(*parts, spacing=12).resolve_scale(color="independent")
+
+
+def draw_lifts(comparison: Comparison, name: str) -> str:
     """How often levels go together beside chance, as assumed and in the records: heat maps of the ratio, on a log scale."""
+    altair = _altair()
     rows, columns, wanted, got = _matrix(comparison)
-    down, across = _largest(wanted.sum(axis=1)), _largest(wanted.sum(axis=0))
-    end = float(MOST_DOUBLINGS)
-    labels = [(0.0, f"1/{2**MOST_DOUBLINGS}"), (0.5, "1 times"), (1.0, str(2**MOST_DOUBLINGS))]
-    panels = [
-        differences(which, _lift(table)[np.ix_(down, across)], end, labels)
-        for which, table in (("assumed", wanted), ("in the records", got))
+    keep_rows, keep_columns = _largest(wanted.sum(axis=1)), _largest(wanted.sum(axis=0))
+    lifts = {"assumed": _lift(wanted), "in the records": _lift(got)}
+    cells = [
+        {"row": rows[i], "column": columns[j], **{which: float(lift[i, j]) for which, lift in lifts.items()}}
+        for i in keep_rows
+        for j in keep_columns
     ]
-    names = [rows[i] for i in down], [columns[j] for j in across]
-    return heat_maps(panels, *names, (240, 300), "how often levels go together, beside chance")
+    scale = altair.Scale(scheme="purpleorange", domain=[-MOST_DOUBLINGS, MOST_DOUBLINGS], reverse=True, clamp=True)
+    legend = altair.Legend(title="times", gradientLength=70, labelExpr="format(pow(2, datum.value), '.2~r')")
+    parts = [
+        altair.Chart(altair.Data(values=cells), title=which)
+        .mark_rect(stroke="#ffffff", strokeWidth=0.5)
+        .encode(
+            x=altair.X("column:N", sort=None, title=None, axis=altair.Axis(labelAngle=-50, labelLimit=110)),
+            y=altair.Y(
+                "row:N", sort=None, title=None, axis=altair.Axis(labelLimit=160) if which == "assumed" else None
+            ),
+            color=altair.Color(f"{which}:Q", scale=scale, legend=legend),
+        )
+        .properties(width=min(240, max(60, 30 * len(columns))), height=min(300, max(50, 16 * len(rows))))
+        for which in lifts
+    ]
+    return to_svg(dressed(altair.hconcat(*parts, spacing=12)), name)
+
+
+MOST_DOUBLINGS = 4
+"""Where the colours of a lift end: 16 times as often as by chance, or a sixteenth."""
 
 
 def _lift(table: Floats) -> Floats:
@@ -175,24 +253,25 @@ def _largest(sums: Floats) -> list[int]:
     return sorted(int(k) for k in np.argsort(-sums, kind="stable")[:MOST_LEVELS])
 
 
-def draw_history(history: pl.DataFrame, stage: str) -> str:
+def draw_history(history: pl.DataFrame, stage: str, name: str) -> str:
     """Discrepancy (or, while aligning, TVD) by iteration of one stage."""
-    own = history.filter(pl.col("stage") == stage).select("iteration", "discrepancy", "tvd", "worst_tvd")
-    curves = [("mean TVD", "tvd", SYNTHETIC), ("worst TVD", "worst_tvd", WORST)]
-    curves += [("share still missing", "discrepancy", TARGET)] if stage == "proposals" else []
-    steps = own["iteration"].cast(pl.Float64).to_numpy()
-    values = {key: own[key].cast(pl.Float64).fill_null(float("nan")).to_numpy() for _, key, _ in curves}
-    top = float(np.nanmax([np.nanmax(v, initial=0.0) for v in values.values()])) or 1.0
-    marks = drawing.ticks(0, top, 5)
-    plot = Plot(left=22 + widest([drawing.say(mark) for mark in marks]), top=24, width=260, height=140)
-    first, last = float(steps.min()), float(max(steps.max(), steps.min() + 1))
-    x, y = plot.across(first, last), plot.up(0, top)
-    whole = [mark for mark in drawing.ticks(first, last, 6) if mark == round(mark)]
-    drawn = drawing.axis_below(plot, x, whole, "iteration", grid=False) + drawing.axis_beside(plot, y, marks)
-    at = plot.left
-    for label, key, colour in curves:
-        drawn += [line(at, 10, at + 14, 10, stroke=colour, width=2), text(at + 18, 13.5, label)]
-        at += 32 + drawing.width_of(label)
-        points = [(x(float(s)), y(float(v))) for s, v in zip(steps, values[key], strict=True) if np.isfinite(v)]
-        drawn += drawing.curve(points, colour, marked=len(points) < FEW_POINTS)
-    return picture(max(plot.right, at) + 14, plot.bottom + 36, drawn, f"{curves[0][0]} by iteration")
+    altair = _altair()
+    rows = history.filter(pl.col("stage") == stage).select("iteration", "discrepancy", "tvd", "worst_tvd").to_dicts()
+    long = [
+        {"iteration": row["iteration"], "which": label, "value": row[key]}
+        for row in rows
+        for key, label in (("tvd", "mean TVD"), ("worst_tvd", "worst TVD"), ("discrepancy", "share still missing"))
+        if key != "discrepancy" or stage == "proposals"
+    ]
+    scale = altair.Scale(range=[SYNTHETIC, "#c4572e", TARGET])
+    chart = (
+        altair.Chart(altair.Data(values=long))
+        .mark_line(point=len(rows) < 15)
+        .encode(
+            x=altair.X("iteration:Q", axis=altair.Axis(tickMinStep=1, tickCount=6)),
+            y=altair.Y("value:Q", title=None, scale=altair.Scale(domainMin=0)),
+            color=altair.Color("which:N", sort=None, scale=scale, legend=altair.Legend(title=None, orient="top")),
+        )
+        .properties(width=260, height=140)
+    )
+    return to_svg(dressed(chart), name)

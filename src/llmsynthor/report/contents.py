@@ -171,10 +171,10 @@ def _one_way(spec: Spec | None, nested: Nested | None, comparisons: Sequence[Com
     if spec is None or nested is None:
         return {}
     found = dict[str, list[Picture]]()
-    for unit in (unit for unit in spec.schema.units if unit.name in nested.frames):
+    for number, unit in enumerate(unit for unit in spec.schema.units if unit.name in nested.frames):
         drawn = list[Picture]()
-        for own in distributions(unit, nested, comparisons)[:MOST_ONE_WAY]:
-            svg, word = draw_distribution(own.levels, own.wanted, own.got)
+        for k, own in enumerate(distributions(unit, nested, comparisons)[:MOST_ONE_WAY]):
+            svg, word = draw_distribution(own.levels, own.wanted, own.got, f"one{number}-{k}")
             drawn.append(Picture(title=own.name, svg=svg, note=f"{own.note} {word}".strip()))
         found[unit.name] = drawn
     return found
@@ -185,8 +185,8 @@ def _two_way(comparisons: Sequence[Comparison]) -> list[Picture]:
     several = [c for c in comparisons if _columns(c) > 1]
     chosen = sorted(several, key=lambda c: -round(c.tvd, 9))[:MOST_TWO_WAY]
     drawn = []
-    for comparison in chosen:
-        svg, note = draw_two_way(comparison)
+    for k, comparison in enumerate(chosen):
+        svg, note = draw_two_way(comparison, f"two{k}")
         worst = comparison.worst(3)
         say = f"Worst cells: {'; '.join(worst)}. {note}" if worst else f"No cell is a whole record off. {note}"
         drawn.append(Picture(title=comparison.target.name, svg=svg, note=say.strip()))
@@ -197,7 +197,9 @@ def _history(history: pl.DataFrame | None) -> list[Picture]:
     if history is None or history.is_empty():
         return []
     stages = [stage for stage in STAGES if stage in history["stage"].unique().to_list()]
-    return [Picture(title=STAGES[stage], svg=draw_history(history, stage)) for stage in stages]
+    return [
+        Picture(title=STAGES[stage], svg=draw_history(history, stage, f"history{k}")) for k, stage in enumerate(stages)
+    ]
 
 
 def _proposals(

@@ -2,17 +2,13 @@
 and how far."""
 
 from collections.abc import Mapping, Sequence
-from itertools import cycle
-from math import log1p, log10, sqrt
 from typing import Any
 
 import numpy as np
 import polars as pl
 
 from llmsynthor.evaluation.compare import Comparison
-from llmsynthor.report import drawing
-from llmsynthor.report.charts import SYNTHETIC, TARGET
-from llmsynthor.report.drawing import Plot, Scale, clipped, line, num, picture, rect, shade, text, widest
+from llmsynthor.report.charts import SYNTHETIC, TARGET, dressed, to_svg
 from llmsynthor.spec.levels import Interval
 from llmsynthor.spec.schema import Category, Numeric, Schema
 from llmsynthor.spec.targets import Table
@@ -20,10 +16,14 @@ from llmsynthor.spec.targets import Table
 FEWEST, MOST_ZONES, MOST_POINTS = 12, 40, 3_000
 """Levels that both sides of a flow have at least; zones that are drawn, those with the most; points of a scatter."""
 
-FAINT = 'opacity="0.55"'
-
 LENGTHS = ("km", "m", "mi", "mile", "miles", "metres", "meters", "kilometres", "kilometers")
 """Units of lengths."""
+
+
+def _altair() -> Any:
+    import altair  # noqa: PLC0415  (heavy)
+
+    return altair
 
 
 def flow_pictures(schema: Schema, comparisons: Sequence[Comparison]) -> list[dict[str, str]]:
@@ -34,13 +34,14 @@ def flow_pictures(schema: Schema, comparisons: Sequence[Comparison]) -> list[dic
         if not isinstance(table, Table) or len(table.columns) != 2:
             continue
         variables = [schema.find(table.unit, name)[1] for name in table.columns]
+        number = len(found)
         if is_flow(own):
             note = f"Of {_levels(own, 0)} and {_levels(own, 1)} zones those with the most records are drawn."
-            svg = draw_flow(own)
+            svg = draw_flow(own, f"flow{number}")
             found.append({"title": table.name, "svg": svg, "note": note})
         elif sum(isinstance(v, Category) for v in variables) == 1 and any(map(_is_drawn, variables)):
             at = next(k for k, v in enumerate(variables) if _is_drawn(v))
-            svg = draw_profile(own, at)
+            svg = draw_profile(own, at, f"flow{number}")
             what = "What each part of the day is made of, all records of the day together."
             if not is_time(variables[at]):
                 what = "How long they are, by bands as the table has them, all records of a band together."
@@ -96,40 +97,29 @@ def _frame(comparison: Comparison) -> pl.DataFrame:
     )
 
 
-def draw_flow(comparison: Comparison) -> str:
+def draw_flow(comparison: Comparison, name: str) -> str:
     """The matrix as obtained between its margins (grey stated, blue obtained), beside a scatter of all cells."""
-    frame = _frame(comparison)
+    altair, frame = _altair(), _frame(comparison)
     kept = [_largest(frame, side) for side in ("origin", "destination")]
-    names = _columns(comparison)
-    matrix = Plot(left=26, top=64, width=260, height=260)
-    drawn = _matrix(frame, kept, matrix)
-    drawn += _margin(frame, "destination", kept[1], Plot(left=matrix.left, top=14, width=matrix.width, height=46))
-    drawn += _margin(frame, "origin", kept[0], Plot(left=matrix.right + 4, top=matrix.top, width=46, height=260))
-    drawn.append(text(matrix.left + matrix.width / 2, matrix.bottom + 16, names[1], anchor="middle", bold=True))
-    drawn.append(text(14, matrix.top + matrix.height / 2, names[0], anchor="middle", turn=-90, bold=True))
-    most = float(frame["obtained"].cast(pl.Float64).max() or 1.0)  # type: ignore[arg-type]
-    labels = [(log1p(mark) / log1p(most), drawing.say(mark)) for mark in (0.0, *_powers(most))]
-    drawn += drawing.ladder(matrix.right + 64, matrix.top + 8, drawing.BLUES, labels, "obtained")
-    drawn += _scatter(frame, Plot(left=matrix.right + 190, top=matrix.top, width=230, height=230))
-    return picture(matrix.right + 440, matrix.bottom + 36, drawn, f"flows from {names[0]} to {names[1]}")
-
-
-def _matrix(frame: pl.DataFrame, kept: Sequence[Sequence[str]], plot: Plot) -> list[str]:
-    """Cells of the zones that are kept, darker by the logarithm of their records."""
     shown = frame.filter(pl.col("origin").is_in(kept[0]) & pl.col("destination").is_in(kept[1]))
-    down, across = ({name: k for k, name in enumerate(side)} for side in kept)
-    wide, high = plot.width / max(len(across), 1), plot.height / max(len(down), 1)
-    most = log1p(float(frame["obtained"].cast(pl.Float64).max() or 1.0))  # type: ignore[arg-type]
-    drawn = []
-    for origin, destination, _, obtained in shown.iter_rows():
-        x, y = plot.left + across[destination] * wide, plot.top + down[origin] * high
-        drawn.append(rect(x, y, wide, high, fill=shade(drawing.BLUES, log1p(max(obtained, 0.0)) / (most or 1.0))))
-    return drawn
-
-
-def _powers(most: float) -> list[float]:
-    """Powers of ten up to the most, the last few."""
-    return [10.0**k for k in range(int(log10(max(most, 1.0))) + 1)][-4:]
+    axis = altair.Axis(labels=False, ticks=False)
+    matrix = (
+        altair.Chart(altair.Data(values=shown.to_dicts()))
+        .mark_rect()
+        .encode(
+            x=altair.X("destination:N", sort=kept[1], title=_columns(comparison)[1], axis=axis),
+            y=altair.Y("origin:N", sort=kept[0], title=_columns(comparison)[0], axis=axis),
+            color=altair.Color(
+                "obtained:Q", scale=altair.Scale(scheme="blues", type="symlog"), legend=altair.Legend(title="obtained")
+            ),
+        )
+        .properties(width=260, height=260)
+    )
+    top = _margin(altair, frame, "destination", kept[1], across=True).properties(width=260, height=46)
+    side = _margin(altair, frame, "origin", kept[0], across=False).properties(width=46, height=260)
+    flows = altair.vconcat(top, altair.hconcat(matrix, side, spacing=4), spacing=4)
+    chart = altair.hconcat(flows, _scatter(altair, frame), spacing=26).resolve_scale(color="independent")
+    return to_svg(dressed(chart), name)
 
 
 def _largest(frame: pl.DataFrame, side: str) -> list[str]:
@@ -137,81 +127,62 @@ def _largest(frame: pl.DataFrame, side: str) -> list[str]:
     return sums.sort(["stated", side], descending=[True, False])[side].head(MOST_ZONES).to_list()
 
 
-def _margin(frame: pl.DataFrame, side: str, order: Sequence[str], plot: Plot) -> list[str]:
-    """Stated as a grey bar, obtained as a blue line across it; a plot that is higher than wide has bars to the right."""
-    sums = {name: values for name, *values in frame.group_by(side).agg(pl.col("stated", "obtained").sum()).iter_rows()}
-    most = max(max(values) for values in sums.values()) or 1.0
-    band, drawn = max(plot.width, plot.height) / max(len(order), 1), []
-    for k, name in enumerate(order):
-        stated, obtained = (value / most for value in sums[name])
-        if plot.width >= plot.height:
-            x = plot.left + k * band
-            high, y = stated * plot.height, plot.bottom - obtained * plot.height
-            drawn.append(rect(x, plot.bottom - high, 0.9 * band, high, fill=TARGET, more=FAINT))
-            drawn.append(line(x, y, x + 0.9 * band, y, stroke=SYNTHETIC, width=2))
-        else:
-            y, x = plot.top + k * band, plot.left + obtained * plot.width
-            drawn.append(rect(plot.left, y, stated * plot.width, 0.9 * band, fill=TARGET, more=FAINT))
-            drawn.append(line(x, y, x, y + 0.9 * band, stroke=SYNTHETIC, width=2))
-    return drawn
+def _margin(altair: Any, frame: pl.DataFrame, side: str, order: Sequence[str], *, across: bool) -> Any:
+    """Stated as a grey bar, obtained as a blue line across it."""
+    sums = frame.group_by(side).agg(pl.col("stated", "obtained").sum()).filter(pl.col(side).is_in(order))
+    base = altair.Chart(altair.Data(values=sums.sort(side).to_dicts()))
+    bare = altair.Axis(labels=False, ticks=False, grid=False)
+    place = {"sort": list(order), "title": None, "axis": None}
+
+    def drawn(mark: Any, value: str) -> Any:
+        amount = {"title": None, "axis": bare}
+        if across:
+            return mark.encode(x=altair.X(f"{side}:N", **place), y=altair.Y(f"{value}:Q", **amount))
+        return mark.encode(y=altair.Y(f"{side}:N", **place), x=altair.X(f"{value}:Q", **amount))
+
+    return altair.layer(
+        drawn(base.mark_bar(color=TARGET, opacity=0.6), "stated"),
+        drawn(base.mark_tick(color=SYNTHETIC, thickness=2), "obtained"),
+    )
 
 
-def _scatter(frame: pl.DataFrame, plot: Plot) -> list[str]:
+def _scatter(altair: Any, frame: pl.DataFrame) -> Any:
     """Each different pair of stated and obtained once, on roots, with the line on which both are the same."""
     pairs = frame.select(pl.col("stated", "obtained").round(1)).unique(maintain_order=True)
     pairs = pairs.sort("stated", "obtained", descending=True).head(MOST_POINTS)
     most = float(pairs.to_numpy().max(initial=1.0))
-    across, up = plot.across(0, sqrt(most)), plot.up(0, sqrt(most))
-    marks = drawing.ticks(0, most, 4)
-    drawn = drawing.axis_below(plot, lambda value: across(sqrt(value)), marks, "stated")
-    drawn += drawing.axis_beside(plot, lambda value: up(sqrt(value)), marks, "obtained")
-    drawn.append(line(plot.left, plot.bottom, plot.right, plot.top, stroke=TARGET, width=2))
-    drawn.append(f'<g fill="{SYNTHETIC}" {FAINT}>')
-    for stated, obtained in pairs.iter_rows():
-        x, y = across(sqrt(max(stated, 0.0))), up(sqrt(max(obtained, 0.0)))
-        drawn.append(f'<circle cx="{num(x)}" cy="{num(y)}" r="2.1"/>')
-    return [*drawn, "</g>"]
+    scale = altair.Scale(type="sqrt", domain=[0, most])
+    points = altair.Chart(altair.Data(values=pairs.to_dicts())).mark_circle(size=14, color=SYNTHETIC, opacity=0.5)
+    line = altair.Chart(altair.Data(values=[{"stated": x, "obtained": x} for x in (0.0, most)])).mark_line(color=TARGET)
+    place = {
+        "x": altair.X("stated:Q", scale=scale, axis=altair.Axis(tickCount=4)),
+        "y": altair.Y("obtained:Q", scale=scale, axis=altair.Axis(tickCount=4)),
+    }
+    return altair.layer(line.encode(**place), points.encode(**place)).properties(width=230, height=230)
 
 
-def draw_profile(comparison: Comparison, time: int) -> str:
+def draw_profile(comparison: Comparison, time: int, name: str) -> str:
     """Records by the time of day, stacked by the other column: as stated, and as obtained."""
-    rows: list[dict[str, Any]] = [
-        {"from": level.low, "to": level.high, "what": str(cell[1 - time]), **values}
-        for cell, values in zip(comparison.target.cells, _values(comparison), strict=True)
+    altair = _altair()
+    rows = [
+        {"from": level.low, "to": level.high, "what": str(cell[1 - time]), "order": k, **values}
+        for k, (cell, values) in enumerate(zip(comparison.target.cells, _values(comparison), strict=True))
         if isinstance(level := cell[time], Interval)
     ]
     most = max(_stacks(rows, which) for which in ("stated", "obtained"))
-    colours = dict(zip(dict.fromkeys(row["what"] for row in rows), cycle(drawing.CATEGORIES), strict=False))
-    low, high = min(row["from"] for row in rows), max(row["to"] for row in rows)
-    marks = drawing.ticks(0, most, 5)
-    left, drawn = 32 + widest([drawing.say(mark) for mark in marks]), list[str]()
-    for which in ("stated", "obtained"):
-        plot = Plot(left=left, top=24, width=230, height=170)
-        x, y = plot.across(low, high), plot.up(0, most)
-        drawn.append(text(plot.left + plot.width / 2, 12, which, anchor="middle", bold=True))
-        drawn += drawing.axis_below(plot, x, drawing.ticks(low, high, 8), _columns(comparison)[time], grid=False)
-        drawn += drawing.axis_beside(plot, y, marks, "records" if which == "stated" else "")
-        drawn += _stacked(rows, which, colours, (x, y))
-        left = plot.right + 22 + widest([drawing.say(mark) for mark in marks])
-    for k, (what, colour) in enumerate(colours.items()):
-        drawn += [rect(left - 20, 24 + 15 * k, 10, 10, fill=colour), text(left - 6, 33 + 15 * k, clipped(what, 150))]
-    width = left + 10 + widest(list(colours), 150)
-    return picture(width, max(230, 34 + 15 * len(colours)), drawn, f"records by {_columns(comparison)[time]}")
-
-
-def _stacked(
-    rows: Sequence[Mapping[str, Any]], which: str, colours: Mapping[str, str], scales: tuple[Scale, Scale]
-) -> list[str]:
-    """Boxes one on another, the first of the table below."""
-    reached, drawn = dict[float, float](), []
-    for row in rows:
-        base = reached.get(row["from"], 0.0)
-        reached[row["from"]] = base + row[which]
-        x, y = scales[0](row["from"]), scales[1](base + row[which])
-        wide, high = scales[0](row["to"]) - x, scales[1](base) - y
-        tip = f"{row['what']}: {drawing.say(row[which])}"
-        drawn.append(rect(x + 0.3, y, wide - 0.6, high, fill=colours[row["what"]], tip=tip))
-    return drawn
+    parts = [
+        altair.Chart(altair.Data(values=rows), title=which)
+        .mark_bar(stroke=None)
+        .encode(
+            x=altair.X("from:Q", title=_columns(comparison)[time], bin="binned", axis=altair.Axis(tickCount=8)),
+            x2="to:Q",
+            y=altair.Y(f"{which}:Q", title="records", stack=True, scale=altair.Scale(domain=[0, most])),
+            color=altair.Color("what:N", sort=None, title=None, scale=altair.Scale(scheme="tableau10")),
+        )
+        .properties(width=230, height=170)
+        for which in ("stated", "obtained")
+    ]
+    return to_svg(dressed(altair.hconcat(*parts, spacing=12)), name)
 
 
 def _values(comparison: Comparison) -> list[dict[str, float]]:

@@ -26,11 +26,11 @@ def before_after(folder: Path, manifest: Mapping[str, Any], comparisons: Sequenc
         own = next((c for c in comparisons if c.target.name == table["name"]), None)
         rows = told.filter((pl.col("table") == table["name"]) & (pl.col("unit") == table["unit"]))
         if table["moves"] and own is not None and len(found) < MOST_TABLES:
-            found.append({**table, **_drawn(own, rows)})
+            found.append({**table, **_drawn(own, rows, f"scenario{len(found)}")})
     return found
 
 
-def _drawn(comparison: Comparison, rows: pl.DataFrame) -> dict[str, Any]:
+def _drawn(comparison: Comparison, rows: pl.DataFrame, name: str) -> dict[str, Any]:
     """A picture of both populations, grey before and blue after, and the cells that changed most."""
     most = rows.sort(pl.col("change").abs(), descending=True, maintain_order=True).head(MOST_CELLS)
     before, after = (rows[which].fill_null(0.0).to_numpy().astype(np.float64) for which in ("before", "after"))
@@ -39,8 +39,8 @@ def _drawn(comparison: Comparison, rows: pl.DataFrame) -> dict[str, Any]:
     if not isinstance(target, Table) or len(before) != len(target.cells):
         return {"cells": cells, "svg": "", "note": ""}
     if len(target.columns) == 1:
-        svg, note = draw_distribution([cell[0] for cell in target.cells], before, after)
+        svg, note = draw_distribution([cell[0] for cell in target.cells], before, after, name)
         return {"cells": cells, "svg": svg, "note": f"Grey: before. Blue: after. {note}".strip()}
     beside = replace(comparison, wanted=before, got=after)
-    svg, note = draw_two_way(beside)
+    svg, note = draw_two_way(beside, name)
     return {"cells": cells, "svg": svg, "note": f"Left: before. Middle: after. Right: the change. {note}".strip()}

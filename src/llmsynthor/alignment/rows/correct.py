@@ -157,7 +157,7 @@ def step(rows: Rows, state: State, theta: Floats, stay: Floats, penalty: Floats,
 
 
 def _whole(error: Floats) -> Floats:
-    return np.floor(np.abs(error) + 1e-9)
+    return np.floor(np.abs(error) + kernels.INSIDE)
 
 
 def _in_blocks(rows: Rows, state: State, theta: Floats, stay: Floats, penalty: Floats, way: Way, blocks: int) -> None:

@@ -10,6 +10,9 @@ import numpy as np
 from llmsynthor.alignment.compiled import jit
 from llmsynthor.alignment.kernels_random import exp_below, mix, pick, stream
 
+INSIDE = 0.01
+"""A wall stands so far inside a whole record: sources may say a little else of a cell than what they were reconciled to."""
+
 
 @jit
 def locate(codes, record, program, index):
@@ -150,7 +153,7 @@ def bend(cell, count, targets, penalty, wall):
 @jit
 def whole(error):
     """Whole records in an error; less than one is rounding."""
-    return np.floor(abs(error) + 1e-9)
+    return np.floor(abs(error) + INSIDE)
 
 
 @jit
