@@ -70,10 +70,12 @@ def test_absent_server_leaves_a_run_that_goes_on(spec: ls.Spec, tmp_path: Path) 
         assert "stays away" in solution.stop_reason
         assert solution.records["person"].height == 300
         answered = len(rows(out, "select 1 from calls where answer != 'null'"))
-        gone["now"], there.asked[:] = False, []
+        gone["now"], there.asked[:], there.bodies[:] = False, [], []
         again = ls.synthesize(spec, out=out, resume=True, server=server(there.address), **QUICK)
         total = len(rows(out, "select 1 from calls where answer != 'null'"))
-        assert len([1 for path, _ in there.asked if path.endswith("completions")]) == total - answered > 0
+        asked = zip(there.asked, there.bodies, strict=True)
+        written = [path for (path, _), body in asked if path.endswith("chat/completions") and "logprobs" not in body]
+        assert len(written) == total - answered > 0  # ways of scoring are probed anew
     assert again.exit_code == 0
     assert again.stop is ls.StopReason.ALIGNED
 
