@@ -69,13 +69,14 @@ class Uses:
     """The uses of all variables, derived ones included, by the names of their unit and their own.
 
     `intervals` has besides them those of computed columns that are no variables, such as the position among siblings;
-    `conditions` are all rules and universes; `populations` the number of records that counts of each unit speak of, None where
-    there are none; `asked` the mean that each cell of a mean or a total asks for.
+    `conditions` are all rules and universes, `forbidden` the rules alone; `populations` the number of records that counts of each
+    unit speak of, None where there are none; `asked` the mean that each cell of a mean or a total asks for.
     """
 
     of: Mapping[Place, Use]
     intervals: Mapping[Place, frozenset[Interval]]
     conditions: frozenset[Expression]
+    forbidden: frozenset[Expression]
     populations: Mapping[str, float | None]
     asked: Mapping[Statistic, tuple[float, ...]]
 
@@ -128,8 +129,11 @@ def read_uses(spec: Spec) -> Uses:
         for unit in spec.schema.units
         for variable in (*unit.coded, *(derived.variable for derived in unit.derived))
     }
-    conditions = {rule.forbid for rule in spec.rules} | {t.universe for t in spec.targets if t.universe is not None}
-    return Uses(of=found, intervals=cut, conditions=frozenset(conditions), populations=populations, asked=asked)
+    forbidden = frozenset(rule.forbid for rule in spec.rules)
+    conditions = forbidden | {t.universe for t in spec.targets if t.universe is not None}
+    return Uses(
+        of=found, intervals=cut, conditions=conditions, forbidden=forbidden, populations=populations, asked=asked
+    )
 
 
 def expressions_of(spec: Spec) -> Iterator[tuple[Unit, Expression]]:

@@ -86,6 +86,8 @@ def test_days_of_24_hours_meet_counts_and_hours_by_activity() -> None:
     [
         ("sum(episode.hours) != 24", {}),
         ("sum(episode.hours) < 24 or sum(episode.hours) > 24", {}),
+        ("not (24 <= sum(episode.hours) and sum(episode.hours) <= 24)", {}),
+        ("not sum(episode.hours) == 24", {}),
         (
             "total != 24",
             {"derived": {"total": {"kind": "integer", "range": [0, 200], "expression": "sum(episode.hours)"}}},
@@ -95,13 +97,36 @@ def test_days_of_24_hours_meet_counts_and_hours_by_activity() -> None:
 def test_a_fixed_sum_is_seen_however_it_is_written(rule: str, person: dict[str, Any]) -> None:
     """As an inequality, as two bounds, and by a derived variable of the parent."""
     layout = set_aims(Spec.load(day(rule, **person))).layout
-    assert [(b.axis, b.least, b.size) for b in balances(layout, 1)] == [(1, 1, HOURS)]
+    assert [(b.axis, b.least, b.size, b.total) for b in balances(layout, 1)] == [(1, 1, HOURS, HOURS)]
 
 
-def test_a_bound_fixes_no_sum() -> None:
-    """Where a sum has only an upper bound, values are free to change alone."""
-    layout = set_aims(Spec.load(day("sum(episode.hours) > 24"))).layout
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "sum(episode.hours) > 24",
+        "sum(episode.hours) < 20 or sum(episode.hours) > 24",
+        "sum(episode.hours) == 24",
+        "not sum(episode.hours) != 24",
+    ],
+)
+def test_a_bound_and_a_value_ruled_out_fix_no_sum(rule: str) -> None:
+    """Where a sum is bounded, or one value of it is forbidden, values are free to change alone."""
+    layout = set_aims(Spec.load(day(rule))).layout
     assert balances(layout, 1) == []
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "employed == 'yes' and sum(episode.hours) != 24",
+        "sum(episode.hours) + episodes != 24",
+        "sum(episode.hours) != 6 * episodes",
+    ],
+)
+def test_first_records_are_scaled_to_what_the_sum_always_is(rule: str) -> None:
+    """A sum fixed for some, with something beside it, or reckoned, is kept in balance and not scaled at the start."""
+    layout = set_aims(Spec.load(day(rule))).layout
+    assert [(b.total, b.of) for b in balances(layout, 1)] == [(None, None)]
 
 
 def test_first_records_are_scaled_to_their_sum() -> None:

@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmsynthor.aims.aims import Aims
-from llmsynthor.aims.balance import compared, is_fixing, summed
+from llmsynthor.aims.balance import Equality, equalities, summed
 from llmsynthor.aims.layout import Codes, Layout, Place
 from llmsynthor.alignment.rounding import round_within
 from llmsynthor.population.roster import Roster, rows_below
-from llmsynthor.spec.expressions import Literal, Node, Operation, Reference, nodes
+from llmsynthor.spec.expressions import Aggregate, Literal, Node, Reference, nodes
 
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -45,20 +45,16 @@ def assemble_balances(aims: Aims) -> dict[str, Integers]:
 
 def balances(layout: Layout, unit: int) -> list[Balance]:
     """Own columns of a unit whose sum over siblings a rule fixes."""
-    parent = layout.parent(unit)
-    symbols, sides = dict[Place, set[str]](), dict[Place, Node]()
+    parent, told = layout.parent(unit), dict[Place, Equality]()
     for column in layout.columns[parent] if parent >= 0 else ():
-        if column.role != "rule" or column.expression is None:
-            continue
-        for symbol, node in compared(column.expression.tree):
-            for place in _summed(layout, parent, node):
-                symbols.setdefault(place, set()).add(symbol)
-                sides[place] = node
+        if column.role == "rule" and column.expression is not None:
+            for equality in equalities(column.expression.tree):
+                told |= dict.fromkeys(_summed(layout, parent, equality.side), equality)
     fixed, found = set(layout.counting(unit)), []
-    for (owner, axis), said in sorted(symbols.items()):
-        if owner == unit and axis < layout.n_own(unit) and axis not in fixed and is_fixing(said):
+    for (owner, axis), equality in sorted(told.items(), key=lambda entry: entry[0]):
+        if owner == unit and axis < layout.n_own(unit) and axis not in fixed:
             balance = _in_steps(layout, unit, axis)
-            found += [_with_total(layout, parent, sides[owner, axis], balance)] if balance is not None else []
+            found += [_with_total(layout, parent, equality, balance)] if balance is not None else []
     return found
 
 
@@ -117,12 +113,23 @@ def _in_steps(layout: Layout, unit: int, axis: int) -> Balance | None:
     return Balance(axis=axis, size=len(values), step=float(steps[0]), least=int(values[0] // steps[0]))
 
 
-def _with_total(layout: Layout, parent: int, node: Node, balance: Balance) -> Balance:
-    """What the sum is compared with, if that is a number or a number of the parent."""
-    for other in node.operands if isinstance(node, Operation) else ():
-        if isinstance(other, Literal) and isinstance(other.value, int | float):
-            return replace(balance, total=float(other.value))
-        place = layout.place(parent, other) if isinstance(other, Reference) else None
-        if place is not None and place[0] == parent and layout.columns[parent][place[1]].role == "own":
-            return replace(balance, of=place[1]) if place in layout.values else balance
-    return balance
+def _with_total(layout: Layout, parent: int, equality: Equality, balance: Balance) -> Balance:
+    """What the sum always equals, if that is a number or a number of the parent, and it is that sum alone that does."""
+    other = equality.other
+    if not equality.always or not _is_a_sum(layout, parent, equality.side):
+        return balance
+    if isinstance(other, Literal) and isinstance(other.value, int | float):
+        return replace(balance, total=float(other.value))
+    place = layout.place(parent, other) if isinstance(other, Reference) else None
+    if place is None or place[0] != parent or layout.columns[parent][place[1]].role != "own":
+        return balance
+    return replace(balance, of=place[1]) if place in layout.values else balance
+
+
+def _is_a_sum(layout: Layout, parent: int, side: Node) -> bool:
+    """Whether an expression is the sum of one variable and nothing else, or a derived variable that is."""
+    place = layout.place(parent, side) if isinstance(side, Reference) else None
+    if place is not None:
+        derived = layout.columns[place[0]][place[1]].expression
+        return derived is not None and _is_a_sum(layout, parent, derived.tree)
+    return isinstance(side, Aggregate) and side.function == "sum" and isinstance(side.operand, Reference)
