@@ -20,7 +20,7 @@ WALL, HIGHER, HIGHEST = 8.0, 1.05, 16.0
 """What a whole record of error costs in log-weight; how that grows from sweep to sweep, and how far."""
 
 NEAR = 5.0
-"""Where a cell is off by more records than this, the wall is not tried: something else is in the way."""
+"""Where a cell is off by more records than this, the wall is not tried: something else is in the way. Nor is it for sums alone."""
 
 PATIENCE, DEAR_PATIENCE = 16, 3
 """Sweeps without gain after which this is given up, where sweeps are cheap and where not."""
@@ -31,7 +31,7 @@ class Walled(Annealing):
 
     def __init__(self, rows: Rows, state: State, pressure: Pressure, told: Told) -> None:
         super().__init__(rows, state, pressure, told)
-        self.soft, self.wall = SOFT, WALL
+        self.soft, self.inside = SOFT, False
         self.patience = PATIENCE if self.cheap else DEAR_PATIENCE
 
     def look(self) -> tuple[float, bool]:
@@ -40,7 +40,8 @@ class Walled(Annealing):
         error, off = np.abs(state.counts - goal)[self.hard], state.pull * state.means.missing()
         self.told("correct", self.sweeps, state.counts, goal)
         missed = float(error[error >= WHOLE].sum() + off.sum())
-        if missed > 0:
+        self.inside = missed == 0
+        if not self.inside:
             return 1.0 + missed, False
         squared = float((error**2).sum())
         return squared / (1.0 + squared), self.soft >= HARDEST
@@ -51,11 +52,10 @@ class Walled(Annealing):
 
     def step(self, number: int) -> None:
         """One sweep; the wall grows, and once all are inside the penalty too."""
-        missing, _ = self.look()
-        if missing < 1.0:
+        if self.inside:
             self.soft = min(self.soft * HARDER, HARDEST)
-        wall, pull = min(self.wall * HIGHER**self.sweeps, HIGHEST), self.final
-        way = Way(sweep=number, strong=True, stalled=0, pull=pull, wall=wall)
+        wall = min(WALL * HIGHER**self.sweeps, HIGHEST)
+        way = Way(sweep=number, strong=True, stalled=0, pull=self.final, wall=wall)
         stay = self.pressure.stay if self.rows.keep else np.zeros_like(self.pressure.stay)
         step(self.rows, self.state, self.pressure.theta, stay, self.soft * self.pressure.weight, way)
         self.sweeps, self.warm = self.sweeps + 1, False
@@ -63,7 +63,7 @@ class Walled(Annealing):
 
 def wall_in(rows: Rows, state: State, even: Pressure, told: Told, *, first: int) -> bool:
     """Bring the last cells inside rounding from behind a wall, in place; says whether all targets are met."""
-    if rows.compiled.worst(state.counts, rows.goal(state.counts)) > NEAR:
+    if not WHOLE <= rows.compiled.worst(state.counts, rows.goal(state.counts)) <= NEAR:
         return False
     walk(Walled(rows, state, even, told), first=first)
     state.means = rows.sums(state.counts)
