@@ -35,6 +35,19 @@ def cell_of(world, space, table, row):
 
 
 @jit
+def siblings(world, space, row):
+    """The first and the last row (not in) below the same parent as a row, itself included; nothing for the top."""
+    ints = world.ints
+    unit = ints[space + ints[key.ROOM_UNIT] + row]
+    parent = ints[ints[key.PARENT] + unit]
+    if parent < 0:
+        return row, row
+    above = ints[space + ints[key.ROOM_ANCESTOR] + row * ints[key.N_UNITS] + parent]
+    place = above * ints[key.N_UNITS] + unit
+    return ints[space + ints[key.ROOM_LOW] + place], ints[space + ints[key.ROOM_HIGH] + place]
+
+
+@jit
 def children(world, space, unit, row):
     """Number of records of `unit` that a row of its parent unit says it has."""
     code = world.ints[

@@ -2,51 +2,39 @@
 
 from llmsynthor.alignment.compiled import jit
 from llmsynthor.alignment.trees import fields as key
+from llmsynthor.alignment.trees.kernels import siblings
 from llmsynthor.alignment.trees.kernels_change import write_code
 from llmsynthor.alignment.trees.kernels_ledger import below, roll
 
 MADE_UP = 0.9
 """How often a change of such a number is made up for."""
 
-
 NEARBY, SCALES = 0.7, 8
 """How often such a number is changed by a little only: by less than two, four and so on to this power of two."""
 
 
 @jit
-def is_in_balance(world, unit, axis):
-    """Whether a rule fixes the sum of a number."""
-    for k in range(world.ints[world.ints[key.BALANCE_PTR] + unit], world.ints[world.ints[key.BALANCE_PTR] + unit + 1]):
-        if world.ints[world.ints[key.BALANCE_AXIS] + k] == axis:
-            return True
-    return False
+def balance_of(world, unit, axis):
+    """Which of the numbers kept in balance a variable is, -1 for none."""
+    ints = world.ints
+    for k in range(ints[ints[key.BALANCE_PTR] + unit], ints[ints[key.BALANCE_PTR] + unit + 1]):
+        if ints[ints[key.BALANCE_AXIS] + k] == axis:
+            return k
+    return -1
 
 
 @jit
-def nearby(world, unit, axis, code, dice):
+def nearby(world, balance, code, dice):
     """A code near another, as likely as the way back; the same where it would lie beyond the range."""
     most = 1 << (1 + below(dice, SCALES))
     other = code + below(dice, 2 * most - 1) - (most - 1)
-    for k in range(world.ints[world.ints[key.BALANCE_PTR] + unit], world.ints[world.ints[key.BALANCE_PTR] + unit + 1]):
-        if (
-            world.ints[world.ints[key.BALANCE_AXIS] + k] == axis
-            and other >= world.ints[world.ints[key.BALANCE_SIZE] + k]
-        ):
-            return code
-    return other if other >= 0 else code
+    return other if 0 <= other < world.ints[world.ints[key.BALANCE_SIZE] + balance] else code
 
 
 @jit
 def some_sibling(world, space, row, dice):
     """A sibling of a row, drawn; -1 where there is none."""
-    ints = world.ints
-    unit = ints[space + ints[key.ROOM_UNIT] + row]
-    parent = ints[ints[key.PARENT] + unit]
-    if parent < 0:
-        return -1
-    above = ints[space + ints[key.ROOM_ANCESTOR] + row * ints[key.N_UNITS] + parent]
-    low = ints[space + ints[key.ROOM_LOW] + above * ints[key.N_UNITS] + unit]
-    high = ints[space + ints[key.ROOM_HIGH] + above * ints[key.N_UNITS] + unit]
+    low, high = siblings(world, space, row)
     if high - low < 2:
         return -1
     other = low + below(dice, high - low - 1)
@@ -71,11 +59,10 @@ def heir_of(world, space, row, dice):
 def hand_over(world, space, heir, axis, gained):
     """Take what another row has gained (codes) in a number whose sum is fixed from its sibling, whose columns must be refreshed."""
     ints = world.ints
-    unit = ints[space + ints[key.ROOM_UNIT] + heir]
-    for k in range(ints[ints[key.BALANCE_PTR] + unit], ints[ints[key.BALANCE_PTR] + unit + 1]):
-        code = ints[space + ints[key.ROOM_CODE] + heir * ints[key.N_COLUMNS] + axis] - gained
-        if ints[ints[key.BALANCE_AXIS] + k] == axis and code >= 0 and code < ints[ints[key.BALANCE_SIZE] + k]:
-            write_code(world, space, heir, axis, code)
+    balance = balance_of(world, ints[space + ints[key.ROOM_UNIT] + heir], axis)
+    code = ints[space + ints[key.ROOM_CODE] + heir * ints[key.N_COLUMNS] + axis] - gained
+    if balance >= 0 and 0 <= code < ints[ints[key.BALANCE_SIZE] + balance]:
+        write_code(world, space, heir, axis, code)
 
 
 @jit

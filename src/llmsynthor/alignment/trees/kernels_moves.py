@@ -2,7 +2,8 @@
 
 from llmsynthor.alignment.compiled import jit
 from llmsynthor.alignment.trees import fields as key
-from llmsynthor.alignment.trees.kernels_balance import NEARBY, hand_over, heir_of, is_in_balance, nearby
+from llmsynthor.alignment.trees.kernels import siblings
+from llmsynthor.alignment.trees.kernels_balance import NEARBY, balance_of, hand_over, heir_of, nearby
 from llmsynthor.alignment.trees.kernels_change import refresh, write_code
 from llmsynthor.alignment.trees.kernels_ledger import below, is_bad, own_weight, roll
 from llmsynthor.alignment.trees.kernels_numbers import NOTHING, WRITTEN, change_number, sibling
@@ -123,8 +124,9 @@ def change_value(world, space, row, dice):
     axis = world.ints[world.ints[key.FREE_AXIS] + first + below(dice, last - first)]
     old = world.ints[space + world.ints[key.ROOM_CODE] + row * world.ints[key.N_COLUMNS] + axis]
     code, near = draw_code(world, unit, axis, dice), False
-    if is_in_balance(world, unit, axis) and roll(dice) < NEARBY:
-        code, near = nearby(world, unit, axis, old, dice), True
+    balance = balance_of(world, unit, axis)
+    if balance >= 0 and roll(dice) < NEARBY:
+        code, near = nearby(world, balance, old, dice), True
     if code == old:
         return NOTHING, 0.0, 0, 0.0
     move = world.ints[world.ints[key.SINGLE] + world.ints[world.ints[key.AXIS_NUMBER] + unit] + axis]
@@ -193,16 +195,9 @@ def write_row(world, space, row, codes, at):
 @jit
 def change_order(world, space, row, dice):
     """Let two siblings change places, where they have as many children; returns as `change_value`."""
-    ints = world.ints
-    unit = ints[space + ints[key.ROOM_UNIT] + row]
-    parent = ints[ints[key.PARENT] + unit]
-    if parent < 0:
+    low, high = siblings(world, space, row)
+    if high <= low:
         return NOTHING, 0.0, 0, 0.0
-    above = ints[space + ints[key.ROOM_ANCESTOR] + row * ints[key.N_UNITS] + parent]
-    low, high = (
-        ints[space + ints[key.ROOM_LOW] + above * ints[key.N_UNITS] + unit],
-        ints[space + ints[key.ROOM_HIGH] + above * ints[key.N_UNITS] + unit],
-    )
     other = low + below(dice, high - low)
     if other == row or group_of(world, space, row) != group_of(world, space, other):
         return NOTHING, 0.0, 0, 0.0

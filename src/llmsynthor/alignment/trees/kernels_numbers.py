@@ -2,7 +2,7 @@
 
 from llmsynthor.alignment.compiled import jit
 from llmsynthor.alignment.trees import fields as key
-from llmsynthor.alignment.trees.kernels import compute_all
+from llmsynthor.alignment.trees.kernels import compute_all, siblings
 from llmsynthor.alignment.trees.kernels_balance import is_balanced, make_room, take_over
 from llmsynthor.alignment.trees.kernels_build import ADD, REMOVE, new_row, rebuild
 from llmsynthor.alignment.trees.kernels_ledger import below, own_weight, roll, tally
@@ -14,18 +14,9 @@ NOTHING, WRITTEN, REBUILT = 0, 1, 2
 @jit
 def sibling(world, space, row, step):
     """The row next to a row (step 1) or before it (-1) below the same parent, -1 where there is none."""
-    ints = world.ints
-    unit = ints[space + ints[key.ROOM_UNIT] + row]
-    parent = ints[ints[key.PARENT] + unit]
-    if parent < 0:
-        return -1
-    above = ints[space + ints[key.ROOM_ANCESTOR] + row * ints[key.N_UNITS] + parent]
+    low, high = siblings(world, space, row)
     other = row + step
-    inside = (
-        other >= ints[space + ints[key.ROOM_LOW] + above * ints[key.N_UNITS] + unit]
-        and other < ints[space + ints[key.ROOM_HIGH] + above * ints[key.N_UNITS] + unit]
-    )
-    return other if inside else -1
+    return other if low <= other < high else -1
 
 
 @jit
