@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from llmsynthor import synthesize
+from tests.shops import shop
 
 from .test_framed import counted
 
@@ -58,81 +59,19 @@ def test_sizes_and_ages_of_small_zones_are_exact(seed: int) -> None:
     assert solution.alignment["status"].to_list() == ["exact"] * 3, solution.alignment
 
 
-def shop() -> dict[str, Any]:
-    """Customers with orders with lines, told by shares and means alone; the value of a line is computed."""
-    return {
-        "llmsynthor": 1,
-        "units": {
-            "customer": {
-                "variables": {
-                    "segment": {"kind": "category", "levels": ["new", "regular", "vip"]},
-                    "orders": {"kind": "integer", "range": [1, 20]},
-                }
-            },
-            "order": {
-                "parent": "customer",
-                "count": "orders",
-                "variables": {
-                    "month": {"kind": "category", "levels": ["Jan", "Feb"]},
-                    "lines": {"kind": "integer", "range": [1, 15]},
-                },
-            },
-            "line": {
-                "parent": "order",
-                "count": "lines",
-                "variables": {
-                    "category": {"kind": "category", "levels": ["books", "toys"]},
-                    "price": {"kind": "number", "range": [1, 300]},
-                    "quantity": {"kind": "integer", "range": [1, 10]},
-                },
-                "derived": {"amount": {"kind": "number", "range": [0, 3000], "expression": "price * quantity"}},
-            },
-        },
-        "targets": [
-            {
-                "name": "segments",
-                "unit": "customer",
-                "cells": [
-                    {"segment": "new", "share": 0.5},
-                    {"segment": "regular", "share": 0.4},
-                    {"segment": "vip", "share": 0.1},
-                ],
-            },
-            {
-                "name": "orders by segment",
-                "unit": "customer",
-                "mean": "orders",
-                "by": ["segment"],
-                "cells": [
-                    {"segment": "new", "mean": 1.0},
-                    {"segment": "regular", "mean": 2.5},
-                    {"segment": "vip", "mean": 7.5},
-                ],
-            },
-            {"unit": "order", "cells": [{"month": "Jan", "share": 0.4}, {"month": "Feb", "share": 0.6}]},
-            {"unit": "order", "mean": "lines", "cells": [{"mean": 2.4}]},
-            {"unit": "line", "cells": [{"category": "books", "share": 0.7}, {"category": "toys", "share": 0.3}]},
-            {
-                "unit": "line",
-                "mean": "price",
-                "by": ["category"],
-                "cells": [{"category": "books", "mean": 15}, {"category": "toys", "mean": 40}],
-            },
-            {
-                "unit": "line",
-                "total": "amount",
-                "base": 1000,
-                "by": ["order.month"],
-                "cells": [{"order.month": "Jan", "total": 24000}, {"order.month": "Feb", "total": 40000}],
-            },
-        ],
-    }
+def small_shop() -> dict[str, Any]:
+    """Few months and kinds of goods."""
+    return shop(
+        orders={"new": 1.0, "regular": 2.5, "vip": 7.5},
+        months={"Jan": (0.4, 24000), "Feb": (0.6, 40000)},
+        kinds={"books": (0.7, 15), "toys": (0.3, 40)},
+    )
 
 
 @pytest.mark.slow
 def test_sums_of_a_shop_are_met_by_as_many_orders_and_lines_as_are_said() -> None:
     """Where only means say how many children there are, these are there in number, and no group is emptied to please a sum."""
-    solution = synthesize(shop(), records=300, llm="none", seed=1)
+    solution = synthesize(small_shop(), records=300, llm="none", seed=1)
     assert set(solution.alignment["status"]) <= {"exact", "within rounding"}, solution.alignment
     records = solution.records
     for parent, child, count in (("customer", "order", "orders"), ("order", "line", "lines")):
@@ -144,7 +83,7 @@ def test_sums_of_a_shop_are_met_by_as_many_orders_and_lines_as_are_said() -> Non
 @pytest.mark.slow
 def test_tables_go_before_means_that_cannot_be_met_with_them() -> None:
     """A mean that the tables rule out in part leaves every table exact, and is the only one that is missed."""
-    document = shop()
+    document = small_shop()
     document["targets"][6]["cells"] = [{"order.month": "Jan", "total": 2400}, {"order.month": "Feb", "total": 4000}]
     solution = synthesize(document, records=150, llm="none", seed=1)
     tables = solution.alignment.filter(pl.col("tvd").is_not_null())
