@@ -136,7 +136,7 @@ def step(rows: Rows, state: State, theta: Floats, stay: Floats, penalty: Floats,
     gain = theta - penalty * (2.0 * (state.counts - goal) + 1.0)
     if way.wall > 0:
         error = state.counts - goal
-        gain -= np.where(penalty > 0, way.wall * (_whole(error + 1.0) - _whole(error)), 0.0)
+        gain -= np.where(penalty > 0, way.wall * (kernels.whole(error + 1.0) - kernels.whole(error)), 0.0)
     state.moved += kernels.correct(
         state.codes,
         order,
@@ -154,10 +154,6 @@ def step(rows: Rows, state: State, theta: Floats, stay: Floats, penalty: Floats,
         1_000_000 + way.sweep,
     )
     return None
-
-
-def _whole(error: Floats) -> Floats:
-    return np.floor(np.abs(error) + kernels.INSIDE)
 
 
 def _in_blocks(rows: Rows, state: State, theta: Floats, stay: Floats, penalty: Floats, way: Way, blocks: int) -> None:

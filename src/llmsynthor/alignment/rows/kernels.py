@@ -153,7 +153,7 @@ def bend(cell, count, targets, penalty, wall):
 @jit
 def whole(error):
     """Whole records in an error; less than one is rounding."""
-    return np.floor(abs(error) + INSIDE)
+    return np.floor(np.abs(error) + INSIDE)
 
 
 @jit
