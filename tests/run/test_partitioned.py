@@ -68,7 +68,11 @@ def test_parts_are_one_data_set(run: Path) -> None:
     assert (joined["size"] == joined["persons"]).all()
 
 
-@pytest.mark.parametrize("executor", [Threads(workers=3), Backwards()], ids=["threads", "backwards"])
+@pytest.mark.parametrize(
+    "executor",
+    [Threads(workers=3), pytest.param(Backwards(), marks=pytest.mark.slow)],
+    ids=["threads", "backwards"],
+)
 def test_the_same_bytes_whoever_works(run: Path, tmp_path: Path, executor: Any) -> None:
     """Neither the number of workers, nor the order of their work, nor work done twice changes a byte."""
     made(tmp_path / "run", engine=executor)
@@ -133,6 +137,7 @@ def test_a_quota_is_an_order(run: Path) -> None:
     assert order.digest != replace(order, quotas=(parts.Quota(target=0, values=(1.0,)),)).digest
 
 
+@pytest.mark.slow
 def test_why_a_table_cannot_be_met_is_told_with_its_partition(tmp_path: Path) -> None:
     """Where a rule and tables of one shire exclude each other the run says so, and in which partition."""
     spec = land()
