@@ -76,7 +76,7 @@ def test_nested_examples_hang_together(name: str, units: int) -> None:
 def test_days_hang_together() -> None:
     """Persons' days in zones: every rule holds, so that home is at home, work at work, and nobody leaves before having arrived.
 
-    Without the tables of trips, which take a minute to be met as far as they can; the records that are drawn have trips all the same.
+    Without the tables of trips, which take a minute to be met; the records drawn have trips all the same.
     """
     spec = llmsynthor.Spec.load(EXAMPLES / "days")
     spec = replace(spec, targets=tuple(target for target in spec.targets if target.unit == "person"))
