@@ -53,7 +53,7 @@ def account(rows: Iterable[Mapping[str, Any]], prices: Budget) -> str:
             continue
         own = sums.setdefault((fit(str(row["stage"])) or "-", fit(str(row["kind"]))), dict.fromkeys(HEAD[2:], 0.0))
         outcome = WORDS.get(str(row["outcome"]).partition(":")[0], "")
-        own["calls"] += 1
+        own["calls"] += row["requests"]
         if outcome:
             own[outcome] += 1
         own["tokens read"] += row["prompt_tokens"]
