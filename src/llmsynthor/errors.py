@@ -69,6 +69,12 @@ class ModelError(LLMError):
     """Weights of an embedded model are missing, damaged, or cannot be loaded."""
 
 
+class LedgerError(LLMError):
+    """The ledger cannot be read or written: the folder is wrong, no model has failed, and repeating the command mends nothing."""
+
+    exit_code = 2
+
+
 class ServerError(LLMError):
     """A server did not answer, or refused."""
 

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from llmsynthor.errors import BadAnswerError, LLMError, Problem
+from llmsynthor.errors import BadAnswerError, LedgerError, Problem
 from llmsynthor.llm.backend import Identity, ScoreRequest, Usage, WriteRequest
 from llmsynthor.llm.speed import READ
 from llmsynthor.texts import fit, hide
@@ -65,7 +65,7 @@ class Ledger:
     """A SQLite file of calls. Written after each call, so that a kill loses at most the call under way."""
 
     def __init__(self, path: Path | None) -> None:
-        """Open or begin a ledger; None keeps it in memory. Raises LLMError when the file is no ledger."""
+        """Open or begin a ledger; None keeps it in memory. Raises LedgerError when the file is no ledger."""
         self.path = path
         self.corrupt: list[str] = []
         """Calls whose rows could not be read in this run, and why: they are asked again."""
@@ -244,10 +244,10 @@ def read_scores(answer: str) -> tuple[float, ...]:
         return ()
 
 
-def _broken(path: Path | None, cause: sqlite3.Error) -> LLMError:
+def _broken(path: Path | None, cause: sqlite3.Error) -> LedgerError:
     advice = "see that the folder can be written and has room; a damaged file may be moved aside and repaired with sqlite3's "
     advice += ".recover, which keeps the answers that were paid for"
-    return LLMError(Problem(where=str(path), what=f"the ledger cannot be used ({cause})", advice=advice))
+    return LedgerError(Problem(where=str(path), what=f"the ledger cannot be used ({cause})", advice=advice))
 
 
 def call_id(identity: Identity, request: Request) -> str:

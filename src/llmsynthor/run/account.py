@@ -9,7 +9,7 @@ from llmsynthor.errors import Problem, RunFolderError
 from llmsynthor.files import check_regular
 from llmsynthor.llm.ledger import Ledger
 from llmsynthor.options import Budget
-from llmsynthor.records.run_folder import LEDGER
+from llmsynthor.records.run_folder import LEDGER, refuse_links
 from llmsynthor.texts import fit, fit_all, hide
 
 HEAD = (
@@ -32,6 +32,8 @@ def read_ledger(folder: Path) -> list[dict[str, Any]]:
     """All rows of the ledger of a run folder, or of a ledger itself; raises RunFolderError, LLMError."""
     path = folder / LEDGER if folder.is_dir() else folder
     try:
+        if folder.is_dir():
+            refuse_links(folder)
         check_regular(path)
     except (OSError, ValueError) as cause:
         advice = "name the folder of a run that asked a model"
