@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from llmsynthor.aims.cuts import build_grid
 from llmsynthor.aims.feasibility import Contradiction, find_contradictions
 from llmsynthor.aims.goals import bring_to_grid
@@ -59,6 +61,7 @@ def test_nothing_is_found_where_all_can_hold() -> None:
     assert contradictions(document([], ab={("a", "b"): [10, 20, 30, 40]}, bc={("b", "c"): [15, 25, 35, 25]})) == ()
 
 
+@pytest.mark.slow
 def test_run_ends_with_the_best_and_names_it() -> None:
     """A run on targets that cannot hold ends with exactly the records asked for, exit code 1, and the names."""
     solution = synthesize(

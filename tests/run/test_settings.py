@@ -19,6 +19,7 @@ def test_who_wins(document: Any) -> None:
     assert resolve(spec, {"max_calls": 2, "records": 7}).budget == ls.Budget(calls=2)
 
 
+@pytest.mark.slow
 def test_same_run_however_it_is_said(document: Any, tmp_path: Any) -> None:
     """An option by itself, in a Method, or in the spec leads to the same run: one may be repeated as the other."""
     out = tmp_path / "out"

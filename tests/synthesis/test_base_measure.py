@@ -57,7 +57,13 @@ def exponential(low: float, high: float, value: float) -> Any:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize(("low", "high", "value"), [(200, 150_000, 7_420), (0, 1e7, 1_000), (0, 60, 17.4), (0, 10, 4)])
+@pytest.mark.parametrize(
+    ("low", "high", "value"),
+    [
+        (200, 150_000, 7_420),
+        *(pytest.param(*own, marks=pytest.mark.slow) for own in [(0, 1e7, 1_000), (0, 60, 17.4), (0, 10, 4)]),
+    ],
+)
 def test_a_mean_alone_gives_the_truncated_exponential(kind: str, low: float, high: float, value: float) -> None:
     """A number known by its mean alone is exponential over its range, however wide that is, and has the mean."""
     x = draw(kind, number(low, high), [mean(value)])["x"].to_numpy()
