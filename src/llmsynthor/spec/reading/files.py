@@ -4,8 +4,10 @@ import hashlib
 import json
 import os
 import re
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ import polars as pl
 from pydantic import ValidationError
 
 from llmsynthor.errors import Problem, SpecError
-from llmsynthor.files import read_text
+from llmsynthor.files import read_text, write_beside
 from llmsynthor.options import written
 from llmsynthor.spec.expressions import Lookup
 from llmsynthor.spec.levels import Level
@@ -197,18 +199,19 @@ def save(spec: Spec, folder: Path) -> Path:
     for number, target in enumerate(spec.targets):
         if isinstance(target, Table) and target.condition:
             continue
-        table_frame(target).write_csv(tables / _table_file(number, target))
+        write_beside(tables / _table_file(number, target), table_frame(target).write_csv)
     for unit, derived, frame in _lookups(spec):
-        frame.write_csv(tables / _lookup_file(unit, derived))
+        write_beside(tables / _lookup_file(unit, derived), frame.write_csv)
     for geography in spec.geographies:
-        crosswalk_frame(geography).write_csv(tables / crosswalk_file(geography))
+        write_beside(tables / crosswalk_file(geography), crosswalk_frame(geography).write_csv)
         for level, outline in geography.outlines.items():
             copied = tables / outline_file(geography, level)
             if Path(outline.file).resolve() != copied.resolve():
-                copied.write_bytes(Path(outline.file).read_bytes())
+                write_beside(copied, partial(shutil.copyfile, outline.file))
     save_seed(spec.seed, folder)
     path = folder / "spec.yaml"
-    path.write_text(write_yaml(_document(spec)), encoding="utf-8")
+    text = write_yaml(_document(spec))
+    write_beside(path, lambda beside: beside.write_text(text, encoding="utf-8"))
     return path
 
 
