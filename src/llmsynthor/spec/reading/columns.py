@@ -78,7 +78,7 @@ def from_cells(cells: Sequence[Mapping[str, Any]], place: Place) -> pl.DataFrame
 
 def _as_text(value: Any) -> str | None:
     if isinstance(value, bool):
-        return f"{value} (YAML reads yes and no as truth values: put the word in quotes)"
+        return f"{value} (YAML reads true and false as truth values: put the word in quotes)"
     return None if value is None else str(value)
 
 
