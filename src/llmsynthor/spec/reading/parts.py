@@ -4,7 +4,6 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-
 WORDS = {"yes": True, "on": True, "no": False, "off": False}
 """Words for true and false where nothing but these can be meant; elsewhere they are texts."""
 
