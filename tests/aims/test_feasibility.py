@@ -134,6 +134,8 @@ def test_totals_that_means_of_other_groups_exclude_are_told_in_all() -> None:
         {"name": "revenue", "unit": "order", "total": "amount", "by": ["month"], "cells": totals},
         {"name": "basket", "unit": "order", "mean": "amount", "by": ["channel"], "cells": means},
     ]
-    said = [str(problem) for problem in examine(Spec.load({"llmsynthor": 1, "units": units, "targets": targets})).warnings]
+    said = [
+        str(problem) for problem in examine(Spec.load({"llmsynthor": 1, "units": units, "targets": targets})).warnings
+    ]
     (named,) = [words for words in said if "cannot hold together" in words]
     assert "total of amount over all that are listed: 54,000 stated, at least 55,000 by the others" in named

@@ -7,6 +7,7 @@ import polars as pl
 
 from llmsynthor.sources.csv_text import plain
 from llmsynthor.sources.numbers import OPEN, WITHHELD, AmbiguousError, read_numbers
+from llmsynthor.spec.classes import read_classes
 from llmsynthor.spec.expressions import Expression
 from llmsynthor.spec.labels import read_interval
 from llmsynthor.spec.levels import Interval, Level
@@ -38,13 +39,13 @@ def _levels(column: pl.Series, place: Place) -> list[Level] | None:
     _, variable = place.schema.find(place.unit, column.name)
     assert isinstance(variable, Category | Numeric)
     texts = [text.strip() if text is not None else "" for text in column.to_list()]
-    known: dict[str, Level] = {}
+    known: dict[str, Level] = _classes(texts, variable) if isinstance(variable, Numeric) else {}
     odd: list[tuple[int, str]] = []
     reason = ""
     levels = frozenset(variable.levels if isinstance(variable, Category) else ())
     for row, text in _first_rows(texts):
         try:
-            known[text] = text if text in levels else read_level(text, variable)
+            known[text] = known.get(text) or (text if text in levels else read_level(text, variable))
         except ValueError as error:
             reason = reason or str(error)
             odd.append((row, text or "an empty cell"))
@@ -56,6 +57,15 @@ def _levels(column: pl.Series, place: Place) -> list[Level] | None:
     if odd:
         _say_odd(column.name, variable, odd, reason, place)
     return None if odd or empty else [known[text] for text in texts]
+
+
+def _classes(texts: Sequence[str], variable: Numeric) -> dict[str, Level]:
+    """Classes of a number that their neighbours explain, within its range."""
+    found = read_classes(
+        list(dict.fromkeys(texts)), bounds=variable.range, integer=variable.integer, unit=variable.unit
+    )
+    inside = {text: own for text, own in found.items() if own.low >= variable.range.low}
+    return {text: own for text, own in inside.items() if own.high <= variable.range.high}
 
 
 def _first_rows(texts: Sequence[str]) -> list[tuple[int, str]]:

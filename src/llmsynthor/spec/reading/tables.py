@@ -18,6 +18,7 @@ from llmsynthor.spec.reading.columns import (
     read_frame,
     total_rows,
     value_column,
+    without_margins,
 )
 from llmsynthor.spec.reading.document import TargetPart
 from llmsynthor.spec.reading.naming import resolved
@@ -47,6 +48,7 @@ def read_target(
     if frame is None or value is None:
         return None
     columns = [name for name in frame.columns if name not in (value, part.margin_of_error)]
+    columns = without_margins(columns, place)
     columns = part.by if part.by is not None and is_statistic(part) else columns
     if not known_columns(columns, frame, place):
         return None
