@@ -317,3 +317,24 @@ def test_classes_reach_to_where_the_next_begins(
     read = [cell[0] for cell in spec.targets[0].cells]
     assert [own.low for own in read] == expected[:-1]  # type: ignore[union-attr]
     assert [own.high for own in read] == expected[1:]  # type: ignore[union-attr]
+
+
+def test_values_that_nobody_has_are_zero() -> None:
+    """A table of single ages without the one that nobody has is read, with a warning; one of adults alone is asked about."""
+    variable = {"kind": "integer", "range": [5, 20]}
+
+    def read(ages: list[int]) -> Spec:
+        cells = [{"age": str(age), "sex": "F", "count": 3} for age in ages]
+        cells.append({"age": str(ages[0]), "sex": "M", "count": 2})
+        sex = {"kind": "category", "levels": ["F", "M"]}
+        units = {"pupil": {"variables": {"age": variable, "sex": sex}}}
+        return Spec.load({"llmsynthor": 1, "units": units, "targets": [{"unit": "pupil", "cells": cells}]})
+
+    spec = read([6, 7, 8, 9, 10, 11, 12, 14, 15, 16, 17, 18, 19])
+    told = [problem.found for problem in spec.notes if "values of age are not listed" in problem.what]
+    assert told == ["[5, 6); [13, 14)"]
+    made = synthesize(spec, records=41, llm="none", seed=1).records["pupil"]["age"]
+    assert not made.is_in([5, 13]).any()
+    for others in ([9, *range(10, 20)], [5, 10, 15, 19]):
+        with pytest.raises(SpecError, match="there is a gap"):
+            read(others)

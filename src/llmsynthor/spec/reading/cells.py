@@ -11,7 +11,7 @@ from llmsynthor.spec.classes import read_classes
 from llmsynthor.spec.expressions import Expression
 from llmsynthor.spec.labels import read_interval
 from llmsynthor.spec.levels import Interval, Level
-from llmsynthor.spec.reading.partition import partition_problems, subtotals
+from llmsynthor.spec.reading.partition import partition_problems, subtotals, unlisted_values
 from llmsynthor.spec.reading.place import Place
 from llmsynthor.spec.schema import Category, Numeric
 
@@ -173,6 +173,23 @@ def read_values(column: pl.Series, place: Place, *, negative: bool, shares: bool
         advice = "a count or share is zero or more; of noisy tables name the column of their margin_of_error"
         place.in_rows("the value is negative", advice, below)
     return None if place.errors > before else list(read.values)
+
+
+def values_nobody_has(cells: Sequence[Cell], columns: Sequence[str], place: Place) -> list[Cell]:
+    """A cell, which is zero, for each value that a table of single whole numbers does not list; they are told."""
+    found = list[Cell]()
+    for k, name in enumerate(columns):
+        _, variable = place.schema.find(place.unit, name)
+        intervals = sorted({level for cell in cells if isinstance(level := cell[k], Interval)})
+        gaps = unlisted_values(intervals, variable) if isinstance(variable, Numeric) and intervals else []
+        found += [(*cells[0][:k], gap, *cells[0][k + 1 :]) for gap in gaps]
+        if gaps:
+            what, advice = (
+                f"values of {name} are not listed and are read as zero",
+                "list them with a 0, or say in `universe`",
+            )
+            place.warn(what, f"{advice} which records the table is about", "; ".join(map(str, gaps[:10])))
+    return found
 
 
 def cell_problems(cells: Sequence[Cell], columns: Sequence[str], place: Place, *, universe: Expression | None) -> None:

@@ -9,7 +9,7 @@ import polars as pl
 from llmsynthor.errors import Problem
 from llmsynthor.spec.expressions import Expression
 from llmsynthor.spec.reading.absolute import between, named_only
-from llmsynthor.spec.reading.cells import Cell, cell_problems, read_cells, read_values
+from llmsynthor.spec.reading.cells import Cell, cell_problems, read_cells, read_values, values_nobody_has
 from llmsynthor.spec.reading.columns import (
     SHARES,
     is_share,
@@ -71,6 +71,10 @@ def read_target(
         return None
     if any(halves):  # a value known to lie between two numbers is one with a margin
         margins = tuple(max(pair) for pair in zip(margins or [0.0] * len(halves), halves, strict=True))
+    if not is_statistic(part) and part.of is None and universe is None and not (part.open or part.given or part.rest):
+        zeros = values_nobody_has(cells, columns, place)
+        cells, values = [*cells, *zeros], [*values, *(0.0 for _ in zeros)]
+        margins = (*margins, *(0.0 for _ in zeros)) if margins is not None else None
     cell_problems(_with_rest(cells, part, columns, place), columns, place, universe=universe)
     if place.errors > before:
         return None
