@@ -13,8 +13,7 @@ from llmsynthor.errors import Problem, RunFolderError, SpecError
 from llmsynthor.evaluation.bands import GIVEN, band_of
 from llmsynthor.evaluation.compare import Comparison, compare
 from llmsynthor.records.held import read_held
-from llmsynthor.records.microdata import read_file
-from llmsynthor.records.parts import are_parts, read_parts
+from llmsynthor.records.parts import records_of_run
 from llmsynthor.records.run_folder import unwritable
 from llmsynthor.spec.reading.files import build
 from llmsynthor.spec.reading.yaml_text import read_yaml
@@ -61,18 +60,10 @@ def audit(run_folder: Path, published: Path, *, unit: str | None = None) -> Audi
             Problem(where=str(run_folder), what="this is no run folder", advice="name the folder of a finished run")
         )
     spec = Spec.load(spec_path)
-    records = {own.name: frame for own in spec.schema.units if (frame := _records(run_folder, own.name)) is not None}
+    records = records_of_run(run_folder, spec.schema)
     found = audited(spec_path, records, read_held(run_folder / "dependencies.csv"), published, unit=unit)
     _keep(run_folder / AUDIT, found.cells)
     return found
-
-
-def _records(run_folder: Path, unit: str) -> pl.DataFrame | None:
-    """The records of a unit, in one file or in parts; None where the run has none."""
-    if are_parts(run_folder, unit):
-        return read_parts(run_folder / "records" / unit)
-    path = run_folder / "records" / f"{unit}.parquet"
-    return read_file(path) if path.exists() else None
 
 
 def audited(
