@@ -139,6 +139,8 @@ def test_package_is_described_three_times(made: Made, tmp_path: Path) -> None:
     assert person["schema"]["foreignKeys"][0]["reference"] == {"resource": "household", "fields": ["household_id"]}
     croissant = json.loads((out / "croissant.json").read_text(encoding="utf-8"))
     assert len(croissant["distribution"][0]["sha256"]) == 64
+    link = next(own for own in croissant["recordSet"][1]["field"] if own["name"] == "household_id")["references"]
+    assert link == {"fileObject": {"@id": "household.csv"}, "extract": {"column": "household_id"}}
     table = json.loads((out / "csv-metadata.json").read_text(encoding="utf-8"))["tables"][1]
     assert (out / table["url"]).is_file()
 
