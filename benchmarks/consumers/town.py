@@ -84,7 +84,12 @@ def targets() -> list[dict[str, Any]]:
         },
         {"name": "purpose", "unit": "trip", "cells": shares(["activity"], aims)},
         {"name": "means", "unit": "trip", "cells": shares(["mode"], means)},
-        {"name": "destinations", "unit": "trip", "cells": shares(["to_zone"], places)},
+        {
+            "name": "destinations",
+            "unit": "trip",
+            "universe": "activity != 'Home'",
+            "cells": shares(["to_zone"], places),
+        },
     ]
 
 
@@ -117,6 +122,7 @@ def spec(place: Path) -> Path:
         ("the last trip leads home", "person", "trips > 0 and last(trip.activity) != 'Home'"),
         ("nobody goes home from home", "trip", "activity == 'Home' and previous(activity) == 'Home'"),
         ("the first trip leads away", "trip", "position == 1 and activity == 'Home'"),
+        ("home is where the household lives", "trip", "activity == 'Home' and to_zone != household.zone"),
         ("no work without a job", "trip", "activity == 'Work' and person.employment in ('under 16', 'not employed')"),
     ]
     document = {

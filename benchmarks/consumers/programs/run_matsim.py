@@ -30,8 +30,9 @@ for _, plan in matsim.plan_reader(str(path), selected_plans_only=True):
     ends = [own.get("end_time") for own in plan[::2]]
     assert all(ends[:-1]), "an activity has no end"
     assert ends[:-1] == sorted(ends[:-1]), "activities end in another order"
-assert streamed == expected["days"], f"{streamed} days of {expected['days']}"
-what = f"{len(plans.persons):,} persons, {streamed:,} days, {len(plans.activities):,} activities with places, {len(plans.legs):,} legs"
+assert streamed == expected["person"], f"{streamed} plans of {expected['person']} persons"
+counts = f"{len(plans.persons):,} persons, {streamed:,} plans, {len(plans.activities):,} activities with places"
+what = f"{counts}, {len(plans.legs):,} legs"
 if len(sys.argv) > 4:
     kind = etree.DTD(sys.argv[4])
     with gzip.open(path) as file:

@@ -1,4 +1,4 @@
-"""SUMO's importer of MATSim plans, then SUMO itself: a grid over the town, routes by duarouter.
+"""SUMO's importer of MATSim plans: everybody is there, every stop has a place.
 
 python run_sumo.py EXPORT EXPECTED.json WORK
 """
@@ -30,10 +30,10 @@ plans, routes = export / "population.xml.gz", work / "persons.rou.xml"
 warnings = run(sys.executable, importer, "-p", plans, "-o", routes, "--prefer-coordinate")
 root = ElementTree.parse(routes).getroot()
 people = root.findall("person")
-assert len(people) == expected["days"], f"{len(people)} persons of {expected['days']} with a day"
+assert len(people) == expected["person"], f"{len(people)} persons of {expected['person']}"
 stages = [stage for person in people for stage in person if stage.tag != "param"]
 stops = [stage for stage in stages if stage.tag == "stop"]
-assert len(stops) == expected["trip"] + expected["days"], f"{len(stops)} stops"
+assert len(stops) == expected["trip"] + expected["person"], f"{len(stops)} stops"
 placed = [stop for stop in stops if stop.get("lon") or stop.get("x")]
 assert len(placed) == len(stops), "stops without a place"
 cars = root.findall("trip")

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from llmsynthor.records.formats.activitysim import units_of
 from llmsynthor.records.formats.made import Made
+from llmsynthor.records.formats.parts import units_of
 from llmsynthor.records.formats.places import telling
 from llmsynthor.records.linked import Nested
 from llmsynthor.records.measure import cell_numbers
