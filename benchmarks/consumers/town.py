@@ -12,6 +12,8 @@ HOMES = 16
 """Households of the smallest zone."""
 AGES = ["0-4", "5-15", "16-19", "20-29", "30-44", "45-64", "65-80", "81-99"]
 OF_AGES = [6, 14, 4, 14, 21, 25, 13, 3]
+SIZES = [(1, 0.22), (2, 0.28), (3, 0.2), (4, 0.18), (5, 0.12)]
+"""Shares of households by their persons: 2.7 in the mean."""
 
 
 def outlines(place: Path) -> Path:
@@ -55,7 +57,7 @@ def targets() -> list[dict[str, Any]]:
     means = [("Car", 0.55), ("Bus or train", 0.15), ("Bicycle", 0.1), ("On foot", 0.2)]
     return [
         {"name": "households", "unit": "household", "cells": homes, "importance": "exact"},
-        {"name": "size", "unit": "household", "cells": shares(["size"], [(1, 0.3), (2, 0.35), (3, 0.15), (4, 0.2)])},
+        {"name": "size", "unit": "household", "cells": shares(["size"], SIZES)},
         {"name": "cars", "unit": "household", "cells": shares(["cars"], [(0, 0.2), (1, 0.45), (2, 0.35)])},
         {
             "name": "income",
@@ -99,7 +101,7 @@ def spec(place: Path) -> Path:
     activities = ["Home", "Work", "School", "Shopping", "Leisure"]
     crosswalk = {"cells": [{"zone": zone, "district": f"District {(int(zone) - 1) // 5 + 1}"} for zone in ZONES]}
     homes = {
-        "size": {"kind": "integer", "range": [1, 5]},
+        "size": {"kind": "integer", "range": [1, 6]},
         "income": {"kind": "integer", "range": [0, 250_000], "unit": "USD a year"},
         "cars": {"kind": "integer", "range": [0, 3]},
     }
