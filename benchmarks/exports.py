@@ -2,7 +2,7 @@
 
     python -m benchmarks.exports [KIND ...] [--households 1000000] [--trips] [--keep DIR]
 
-The town of `benchmarks/consumers` is synthesized without a model, its records are repeated until there are as many households as
+examples/town is synthesized without a model, its records are repeated until there are as many households as
 were asked for (ids go on, everything else is as in the town), and each export runs as a command of its own. `--trips` keeps the
 trips of the persons, about two each; without it households and persons are exported. Prints a row for each kind.
 """
@@ -19,8 +19,7 @@ from tempfile import TemporaryDirectory
 
 import polars as pl
 import yaml
-from benchmarks.consumers import town
-from benchmarks.consumers.__main__ import llmsynthor
+from benchmarks.consumers.__main__ import TOWN, llmsynthor
 
 UNITS = ("household", "person", "trip")
 
@@ -33,13 +32,15 @@ def tiled(run: Path, out: Path, households: int, *, trips: bool) -> dict[str, in
     frames = {unit: pl.read_parquet(run / "records" / f"{unit}.parquet") for unit in units}
     times = -(-households // frames["household"].height)
     spans = {f"{unit}_id": int(frame[f"{unit}_id"].max()) for unit, frame in frames.items()}  # type: ignore[arg-type]
-    counts = {}
+    counts, last = {}, pl.DataFrame()
     for unit, frame in frames.items():
-        keys = [key for key in spans if key in frame.columns]
+        keys = sorted((key for key in spans if key in frame.columns), key=lambda key, unit=unit: key != f"{unit}_id")
         number = pl.int_range(times, eager=True, dtype=pl.Int64)
         copies = frame.join(number.alias("copy").to_frame(), how="cross", maintain_order="right_left")
         copies = copies.with_columns(*(pl.col(key) + pl.col("copy") * spans[key] for key in keys)).drop("copy")
-        copies = copies.filter(pl.col("household_id") <= households) if "household_id" in keys else copies
+        above = last.select(keys[-1]) if unit != "household" else None
+        copies = copies.head(households) if above is None else copies.join(above, on=keys[-1], how="semi")
+        last = copies
         counts[unit] = copies.height
         copies.write_parquet(out / "records" / f"{unit}.parquet")
     if not trips:
@@ -84,7 +85,7 @@ def main() -> None:
     with TemporaryDirectory(prefix="exports-") as name:
         place = (arguments.keep or Path(name)).resolve()
         place.mkdir(parents=True, exist_ok=True)
-        llmsynthor("synthesize", town.spec(place), "--llm", "none", "--out", place / "run")
+        llmsynthor("synthesize", TOWN / "spec.yaml", "--llm", "none", "--out", place / "run")
         counts = tiled(place / "run", place / "region", arguments.households, trips=arguments.trips)
         print(json.dumps(counts))
         for kind in arguments.kinds:

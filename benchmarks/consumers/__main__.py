@@ -2,7 +2,7 @@
 
     python -m benchmarks.consumers [NAME ...] [--cache DIR] [--dtd population_v6.dtd] [--keep DIR]
 
-A town of 25 zones is synthesized without a model (450 households, their persons, the trips of a day), exported by
+examples/town is synthesized without a model (450 households in 25 zones, their persons, the trips of a day), exported by
 `llmsynthor export`, and handed to each program. What a program refuses is a fault of the export. Environments are virtual ones,
 made once in the folder `--cache`; PostgreSQL is that of the system, started in a folder of its own on a unix socket.
 Ends with 1 where a program refused something. Needs a package index for the first time: for the night, not for `make test`.
@@ -20,10 +20,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import polars as pl
-from benchmarks.consumers import town
 from benchmarks.consumers.environments import Environment
 
 PROGRAMS = Path(__file__).parent / "programs"
+TOWN = Path(__file__).parents[2] / "examples" / "town"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,9 +124,9 @@ def main() -> None:
     with TemporaryDirectory(prefix="consumers-") as name:
         place = (arguments.keep or Path(name)).resolve()
         place.mkdir(parents=True, exist_ok=True)
-        spec = town.spec(place)
-        llmsynthor("synthesize", spec, "--llm", "none", "--out", place / "run")
-        (place / "expected.json").write_text(json.dumps(expected(place / "run", place / "zones.geojson")))
+        llmsynthor("synthesize", TOWN / "spec.yaml", "--llm", "none", "--out", place / "run")
+        outlines = TOWN / "tables" / "zones.geojson"
+        (place / "expected.json").write_text(json.dumps(expected(place / "run", outlines)), encoding="utf-8")
         chosen = [own for own in CONSUMERS if not arguments.names or own.name in arguments.names]
         rows = []
         for own in chosen:

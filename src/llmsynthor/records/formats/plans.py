@@ -22,10 +22,13 @@ CLOCK = r"^\D*(\d{1,2})\s*[:.h]\s*(\d{2})\b"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Days:
-    """Plans of all persons: how each begins, what every trip adds (ordered by person), and where a person's trips end."""
+    """Days of all persons: `begun` says what and where each begins, `trips` (ordered by person) what each adds.
 
-    begun: pl.Series
-    added: pl.Series
+    `ends` says where the trips of each person end.
+    """
+
+    begun: pl.DataFrame
+    trips: pl.DataFrame
     ends: NDArray[np.int64]
     crs: str | None
 
@@ -33,12 +36,15 @@ class Days:
         """The plans of persons from `start` on; who makes no trip stays where the day begins."""
         first = int(self.ends[start - 1]) if start else 0
         ends = self.ends[start : start + count]
-        pieces = self.added.slice(first, int(ends[-1]) - first if count else 0).to_list()
-        begun = self.begun.slice(start, count).to_list()
+        part = self.trips.slice(first, int(ends[-1]) - first if count else 0)
+        part = part.with_columns(time=_clock(part["seconds"].to_numpy()))
+        text = pl.format(' end_time="{}"/><leg mode={}/><activity type={}{}', "time", "mode", "type", "place")
+        pieces = part.select(text.alias("text"))["text"].to_list()
+        begun = self.begun.slice(start, count).select(pl.format("<activity type={}{}", "type", "place").alias("text"))
         plans = []
-        for k, text in enumerate(begun):
+        for k, opening in enumerate(begun["text"].to_list()):
             low, high = (int(ends[k - 1]) if k else first) - first, int(ends[k]) - first
-            plans.append(f'<plan selected="yes">{text}{"".join(pieces[low:high])}/></plan>')
+            plans.append(f'<plan selected="yes">{opening}{"".join(pieces[low:high])}/></plan>')
         return plans
 
 
@@ -66,22 +72,14 @@ def days_of(made: Made, parts: Parts, said: Map) -> Days | None:
     first = order[(ends - counts)[counts > 0]]
     begun_types, begun_places = _starts(spots, parts, (owner, first), (home, homes, home_zones))
     _check_places(spots, [places, begun_places.filter(pl.Series(counts > 0))])
-    mode = trips["mode"]
-    modes = mapped(made, unit, "mode", mode if mode is not None else "walk", said.codes) if mode is not None else None
-    walk = pl.Series(["walk"]).new_from_index(0, frame.height)
-    pieces = pl.DataFrame(
-        {
-            "time": _clock(seconds),
-            "mode": _quoted(walk if modes is None else modes.cast(pl.String).fill_null("walk")),
-            "type": _quoted(activity),
-            "place": places.fill_null(""),
-        }
-    )[order]
-    text = pl.format(' end_time="{}"/><leg mode={}/><activity type={}{}', "time", "mode", "type", "place")
-    begun = pl.DataFrame({"type": _quoted(begun_types), "place": begun_places.fill_null("")})
+    mode = mapped(made, unit, "mode", trips["mode"], said.codes) if trips["mode"] is not None else None
+    modes = (
+        pl.Series(["walk"]).new_from_index(0, frame.height) if mode is None else mode.cast(pl.String).fill_null("walk")
+    )
+    columns = {"seconds": seconds, "mode": _quoted(modes), "type": _quoted(activity), "place": places.fill_null("")}
     return Days(
-        begun=begun.select(pl.format("<activity type={}{}", "type", "place").alias("text"))["text"],
-        added=pieces.select(text.alias("text"))["text"],
+        begun=pl.DataFrame({"type": _quoted(begun_types), "place": begun_places.fill_null("")}),
+        trips=pl.DataFrame(columns)[order],
         ends=ends,
         crs=_crs(said, spots),
     )
@@ -148,28 +146,23 @@ def _starts(
 ) -> tuple[pl.Series, pl.Series]:
     """What each person does before the first trip, and where; `trips` are the row of each trip's person and the first trips."""
     assert parts.trip is not None
-    owner, first = trips
-    made, said = spots.made, spots.said
-    frame = made.frames[parts.trip]
+    owner, first = trips[0][trips[1]], trips[1]
+    said, unit = spots.said, parts.trip
     entry = said.tables["trips"]["origin"]
     kind = home[0] if parts.person is not None else "other"
-    types = pl.Series([kind]).new_from_index(0, frame.height)
+    types = pl.Series([kind]).new_from_index(0, len(first))
     if entry is not None:
         codes = {"origin": said.codes["activity"], **said.codes} if "activity" in said.codes else said.codes
-        types = mapped(made, parts.trip, "origin", entry, codes).cast(pl.String).fill_null(kind)
-    keys = pl.DataFrame({"owner": owner, "type": types})
-    texts = spots.texts(parts.trip, "starts", keys)
-    texts = _at_home(
-        texts, spots.zone(parts.trip, "starts"), types, (home[0], home[1].gather(owner), home[2].gather(owner))
-    )
-    found = pl.DataFrame({"owner": owner[first], "type": types.gather(first), "text": texts.gather(first)})
+        types = mapped(spots.made, unit, "origin", entry, codes).gather(first).cast(pl.String).fill_null(kind)
+    texts = spots.texts(unit, "starts", pl.DataFrame({"owner": owner, "type": types}), rows=first)
+    zones = spots.zone(unit, "starts")
+    zones = None if zones is None else zones.gather(first)
+    texts = _at_home(texts, zones, types, (home[0], home[1].gather(owner), home[2].gather(owner)))
+    found = pl.DataFrame({"owner": owner, "type": types, "text": texts, "out": True})
     everyone = pl.DataFrame({"owner": np.arange(len(home[1])), "home": home[1]})
     found = everyone.join(found, on="owner", how="left", maintain_order="left")
-    away = pl.col("type").is_null()
-    return (
-        found["type"].fill_null(home[0]),
-        found.select(pl.when(away).then("home").otherwise("text").alias("text")).to_series(),
-    )
+    place = pl.when(pl.col("out").is_null()).then("home").otherwise("text")
+    return found["type"].fill_null(home[0]), found.select(place.alias("text")).to_series()
 
 
 def _check_places(spots: Spots, places: list[pl.Series]) -> None:

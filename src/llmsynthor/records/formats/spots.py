@@ -5,6 +5,7 @@ from xml.sax.saxutils import quoteattr
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from llmsynthor.errors import DataError, Problem
 from llmsynthor.records.formats.made import Made
@@ -50,8 +51,11 @@ class Spots:
             raise DataError(Problem(where=where, what=f"{unit} has no such variable", found=str(entry), advice=advice))
         return self.made.frames[unit][str(entry)].cast(pl.String)
 
-    def texts(self, unit: str, table: str, same: pl.DataFrame) -> pl.Series:
-        """The attributes of each record's place, null where it is not known; records that are the `same` share a point."""
+    def texts(self, unit: str, table: str, same: pl.DataFrame, *, rows: NDArray[np.int64] | None = None) -> pl.Series:
+        """The attributes of each record's place (of `rows` only), null where it is not known.
+
+        Records that are the `same`, a row of it each, share a point.
+        """
         columns = self.said.tables[table]
         named = [name for name in ("link", "facility", "x", "y") if columns[name] is not None]
         if ("x" in named) != ("y" in named):
@@ -61,10 +65,10 @@ class Spots:
             )
         if named:
             parts = [_attribute(name, self._values(unit, table, columns, name)) for name in named]
-            return pl.DataFrame(parts).select(pl.concat_str(pl.all())).to_series()
+            return _only(pl.DataFrame(parts).select(pl.concat_str(pl.all())).to_series(), rows)
         zone = None if self.zones == "none" else self.zone(unit, table)
         if zone is None:
-            return pl.Series([None], dtype=pl.String).new_from_index(0, self.made.frames[unit].height)
+            return pl.Series([None], dtype=pl.String).new_from_index(0, same.height)
         shapes = self._shapes(unit, str(columns["zone"])) if self.zones != "facilities" else None
         if shapes is None and self.zones == "points":
             what = f"the zones of {columns['zone']} have no outlines"
@@ -73,8 +77,10 @@ class Spots:
             )
             raise DataError(Problem(where="map places.zones", what=what, advice=advice))
         if shapes is None:
-            return _attribute("facility", zone)
-        return self._points(unit, shapes, same)
+            return _attribute("facility", _only(zone, rows))
+        outlines, name = shapes
+        zone = _only(self.made.frames[unit][name].cast(pl.String), rows)
+        return self._points(outlines, same.with_columns(zone.alias("zone")))
 
     def _values(self, unit: str, table: str, columns: Columns, name: str) -> pl.Series:
         entry = columns[name]
@@ -88,9 +94,7 @@ class Spots:
                 return outlines_of(self.made, place, "export matsim")
         return None
 
-    def _points(self, unit: str, shapes: tuple[dict[str, object], str], same: pl.DataFrame) -> pl.Series:
-        outlines, name = shapes
-        keys = same.with_columns(self.made.frames[unit][name].cast(pl.String).alias("zone"))
+    def _points(self, outlines: dict[str, object], keys: pl.DataFrame) -> pl.Series:
         once = keys.filter(pl.col("zone").is_not_null()).unique(maintain_order=True)
         self.drawn += 1
         rng = np.random.default_rng([self.made.seed, 16, self.drawn])
@@ -99,6 +103,10 @@ class Spots:
         once = once.with_columns(x=found[:, 0], y=found[:, 1])
         text = pl.format(' x="{}" y="{}"', "x", "y")
         return keys.join(once, on=keys.columns, how="left", maintain_order="left").select(text=text).to_series()
+
+
+def _only(values: pl.Series, rows: NDArray[np.int64] | None) -> pl.Series:
+    return values if rows is None else values.gather(rows)
 
 
 def _attribute(name: str, values: pl.Series) -> pl.Series:
