@@ -126,6 +126,7 @@ def test_postgres_script_names_its_files(made: Made, tmp_path: Path) -> None:
     """Every file that load.sql copies is there, parents before children."""
     paths = export(made, "postgres", tmp_path / "out")
     text = (tmp_path / "out" / "load.sql").read_text(encoding="utf-8")
+    assert "\\encoding UTF8" in text
     assert text.index('CREATE TABLE "household"') < text.index('CREATE TABLE "person"')
     assert {path.name for path in paths} >= {"household.csv", "person.csv", "dictionary.csv"}
 
