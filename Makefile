@@ -54,7 +54,7 @@ sizes: $(VENV)/developer ## what check and synthesize take on specs of absurd si
 	PYTHONPATH=src:. $(BIN)/python -m benchmarks.sizes
 
 consumers: $(VENV)/developer ## other programs run on what is exported, in environments kept in CONSUMERS; for the night
-	PYTHONPATH=src:. $(BIN)/python -m benchmarks.consumers --cache $(CONSUMERS)
+	PYTHONPATH=src:. $(BIN)/python -m benchmarks.consumers --cache $(CONSUMERS) $(if $(DTD),--dtd $(DTD))
 
 clean: ## remove the virtual environment and the demonstration
 	rm -rf $(VENV) demo fuzzing consumers
