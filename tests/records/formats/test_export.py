@@ -1,5 +1,6 @@
 """Records for other programs: each kind written from one small town and read back."""
 
+import copy
 import csv
 import gzip
 import json
@@ -125,6 +126,7 @@ def test_postgres_script_names_its_files(made: Made, tmp_path: Path) -> None:
     """Every file that load.sql copies is there, parents before children."""
     paths = export(made, "postgres", tmp_path / "out")
     text = (tmp_path / "out" / "load.sql").read_text(encoding="utf-8")
+    assert "\\encoding UTF8" in text
     assert text.index('CREATE TABLE "household"') < text.index('CREATE TABLE "person"')
     assert {path.name for path in paths} >= {"household.csv", "person.csv", "dictionary.csv"}
 
@@ -139,6 +141,8 @@ def test_package_is_described_three_times(made: Made, tmp_path: Path) -> None:
     assert person["schema"]["foreignKeys"][0]["reference"] == {"resource": "household", "fields": ["household_id"]}
     croissant = json.loads((out / "croissant.json").read_text(encoding="utf-8"))
     assert len(croissant["distribution"][0]["sha256"]) == 64
+    link = next(own for own in croissant["recordSet"][1]["field"] if own["name"] == "household_id")["references"]
+    assert link == {"fileObject": {"@id": "household.csv"}, "extract": {"column": "household_id"}}
     table = json.loads((out / "csv-metadata.json").read_text(encoding="utf-8"))["tables"][1]
     assert (out / table["url"]).is_file()
 
@@ -163,6 +167,19 @@ def test_populationsim_summary_is_in_order(made: Made, tmp_path: Path) -> None:
         rows = list(csv.reader(file))
     assert rows[0] == ["geography", "id", "households_control", "households_result", "households_diff"]
     assert rows[1] == ["block", "a", "2.0", "2.0", "0.0"]
+
+
+def test_populationsim_summary_names_intervals_plainly(tmp_path: Path) -> None:
+    """Columns of a summary name whole numbers by their ends, without brackets and commas."""
+    cells = [{"block": "a", "size": size, "count": 1} for size in ("1", "2-3", "4+")]
+    cells += [{"block": "b", "size": size, "count": count} for size, count in (("1", 1), ("2-3", 0), ("4+", 0))]
+    target = {"name": "size", "unit": "household", "cells": cells}
+    towns = copy.deepcopy({**TOWN, "targets": [target]})
+    towns["units"]["household"]["variables"]["size"]["range"] = [1, 9]
+    made = made_of(llmsynthor.Spec.load(towns), {"household": HOMES, "person": PEOPLE})
+    export(made, "populationsim", tmp_path / "out")
+    head = (tmp_path / "out" / "final_summary_block.csv").read_text(encoding="utf-8").splitlines()[0]
+    assert head.split(",")[2:5] == ["size_1_control", "size_2-3_control", "size_4+_control"]
 
 
 def test_matsim_population_is_well_formed(made: Made, tmp_path: Path) -> None:
