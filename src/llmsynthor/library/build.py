@@ -54,7 +54,9 @@ def _inside(recipe: Recipe, name: str, frames: Mapping[str, pl.DataFrame]) -> di
     universe = recipe.universes[name]
     if universe.unit not in recipe.units:
         advice = f"use one of: {', '.join(recipe.units)}"
-        raise DataError(Problem(where=f"universes.{name}", what="there is no such unit", found=universe.unit, advice=advice))
+        raise DataError(
+            Problem(where=f"universes.{name}", what="there is no such unit", found=universe.unit, advice=advice)
+        )
     frame, found = frames[universe.unit], dict(frames)
     kept = recipe.units[universe.unit].variables.get(universe.variable)
     column = _find(frame, (kept.column if kept is not None else "") or universe.variable, f"universes.{name}")
@@ -140,9 +142,7 @@ def _encode(name: str, kept: Kept, column: pl.Series) -> tuple[Entry, Codes]:
             advice = f"say in words what it means, under levels of {name}"
             raise DataError(Problem(where=name, what="the recipe has no such level", found=unknown[0], advice=advice))
         codes = texts.replace_strict(place, default=-1, return_dtype=pl.Int64).to_numpy()
-    entry = Entry(
-        name=name, label=kept.label, unit=kept.unit, ends=kept.ends, words=words, ordered=kept.ordered
-    )
+    entry = Entry(name=name, label=kept.label, unit=kept.unit, ends=kept.ends, words=words, ordered=kept.ordered)
     return entry, codes.astype(np.int64)
 
 

@@ -1,6 +1,6 @@
 """A library is consulted about one unit: matches, the pair tables that follow, and what is written of them in words."""
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import isfinite
 from typing import Any
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmsynthor.library.matching import match_part
+from llmsynthor.library.recoding import gap
 from llmsynthor.library.store import Library, Part
 from llmsynthor.library.tables import pair_tables
 from llmsynthor.library.trust import NEARLY, Match, Matching, Sought
@@ -20,8 +21,9 @@ from llmsynthor.spec.levels import number_text
 Floats = NDArray[np.float64]
 
 LEAST = 1e-9
-NEARER = 0.8
-"""How near the margins of the first unit must be within a universe, in parts of their distance from those of the whole."""
+NEARER = 0.9
+"""How near the user's tables must be within a universe, in parts of their distance from those of the whole: family households of
+three states had 0.7 to 0.87."""
 
 ENOUGH = 0.02
 """Share of the records of a library's level below which its match is not written in words."""
@@ -49,26 +51,26 @@ class Consulted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """The variables of one unit for which a library is consulted; those of the unit `above` are named with it."""
+    """The variables of one unit for which a library is consulted; those of the unit `above` are named with it. `given` are the
+    shares of pairs that the user's tables have, shape (levels of one, levels of the other)."""
 
     unit: str
     wanted: tuple[Wanted, ...]
     above: str = ""
+    given: Mapping[tuple[str, str], Floats] = field(default_factory=dict, repr=False)
 
 
 def consult(library: Library, asked: Sequence[Asked], score: Score | None) -> tuple[Consulted, ...]:
     """Match the variables of all units with those of the library, in the universe that the user's tables are about.
 
-    That is the whole, unless the margins of the first unit are clearly nearer within another one. Units stand behind the unit
-    above them.
+    That is the whole, unless the user's margins and joint tables are clearly nearer within another one. Units stand behind the
+    unit above them.
     """
     kept = score if score is None else _once(score)
     found = {universe: _within(library, universe, asked, kept) for universe in ("", *library.universes)}
-    top = {universe: consulted[0].matching for universe, consulted in found.items() if consulted}
-    named = {name for matching in top.values() for name in matching.trusted}
-    apart = {universe: _apart(matching, named) for universe, matching in top.items()}
-    nearest = min(apart, key=lambda universe: apart[universe], default="")
-    return found[nearest if apart and apart[nearest] <= NEARER * apart[""] else ""]
+    apart = dict(zip(found, _apart(tuple(found.values()), asked), strict=True))
+    nearest = min(apart, key=lambda universe: apart[universe])
+    return found[nearest if apart[nearest] <= NEARER * apart[""] else ""]
 
 
 def _once(score: Score) -> Score:
@@ -83,9 +85,7 @@ def _once(score: Score) -> Score:
     return asked
 
 
-def _within(
-    library: Library, universe: str, asked: Sequence[Asked], score: Score | None
-) -> tuple[Consulted, ...]:
+def _within(library: Library, universe: str, asked: Sequence[Asked], score: Score | None) -> tuple[Consulted, ...]:
     parts = library.within(universe)
     found: dict[str, Consulted] = {}
     for own in asked:
@@ -123,9 +123,21 @@ def mean_map(matching: Matching, match: Match) -> Floats:
     return np.asarray(np.where(total > LEAST, whole / np.maximum(total, LEAST), 0.0))
 
 
-def _apart(matching: Matching, named: Set[str]) -> float:
-    """How far the margins are apart in all; what is not matched counts as a match that is just not trusted."""
-    return float(sum(m.gap if m.trusted != "none" else NEARLY for m in matching.matches if m.wanted.name in named))
+def _apart(ways: Sequence[Sequence[Consulted]], asked: Sequence[Asked]) -> list[float]:
+    """How far the user's tables are apart from the library's in each way to consult it, in total variation distance in all.
+
+    A margin that is matched in another way only counts as one that is just not trusted; of joint tables those count that all ways
+    have, each raked to the user's margins.
+    """
+    total = [0.0] * len(ways)
+    for unit, own in enumerate(asked):
+        matchings, tables = [way[unit].matching for way in ways], [way[unit].tables for way in ways]
+        named = {name for matching in matchings for name in matching.trusted if "." not in name}
+        pairs = [pair for pair in own.given if all(pair in known for known in tables)]
+        for k, (matching, known) in enumerate(zip(matchings, tables, strict=True)):
+            margins = (matching.trusted[name].gap if name in matching.trusted else NEARLY for name in named)
+            total[k] += sum(margins) + sum(gap(known[pair].ravel(), own.given[pair].ravel()) for pair in pairs)
+    return total
 
 
 def _part(parts: Sequence[Part], unit: str, wanted: Sequence[Wanted]) -> Part:

@@ -88,7 +88,8 @@ class Universe(BaseModel):
 
 
 class Recipe(BaseModel):
-    """What a library is made of; cells of fewer than `least` records are left out. Each of `universes` is counted beside the whole."""
+    """What a library is made of; cells of fewer than `least` records are left out. Each of `universes` is counted
+    beside the whole."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

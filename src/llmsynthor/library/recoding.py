@@ -20,8 +20,8 @@ TEMPER, PULL, ROUNDS = 0.5, 0.95, 300
 """Scores count twice in the kernel of the transport; the columns are pulled to the user's shares with this power; rounds."""
 
 WITNESS, MOST_COST = 30.0, 20.0
-"""What a total variation distance of 1 costs beside words, in nats a record, and what a level's words cost at most: levels that lead
-from less to more leave the margins little freedom, so that these may say more than a small model does."""
+"""What a total variation distance of 1 costs beside words, in nats a record, and what a level's words cost at most: levels that
+lead from less to more leave the margins little freedom, so that these may say more than a small model does."""
 
 
 def gap(recoded: Floats, shares: Floats) -> float:
@@ -114,12 +114,14 @@ def hardened(plan: Floats) -> Floats:
 def in_order(scores: Floats, plan: Floats, masses: Floats, shares: Floats) -> Floats:
     """Which user's level each of the library's is where both lead from less to more, as a map of zeros and ones.
 
-    The user's levels come in the order in which `plan` has them along the library's; each holds levels that stand beside each other.
-    Among all such maps that is taken whose margins are nearest and whose words cost least.
+    The user's levels come in the order in which `plan` has them along the library's; each holds levels that stand beside each
+    other. Among all such maps that is taken whose margins are nearest and whose words cost least.
     """
     place = np.arange(len(masses), dtype=np.float64)
     held = plan * (masses / max(masses.sum(), 1e-300))[:, None]
-    middle = np.where(held.sum(axis=0) > 1e-6, place @ held / np.maximum(held.sum(axis=0), 1e-300), scores.argmax(axis=0))
+    middle = np.where(
+        held.sum(axis=0) > 1e-6, place @ held / np.maximum(held.sum(axis=0), 1e-300), scores.argmax(axis=0)
+    )
     order = [int(level) for level in np.argsort(middle, kind="stable") if shares[level] > 0]
     mass, share = masses / max(masses.sum(), 1e-300), shares / max(shares.sum(), 1e-300)
     cost = np.minimum(scores.max(axis=1, keepdims=True) - scores, MOST_COST) * mass[:, None]

@@ -72,7 +72,9 @@ def _pairs(ends: tuple[float, ...]) -> Iterator[tuple[float, float]]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """Pair tables of one kind of record, of all of them or of those of a `universe`. `strata` names the number whose `starts` begin the strata ("": there is only one).
+    """Pair tables of one kind of record, of all of them or of those of a `universe`.
+
+    `strata` names the number whose `starts` begin the strata ("": there is only one).
 
     `tables` has counts of every pair in the order of the entries, shape (strata, levels of one, levels of the other);
     an entry with itself has its own counts, shape (strata, levels).
