@@ -17,6 +17,7 @@ from llmsynthor.library.wanted import Wanted
 from llmsynthor.library.words import Score
 from llmsynthor.llm.backend import ScoreRequest
 from llmsynthor.spec.levels import number_text
+from llmsynthor.spec.targets import LIBRARY
 
 Floats = NDArray[np.float64]
 
@@ -41,7 +42,7 @@ class Consulted:
     @property
     def source(self) -> str:
         universe = self.matching.part.universe
-        return f"library {self.library}" + (f" ({universe})" if universe else "")
+        return f"{LIBRARY} {self.library}" + (f" ({universe})" if universe else "")
 
     @property
     def rows(self) -> tuple[dict[str, Any], ...]:
