@@ -1,12 +1,13 @@
 """Measure on known tables what estimates are worth, and write what the package ships of it.
 
     python benchmarks/calibrate.py --acs data/acs2024_states --trips persons.parquet --shop transactions.parquet --ledger FILE
-        [--out src/llmsynthor/calibration/measured.json]
+        [--more 60] [--out src/llmsynthor/calibration/measured.json]
 
-*Parts*: of PAIRS a model is asked in every wording and both directions; E_truth[L] / E_estimate[L] of each says which part of a
-dependence that a model states is there. *Bands*: the 90 % quantile of |truth - estimate| / sqrt(p_u p_v) over the cells of all
-pairs, by source (independence, zones, model). One half of the tables sets it, the other says what it covers. South Carolina,
-which other figures stand on, is not in it. Prints what it found; the ledger answers what was asked before.
+*Parts*: of PAIRS, and of `--more` others drawn from all pairs of the bench, a model is asked in every wording and both
+directions; E_truth[L] / E_estimate[L] of each says which part of a dependence that a model states is there. *Bands*: the 90 %
+quantile of |truth - estimate| / sqrt(p_u p_v) over the cells of all pairs, by source (independence, zones, model). One half of the
+tables sets it, the other says what it covers. South Carolina, which other figures stand on, is not in it. Prints what it found; the
+ledger answers what was asked before.
 """
 
 import argparse
@@ -72,13 +73,14 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--ledger", type=Path)
     parser.add_argument("--llm", default="local")
+    parser.add_argument("--more", type=int, default=0, help="pairs of the bench beside those named here")
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     bench = {entry.name: entry for entry in known(arguments.acs, arguments.trips, arguments.shop)}
     errors = {"maximum entropy": list(independent(bench)), "zones": list(by_zones(arguments.acs))}
     ratios: list[float] = []
     if arguments.ledger is not None:
-        ratios, errors["estimated"] = by_model(bench, arguments.llm, arguments.ledger)
+        ratios, errors["estimated"] = by_model(bench, arguments)
     for source in [
         name for name in ("zones", "estimated") if name in errors
     ]:  # what the others are measured on counts too
@@ -217,15 +219,24 @@ def shares_of(coded: dict[str, Floats], pair: tuple[str, str], shape: tuple[int,
     return truth / truth.sum()
 
 
+def asked(bench: dict[str, Known], more: int) -> list[tuple[str, str, str]]:
+    """PAIRS, and others of the bench as the dice say, whatever their strength."""
+    named = {(name, frozenset((one, other))) for name, one, other in PAIRS}
+    every = [(e.name, one, other) for e in bench.values() for one, other, *_ in tables_of(e)]
+    others = [own for own in every if (own[0], frozenset(own[1:])) not in named]
+    drawn = np.random.default_rng(7).permutation(len(others))[:more]
+    return PAIRS + [others[int(k)] for k in drawn]
+
+
 def by_model(
-    bench: dict[str, Known], llm: str, ledger: Path
+    bench: dict[str, Known], arguments: argparse.Namespace
 ) -> tuple[list[float], list[tuple[Floats, Floats, Floats]]]:
     """E_truth[L] / E_estimate[L] of the pairs that a model was asked about, and what its tables are off."""
-    choice = choose(llm)
+    choice = choose(arguments.llm)
     assert choice is not None
-    model = Recorded(identity=choice.identity, open_model=choice.open_model, ledger=Ledger(ledger))
+    model = Recorded(identity=choice.identity, open_model=choice.open_model, ledger=Ledger(arguments.ledger))
     ratios, errors = [], []
-    for name, one, other in PAIRS:
+    for name, one, other in asked(bench, arguments.more):
         entry = bench[name]
         spec = llmsynthor.Spec.load(entry.spec)
         variables = coarsen(set_aims(spec).goals[0])

@@ -19,7 +19,6 @@ HEAVY = {
     "httpx",
     "numba",
     "xllamacpp",
-    "altair",
     "vl_convert",
     "scipy.stats",
     "scipy.interpolate",

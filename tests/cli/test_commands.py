@@ -58,7 +58,7 @@ def test_help_is_quick() -> None:
 
 def test_import_is_light() -> None:
     """Importing the package and its command line loads nothing heavy."""
-    heavy = ["numba", "polars", "pandas", "scipy", "altair", "httpx", "xllamacpp", "vl_convert", "jsonschema", "numpy"]
+    heavy = ["numba", "polars", "pandas", "scipy", "httpx", "xllamacpp", "vl_convert", "jsonschema", "numpy"]
     code = f"import sys, llmsynthor, llmsynthor.cli.commands; print([m for m in {heavy} if m in sys.modules])"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"

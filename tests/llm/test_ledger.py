@@ -61,6 +61,16 @@ def test_same_question_is_asked_once(ledger: Ledger) -> None:
     assert (again.spent.calls, again.spent.new, again.spent.tokens) == (2, 0, 5)
 
 
+def test_texts_are_timed_apart(ledger: Ledger) -> None:
+    """A mean of calls that write records is not drawn down by titles, and a token is the same for both."""
+    asking = recorded(ledger, Counting())
+    assert ledger.mean_seconds(asking.identity) == {}
+    asking.write(REQUEST)
+    asking.stage = "texts"
+    asking.write(WriteRequest(system="s", prompt="another", json_schema={"type": "string"}))
+    assert ledger.mean_seconds(asking.identity) == {"write": 1.5, "token": pytest.approx(3.0 / (4 + 0.15 * 6))}
+
+
 def test_replay_needs_no_model(ledger: Ledger, tmp_path: Path) -> None:
     """With all answers recorded the model is never opened, and the file keeps its bytes."""
     recorded(ledger, Counting()).write(REQUEST)

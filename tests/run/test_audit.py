@@ -90,3 +90,26 @@ def test_what_is_no_pair_table_is_refused(run: Path, tmp_path: Path) -> None:
         audit(run, unknown)
     with pytest.raises(RunFolderError, match="no run folder"):
         audit(tmp_path, one)
+
+
+def test_a_frame_is_held_beside_a_solution(tmp_path: Path) -> None:
+    """From Python a frame gives the cells that the command keeps for the same table in a file."""
+    solution = llmsynthor.synthesize(SPEC, records=1_000, llm="none", seed=1)
+    path = published(tmp_path, 0.49)
+    cells = audit(solution.save(tmp_path / "run"), path).cells
+    assert solution.audit(pl.read_csv(path)).drop("table").equals(cells.drop("table"))
+    assert solution.audit(path).equals(cells)
+
+
+def test_records_in_parts_are_counted(tmp_path: Path) -> None:
+    """A run in partitions is read part by part, all of them."""
+    spec = json.loads(json.dumps(SPEC))
+    crosswalk = tmp_path / "crosswalk.csv"
+    crosswalk.write_text("land,place\nall,north\nall,south\n")
+    spec["geographies"] = {"zones": {"levels": ["land", "place"], "crosswalk": {"file": str(crosswalk)}}}
+    spec["units"]["animal"]["geography"] = "zones"
+    spec["targets"].append(table("place", north=0.5, south=0.5))
+    spec["synthesis"] = {"partition": "place", "partition_records": 1}
+    llmsynthor.synthesize(spec, records=1_000, llm="none", seed=1, out=tmp_path / "run")
+    assert (tmp_path / "run" / "records" / "animal").is_dir()
+    assert audit(tmp_path / "run", published(tmp_path, 0.26)).summary["covered"] == 4

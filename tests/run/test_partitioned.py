@@ -8,8 +8,10 @@ from typing import Any
 
 import polars as pl
 import pytest
+from typer.testing import CliRunner
 
 import llmsynthor
+from llmsynthor.cli.commands import app
 from llmsynthor.errors import SpecError
 from llmsynthor.executors.threads import Threads
 from llmsynthor.run import parts
@@ -146,3 +148,21 @@ def test_why_a_table_cannot_be_met_is_told_with_its_partition(tmp_path: Path) ->
     ends = {row["name"]: row for row in solution.alignment.to_dicts()}
     assert "cannot be met" in {row["status"] for row in ends.values()}, ends
     assert any("part-00000: " in row["reason"] for row in ends.values()), ends
+
+
+@pytest.mark.slow
+def test_a_run_in_parts_is_read_as_any_other(run: Path, tmp_path: Path) -> None:
+    """Figures, measured tables and exports are of all its records, and it serves as a reference and as micro-data."""
+    spec, people = land(), pl.read_parquet(run / "records" / "person" / "*.parquet").height
+    figures = llmsynthor.evaluate(run, run)
+    assert figures["units"]["person"] == people
+    assert figures["reference"]["units"]["person"]["tvd_2way"] == 0
+    assert all(entry["max_abs_error"] < 1 for entry in figures["targets"])
+    measured = llmsynthor.measure(spec, run)
+    assert sum(measured[spec.targets[1].name]["count"]) == people
+    written = llmsynthor.read_solution(run).export("csv", tmp_path / "solution")
+    result = CliRunner().invoke(app, ["export", str(run), "csv", "--out", str(tmp_path / "run")])
+    assert result.exit_code == 0, result.output
+    for path in written:
+        assert path.read_bytes() == (tmp_path / "run" / path.name).read_bytes()
+    assert pl.read_csv(tmp_path / "run" / "person.csv").height == people

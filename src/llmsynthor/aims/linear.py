@@ -8,10 +8,10 @@ Chinneck and Dravnieks 1991): what remains cannot be made smaller.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linprog
 from scipy.sparse import csr_array, hstack, vstack
 
 Floats = NDArray[np.float64]
@@ -93,19 +93,24 @@ def _filtered(program: Program, parts: Sequence[Part]) -> list[Part]:
     return kept
 
 
+def _linprog(costs: Floats, **more: Any) -> Any:
+    from scipy.optimize import linprog  # noqa: PLC0415  (most specs need no program)
+
+    return linprog(costs, method="highs", **more)
+
+
 def _prices(program: Program) -> Floats | None:
     """Dual values of all parts' rows where they do not hold together, None where they do."""
     soft = vstack([part.matrix for part in program.parts]).tocsr()
     rows, columns = soft.shape
     elastic = hstack([soft, -csr_array((np.ones(rows), (np.arange(rows), np.arange(rows))), shape=(rows, rows))])
     always = hstack([program.always, csr_array((program.always.shape[0], rows))])
-    solved = linprog(
+    solved = _linprog(
         np.concatenate([np.zeros(columns), np.ones(rows)]),
         A_ub=vstack([elastic, always]).tocsr(),
         b_ub=np.zeros(rows + always.shape[0]),
         A_eq=hstack([program.total, csr_array((1, rows))]).tocsr(),
         b_eq=[1.0],
-        method="highs",
     )
     if solved.status != 0 or solved.fun <= NOTICED:
         return None
@@ -123,9 +128,7 @@ def _rows(program: Program, parts: Sequence[Part]) -> tuple[csr_array, Floats]:
 def feasible(program: Program, parts: Sequence[Part]) -> bool:
     """Whether some masses meet all the parts."""
     matrix, bounds = _rows(program, parts)
-    solved = linprog(
-        np.zeros(matrix.shape[1]), A_ub=matrix, b_ub=bounds, A_eq=program.total, b_eq=[1.0], method="highs"
-    )
+    solved = _linprog(np.zeros(matrix.shape[1]), A_ub=matrix, b_ub=bounds, A_eq=program.total, b_eq=[1.0])
     return bool(solved.status != 2)
 
 
@@ -167,13 +170,12 @@ def _range(program: Program, parts: Sequence[Part], ratio: Ratio) -> tuple[float
         best = sign * -np.inf
         for chosen in (exact, parts):
             matrix, bounds = _rows(program, chosen)
-            solved = linprog(
+            solved = _linprog(
                 sign * sums.toarray().ravel(),
                 A_ub=matrix,
                 b_ub=bounds * 1e-2,
                 A_eq=ratio.base,
                 b_eq=[1.0],
-                method="highs",
             )
             if solved.status == 0:
                 best = sign * solved.fun * ratio.scale

@@ -15,7 +15,8 @@ from llmsynthor.evaluation.ends import Accounts, read_accounts
 from llmsynthor.evaluation.rules import count_broken
 from llmsynthor.records.linked import Nested, nest
 from llmsynthor.records.measure import level_codes, numeric
-from llmsynthor.records.microdata import frames_of, read_file
+from llmsynthor.records.microdata import frames_of
+from llmsynthor.records.parts import records_of_run
 from llmsynthor.records.run_folder import read_manifest
 from llmsynthor.spec.inputs import base_columns, inputs
 from llmsynthor.spec.levels import Interval
@@ -28,8 +29,7 @@ def evaluate(run_folder: Path, reference: Path | None = None) -> dict[str, Any]:
     """Compute the figures of a run folder as plain values; raises RunFolderError or DataError when it cannot be read."""
     read_manifest(run_folder)
     spec = Spec.load(run_folder / "spec" / "spec.yaml")
-    paths = {unit.name: run_folder / "records" / f"{unit.name}.parquet" for unit in spec.schema.units}
-    made = {unit: read_file(path) for unit, path in paths.items() if unit == spec.schema.top.name or path.is_file()}
+    made = records_of_run(run_folder, spec.schema)
     other = None if reference is None else frames_of(spec, reference)
     return figures(spec, made, other, accounts=read_accounts(run_folder))
 

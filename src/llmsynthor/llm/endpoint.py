@@ -2,7 +2,6 @@
 
 import base64
 import os
-import urllib.request
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, unquote, urlsplit
 
@@ -48,10 +47,12 @@ class Endpoint:
 
     def proxy(self) -> Proxy | None:
         """What the environment sets for the way to the server; never to this machine itself. Raises ChoiceError."""
-        if self.host in LOOPBACK or self.host.startswith("127.") or urllib.request.proxy_bypass(self.host):
+        from urllib.request import getproxies, proxy_bypass  # noqa: PLC0415  (reads all that encrypts)
+
+        if self.host in LOOPBACK or self.host.startswith("127.") or proxy_bypass(self.host):
             return None
         scheme = "https" if self.tls else "http"
-        given = urllib.request.getproxies()
+        given = getproxies()
         proxy = given.get(scheme) or given.get("all")
         if not proxy:
             return None

@@ -8,6 +8,9 @@ from pathlib import Path
 from llmsynthor.llm.backend import Identity
 from llmsynthor.llm.models import cache_folder
 
+READ = 0.15
+"""What a token that is read takes, in tokens that are written: many are read at once, and most are known from the call before."""
+
 
 def speed_file() -> Path:
     """The file beside the weights; it may be deleted at any time."""
@@ -15,7 +18,7 @@ def speed_file() -> Path:
 
 
 def remember(identity: Identity, seconds: Mapping[str, float]) -> None:
-    """Keep the mean seconds of a call, by kind (`write`, `score`); a folder that cannot be written is left alone."""
+    """Keep the mean seconds of a call, by kind (`write`, `score`), and of a `token`; a folder that cannot be written stays."""
     path = speed_file()
     known = _read(path)
     known[identity.name] = {**known.get(identity.name, {}), **{kind: round(own, 4) for kind, own in seconds.items()}}
@@ -24,12 +27,12 @@ def remember(identity: Identity, seconds: Mapping[str, float]) -> None:
         path.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
-def expected_seconds(name: str, *, writes: int, scores: int) -> float | None:
-    """Seconds that so many calls will take, from those of earlier runs; None where nothing was measured."""
-    known = _read(speed_file()).get(name, {})
-    if ("write" not in known and writes) or ("score" not in known and scores):
+def expected_seconds(name: str, *, writes: int, scores: int, tokens: float = 0.0) -> float | None:
+    """Seconds that so many calls, and tokens of texts, will take by those of earlier runs; None where nothing was measured."""
+    known, wanted = _read(speed_file()).get(name, {}), {"write": writes, "score": scores, "token": tokens}
+    if any(number and kind not in known for kind, number in wanted.items()):
         return None
-    return writes * known.get("write", 0.0) + scores * known.get("score", 0.0)
+    return sum(number * known.get(kind, 0.0) for kind, number in wanted.items())
 
 
 def _read(path: Path) -> dict[str, dict[str, float]]:

@@ -2,7 +2,6 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import csr_array, eye_array, hstack
 
 Floats = NDArray[np.float64]
@@ -24,6 +23,8 @@ def moved_by_program(entering: Floats, sums: Floats, off: Floats, least: Floats,
     `entering` (sets, sums); `sums`, `least`, `most` (sets,); `off` (sums,) is what the sums have too many. The sums as they are
     where nothing better is found.
     """
+    from scipy.optimize import Bounds, LinearConstraint, milp  # noqa: PLC0415  (the last resort only)
+
     sets, number = entering.shape
     if sets > MOST_SETS:
         return sums

@@ -26,9 +26,25 @@ def source_sets(spec: Spec, data: Sequence[Path]) -> list[dict[str, Path]]:
     """Say which file holds which unit, as one or more sets of files whose ids belong together.
 
     Of a spec with one unit every file is a set. Of more units a file is named after its unit (`person.parquet`, `person.csv`), a
-    folder holds such files, itself or in its `records/`, and the files of one folder are a set. Raises DataError.
+    folder holds such files, itself or in its `records/`, and the files of one folder are a set. Of a run in partitions, which has
+    a folder of parts for each unit, the parts of one name are. Raises DataError.
     """
     units = [unit.name for unit in spec.schema.units]
+    whole = [path for path in data if not _parts(path, units)]
+    inside = [own for path in data for own in _parts(path, units)]
+    return inside + (_whole(units, whole) if whole or not inside else [])
+
+
+def _parts(path: Path, units: Sequence[str]) -> list[dict[str, Path]]:
+    """Files by unit of every part of a folder of parts, in their order; none where it holds none."""
+    for folder in (path, path / "records"):
+        if (folder / units[0]).is_dir():
+            names = [file.name for file in sorted((folder / units[0]).glob("*.parquet"))]
+            return [{unit: folder / unit / name for unit in units if (folder / unit).is_dir()} for name in names]
+    return []
+
+
+def _whole(units: Sequence[str], data: Sequence[Path]) -> list[dict[str, Path]]:
     if len(units) == 1:
         return [{units[0]: file} for path in data for file in _files(path, units)]
     sets: dict[Path, dict[str, Path]] = {}
@@ -53,7 +69,9 @@ def frames_of(spec: Spec, source: Any) -> dict[str, pl.DataFrame]:
         if not path.exists():
             advice = f"give a Parquet file, or a folder with {spec.schema.top.name}.parquet"
             raise DataError(Problem(where=str(path), what="there are no reference records", advice=advice))
-        return {unit: read_file(file) for unit, file in source_sets(spec, [path])[0].items()}
+        sets = source_sets(spec, [path])
+        sets = sets if path.is_dir() and _parts(path, [unit.name for unit in spec.schema.units]) else sets[:1]
+        return {unit: pl.concat([read_file(files[unit]) for files in sets]) for unit in sets[0]}
     given = source if isinstance(source, Mapping) else {spec.schema.top.name: source}
     units = [unit.name for unit in spec.schema.units]
     strange = [str(name) for name in given if name not in units]

@@ -7,6 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from llmsynthor.records.levels import as_enums
+from llmsynthor.records.microdata import read_file
 from llmsynthor.records.run_folder import unwritable
 from llmsynthor.spec.schema import Schema
 
@@ -53,6 +54,22 @@ def read_parts(path: Path) -> pl.DataFrame:
         return pl.concat([pl.read_parquet(file, glob=False) for file in sorted(path.glob("*.parquet"))])
     except (OSError, ValueError, pl.exceptions.PolarsError) as cause:
         raise unwritable(path, cause) from cause
+
+
+def _records_of(folder: Path, unit: str) -> pl.DataFrame | None:
+    """The records of a unit of a run, in one file or in parts; None where it has none. Raises DataError, RunFolderError."""
+    if are_parts(folder, unit):
+        return read_parts(folder / "records" / unit)
+    path = folder / "records" / f"{unit}.parquet"
+    return read_file(path) if path.exists() else None
+
+
+def records_of_run(folder: Path, schema: Schema) -> dict[str, pl.DataFrame]:
+    """The records of every unit of a run that has any; raises DataError where there are none of the top unit."""
+    found = {unit.name: frame for unit in schema.units if (frame := _records_of(folder, unit.name)) is not None}
+    if schema.top.name not in found:
+        read_file(folder / "records" / f"{schema.top.name}.parquet")  # says what is the matter
+    return found
 
 
 def read_sample(folder: Path, schema: Schema, tops: int) -> dict[str, pl.DataFrame]:

@@ -1,9 +1,6 @@
-"""Pictures as inline SVG, drawn offline: altair describes, vl-convert renders. The same data give the same bytes."""
+"""Pictures as inline SVG, drawn offline by vl-convert from descriptions in Vega-Lite. The same data give the same bytes."""
 
-import json
-import re
 from collections.abc import Sequence
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -11,10 +8,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from llmsynthor.evaluation.compare import Comparison
+from llmsynthor.report.vega import Chart, beside, by, chart, layered, to_svg
 from llmsynthor.spec.levels import Interval, Level
 from llmsynthor.spec.targets import Table
 
-FONT = "Liberation Sans, Arial, Helvetica, sans-serif"  # measured by the renderer, so labels are not cut
 TARGET, SYNTHETIC = "#8a8f98", "#0b6fb8"
 MOST_LEVELS = 40
 """Levels of one column that are drawn; of a longer one those with the most records."""
@@ -25,24 +22,10 @@ WIDE = 3
 STEEP = 20
 """A bin with so many times the density of every other is left out of the picture, and said in words."""
 
+INDEPENDENT = {"resolve": {"scale": {"color": "independent"}}}
+"""Each part of a picture with a scale of its own for colours."""
+
 Floats = NDArray[np.float64]
-
-
-def to_svg(chart: Any, name: str) -> str:
-    """Render a chart; `name` makes the identifiers inside unique on the page, and the same in every process."""
-    svg = _render(json.dumps(chart.to_dict(), sort_keys=True))
-    element = r"<(?:linearGradient|radialGradient|clipPath) id="
-    for number, old in enumerate(re.findall(element + r'"([^"]+)"', svg)):
-        place = rf'({element}"|="url\(#){re.escape(old)}(?=[")])'
-        svg = re.sub(place, rf"\g<1>{name}-{number}", svg)
-    return re.sub(r' xmlns:xlink="[^"]*"| xmlns="[^"]*"', "", svg)
-
-
-@cache
-def _render(specification: str) -> str:
-    import vl_convert  # noqa: PLC0415  (heavy)
-
-    return str(vl_convert.vegalite_to_svg(vl_spec=specification))
 
 
 def draw_distribution(levels: Sequence[Level], wanted: Floats | None, got: Floats, name: str) -> tuple[str, str]:
@@ -55,9 +38,9 @@ def draw_distribution(levels: Sequence[Level], wanted: Floats | None, got: Float
         levels, got = [levels[k] for k in kept], got[kept]
         ends, word = _drawn_ends(levels)
         drawn = _densities(levels, ends, None if wanted is None else wanted[kept], got)
-        return to_svg(dressed(drawn), name), " ".join(part for part in (spike, word) if part)
+        return to_svg(drawn, name), " ".join(part for part in (spike, word) if part)
     word = f"The {MOST_LEVELS} largest of {len(levels)} levels are drawn." if len(levels) > MOST_LEVELS else ""
-    return to_svg(dressed(_bars(levels, wanted, got)), name), word
+    return to_svg(_bars(levels, wanted, got), name), word
 
 
 def _without_spike(levels: Sequence[Level], got: Floats) -> tuple[list[int], str]:
@@ -83,67 +66,40 @@ def _drawn_ends(levels: Sequence[Level]) -> tuple[list[float], str]:
     return ends, f"The last bin, drawn short, reaches to {bins[last].high:,g}."
 
 
-def _altair() -> Any:
-    import altair  # noqa: PLC0415  (heavy)
-
-    return altair
-
-
-def dressed(chart: Any) -> Any:
-    return chart.configure(
-        font=FONT, background="transparent", padding={"left": 22, "right": 8, "top": 6, "bottom": 12}
-    ).configure_view(stroke=None)
-
-
-def _bars(levels: Sequence[Level], wanted: Floats | None, got: Floats) -> Any:
-    altair = _altair()
+def _bars(levels: Sequence[Level], wanted: Floats | None, got: Floats) -> Chart:
     order = np.argsort(-(got if wanted is None else wanted), kind="stable")[:MOST_LEVELS]
     drawn = [("synthetic", got)] if wanted is None else [("target", wanted), ("synthetic", got)]
     rows = [
         {"level": str(levels[k]), "which": which, "records": float(values[k])} for k in order for which, values in drawn
     ]
     shown = [str(levels[k]) for k in order]
-    return (
-        altair.Chart(altair.Data(values=rows))
-        .mark_bar(height={"band": 0.8})
-        .encode(
-            y=altair.Y("level:N", sort=shown, title=None, axis=altair.Axis(labelLimit=150)),
-            x=altair.X("records:Q", title="records", axis=altair.Axis(tickCount=4, format=",.0f")),
-            yOffset=altair.YOffset("which:N", sort=[which for which, _ in drawn]),
-            color=_colour(),
-        )
-        .properties(width=210, height=max(60, 22 * len(shown)))
+    return chart(
+        rows,
+        {"type": "bar", "height": {"band": 0.8}},
+        width=210,
+        height=max(60, 22 * len(shown)),
+        y=by("level:N", sort=shown, title=None, axis={"labelLimit": 150}),
+        x=by("records:Q", title="records", axis={"tickCount": 4, "format": ",.0f"}),
+        yOffset=by("which:N", sort=[which for which, _ in drawn]),
+        color=by("which:N", scale={"domain": ["target", "synthetic"], "range": [TARGET, SYNTHETIC]}, legend=None),
     )
 
 
-def _colour() -> Any:
-    altair = _altair()
-    scale = altair.Scale(domain=["target", "synthetic"], range=[TARGET, SYNTHETIC])
-    return altair.Color("which:N", scale=scale, legend=None)
-
-
-def _densities(levels: Sequence[Level], ends: Sequence[float], wanted: Floats | None, got: Floats) -> Any:
-    altair = _altair()
+def _densities(levels: Sequence[Level], ends: Sequence[float], wanted: Floats | None, got: Floats) -> Chart:
     rows = []
     for k, level in enumerate(levels):
         if isinstance(level, Interval):
             width = level.high - level.low
             row = {"low": level.low, "high": ends[k], "synthetic": float(got[k] / width)}
             rows.append(row | ({"target": float(wanted[k] / width)} if wanted is not None else {}))
-    base = altair.Chart(altair.Data(values=sorted(rows, key=lambda row: row["low"])))
-    x = altair.X(
-        "low:Q", title=None, scale=altair.Scale(nice=False, zero=False), axis=altair.Axis(tickCount=5, format=",.4~r")
-    )
-    area = base.mark_rect(color=SYNTHETIC if wanted is None else TARGET, opacity=0.45).encode(
-        x=x,
-        x2="high:Q",
-        y=altair.Y(
-            "synthetic:Q" if wanted is None else "target:Q", title="records per unit", axis=altair.Axis(tickCount=4)
-        ),
-        y2=altair.datum(0),
-    )
-    line = base.mark_rule(color=SYNTHETIC, strokeWidth=2).encode(x=x, x2="high:Q", y="synthetic:Q")
-    return (area + line).properties(width=260, height=130)
+    rows.sort(key=lambda row: row["low"])
+    x = by("low:Q", title=None, scale={"nice": False, "zero": False}, axis={"tickCount": 5, "format": ",.4~r"})
+    x2 = {"field": "high"}
+    first, colour = ("synthetic:Q", SYNTHETIC) if wanted is None else ("target:Q", TARGET)
+    y = by(first, title="records per unit", axis={"tickCount": 4})
+    area = chart(rows, {"type": "rect", "color": colour, "opacity": 0.45}, x=x, x2=x2, y=y, y2={"datum": 0})
+    line = chart(rows, {"type": "rule", "color": SYNTHETIC, "strokeWidth": 2}, x=x, x2=x2, y=by("synthetic:Q"))
+    return layered(area, line, width=260, height=130)
 
 
 def draw_two_way(comparison: Comparison, name: str) -> tuple[str, str]:
@@ -163,36 +119,33 @@ def draw_two_way(comparison: Comparison, name: str) -> tuple[str, str]:
         for j in keep_columns
     ]
     shown = [rows[i] for i in keep_rows], [columns[j] for j in keep_columns]
-    chart = _heat_maps(cells, *shown)
     word = f"The largest levels are drawn; {left_out:,.0f} records are in others." if left_out > 0.5 else ""
-    return to_svg(dressed(chart), name), word
+    return to_svg(_heat_maps(cells, *shown), name), word
 
 
-def _heat_maps(cells: list[dict[str, Any]], rows: list[str], columns: list[str]) -> Any:
-    altair = _altair()
+def _heat_maps(cells: list[dict[str, Any]], rows: list[str], columns: list[str]) -> Chart:
     largest = max(1.0, *(abs(cell["difference"]) for cell in cells)) if cells else 1.0
     top = max([1.0, *(max(cell["target"], cell["synthetic"]) for cell in cells)])
-    blues = altair.Scale(scheme="blues", domain=[0, top])
-    diverging = altair.Scale(scheme="purpleorange", domain=[-largest, largest], reverse=True)
-    parts = []
-    for which, scale in (("target", blues), ("synthetic", blues), ("difference", diverging)):
-        axis = altair.Axis(labelLimit=160) if which == "target" else None
-        parts.append(
-            altair.Chart(altair.Data(values=cells), title="synthetic − target" if which == "difference" else which)
-            .mark_rect(stroke="#ffffff", strokeWidth=0.5)
-            .encode(
-                x=altair.X("column:N", sort=columns, title=None, axis=altair.Axis(labelAngle=-50, labelLimit=110)),
-                y=altair.Y("row:N", sort=rows, title=None, axis=axis),
-                color=altair.Color(f"{which}:Q", scale=scale, legend=altair.Legend(title=None, gradientLength=70)),
-            )
-            .properties(width=min(240, max(60, 30 * len(columns))), height=min(480, max(50, 16 * len(rows))))
+    blues = {"scheme": "blues", "domain": [0, top]}
+    diverging = {"scheme": "purpleorange", "domain": [-largest, largest], "reverse": True}
+    size = {"width": min(240, max(60, 30 * len(columns))), "height": min(480, max(50, 16 * len(rows)))}
+    parts = [
+        chart(
+            cells,
+            {"type": "rect", "stroke": "#ffffff", "strokeWidth": 0.5},
+            title="synthetic − target" if which == "difference" else which,
+            **size,
+            x=by("column:N", sort=columns, title=None, axis={"labelAngle": -50, "labelLimit": 110}),
+            y=by("row:N", sort=rows, title=None, axis={"labelLimit": 160} if which == "target" else None),
+            color=by(f"{which}:Q", scale=scale, legend={"title": None, "gradientLength": 70}),
         )
-    return altair.hconcat(*parts, spacing=12).resolve_scale(color="independent")
+        for which, scale in (("target", blues), ("synthetic", blues), ("difference", diverging))
+    ]
+    return beside(*parts, spacing=12) | INDEPENDENT
 
 
 def draw_lifts(comparison: Comparison, name: str) -> str:
     """How often levels go together beside chance, as assumed and in the records: heat maps of the ratio, on a log scale."""
-    altair = _altair()
     rows, columns, wanted, got = _matrix(comparison)
     keep_rows, keep_columns = _largest(wanted.sum(axis=1)), _largest(wanted.sum(axis=0))
     lifts = {"assumed": _lift(wanted), "in the records": _lift(got)}
@@ -201,22 +154,22 @@ def draw_lifts(comparison: Comparison, name: str) -> str:
         for i in keep_rows
         for j in keep_columns
     ]
-    scale = altair.Scale(scheme="purpleorange", domain=[-MOST_DOUBLINGS, MOST_DOUBLINGS], reverse=True, clamp=True)
-    legend = altair.Legend(title="times", gradientLength=70, labelExpr="format(pow(2, datum.value), '.2~r')")
+    scale = {"scheme": "purpleorange", "domain": [-MOST_DOUBLINGS, MOST_DOUBLINGS], "reverse": True, "clamp": True}
+    legend = {"title": "times", "gradientLength": 70, "labelExpr": "format(pow(2, datum.value), '.2~r')"}
     parts = [
-        altair.Chart(altair.Data(values=cells), title=which)
-        .mark_rect(stroke="#ffffff", strokeWidth=0.5)
-        .encode(
-            x=altair.X("column:N", sort=None, title=None, axis=altair.Axis(labelAngle=-50, labelLimit=110)),
-            y=altair.Y(
-                "row:N", sort=None, title=None, axis=altair.Axis(labelLimit=160) if which == "assumed" else None
-            ),
-            color=altair.Color(f"{which}:Q", scale=scale, legend=legend),
+        chart(
+            cells,
+            {"type": "rect", "stroke": "#ffffff", "strokeWidth": 0.5},
+            title=which,
+            width=min(240, max(60, 30 * len(columns))),
+            height=min(300, max(50, 16 * len(rows))),
+            x=by("column:N", sort=None, title=None, axis={"labelAngle": -50, "labelLimit": 110}),
+            y=by("row:N", sort=None, title=None, axis={"labelLimit": 160} if which == "assumed" else None),
+            color=by(f"{which}:Q", scale=scale, legend=legend),
         )
-        .properties(width=min(240, max(60, 30 * len(columns))), height=min(300, max(50, 16 * len(rows))))
         for which in lifts
     ]
-    return to_svg(dressed(altair.hconcat(*parts, spacing=12)), name)
+    return to_svg(beside(*parts, spacing=12), name)
 
 
 MOST_DOUBLINGS = 4
@@ -255,7 +208,6 @@ def _largest(sums: Floats) -> list[int]:
 
 def draw_history(history: pl.DataFrame, stage: str, name: str) -> str:
     """Discrepancy (or, while aligning, TVD) by iteration of one stage."""
-    altair = _altair()
     rows = history.filter(pl.col("stage") == stage).select("iteration", "discrepancy", "tvd", "worst_tvd").to_dicts()
     long = [
         {"iteration": row["iteration"], "which": label, "value": row[key]}
@@ -263,15 +215,18 @@ def draw_history(history: pl.DataFrame, stage: str, name: str) -> str:
         for key, label in (("tvd", "mean TVD"), ("worst_tvd", "worst TVD"), ("discrepancy", "share still missing"))
         if key != "discrepancy" or stage == "proposals"
     ]
-    scale = altair.Scale(range=[SYNTHETIC, "#c4572e", TARGET])
-    chart = (
-        altair.Chart(altair.Data(values=long))
-        .mark_line(point=len(rows) < 15)
-        .encode(
-            x=altair.X("iteration:Q", axis=altair.Axis(tickMinStep=1, tickCount=6)),
-            y=altair.Y("value:Q", title=None, scale=altair.Scale(domainMin=0)),
-            color=altair.Color("which:N", sort=None, scale=scale, legend=altair.Legend(title=None, orient="top")),
-        )
-        .properties(width=260, height=140)
+    drawn = chart(
+        long,
+        {"type": "line", "point": len(rows) < 15},
+        width=260,
+        height=140,
+        x=by("iteration:Q", axis={"tickMinStep": 1, "tickCount": 6}),
+        y=by("value:Q", title=None, scale={"domainMin": 0}),
+        color=by(
+            "which:N",
+            sort=None,
+            scale={"range": [SYNTHETIC, "#c4572e", TARGET]},
+            legend={"title": None, "orient": "top"},
+        ),
     )
-    return to_svg(dressed(chart), name)
+    return to_svg(drawn, name)

@@ -8,7 +8,8 @@ import numpy as np
 import polars as pl
 
 from llmsynthor.evaluation.compare import Comparison
-from llmsynthor.report.charts import SYNTHETIC, TARGET, dressed, to_svg
+from llmsynthor.report.charts import INDEPENDENT, SYNTHETIC, TARGET
+from llmsynthor.report.vega import Chart, below, beside, by, chart, layered, to_svg
 from llmsynthor.spec.levels import Interval
 from llmsynthor.spec.schema import Category, Numeric, Schema
 from llmsynthor.spec.targets import Table
@@ -18,12 +19,6 @@ FEWEST, MOST_ZONES, MOST_POINTS = 12, 40, 3_000
 
 LENGTHS = ("km", "m", "mi", "mile", "miles", "metres", "meters", "kilometres", "kilometers")
 """Units of lengths."""
-
-
-def _altair() -> Any:
-    import altair  # noqa: PLC0415  (heavy)
-
-    return altair
 
 
 def flow_pictures(schema: Schema, comparisons: Sequence[Comparison]) -> list[dict[str, str]]:
@@ -99,27 +94,23 @@ def _frame(comparison: Comparison) -> pl.DataFrame:
 
 def draw_flow(comparison: Comparison, name: str) -> str:
     """The matrix as obtained between its margins (grey stated, blue obtained), beside a scatter of all cells."""
-    altair, frame = _altair(), _frame(comparison)
+    frame = _frame(comparison)
     kept = [_largest(frame, side) for side in ("origin", "destination")]
     shown = frame.filter(pl.col("origin").is_in(kept[0]) & pl.col("destination").is_in(kept[1]))
-    axis = altair.Axis(labels=False, ticks=False)
-    matrix = (
-        altair.Chart(altair.Data(values=shown.to_dicts()))
-        .mark_rect()
-        .encode(
-            x=altair.X("destination:N", sort=kept[1], title=_columns(comparison)[1], axis=axis),
-            y=altair.Y("origin:N", sort=kept[0], title=_columns(comparison)[0], axis=axis),
-            color=altair.Color(
-                "obtained:Q", scale=altair.Scale(scheme="blues", type="symlog"), legend=altair.Legend(title="obtained")
-            ),
-        )
-        .properties(width=260, height=260)
+    axis = {"labels": False, "ticks": False}
+    matrix = chart(
+        shown.to_dicts(),
+        {"type": "rect"},
+        width=260,
+        height=260,
+        x=by("destination:N", sort=kept[1], title=_columns(comparison)[1], axis=axis),
+        y=by("origin:N", sort=kept[0], title=_columns(comparison)[0], axis=axis),
+        color=by("obtained:Q", scale={"scheme": "blues", "type": "symlog"}, legend={"title": "obtained"}),
     )
-    top = _margin(altair, frame, "destination", kept[1], across=True).properties(width=260, height=46)
-    side = _margin(altair, frame, "origin", kept[0], across=False).properties(width=46, height=260)
-    flows = altair.vconcat(top, altair.hconcat(matrix, side, spacing=4), spacing=4)
-    chart = altair.hconcat(flows, _scatter(altair, frame), spacing=26).resolve_scale(color="independent")
-    return to_svg(dressed(chart), name)
+    top = _margin(frame, "destination", kept[1], across=True)
+    side = _margin(frame, "origin", kept[0], across=False)
+    flows = below(top, beside(matrix, side, spacing=4), spacing=4)
+    return to_svg(beside(flows, _scatter(frame), spacing=26) | INDEPENDENT, name)
 
 
 def _largest(frame: pl.DataFrame, side: str) -> list[str]:
@@ -127,43 +118,37 @@ def _largest(frame: pl.DataFrame, side: str) -> list[str]:
     return sums.sort(["stated", side], descending=[True, False])[side].head(MOST_ZONES).to_list()
 
 
-def _margin(altair: Any, frame: pl.DataFrame, side: str, order: Sequence[str], *, across: bool) -> Any:
+def _margin(frame: pl.DataFrame, side: str, order: Sequence[str], *, across: bool) -> Chart:
     """Stated as a grey bar, obtained as a blue line across it."""
     sums = frame.group_by(side).agg(pl.col("stated", "obtained").sum()).filter(pl.col(side).is_in(order))
-    base = altair.Chart(altair.Data(values=sums.sort(side).to_dicts()))
-    bare = altair.Axis(labels=False, ticks=False, grid=False)
-    place = {"sort": list(order), "title": None, "axis": None}
+    rows = sums.sort(side).to_dicts()
+    place = by(f"{side}:N", sort=list(order), title=None, axis=None)
 
-    def drawn(mark: Any, value: str) -> Any:
-        amount = {"title": None, "axis": bare}
-        if across:
-            return mark.encode(x=altair.X(f"{side}:N", **place), y=altair.Y(f"{value}:Q", **amount))
-        return mark.encode(y=altair.Y(f"{side}:N", **place), x=altair.X(f"{value}:Q", **amount))
+    def drawn(mark: Chart, value: str) -> Chart:
+        amount = by(f"{value}:Q", title=None, axis={"labels": False, "ticks": False, "grid": False})
+        return chart(rows, mark, **({"x": place, "y": amount} if across else {"x": amount, "y": place}))
 
-    return altair.layer(
-        drawn(base.mark_bar(color=TARGET, opacity=0.6), "stated"),
-        drawn(base.mark_tick(color=SYNTHETIC, thickness=2), "obtained"),
-    )
+    stated = drawn({"type": "bar", "color": TARGET, "opacity": 0.6}, "stated")
+    obtained = drawn({"type": "tick", "color": SYNTHETIC, "thickness": 2}, "obtained")
+    return layered(stated, obtained, width=260 if across else 46, height=46 if across else 260)
 
 
-def _scatter(altair: Any, frame: pl.DataFrame) -> Any:
+def _scatter(frame: pl.DataFrame) -> Chart:
     """Each different pair of stated and obtained once, on roots, with the line on which both are the same."""
     pairs = frame.select(pl.col("stated", "obtained").round(1)).unique(maintain_order=True)
     pairs = pairs.sort("stated", "obtained", descending=True).head(MOST_POINTS)
     most = float(pairs.to_numpy().max(initial=1.0))
-    scale = altair.Scale(type="sqrt", domain=[0, most])
-    points = altair.Chart(altair.Data(values=pairs.to_dicts())).mark_circle(size=14, color=SYNTHETIC, opacity=0.5)
-    line = altair.Chart(altair.Data(values=[{"stated": x, "obtained": x} for x in (0.0, most)])).mark_line(color=TARGET)
     place = {
-        "x": altair.X("stated:Q", scale=scale, axis=altair.Axis(tickCount=4)),
-        "y": altair.Y("obtained:Q", scale=scale, axis=altair.Axis(tickCount=4)),
+        channel: by(f"{value}:Q", scale={"type": "sqrt", "domain": [0, most]}, axis={"tickCount": 4})
+        for channel, value in (("x", "stated"), ("y", "obtained"))
     }
-    return altair.layer(line.encode(**place), points.encode(**place)).properties(width=230, height=230)
+    line = chart([{"stated": x, "obtained": x} for x in (0.0, most)], {"type": "line", "color": TARGET}, **place)
+    points = chart(pairs.to_dicts(), {"type": "circle", "size": 14, "color": SYNTHETIC, "opacity": 0.5}, **place)
+    return layered(line, points, width=230, height=230)
 
 
 def draw_profile(comparison: Comparison, time: int, name: str) -> str:
     """Records by the time of day, stacked by the other column: as stated, and as obtained."""
-    altair = _altair()
     rows = [
         {"from": level.low, "to": level.high, "what": str(cell[1 - time]), "order": k, **values}
         for k, (cell, values) in enumerate(zip(comparison.target.cells, _values(comparison), strict=True))
@@ -171,18 +156,20 @@ def draw_profile(comparison: Comparison, time: int, name: str) -> str:
     ]
     most = max(_stacks(rows, which) for which in ("stated", "obtained"))
     parts = [
-        altair.Chart(altair.Data(values=rows), title=which)
-        .mark_bar(stroke=None)
-        .encode(
-            x=altair.X("from:Q", title=_columns(comparison)[time], bin="binned", axis=altair.Axis(tickCount=8)),
-            x2="to:Q",
-            y=altair.Y(f"{which}:Q", title="records", stack=True, scale=altair.Scale(domain=[0, most])),
-            color=altair.Color("what:N", sort=None, title=None, scale=altair.Scale(scheme="tableau10")),
+        chart(
+            rows,
+            {"type": "bar", "stroke": None},
+            title=which,
+            width=230,
+            height=170,
+            x=by("from:Q", title=_columns(comparison)[time], bin="binned", axis={"tickCount": 8}),
+            x2={"field": "to"},
+            y=by(f"{which}:Q", title="records", stack=True, scale={"domain": [0, most]}),
+            color=by("what:N", sort=None, title=None, scale={"scheme": "tableau10"}),
         )
-        .properties(width=230, height=170)
         for which in ("stated", "obtained")
     ]
-    return to_svg(dressed(altair.hconcat(*parts, spacing=12)), name)
+    return to_svg(beside(*parts, spacing=12), name)
 
 
 def _values(comparison: Comparison) -> list[dict[str, float]]:

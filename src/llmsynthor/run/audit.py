@@ -1,6 +1,6 @@
 """A joint table that turned up after the run, beside what the run said of it: obtained, band, covered or not."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,9 @@ from llmsynthor.errors import Problem, RunFolderError, SpecError
 from llmsynthor.evaluation.bands import GIVEN, band_of
 from llmsynthor.evaluation.compare import Comparison, compare
 from llmsynthor.records.held import read_held
-from llmsynthor.records.microdata import read_file
+from llmsynthor.records.parts import records_of_run
 from llmsynthor.records.run_folder import unwritable
+from llmsynthor.spec.reading.files import build
 from llmsynthor.spec.reading.yaml_text import read_yaml
 from llmsynthor.spec.specification import Spec
 from llmsynthor.spec.targets import MAXIMUM_ENTROPY, Table
@@ -58,33 +59,45 @@ def audit(run_folder: Path, published: Path, *, unit: str | None = None) -> Audi
         raise RunFolderError(
             Problem(where=str(run_folder), what="this is no run folder", advice="name the folder of a finished run")
         )
-    comparison = _compared(run_folder, spec_path, published, unit)
+    spec = Spec.load(spec_path)
+    records = records_of_run(run_folder, spec.schema)
+    found = audited(spec_path, records, read_held(run_folder / "dependencies.csv"), published, unit=unit)
+    _keep(run_folder / AUDIT, found.cells)
+    return found
+
+
+def audited(
+    spec_path: Path,
+    records: Mapping[str, pl.DataFrame],
+    dependencies: pl.DataFrame | None,
+    published: Path,
+    *,
+    unit: str | None = None,
+) -> Audit:
+    """The same of a spec that is written, records by unit, and what the run said of dependence; nothing is kept."""
+    comparison = _compared(spec_path, records, published, unit)
     target = comparison.target
     assert isinstance(target, Table)
     if len(target.columns) != 2 or target.universe is not None:
         advice = "give a table of two variables about all records of a unit"
         found = " by ".join(target.columns)
         raise SpecError(Problem(where=str(published), what="this is no pair table", found=found, advice=advice))
-    source = _source(read_held(run_folder / "dependencies.csv"), Spec.load(spec_path), target)
+    source = _source(dependencies, Spec.load(spec_path), target)
     cells = _cells(comparison, source, published.stem)
-    _keep(run_folder / AUDIT, cells)
     return Audit(cells=cells, summary=_summary(cells, comparison, source, published))
 
 
-def _compared(run_folder: Path, spec_path: Path, published: Path, unit: str | None) -> Comparison:
+def _compared(spec_path: Path, records: Mapping[str, pl.DataFrame], published: Path, unit: str | None) -> Comparison:
     """Read the table as a target of the run's spec, and count it in the run's records."""
     header = _header(published)
-    raw = read_yaml(spec_path.read_text(encoding="utf-8"), where=str(run_folder))
+    raw = read_yaml(spec_path.read_text(encoding="utf-8"), where=str(spec_path))
     value = header[-1] if header[-1] in ("count", "share") else "count"
     columns = [name for name in header if name not in ("count", "share", "margin_of_error")]
     named = unit or _unit_of(raw, columns, published)
     raw["targets"] = [{"name": published.stem, "unit": named, "table": str(published.resolve()), "value": value}]
     raw["rules"] = []
     raw.pop("seed", None)
-    spec = Spec.load(raw)
-    files = {own.name: run_folder / "records" / f"{own.name}.parquet" for own in spec.schema.units}
-    records = {name: read_file(path) for name, path in files.items() if path.exists()}
-    return compare(spec, records)[0]
+    return compare(build(raw, spec_path.parent, str(spec_path)), records)[0]
 
 
 def _header(published: Path) -> list[str]:

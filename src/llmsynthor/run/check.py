@@ -68,7 +68,8 @@ def examine(spec: Spec, llm: str | None = None) -> Examined:
     calls = expected_calls(spec, options, llm=words != "none", questions=questions) + sum(t.expected for t in texts)
     calls, questions = calls + proposals.calls, questions + proposals.scores
     model = f"local:{DEFAULT}" if words == "local" else words
-    seconds = expected_seconds(model, writes=calls - questions, scores=questions) if calls else 0.0
+    writes, tokens = calls - questions - sum(t.expected for t in texts), sum(t.tokens for t in texts)
+    seconds = expected_seconds(model, writes=writes, scores=questions, tokens=tokens) if calls else 0.0
     return Examined(
         warnings=tuple(found),
         calls=calls,

@@ -17,7 +17,7 @@ from llmsynthor.evaluation.metrics import figures
 from llmsynthor.llm.ledger import Ledger
 from llmsynthor.records.held import unreadable
 from llmsynthor.records.levels import as_enums, as_texts
-from llmsynthor.records.microdata import frames_of
+from llmsynthor.records.microdata import as_frame, frames_of
 from llmsynthor.records.parts import Parts, are_parts
 from llmsynthor.records.run_folder import LEDGER, RunFolder, claim, read_manifest, unwritable
 from llmsynthor.report.page import write_report
@@ -140,6 +140,28 @@ class Solution:
         seed = self.manifest.get("arguments", {}).get("seed")
         made = made_of(self.spec, self.records, seed=seed if isinstance(seed, int) else 0)
         return export(made, kind, Path(out), map)
+
+    def audit(self, table: Any, *, unit: str | None = None) -> pl.DataFrame:
+        """Hold a joint table that turned up later beside the records, cell by cell: published, obtained, band, covered or not.
+
+        `table` is a file or a frame with two variables and a `count` or `share`; shares are of all records of the unit. Raises
+        SpecError, DataError.
+
+        >>> import llmsynthor as ls
+        >>> pet = ls.unit("pet", kind=ls.category("cat", "dog"), home=ls.category("flat", "house"))
+        >>> solution = ls.synthesize(ls.Spec(units=[pet]), records=40, llm="none", seed=1)
+        >>> cells = {"kind": ["cat", "cat", "dog", "dog"], "home": ["flat", "house"] * 2, "share": [0.4, 0.1, 0.1, 0.4]}
+        >>> solution.audit(pl.DataFrame(cells)).select("level", "other_level", "published", "obtained", "covered").row(0)
+        ('cat', 'flat', 0.4, 0.275, False)
+        """
+        from llmsynthor.run.audit import audited  # noqa: PLC0415  (it reads folders of solutions)
+
+        with TemporaryDirectory() as folder:
+            path = Path(table) if isinstance(table, str | os.PathLike) else Path(folder) / "table.csv"
+            if path.parent == Path(folder):
+                as_frame(table, "table").write_csv(path)
+            written = save(self.spec, Path(folder) / "spec")
+            return audited(written, as_texts(self.records), self.dependencies, path, unit=unit).cells
 
     def __repr__(self) -> str:
         return f"<Solution: {solution_line(self.records, self.manifest, self.stop)}>"

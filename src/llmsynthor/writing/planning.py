@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from llmsynthor.llm.speed import READ
 from llmsynthor.spec.schema import Category, Coded, Numeric, Schema, Text, Unit
 
 MOST_ALONE = 500
@@ -16,6 +17,9 @@ SLIPS = 0.25
 
 PARTS = 3
 """Parts of equal size that a number of many values is cut into, to tell kinds apart."""
+
+TOKENS, AROUND, PROMPT = 1.1, 6, 165
+"""Tokens of a word that a text may have, those around a text, and those of a question."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +40,12 @@ class TextPlan:
     def expected(self) -> int:
         """Calls with those for texts that are asked for again."""
         return self.calls if self.pooled else self.calls + round(SLIPS * self.calls)
+
+    @property
+    def tokens(self) -> float:
+        """Tokens of all calls, those that are read as `speed` counts them."""
+        written = (TOKENS * self.text.max_words + AROUND) * (self.text.variants if self.pooled else 1)
+        return self.expected * (written + READ * PROMPT)
 
     def __str__(self) -> str:
         if not self.pooled:

@@ -9,7 +9,7 @@ import polars as pl
 from llmsynthor.errors import DataError, Problem, RunFolderError
 from llmsynthor.records.levels import as_texts
 from llmsynthor.records.linked import Nested, nest
-from llmsynthor.records.microdata import read_file
+from llmsynthor.records.parts import records_of_run
 from llmsynthor.records.run_folder import read_manifest
 from llmsynthor.spec.reading.files import load
 from llmsynthor.spec.specification import Spec
@@ -44,7 +44,7 @@ def read_made(folder: Path) -> Made:
         advice = "name the folder of a run: it holds spec/spec.yaml"
         raise RunFolderError(Problem(where=str(folder), what="the folder holds no spec", advice=advice))
     spec = load(folder / "spec")
-    frames = {unit.name: read_file(folder / "records" / f"{unit.name}.parquet") for unit in spec.schema.units}
+    frames = records_of_run(folder, spec.schema)
     seed = manifest["arguments"].get("seed", 0)
     return made_of(spec, frames, seed=seed if isinstance(seed, int) else 0)
 

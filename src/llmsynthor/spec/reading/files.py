@@ -70,7 +70,7 @@ def load(source: str | os.PathLike[str] | Mapping[str, Any] | Spec) -> Spec:
     if isinstance(source, Spec):
         return source
     if isinstance(source, Mapping):
-        return _build(dict(source), Path(), "spec")
+        return build(dict(source), Path(), "spec")
     path = Path(source)
     if path.is_dir():
         path = path / "spec.yaml"
@@ -81,7 +81,7 @@ def load(source: str | os.PathLike[str] | Mapping[str, Any] | Spec) -> Spec:
             where=str(path), what=f"the spec cannot be read ({cause})", advice="give the path of a spec.yaml"
         )
         raise SpecError(problem) from cause
-    return _build(read_yaml(text, where=str(path)), path.parent, str(path))
+    return build(read_yaml(text, where=str(path)), path.parent, str(path))
 
 
 def load_drafts(said: Mapping[str, Any]) -> Spec:
@@ -104,7 +104,7 @@ def load_drafts(said: Mapping[str, Any]) -> Spec:
     }
     rest = {key: part for key, part in said.items() if key not in ("units", *LISTS) and part is not None}
     try:
-        spec = _build({"llmsynthor": 1, **rest, "units": units, **lists}, Path(), "spec")
+        spec = build({"llmsynthor": 1, **rest, "units": units, **lists}, Path(), "spec")
     except SpecError as error:
         raise SpecError(*problems, *error.problems) from error
     if problems:
@@ -116,7 +116,8 @@ def _said(draft: Any, kind: type[UnitDraft] | type[TargetDraft] | type[RuleDraft
     return dict(draft.document) if isinstance(draft, kind) else draft
 
 
-def _build(raw: Any, folder: Path, where: str) -> Spec:
+def build(raw: Any, folder: Path, where: str) -> Spec:
+    """Make the spec of what was read; its files are looked for from `folder`, and `where` names it in errors. Raises SpecError."""
     if not isinstance(raw, dict):
         raise SpecError(
             Problem(where=where, what="a spec is a mapping", found=type(raw).__name__, advice="see docs/spec.md")
