@@ -214,6 +214,23 @@ def test_points_lie_in_their_zones(made: Made, tmp_path: Path) -> None:
         assert shapes[zone].contains(shapely.from_wkb(point))
 
 
+def test_zones_without_outline_have_no_point(made: Made, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Records of a zone that has no outline keep their row, without a point, and it is said; without any outline it is refused."""
+    pytest.importorskip("shapely")
+    outlines = tmp_path / "zones.geojson"
+    some = OUTLINES | {"features": [f for f in OUTLINES["features"] if f["properties"]["id"] == "a"]}  # type: ignore[index]
+    outlines.write_text(json.dumps(some), encoding="utf-8")
+    export(made, "geoparquet", tmp_path / "out")
+    written = pl.read_parquet(tmp_path / "out" / "household.parquet")
+    assert written.height == made.frames["household"].height
+    assert written.filter(pl.col("geometry").is_null())["block"].unique().to_list() == ["b"]
+    assert written.filter(pl.col("block") == "a")["geometry"].null_count() == 0
+    assert "have no point" in caplog.text
+    outlines.write_text(json.dumps(OUTLINES | {"features": []}), encoding="utf-8")
+    with pytest.raises(DataError, match="no outline"):
+        export(made, "geoparquet", tmp_path / "none")
+
+
 def test_map_is_written_and_read(made: Made, tmp_path: Path) -> None:
     """What a map does not say is found by names; a column or table that the program does not have is an error."""
     assert map_of(made, "activitysim")["households"]["income"] == "income"

@@ -18,16 +18,20 @@ DEGREES = "EPSG:4326"
 """The coordinates of GeoJSON: longitude, latitude."""
 
 
-def outlines_of(made: Made, place: Located, where: str) -> tuple[dict[str, Any], str] | None:
-    """Shapes by zone, of the finest level that has any, and the variable that holds the zone; raises DataError."""
+def outlines_of(made: Made, place: Located, where: str, *, gaps: bool = False) -> tuple[dict[str, Any], str] | None:
+    """Shapes by zone, of the finest level that has any, and the variable that holds the zone; raises DataError.
+
+    With `gaps` some zones may have none: they are not among the shapes.
+    """
     geography = next(own for own in made.spec.geographies if own.name == place.geography)
     for level in reversed(geography.levels):
         outline = geography.outlines.get(level)
         if outline is None:
             continue
         shapes = _shapes(Path(outline.file), outline.key, where)
-        missing = [zone for zone in geography.zones(level) if not shapes.get(zone)]
-        if missing:
+        shapes = {zone: shape for zone, shape in shapes.items() if shape}
+        missing = [zone for zone in geography.zones(level) if zone not in shapes]
+        if missing and not (gaps and shapes):
             what = f"zones of {level} have no outline"
             found = ", ".join(missing[:6])
             advice = "give outlines of all zones, or take the zones themselves: csv, or matsim with places: {zones: facilities}"
