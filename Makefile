@@ -15,7 +15,7 @@ demo: $(VENV)/installed ## the e-commerce example with the embedded default mode
 
 test: $(VENV)/developer ## every test, those marked slow too, with the small embedded model
 	$(BIN)/llmsynthor models fetch smollm2-135m
-	$(BIN)/pytest -m "" -n 2 --dist loadfile
+	$(BIN)/pytest -m "" -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/developer ## style and types
 	$(BIN)/ruff check

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 import llmsynthor
+from tests.cli.test_commands import answer
 
 ROOT = Path(__file__).parents[1]
 PAGES = [
@@ -48,12 +49,12 @@ COMMANDS, PROGRAMS = some("console"), some("python", "docs/python.md")
 
 
 @pytest.mark.parametrize("page", COMMANDS, ids=name_of)
-def test_commands_run(page: Path, clone: Path) -> None:
+def test_commands_run(page: Path, clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every command behind a dollar sign runs and answers 0."""
+    monkeypatch.chdir(clone)
     for line in "".join(blocks(page, "console")).splitlines():
         if line.startswith("$ llmsynthor "):
-            words = [sys.executable, "-m", "llmsynthor", *shlex.split(line.removeprefix("$ llmsynthor "))]
-            result = subprocess.run(words, cwd=clone, capture_output=True, text=True, check=False)
+            result = answer(*shlex.split(line.removeprefix("$ llmsynthor ")))
             assert result.returncode == 0, f"{line}\n{result.stderr}"
 
 
