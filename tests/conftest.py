@@ -17,6 +17,26 @@ os.environ.setdefault("LLMSYNTHOR_THREADS", "1")  # threads that spin beside oth
 collect_ignore = ["typing"]
 """Read by mypy, not run."""
 
+COMPILING = "conformance"
+"""Compiles every kernel, where none is kept, and takes long: begins while another worker goes through rooms without kernels."""
+
+PLAIN = ("geography", "imports", "llm", "records", "sources", "spec", "test_architecture.py")
+"""Rooms whose tests compile next to nothing."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Hand out files so that two workers end together, and compile once: `make test` keeps this order."""
+    heavy = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: turn(item.path, item.path in heavy))
+
+
+def turn(path: Path, heavy: bool) -> int:
+    """The turn of a file of tests: what compiles, what needs no kernel, what has slow tests, and the rest."""
+    here = Path(__file__).parent
+    room = path.relative_to(here).parts[0] if path.is_relative_to(here) else ""
+    return 0 if room == COMPILING else 1 if room in PLAIN else 2 if heavy else 3
+
+
 LOOPBACK = ("127.0.0.1", "::1", "localhost", "")
 
 

@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,7 @@ def room_of(path: Path) -> str:
     return own if own in ROOMS or folder == "." else folder
 
 
+@cache
 def home_of(name: str) -> str | None:
     """The room of an imported name, such as `llmsynthor.aims.goals.Goal`; None for the package itself."""
     parts = name.split(".")[1:]
@@ -50,16 +52,23 @@ def home_of(name: str) -> str | None:
     return None
 
 
+@cache
+def syntax(path: Path) -> tuple[ast.Module, tuple[ast.AST, ...]]:
+    """The syntax tree of a file, and all its nodes."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return tree, tuple(ast.walk(tree))
+
+
 def imports(path: Path, *, top_only: bool = False) -> Iterator[str]:
     """Names of the modules that a file imports; imports for type checkers are left out."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree, nodes = syntax(path)
     guarded = {
         id(below)
-        for node in ast.walk(tree)
+        for node in nodes
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
         for below in ast.walk(node)
     }
-    for node in tree.body if top_only else ast.walk(tree):
+    for node in tree.body if top_only else nodes:
         if id(node) in guarded:
             continue
         if isinstance(node, ast.Import):
@@ -107,7 +116,7 @@ def test_files_and_functions_are_small(path: Path) -> None:
     """No file passes 350 lines, no function 60, and a broad except stands in the command line only."""
     text = path.read_text(encoding="utf-8")
     assert text.count("\n") <= 350
-    for node in ast.walk(ast.parse(text)):
+    for node in syntax(path)[1]:
         if isinstance(node, ast.FunctionDef):
             assert (node.end_lineno or 0) - node.lineno < 75, node.name
         if isinstance(node, ast.ExceptHandler) and path.relative_to(SOURCE).as_posix() != "cli/commands.py":

@@ -55,6 +55,8 @@ class LLMError(LLMSynthorError):
 
     exit_code = 3
     retryable = False
+    requests = 0
+    """Requests that a server answered before it; they are counted, though nothing came of them."""
 
 
 class ChoiceError(LLMError):
@@ -65,6 +67,12 @@ class ChoiceError(LLMError):
 
 class ModelError(LLMError):
     """Weights of an embedded model are missing, damaged, or cannot be loaded."""
+
+
+class LedgerError(LLMError):
+    """The ledger cannot be read or written: the folder is wrong, no model has failed, and repeating the command mends nothing."""
+
+    exit_code = 2
 
 
 class ServerError(LLMError):
@@ -100,8 +108,12 @@ class BadAnswerError(LLMError):
 
     def __init__(self, problem: Problem, *, reason: str, seconds: float = 0.0) -> None:
         super().__init__(problem)
-        self.reason, self.seconds = reason, seconds
+        self.reason, self.seconds, self.requests = reason, seconds, 1
 
 
 class CannotScoreError(LLMError):
     """The model gives no log-probabilities; it may be asked to write shares instead."""
+
+
+class UnprobedError(CannotScoreError):
+    """The budget of calls does not suffice to find out whether a server gives log-probabilities; another run may find out."""

@@ -2,6 +2,8 @@
 
 import os
 import stat
+import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +44,30 @@ def read_bytes(path: Path, most: int = MOST_BYTES) -> bytes:
 def read_text(path: Path, most: int = MOST_BYTES) -> str:
     """Read a regular file of UTF-8, with or without a mark of byte order; raises OSError, ValueError."""
     return read_bytes(path, most).decode("utf-8-sig")
+
+
+def write_beside(path: Path, write: Callable[[Path], object]) -> None:
+    """Let a file be written beside its place and move it there: a failure leaves what was there, and a link or a pipe is
+    replaced, not written through. Raises OSError, and what `write` raises."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.partial")
+    partial.unlink(missing_ok=True)
+    try:
+        write(partial)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def odd_entries(folder: Path) -> list[str]:
+    """Whatever is neither a regular file nor a folder, below a folder: links, pipes, devices, by their places in it."""
+    found, waiting = list[str](), [folder]
+    while waiting:
+        for entry in os.scandir(waiting.pop()):
+            if entry.is_dir(follow_symlinks=False):
+                waiting.append(Path(entry.path))
+            elif not entry.is_file(follow_symlinks=False):
+                found.append(Path(entry.path).relative_to(folder).as_posix())
+    return sorted(found)
 
 
 def expanded_size(raw: Any) -> int:

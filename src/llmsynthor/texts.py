@@ -8,10 +8,11 @@ from typing import Any, NoReturn
 from urllib.parse import quote, quote_plus
 
 UNFIT = re.compile(
-    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]"
+    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]"
 )
 """Characters that no text of a spec, a table or an answer needs: NUL and other control characters, halves of surrogate pairs,
-what turns the direction of writing, and what is no character. Tabulators and line ends may stand."""
+what turns the direction of writing, what ends lines for some programs only, and what is no character. Tabulators and line ends
+may stand."""
 
 INSTEAD = "\ufffd"
 STARS = "****"

@@ -25,7 +25,7 @@ def drawn(records: int, *, tied: bool, seed: int = 1, others: int = 3) -> Sample
     )
 
 
-@pytest.mark.parametrize("records", [30, 120])
+@pytest.mark.parametrize("records", [30, pytest.param(120, marks=pytest.mark.slow)])
 def test_tied_variables_stay_tied_and_loose_ones_loose(records: int) -> None:
     """Of variables that are the same the diagonal has nearly all; of independent ones a table comes nearer than its counts."""
     tied = read_sample(drawn(records, tied=True), [PAIR], rng=np.random.default_rng(0))[PAIR].beside(None)[0]
@@ -71,6 +71,7 @@ def test_weights_count() -> None:
     assert counts[0, 0] / counts.sum() == pytest.approx(weights[weights > 1].sum() / weights.sum())
 
 
+@pytest.mark.slow
 def test_the_same_generator_gives_the_same_tables() -> None:
     """Same seed, same bytes."""
     own = [read_sample(drawn(60, tied=False), [PAIR], rng=np.random.default_rng(5))[PAIR].prior for _ in range(2)]

@@ -115,6 +115,7 @@ def test_members_of_households_in_zones() -> None:
     assert found.dependencies["source"].to_list() == ["zones"]
 
 
+@pytest.mark.slow
 def test_what_zones_say_is_drawn_where_a_crosswalk_stands_beside_the_spec(tmp_path: Path) -> None:
     """The report of a run whose zones are those of a geography finds its crosswalk in the run folder."""
     spec = spec_of(40)

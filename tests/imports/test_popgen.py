@@ -112,6 +112,7 @@ def test_imported_spec_runs_and_leaves(folder: Path, tmp_path: Path) -> None:
     assert (tmp_path / "made" / "synthetic_persons.csv").is_file()
 
 
+@pytest.mark.slow
 def test_samples_are_records_to_begin_with(folder: Path, tmp_path: Path) -> None:
     """Samples are drawn within their own geographies, as many as each geo has, and a run can begin with them."""
     made = import_popgen(folder, tmp_path / "out")

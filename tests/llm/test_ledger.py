@@ -1,6 +1,8 @@
 """Every call goes through the ledger."""
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from llmsynthor.llm.backend import Identity, Scored, ScoreRequest, Usage, Writer
 from llmsynthor.llm.ledger import Ledger
 from llmsynthor.llm.recorded import Recorded
 from llmsynthor.options import Budget
+from llmsynthor.run.account import account, read_ledger
 
 REQUEST = WriteRequest(system="s", prompt="p", json_schema={"type": "object"})
 
@@ -134,3 +137,24 @@ def test_ledger_in_memory_can_be_kept(tmp_path: Path) -> None:
     copy = Ledger(tmp_path / "copy.sqlite")
     recorded(copy).write(REQUEST)
     copy.close()
+
+
+def test_a_damaged_ledger_is_no_failure_of_the_model(tmp_path: Path) -> None:
+    """Whoever repeats a command as long as a server is away does not repeat this one for ever: the exit code is another."""
+    path = tmp_path / "ledger.sqlite"
+    path.write_text("no ledger")
+    with pytest.raises(LLMError) as caught:
+        Ledger(path)
+    assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize("row", [("'abc'", "1"), ("9e999", "1"), ("1.0", "'many'"), ("x'ff'", "-4")])
+def test_losses_that_hold_something_else_are_named(tmp_path: Path, row: tuple[str, str]) -> None:
+    """Seconds and requests that are no numbers are said to be corrupt, and not added up."""
+    path = tmp_path / "ledger.sqlite"
+    ledger = Ledger(path)
+    ledger.close()
+    with closing(sqlite3.connect(path)) as base:
+        base.execute(f"insert into losses values (null, 'a', 'write', 'm', 'd', '{{}}', {row[0]}, 'r', 's', {row[1]})")
+        base.commit()
+    assert "corrupt: a" in account(read_ledger(path), Budget())

@@ -81,6 +81,7 @@ def test_changed_byte_is_refused(model: Model) -> None:
     assert models.fetch("toy").read_bytes() == b"".join(PIECES)
 
 
+@pytest.mark.slow
 def test_truncated_file_is_refused(model: Model) -> None:
     """A truncated file is refused."""
     path = models.fetch("toy")

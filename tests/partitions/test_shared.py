@@ -35,6 +35,7 @@ def estimate() -> Table:
     )
 
 
+@pytest.mark.slow
 def test_an_estimate_is_handed_to_every_partition(tmp_path: Path) -> None:
     """Each partition leans towards the odds that were said of the whole, and still meets every given table."""
     spec = land()

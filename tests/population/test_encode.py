@@ -72,6 +72,7 @@ def test_sample_is_thinned_or_repeated_evenly(spec: Spec, older: pl.DataFrame, r
     assert times.max() - times.min() <= 1
 
 
+@pytest.mark.slow
 def test_run_folder_keeps_the_start(spec: Spec, older: pl.DataFrame, tmp_path: Path) -> None:
     """The folder holds the starting records, and a repeated run from them gives the same bytes."""
     older.write_parquet(tmp_path / "older.parquet")

@@ -90,7 +90,11 @@ def test_every_section_has_its_content(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "missing", ["records/person.parquet", "proposals.parquet", "history.parquet", "spec/spec.yaml"]
+    "missing",
+    [
+        "records/person.parquet",
+        *(pytest.param(n, marks=pytest.mark.slow) for n in ("proposals.parquet", "history.parquet", "spec/spec.yaml")),
+    ],
 )
 def test_partial_folders_become_words(folder: Path, missing: str) -> None:
     """A folder of an interrupted run gives a page that says what is not there."""

@@ -80,7 +80,7 @@ def test_absent_server_leaves_a_run_that_goes_on(spec: ls.Spec, tmp_path: Path) 
     assert again.stop is ls.StopReason.ALIGNED
 
 
-@pytest.mark.parametrize("calls", [0, 1, 2, 7])
+@pytest.mark.parametrize("calls", [0, 7, *(pytest.param(calls, marks=pytest.mark.slow) for calls in (1, 2))])
 def test_budget_of_calls_holds_to_the_call(spec: ls.Spec, calls: int) -> None:
     """As many answers are paid for as were allowed, one after another or at once, good or bad; ways of scoring are probed once."""
     for name in (GOOD, "null"):

@@ -194,6 +194,7 @@ def test_a_library_of_ones_own_is_built_and_used(tmp_path: Path, single: bool) -
     assert "library" in made.dependencies["source"].to_list()
 
 
+@pytest.mark.slow
 def test_a_home_is_made_of_who_lives_together(library: str) -> None:
     """In nested specs a library's couples are of about one age, where maximum entropy makes them of any."""
 

@@ -13,8 +13,10 @@ from typer.testing import CliRunner
 import llmsynthor
 from llmsynthor.cli.commands import app
 from llmsynthor.errors import SpecError
+from llmsynthor.evaluation.compare import compare
+from llmsynthor.evaluation.ends import Status
 from llmsynthor.executors.threads import Threads
-from llmsynthor.run import parts
+from llmsynthor.run import partitioned, parts
 from llmsynthor.spec.expressions import parse
 from llmsynthor.spec.rules import Rule
 from tests.shires import PARISHES, land
@@ -70,7 +72,11 @@ def test_parts_are_one_data_set(run: Path) -> None:
     assert (joined["size"] == joined["persons"]).all()
 
 
-@pytest.mark.parametrize("executor", [Threads(workers=3), Backwards()], ids=["threads", "backwards"])
+@pytest.mark.parametrize(
+    "executor",
+    [Threads(workers=3), pytest.param(Backwards(), marks=pytest.mark.slow)],
+    ids=["threads", "backwards"],
+)
 def test_the_same_bytes_whoever_works(run: Path, tmp_path: Path, executor: Any) -> None:
     """Neither the number of workers, nor the order of their work, nor work done twice changes a byte."""
     made(tmp_path / "run", engine=executor)
@@ -135,6 +141,7 @@ def test_a_quota_is_an_order(run: Path) -> None:
     assert order.digest != replace(order, quotas=(parts.Quota(target=0, values=(1.0,)),)).digest
 
 
+@pytest.mark.slow
 def test_why_a_table_cannot_be_met_is_told_with_its_partition(tmp_path: Path) -> None:
     """Where a rule and tables of one shire exclude each other the run says so, and in which partition."""
     spec = land()
@@ -166,3 +173,20 @@ def test_a_run_in_parts_is_read_as_any_other(run: Path, tmp_path: Path) -> None:
     for path in written:
         assert path.read_bytes() == (tmp_path / "run" / path.name).read_bytes()
     assert pl.read_csv(tmp_path / "run" / "person.csv").height == people
+
+
+def test_what_rounding_into_partitions_leaves_is_not_called_exact() -> None:
+    """A cell more than a record off, in parts that are exact each, is within rounding: neither exact nor missed."""
+    side = {"kind": "category", "levels": ["head", "tail"]}
+    spec = llmsynthor.Spec.load(
+        {
+            "llmsynthor": 1,
+            "units": {"toss": {"variables": {"side": side}}},
+            "targets": [{"name": "side", "cells": [{"side": "head", "count": 6}, {"side": "tail", "count": 4}]}],
+        }
+    )
+    (missed,) = compare(spec, {"toss": pl.DataFrame({"side": ["head"] * 4 + ["tail"] * 6})})
+    assert missed.status is Status.MISSED
+    assert partitioned._as_parts(missed, [Status.EXACT], spans=False).status is Status.ROUNDING
+    assert partitioned._as_parts(missed, [Status.EXACT, Status.MARGIN], spans=False).status is Status.MARGIN
+    assert partitioned._as_parts(missed, [Status.EXACT], spans=True).status is Status.MISSED

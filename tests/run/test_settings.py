@@ -19,6 +19,7 @@ def test_who_wins(document: Any) -> None:
     assert resolve(spec, {"max_calls": 2, "records": 7}).budget == ls.Budget(calls=2)
 
 
+@pytest.mark.slow
 def test_same_run_however_it_is_said(document: Any, tmp_path: Any) -> None:
     """An option by itself, in a Method, or in the spec leads to the same run: one may be repeated as the other."""
     out = tmp_path / "out"
@@ -37,6 +38,9 @@ def test_same_run_however_it_is_said(document: Any, tmp_path: Any) -> None:
         ({"seed": True}, "no whole number"),
         ({"max_cost": 3.0}, "price of tokens is not known"),
         ({"temperature": "hot"}, "a value of another kind"),
+        ({"workers": 0}, "no number of workers"),
+        ({"workers": -3}, "no number of workers"),
+        ({"weight": "w"}, "no records that it weighs"),
     ],
 )
 def test_senseless_options_are_errors_of_the_tree(document: Any, given: dict[str, Any], word: str) -> None:

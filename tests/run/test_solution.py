@@ -91,6 +91,7 @@ def test_folders_of_before_are_read(solution: ls.Solution, tmp_path: Path) -> No
     assert ls.read_solution(folder).stop is ls.StopReason.ALIGNED
 
 
+@pytest.mark.slow
 def test_report_is_written_anywhere(solution: ls.Solution, tmp_path: Path) -> None:
     """The report of a solution in memory is that of its folder; a place that cannot be written is an error of the tree."""
     path = solution.report(tmp_path / "new" / "r.html")

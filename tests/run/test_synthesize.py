@@ -112,6 +112,7 @@ def test_replay_needs_no_model(document: Any, tmp_path: Path) -> None:
     assert hashes(one) == hashes(two)
 
 
+@pytest.mark.slow
 def test_solution_of_one_folder_can_be_saved_to_another(document: Any, script: str, tmp_path: Path) -> None:
     """A run that was written to one folder and is saved to another takes its ledger along: the copy can be replayed."""
     run(document, tmp_path / "one", llm=script).save(tmp_path / "two")
@@ -257,6 +258,7 @@ def test_senseless_arguments_are_refused(document: Any, given: dict[str, Any], w
         run(document, **{"llm": "none", **given})
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
 def test_full_disk_is_said(document: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A disk without room is a clear error, what was there before is kept, and run.json says that the run failed."""

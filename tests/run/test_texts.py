@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import polars as pl
+import pytest
 
 import llmsynthor as ls
 from llmsynthor.run.check import examine
@@ -135,6 +136,7 @@ def test_an_asking_that_ends_leaves_the_rest_empty(tmp_path: Path) -> None:
     assert short.exit_code == 0
 
 
+@pytest.mark.slow
 def test_a_scenario_of_nested_records_keeps_their_texts(tmp_path: Path) -> None:
     """Texts of both units stay with the households that an adjustment leaves alone, and with their members; others have none."""
     note = {"kind": "text", "prompt": "Say something.", "max_words": 6, "write": "record"}

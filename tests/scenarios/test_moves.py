@@ -113,6 +113,7 @@ def test_statements_about_different_variables_share_records() -> None:
     assert made.changed["trip"].sum() <= 1.2 * made.least["trip"]
 
 
+@pytest.mark.slow
 @given(st.lists(st.sampled_from(CASES), min_size=1, max_size=3, unique_by=str), st.integers(0, 2**32 - 1))
 @settings(max_examples=15, deadline=None)
 def test_what_can_hold_together_does(cases: list[dict[str, object]], seed: int) -> None:

@@ -30,7 +30,7 @@ CONDITIONS = (
 
 def look(text: str) -> tuple[Apart | None, list[str]]:
     names = [name for name in CELLS if name in text]
-    return look_apart(parse(text).tree, names, [CELLS[name] for name in names]), names
+    return look_apart(parse(text).tree, names, [CELLS[name] for name in names], nearly=True), names
 
 
 @pytest.mark.parametrize("text", CONDITIONS[:-1])

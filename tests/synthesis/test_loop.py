@@ -120,6 +120,7 @@ def test_repaired_answer_is_used(spec: Spec) -> None:
     assert model.spent.repaired == 1
 
 
+@pytest.mark.slow
 def test_calls_do_not_grow_with_records(spec: Spec) -> None:
     """A hundred times as many records take the same questions."""
     answers = [GROUPS, *VARIED]

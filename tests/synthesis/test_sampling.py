@@ -65,6 +65,7 @@ def test_a_spec_keeps_its_seed(tmp_path: Path) -> None:
     assert spec != ls.Spec.load(document(seed=records()))
 
 
+@pytest.mark.slow
 def test_files_are_found_beside_the_spec(tmp_path: Path) -> None:
     """A path is relative to the spec file, CSV or Parquet; the run keeps the seed in its folder."""
     records().write_csv(tmp_path / "few.csv")
@@ -120,6 +121,7 @@ def test_values_outside_the_spec_are_refused() -> None:
         ls.synthesize(document(seed=odd), records=100, llm="none")
 
 
+@pytest.mark.slow
 def test_given_and_skipped_pairs_are_left_alone() -> None:
     """What a table gives is met whatever the seed says, and of a skipped pair nothing is taken."""
     cells = [{"x": one, "y": other, "share": 1 / 9} for one in LEVELS for other in LEVELS]
@@ -130,6 +132,7 @@ def test_given_and_skipped_pairs_are_left_alone() -> None:
     assert same(skipped.records["person"]) < 0.45
 
 
+@pytest.mark.slow
 def test_nested_records_say_what_persons_have_of_their_household() -> None:
     """A few households say how their members depend on what the household is, and every rule is kept."""
     tenures, jobs = ("Owned", "Rented"), ("Works", "None")

@@ -245,7 +245,7 @@ def look_up(grid: Grid, condition: Expression) -> Looked:
     """Project on the box of the variables of a condition."""
     axes = sorted(grid.position(reference.name) for reference in references(condition))
     apart = look_apart(
-        condition.tree, [grid.axes[axis].name for axis in axes], [_cells(grid.axes[axis]) for axis in axes]
+        condition.tree, [grid.axes[axis].name for axis in axes], [_cells(grid.axes[axis]) for axis in axes], nearly=True
     )
     if apart is not None:
         places = np.arange(apart.may.size).reshape(apart.may.shape)

@@ -1,7 +1,7 @@
 """What targets and rules say, in the codes of axes: tables, means, totals, quantiles, rules, and numbers of records."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,10 +95,12 @@ class Forbidden:
     unit: str
     where: Truth
     anchor: frozenset[Key] = frozenset()
+    axes: frozenset[Key] = field(init=False, repr=False)
 
-    @property
-    def axes(self) -> frozenset[Key]:
-        return self.anchor | frozenset(self.where.keys)
+    def __post_init__(self) -> None:
+        object.__setattr__(
+            self, "axes", self.anchor | frozenset(self.where.keys)
+        )  # asked for often where rules are many
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

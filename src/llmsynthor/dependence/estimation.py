@@ -333,9 +333,9 @@ def _strong(asking: Asking, first: Sequence[Direction], found: Sequence[Conditio
 def _affordable(asking: Asking, directions: Sequence[Direction], spare: int, most: int) -> list[Direction]:
     """As many of the first directions as the calls that are left can pay for."""
     left = most - asking.model.spent.scores
-    calls = asking.model.budget.calls
-    if calls is not None:
-        left = min(left, calls - asking.model.spent.calls - spare)
+    affordable = asking.model.left
+    if affordable is not None:
+        left = min(left, affordable - spare)
     size = {variable.name: variable.size for variable in asking.variables}
     costs = np.cumsum([size[given] for given, _ in directions])
     return list(directions[: int(np.searchsorted(costs, left, side="right"))])

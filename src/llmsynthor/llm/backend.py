@@ -35,9 +35,12 @@ class ScoreRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
+    """What an answer took; `requests` are those that a server answered for it, one of a model that is here."""
+
     prompt_tokens: int = 0
     completion_tokens: int = 0
     seconds: float = 0.0
+    requests: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,9 +11,12 @@ from llmsynthor.errors import (
     BadAnswerError,
     BudgetError,
     CannotScoreError,
+    LLMError,
     Problem,
+    UnprobedError,
     UselessError,
 )
+from llmsynthor.llm.allowance import Allowance
 from llmsynthor.llm.backend import Identity, Scored, Scorer, ScoreRequest, Usage, Writer, WriteRequest, Written
 from llmsynthor.llm.calling import call_abreast, call_aside
 from llmsynthor.llm.ledger import CANNOT, Entry, Ledger, Request, call_id, kind_of, read_scores
@@ -44,6 +47,8 @@ class Spent:
     repaired: int = 0
     dropped: int = 0
     lost: int = 0
+    requests: int = 0
+    """What a budget of calls counts: a question may take several of them."""
 
     @property
     def calls(self) -> int:
@@ -56,7 +61,7 @@ class Spent:
     def totals(self) -> dict[str, float]:
         """The part that a replay repeats, for the manifest."""
         names = ("calls", "writes", "scores", "prompt_tokens", "completion_tokens", "seconds", "repaired", "dropped")
-        return {name: round(getattr(self, name), 3) for name in (*names, "lost")}
+        return {name: round(getattr(self, name), 3) for name in (*names, "lost", "requests")}
 
 
 @dataclass(slots=True)
@@ -73,7 +78,10 @@ class Recorded:
     """What the run is about, for the ledger."""
     ended: AskingEndedError | None = None
     """Why nothing is asked any more, but for a spent budget."""
+    allowance: Allowance = field(init=False)
     _model: Writer | None = None
+    _known: dict[str, str] = field(init=False)
+    """What the ledger knows of the server."""
     _useless: int = 0
     _given_up: set[str] = field(default_factory=set)
     _lost: set[str] = field(default_factory=set)
@@ -81,10 +89,19 @@ class Recorded:
     _passed: dict[str, Request] = field(default_factory=dict)
     """Questions that the ledger answered, in order: a script counts what it would have been asked."""
 
+    def __post_init__(self) -> None:
+        self.allowance = Allowance(self.budget.calls)
+        self._known = self.ledger.recall(self.identity)
+
     @property
     def scoring(self) -> str:
         """How a server scored choices, in words; empty where no server was asked."""
-        return str(getattr(self._model, "scoring", ""))
+        return self._known.get("scoring", "")
+
+    @property
+    def left(self) -> int | None:
+        """Calls that the budget has left; None where it has no limit of calls."""
+        return None if self.budget.calls is None else max(self.budget.calls - self.spent.requests, 0)
 
     @property
     def cost(self) -> float | None:
@@ -139,20 +156,28 @@ class Recorded:
             self._prepare(missing, most)
 
     def _prepare(self, missing: dict[str, Request], most: int) -> None:
-        left = None if self.budget.calls is None else self.budget.calls - self.spent.calls
-        waiting, tries, sent = list(reversed(missing)), dict.fromkeys(missing, 0), 0
+        waiting, tries, under_way = list(reversed(missing)), dict.fromkeys(missing, 0), dict[str, int]()
 
         def following() -> tuple[str, Callable[[], Entry]] | None:
-            nonlocal sent
-            if not waiting or self.ended is not None or (left is not None and sent >= left):
+            if not waiting or self.ended is not None:
                 return None
-            sent += 1
-            call = waiting.pop()
+            call, left = waiting[-1], self.allowance.left
+            under_way[call] = _most_requests(missing[call])
+            if (
+                left is not None and sum(under_way.values()) > left
+            ):  # one that is cut off by the budget is paid for nothing
+                del under_way[call]
+                return None
+            waiting.pop()
             return call, partial(_ask, self._open(), missing[call])
 
         for call, future in call_abreast(following, WAITING * most):
+            del under_way[call]
             try:
                 self._keep(call, missing[call], future.result())
+            except (BudgetError, UnprobedError) as over:
+                self._cut(call, missing[call], over)
+                waiting.clear()
             except BadAnswerError as bad:
                 self._lose(call, missing[call], bad)
                 tries[call] += 1
@@ -179,8 +204,9 @@ class Recorded:
         if entry is None:
             entry = self._ask(call, request)
         else:
-            self._pass(call, request, entry.lost)
+            self._pass(call, request, entry)
         self.last_call = call
+        self.spent.requests += entry.usage.requests
         self.spent.prompt_tokens += entry.usage.prompt_tokens
         self.spent.completion_tokens += entry.usage.completion_tokens
         self.spent.seconds += entry.usage.seconds
@@ -198,6 +224,9 @@ class Recorded:
                 self._lose(call, request, bad)
                 reason = bad.reason
                 continue
+            except (BudgetError, UnprobedError) as over:
+                self._cut(call, request, over)
+                raise
             except AskingEndedError as error:
                 self.ended = error
                 raise
@@ -213,24 +242,39 @@ class Recorded:
             )
         )
 
-    def _pass(self, call: str, request: Request, lost: int) -> None:
+    def _pass(self, call: str, request: Request, entry: Entry) -> None:
         """Take account of a question that the ledger answers."""
+        lost = 0 if call in self._lost else entry.lost_requests
         if call not in self._lost:
-            self.spent.lost += lost
+            self.spent.lost += entry.lost
+            self.spent.requests += lost
             self._lost.add(call)
         if call not in self._passed:
             self._passed[call] = request
+            self.allowance.count(entry.usage.requests + lost)
             _tell_passed(self._model, request)
 
     def _keep(self, call: str, request: Request, entry: Entry) -> None:
         self.ledger.keep(call, self.identity, request, entry, self.stage)
         self.spent.new += 1
         self._passed[call] = request
+        new = dict(getattr(self._model, "found", {}).items() - self._known.items())
+        if new:
+            self.ledger.remember(self.identity, new)
+            self._known |= new
 
     def _lose(self, call: str, request: Request, bad: BadAnswerError) -> None:
-        self.ledger.lose(call, self.identity, request, bad.reason, bad.seconds, self.stage)
+        self.ledger.lose(call, self.identity, request, bad, self.stage)
         self.spent.lost += 1
+        self.spent.requests += bad.requests
         self._lost.add(call)
+
+    def _cut(self, call: str, request: Request, over: LLMError) -> None:
+        """Take account of what was sent for a question before the budget ended."""
+        if over.requests:
+            bad = BadAnswerError(over.problems[0], reason="the budget was spent before its answer was whole")
+            bad.requests = over.requests
+            self._lose(call, request, bad)
 
     def _drop(self, outcome: str) -> None:
         self.spent.dropped += 1
@@ -246,7 +290,7 @@ class Recorded:
         if self.ended is not None:
             raise self.ended
         used = {
-            "calls": self.spent.calls,
+            "calls": self.spent.requests,
             "tokens": self.spent.tokens,
             "seconds": self.spent.seconds,
             "cost": self.cost,
@@ -259,6 +303,9 @@ class Recorded:
     def _open(self) -> Writer:
         if self._model is None:
             self._model = self.open_model()
+            within = getattr(self._model, "within", None)
+            if within is not None:
+                within(self.allowance, self._known)
             for request in self._passed.values():
                 _tell_passed(self._model, request)
         return self._model
@@ -276,11 +323,18 @@ def _ask(model: Writer, request: Request) -> Entry:
         return Entry(answer=fit(written.text), usage=written.usage)
     try:
         if not isinstance(model, Scorer):
-            return Entry(answer=CANNOT, usage=Usage())  # kept, so that a replay without a model knows it too
+            return Entry(answer=CANNOT, usage=Usage(requests=0))  # kept, so that a replay without a model knows it too
         scored = model.score(request)
-    except CannotScoreError:
-        return Entry(answer=CANNOT, usage=Usage())
+    except UnprobedError:
+        raise
+    except CannotScoreError as none:
+        return Entry(answer=CANNOT, usage=Usage(requests=none.requests))
     return Entry(answer=json.dumps([bounded(s) for s in scored.log_probabilities]), usage=scored.usage)
+
+
+def _most_requests(request: Request) -> int:
+    """What a server may have to be asked for one question, about: for scores, the tokens of all texts, and each choice."""
+    return 1 if isinstance(request, WriteRequest) else 2 * len(request.choices) + 2
 
 
 def _spent(what: str, limit: float, option: str) -> Problem:

@@ -1,11 +1,7 @@
-"""Any OpenAI-compatible server: vLLM, Ollama, llama.cpp, OpenAI and others.
-
-What a server does wrong is one of three things. It may *pass* (too many requests, its own errors, no connection, no answer in
-time): it is waited out. It may be *final* (a refused key, an unknown model): said at once, or, once the server has answered,
-the end of the asking. All else is a *bad answer* to one question.
-"""
+"""Any OpenAI-compatible server: vLLM, Ollama, llama.cpp, OpenAI and others: how it is asked to write and to score."""
 
 import json
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -13,25 +9,17 @@ from functools import partial
 from threading import Lock
 from typing import Any, TypeVar
 
-from llmsynthor.errors import BadAnswerError, CannotScoreError, ChoiceError, LLMError, OutageError, Problem, ServerError
+from llmsynthor.errors import BadAnswerError, CannotScoreError, ChoiceError, Problem, UnprobedError
 from llmsynthor.llm import replies
+from llmsynthor.llm.allowance import Allowance
+from llmsynthor.llm.asking import BROKEN, GONE, UNREAD, Asker, Question
 from llmsynthor.llm.backend import Identity, Scored, ScoreRequest, Usage, WriteRequest, Written
 from llmsynthor.llm.endpoint import DEFAULT, Endpoint, own_address, read_endpoint
 from llmsynthor.llm.keys import USUAL, find_key
-from llmsynthor.llm.patience import Gate, PassingError, Patience
 from llmsynthor.llm.token_tree import LISTED, score_tree
 from llmsynthor.llm.ways import MOST_CHOICES, PLAIN, Found, Way, by_echo, by_letters, by_prompt, is_true
-from llmsynthor.llm.wire import Bounds, Reply, WireError, post
 from llmsynthor.options import Server
-from llmsynthor.texts import Secret, fit
-
-PASSING = (408, 409, 425, 429)
-LOCKED = (401, 402, 403)
-GONE = (404, 405, 410)
-UNREAD = (400, 415, 422, 501)
-"""What servers answer to a way of asking that they do not take."""
-
-BROKEN = 500
+from llmsynthor.texts import Secret
 
 ODD = 3
 """A server that answers so many questions for scores in another form gives none."""
@@ -51,17 +39,7 @@ PERCENTAGES = "percentages that the model writes"
 BYTES_A_TOKEN = 200
 """At most so many bytes describe a token in a list of probabilities."""
 
-FEWEST_SECONDS, SLOWEST, KNOWN, LONGER = 3.0, 10.0, 20, 4.0
-"""Once 20 answers came, one that takes ten times as long as the slowest of them, and over three seconds, counts as hanging; the
-same question is given four times as long when it is put again, up to what one answer may take."""
-
-ADVICE = {
-    401: "check the key (OPENAI_API_KEY, or --key)",
-    402: "see to the account of the server",
-    403: "check the key (OPENAI_API_KEY, or --key) and what it may use",
-    404: "check the model's name and --base-url",
-}
-
+LOG = logging.getLogger("llmsynthor")
 T = TypeVar("T")
 
 
@@ -86,22 +64,43 @@ class Remote:
         server: Server | None = None,
     ) -> None:
         server = server or Server()
-        self._endpoint, self._identity, self._model, self._key = endpoint, identity, model, key
-        self._bounds = Bounds(seconds=server.answer_seconds)
+        self._identity, self._model = identity, model
+        self._asker = Asker(endpoint, key, server)
         self.concurrency = server.concurrency
-        self._patience = Patience(server.patience, Gate(server.concurrency))
         self._manners: list[Callable[[WriteRequest], dict[str, Any]]] = [_to_schema, _to_object, _in_words]
-        self._answered, self._slowest = 0, 0.0
-        self._settled, self._scores, self._odd = False, False, 0
+        self._scores, self._odd = False, 0
         self._ways = [name for name in WAYS if endpoint.shown != DEFAULT or name == LETTERS]
+        self._known, self._said = "", False
         self._lock, self._probing = Lock(), Lock()
 
     @property
     def identity(self) -> Identity:
         return self._identity
 
+    def within(self, allowance: Allowance, known: Mapping[str, str]) -> None:
+        """Send no more requests than are allowed, and begin with what was `found` out about the server before."""
+        self._asker.allowance = allowance
+        names = [manner.__name__ for manner in self._manners]
+        if known.get("writing") in names:
+            del self._manners[: names.index(known["writing"])]
+        way = next((name for name in self._ways if WAYS[name] == known.get("scoring")), "")
+        self._ways.sort(key=lambda name: name != way)
+        self._known = way
+        if known.get("scoring") == PERCENTAGES:
+            self._ways.clear()
+
+    @property
+    def found(self) -> dict[str, str]:
+        """What was found out about the server, for another run: how it scores, and how it is asked to write."""
+        found = {"scoring": self.scoring, "writing": self._manners[0].__name__ if self._asker.settled else ""}
+        return {about: text for about, text in found.items() if text}
+
     def write(self, request: WriteRequest) -> Written:
         """Where the server does not take a way of asking, the next one is tried, and kept."""
+        with Question() as question:
+            return self._write(request, question)
+
+    def _write(self, request: WriteRequest, question: Question) -> Written:
         about = {
             "model": self._model,
             "temperature": request.temperature,
@@ -110,12 +109,12 @@ class Remote:
         }
         while True:
             manner = self._manners[0]
-            started = time.perf_counter()
-            reply = self._ask("chat/completions", {**about, **manner(request)})
-            if reply.status not in UNREAD or self._settled or not self._give_up(manner):
-                said = self._read(reply, partial(replies.read_chat, reply.body, reply.kind), started)
-                self._settled = True
-                return Written(text=said.text, usage=_usage(request, said, started))
+            question.started = time.perf_counter()
+            reply = self._asker.ask("chat/completions", {**about, **manner(request)}, question)
+            if reply.status not in UNREAD or self._asker.settled or not self._give_up(manner):
+                said = self._asker.read(reply, partial(replies.read_chat, reply.body, reply.kind), question)
+                self._asker.settled = True
+                return Written(text=said.text, usage=_usage(request, said, question))
 
     def _give_up(self, manner: Callable[[WriteRequest], dict[str, Any]]) -> bool:
         """Leave a way of asking for the next; false where there is none."""
@@ -136,18 +135,32 @@ class Remote:
         Raises CannotScoreError where it offers none.
         """
         if self._scores or not self._ways:
-            return self._score(request)
-        with self._probing:
-            return self._score(request)
+            with Question() as question:
+                return self._score(request, question)
+        with self._probing, Question() as question:
+            self._refuse_probing()
+            return self._score(request, question)
 
-    def _score(self, request: ScoreRequest) -> Scored:
-        started = time.perf_counter()
+    def _refuse_probing(self) -> None:
+        """See that what is left of the budget suffices to try every way once."""
+        left = self._asker.allowance.left
+        if left is None or self._scores or self._known or left > len(self._ways):
+            return
+        what = f"a budget of {left} more calls is not enough to find out how this server scores choices"
+        advice = f"give {len(self._ways) + 1} or more (--max-calls); as it is the model is asked for percentages"
+        problem = Problem(where=f"llm {self._identity.name}", what=what, advice=advice)
+        if left and not self._said:
+            self._said = True
+            LOG.warning("%s", problem)
+        raise UnprobedError(problem)
+
+    def _score(self, request: ScoreRequest, question: Question) -> Scored:
         while self._ways:
             name = self._ways[0]
             if name == LETTERS and len(request.choices) > MOST_CHOICES:
                 break
             try:
-                found = self._by_tokens(request, started) if name == TOKENS else self._by_way(name, request, started)
+                found = self._by_tokens(request, question) if name == TOKENS else self._by_way(name, request, question)
             except CannotScoreError:
                 with self._lock:
                     if self._ways[:1] == [name] and not self._scores:
@@ -157,120 +170,67 @@ class Remote:
                     continue
                 raise
             self._scores = True
-            usage = Usage(prompt_tokens=found.read, completion_tokens=found.written, seconds=_since(started))
-            return Scored(log_probabilities=found.scores, usage=usage)
+            return Scored(log_probabilities=found.scores, usage=question.usage(found.read, found.written))
         raise CannotScoreError(_no_scores(self._identity))
 
-    def _by_way(self, name: str, request: ScoreRequest, started: float) -> Found:
+    def _by_way(self, name: str, request: ScoreRequest, question: Question) -> Found:
         """A way that is no llama.cpp's: the first answer in another form, or one that is plainly untrue, ends it."""
 
         def ask(path: str, body: Mapping[str, Any], read: Callable[[bytes], Any]) -> Any:
-            return self._about_scores(path, body, read, started, chances=1)
+            return self._about_scores(path, body, read, question, chances=1)
 
-        if not self._scores and name != LETTERS and not is_true(FURTHER[name](ask, self._model, PLAIN)):
+        if (
+            not self._scores
+            and name not in (LETTERS, self._known)
+            and not is_true(FURTHER[name](ask, self._model, PLAIN))
+        ):
             raise CannotScoreError(_no_scores(self._identity))
         return FURTHER[name](ask, self._model, request)
 
-    def _by_tokens(self, request: ScoreRequest, started: float) -> Found:
+    def _by_tokens(self, request: ScoreRequest, question: Question) -> Found:
         """By the tokens of a llama.cpp server, which lists the probabilities of as many as are wanted."""
         read, written = 0, 0
 
         def next_tokens(tokens: Sequence[int], most: int) -> Mapping[int, float]:
             nonlocal read, written
             body = {"prompt": list(tokens), "n_predict": 1, "n_probs": most, "temperature": 0.0, "cache_prompt": True}
-            longest = max(self._bounds.bytes, BYTES_A_TOKEN * min(most, 300_000)) if most > LISTED[0] else None
-            listed = self._about_scores("/completion", body, replies.read_listed, started, longest)
+            longest = max(self._asker.bounds.bytes, BYTES_A_TOKEN * min(most, 300_000)) if most > LISTED[0] else None
+            listed = self._about_scores("/completion", body, replies.read_listed, question, longest)
             read, written = read + listed.prompt_tokens, written + 1
             return listed.log_probabilities
 
-        context = self._tokens(request.context, started, special=True)
-        choices = [self._tokens(choice, started, special=False) for choice in request.choices]
+        context = self._tokens(request.context, question, special=True)
+        choices = [self._tokens(choice, question, special=False) for choice in request.choices]
         scores = score_tree(context, choices, next_tokens, whole=request.whole)
         return Found(scores=scores, read=read, written=written)
 
-    def _tokens(self, text: str, started: float, *, special: bool) -> list[int]:
+    def _tokens(self, text: str, question: Question, *, special: bool) -> list[int]:
         body = {"content": text, "add_special": special}
-        return self._about_scores("/tokenize", body, replies.read_tokens, started)
+        return self._about_scores("/tokenize", body, replies.read_tokens, question)
 
     def _about_scores(
         self,
         path: str,
         body: Mapping[str, Any],
         read: Callable[[bytes], T],
-        started: float,
+        question: Question,
         longest: int | None = None,
         *,
         chances: int = ODD,
     ) -> T:
         """Ask what not all servers know: one that never showed it has it not; one that did gave a bad answer."""
         probed = chances == 1 and not self._scores
-        reply = self._ask(path, body, replace(self._bounds, bytes=longest) if longest else None, probed=probed)
+        bounds = replace(self._asker.bounds, bytes=longest) if longest else self._asker.bounds
+        reply = self._asker.ask(path, body, question, bounds=bounds, probed=probed)
         if reply.status in (*GONE, *UNREAD, BROKEN) and not self._scores:
             raise CannotScoreError(_no_scores(self._identity))
         try:
-            return self._read(reply, lambda: read(reply.body), started)
+            return self._asker.read(reply, lambda: read(reply.body), question)
         except BadAnswerError as cause:
             self._odd += 1
             if self._scores or self._odd < chances:
                 raise
             raise CannotScoreError(_no_scores(self._identity)) from cause
-
-    def _ask(self, path: str, body: Mapping[str, Any], bounds: Bounds | None = None, *, probed: bool = False) -> Reply:
-        """Put a question until there is an answer that is not passing; one that is no HTTP is a bad answer.
-
-        Where a way is only `probed`, an error of the server itself says that it has it not.
-        """
-        content, late = json.dumps(body).encode(), 0
-
-        def once() -> Reply:
-            nonlocal late
-            began = time.perf_counter()
-            allowed = bounds or self._bounds
-            try:
-                reply = post(self._endpoint, path, content, key=self._key, bounds=self._hurried(allowed, late))
-            except WireError as cause:
-                late += cause.fault == "late"
-                if cause.fault in ("away", "late"):
-                    raise PassingError(cause.reason) from cause
-                raise BadAnswerError(cause.problems[0], reason=cause.reason, seconds=_since(began)) from cause
-            broken = reply.status >= 500 and reply.status != 501 and not (probed and reply.status == BROKEN)
-            if reply.status in PASSING or broken:
-                raise PassingError(_status(reply), after=reply.retry_after)
-            if reply.status == 200:
-                self._slowest = max(self._slowest, time.perf_counter() - began)
-            return reply
-
-        return self._patience.ask(once)
-
-    def _hurried(self, bounds: Bounds, late: int) -> Bounds:
-        """Bounds of a question that was too late so many times."""
-        if self._answered < KNOWN:
-            return bounds
-        seconds = max(FEWEST_SECONDS, SLOWEST * self._slowest) * LONGER ** min(late, 10)
-        return replace(bounds, seconds=min(bounds.seconds, seconds))
-
-    def _read(self, reply: Reply, read: Callable[[], T], started: float) -> T:
-        if reply.status != 200:
-            raise self._refusal(reply, started)
-        try:
-            found = read()
-        except ValueError as cause:
-            advice = "nothing to do: it is asked for again; if it happens often, look at the server"
-            problem = Problem(where="llm server", what="a bad answer", found=str(cause), advice=advice)
-            raise BadAnswerError(problem, reason=str(cause), seconds=_since(started)) from cause
-        self._answered += 1
-        return found
-
-    def _refusal(self, reply: Reply, started: float) -> LLMError:
-        """What a status means that waiting does not mend: final before the first answer, or where nobody is let in."""
-        found = _status(reply)
-        advice = ADVICE.get(reply.status, "check --base-url and that the server is compatible with OpenAI's")
-        problem = Problem(where="llm server", what="the server refuses", found=found, advice=advice)
-        if reply.status in (*LOCKED, *GONE):
-            return OutageError(problem) if self._answered else ServerError(problem, status=reply.status)
-        if reply.status in UNREAD and not self._settled:
-            return ServerError(problem, status=reply.status)
-        return BadAnswerError(problem, reason=f"the server refuses: {found}", seconds=_since(started))
 
 
 def open_remote(model: str, server: Server | None = None) -> Remote:
@@ -301,25 +261,15 @@ def _messages(request: WriteRequest, more: str) -> list[dict[str, str]]:
     return [{"role": "system", "content": request.system}, {"role": "user", "content": request.prompt + more}]
 
 
-def _status(reply: Reply) -> str:
-    said = replies.read_reason(reply.body)
-    return fit(f"status {reply.status}" + (f": {said}" if said else ""))
-
-
 def _no_scores(identity: Identity) -> Problem:
     advice = "use the embedded model, or a server that shows log-probabilities"
     return Problem(where=f"llm {identity.name}", what="this model cannot score choices", advice=advice)
 
 
-def _usage(request: WriteRequest, said: replies.Said, started: float) -> Usage:
+def _usage(request: WriteRequest, said: replies.Said, question: Question) -> Usage:
     """What the server counted, or about what it would have: a budget of tokens holds for servers that tell nothing, too."""
     read, wrote = said.prompt_tokens, said.completion_tokens
-    return Usage(
-        prompt_tokens=read if read is not None else replies.count_tokens(request.system + request.prompt),
-        completion_tokens=wrote if wrote is not None else replies.count_tokens(said.text),
-        seconds=_since(started),
+    return question.usage(
+        read if read is not None else replies.count_tokens(request.system + request.prompt),
+        wrote if wrote is not None else replies.count_tokens(said.text),
     )
-
-
-def _since(started: float) -> float:
-    return round(time.perf_counter() - started, 3)

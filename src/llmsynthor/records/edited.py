@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from llmsynthor.errors import Problem, RunFolderError
-from llmsynthor.files import read_text
+from llmsynthor.files import read_text, write_beside
 
 KEPT = ".before"
 """End of the name of a file that was kept beside a new one."""
@@ -60,10 +60,12 @@ def write_kept(folder: Path, texts: Mapping[str, str], *, force: bool) -> None:
     edited = [path for path in edited_files(folder, written, texts) if digest_of(path) != new[path.name]]
     keep_edited(edited, force=force)
     for name, text in texts.items():
-        partial = folder / f".{name}.partial"
-        partial.write_text(text, encoding="utf-8", newline="")
-        partial.replace(folder / name)
-    (folder / RECORD).write_text(json.dumps(written | new, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        _write(folder / name, text)
+    _write(folder / RECORD, json.dumps(written | new, indent=1, sort_keys=True) + "\n")
+
+
+def _write(path: Path, text: str) -> None:
+    write_beside(path, lambda partial: partial.write_text(text, encoding="utf-8", newline=""))
 
 
 def _recorded(folder: Path) -> dict[str, str]:

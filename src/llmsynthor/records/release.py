@@ -18,6 +18,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from llmsynthor.errors import DataError, Problem
+from llmsynthor.files import write_beside
 from llmsynthor.records.linked import Nested
 from llmsynthor.records.measure import Measured, Tally
 from llmsynthor.records.microdata import blocks
@@ -83,7 +84,8 @@ def write_accounting(spent: Sequence[Spent], folder: Path, *, epsilon: float, co
             for entry in spent
         ],
     }
-    path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+    write_beside(path, lambda partial: partial.write_text(text, encoding="utf-8"))
     return path
 
 

@@ -2,9 +2,7 @@
 
 import json
 import logging
-import os
-import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from llmsynthor.errors import Problem, RunFolderError
-from llmsynthor.files import read_text
+from llmsynthor.files import odd_entries, read_text, write_beside
 from llmsynthor.options import Budget, key_of, options_of
 from llmsynthor.records.edited import KEPT, digest_of, edited_files, keep_edited
 from llmsynthor.records.held import check_manifest
@@ -81,13 +79,10 @@ class RunFolder:
     def _write(self, name: str, write: Any) -> None:
         """Write beside the place and move there, so that a failure leaves what was there before."""
         target = self.path / name
-        partial = target.with_name(f".{target.name}.{os.getpid()}.{threading.get_ident()}.partial")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            write(partial)
-            partial.replace(target)
+            write_beside(target, write)
         except (OSError, pl.exceptions.PolarsError) as cause:
-            partial.unlink(missing_ok=True)
             raise unwritable(target, cause) from cause
 
 
@@ -128,9 +123,9 @@ def refuse_foreign(path: Path) -> None:
 def _make_room(path: Path, manifest: Mapping[str, Any], *, resume: bool, force: bool) -> None:
     """See what the folder holds, and clear away what another run left."""
     held = sorted(entry.name for entry in path.iterdir() if not entry.name.endswith(".partial") and entry.name != LOCK)
+    refuse_links(path)
     if set(held) <= PREPARED:
         return
-    _refuse_links(path, held)
     _check_held(path, held, manifest, resume=resume, force=force)
     before, different = read_manifest(path), different_entries(path, manifest)
     if before.get("status") == "running":
@@ -143,14 +138,13 @@ def _make_room(path: Path, manifest: Mapping[str, Any], *, resume: bool, force: 
         _clear(path)
 
 
-def _refuse_links(path: Path, held: Sequence[str]) -> None:
-    """What is written into a link goes elsewhere."""
-    links = [name for name in held if (path / name).is_symlink()]
-    if links:
+def refuse_links(path: Path) -> None:
+    """What is written into a link, or read from one, is elsewhere; a pipe is waited for. Raises RunFolderError, OSError."""
+    odd = odd_entries(path)
+    if odd:
         advice = "put folders and files of the run there, no links, or name another folder"
-        raise RunFolderError(
-            Problem(where=str(path), what="the folder holds links", found=", ".join(links[:5]), advice=advice)
-        )
+        what = "the folder holds links or what is no file"
+        raise RunFolderError(Problem(where=str(path), what=what, found=", ".join(odd[:5]), advice=advice))
 
 
 def _editable(path: Path) -> list[str]:
@@ -215,6 +209,7 @@ def _clear_folder(folder: Path) -> None:
 def read_manifest(path: Path) -> dict[str, Any]:
     """Read run.json; raises RunFolderError when the folder holds none that can be read."""
     try:
+        refuse_links(path)
         content = fit_all(json.loads(read_text(path / MANIFEST)))
     except (OSError, ValueError, RecursionError) as cause:
         problem = Problem(where=str(path), what=f"this is no run folder ({cause})", advice="name the folder of a run")

@@ -1,9 +1,9 @@
 """One self-contained HTML file from a run folder. Nothing is loaded from anywhere; the same folder gives the same bytes."""
 
-import os
 from pathlib import Path
 
 from llmsynthor.errors import Problem, RunFolderError
+from llmsynthor.files import write_beside
 
 
 def write_report(run_folder: Path) -> Path:
@@ -13,14 +13,10 @@ def write_report(run_folder: Path) -> Path:
     path = run_folder / "report.html"
     contents = gather(run_folder)
     html, zones = _rendered(contents, run_folder), contents["zones"]
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        partial.write_text(html, encoding="utf-8")
-        partial.replace(path)
+        write_beside(path, lambda partial: partial.write_text(html, encoding="utf-8"))
         if zones is not None and not zones.is_empty():
-            beside = partial.with_name(f".zones.csv.{os.getpid()}.partial")
-            zones.write_csv(beside)
-            beside.replace(run_folder / "zones.csv")
+            write_beside(run_folder / "zones.csv", zones.write_csv)
     except OSError as cause:
         advice = "make room or choose a folder that can be written; the records are there already"
         raise RunFolderError(Problem(where=str(path), what=f"it cannot be written ({cause})", advice=advice)) from cause

@@ -9,7 +9,7 @@ from llmsynthor.errors import Problem, RunFolderError
 from llmsynthor.files import check_regular
 from llmsynthor.llm.ledger import Ledger
 from llmsynthor.options import Budget
-from llmsynthor.records.run_folder import LEDGER
+from llmsynthor.records.run_folder import LEDGER, refuse_links
 from llmsynthor.texts import fit, fit_all, hide
 
 HEAD = (
@@ -32,6 +32,8 @@ def read_ledger(folder: Path) -> list[dict[str, Any]]:
     """All rows of the ledger of a run folder, or of a ledger itself; raises RunFolderError, LLMError."""
     path = folder / LEDGER if folder.is_dir() else folder
     try:
+        if folder.is_dir():
+            refuse_links(folder)
         check_regular(path)
     except (OSError, ValueError) as cause:
         advice = "name the folder of a run that asked a model"
@@ -53,7 +55,7 @@ def account(rows: Iterable[Mapping[str, Any]], prices: Budget) -> str:
             continue
         own = sums.setdefault((fit(str(row["stage"])) or "-", fit(str(row["kind"]))), dict.fromkeys(HEAD[2:], 0.0))
         outcome = WORDS.get(str(row["outcome"]).partition(":")[0], "")
-        own["calls"] += 1
+        own["calls"] += row["requests"]
         if outcome:
             own[outcome] += 1
         own["tokens read"] += row["prompt_tokens"]

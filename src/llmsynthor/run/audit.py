@@ -12,6 +12,7 @@ from llmsynthor.calibration.measured import worth_records
 from llmsynthor.errors import Problem, RunFolderError, SpecError
 from llmsynthor.evaluation.bands import GIVEN, band_of
 from llmsynthor.evaluation.compare import Comparison, compare
+from llmsynthor.files import write_beside
 from llmsynthor.records.held import read_held
 from llmsynthor.records.parts import records_of_run
 from llmsynthor.records.run_folder import unwritable
@@ -170,7 +171,7 @@ def _keep(path: Path, cells: pl.DataFrame) -> None:
         before = before.with_columns(pl.col("covered") == "true").filter(pl.col("table") != cells["table"][0])
         cells = pl.concat([before.select(list(COLUMNS)), cells])
     try:
-        cells.write_csv(path)
+        write_beside(path, cells.write_csv)
     except OSError as cause:
         raise unwritable(path, cause) from cause
 

@@ -80,6 +80,21 @@ def single_options(further: Further) -> dict[str, Any]:
     return {name: value for name, value in further.items() if name not in ELSEWHERE}
 
 
+def refuse_odd(further: Further) -> None:
+    """Refuse what makes no sense beside the options of a spec; raises SpecError."""
+    problems, workers = list[Problem](), further.get("workers")
+    if workers is not None and (isinstance(workers, bool) or not isinstance(workers, int) or workers < 1):
+        advice = "give 1 or more, or leave it out: as many as the machine has processors"
+        problems.append(
+            Problem(where="workers", what="this is no number of workers", found=repr(workers)[:40], advice=advice)
+        )
+    if further.get("weight") is not None and further.get("start") is None:
+        advice = "give the records too (--start), or leave it out"
+        problems.append(Problem(where="weight", what="there are no records that it weighs", advice=advice))
+    if problems:
+        raise SpecError(*problems)
+
+
 def resolve(
     spec: Spec, given: Mapping[str, Any], *, method: Method | None = None, budget: Budget | None = None
 ) -> Settings:

@@ -31,7 +31,7 @@ from llmsynthor.run.manifest import Standing, first_manifest
 from llmsynthor.run.progress import watched
 from llmsynthor.run.propose import synthesize_beside
 from llmsynthor.run.scenario import Place
-from llmsynthor.run.settings import Further, resolve, single_options, without_model
+from llmsynthor.run.settings import Further, refuse_odd, resolve, single_options, without_model
 from llmsynthor.run.size import measure_size, refuse_too_large
 from llmsynthor.run.solution import Solution, write_all, write_spec
 from llmsynthor.run.tables import (
@@ -97,6 +97,7 @@ def synthesize(
             force=further.get("force", False),
         )
         return synthesize_beside(spec, asked, make=synthesize, place=place, accept=further.get("accept", False))
+    refuse_odd(further)
     server = changed(further.get("server") or Server(), further)
     given = {"records": records, "seed": seed, "llm": llm if isinstance(llm, str) else None, **single_options(further)}
     settings = resolve(spec, given, method=method, budget=budget)

@@ -32,8 +32,7 @@ def with_texts(
     found, accounts = dict(records), list[dict[str, Any]]()
     if model is None or not any(unit.texts for unit in spec.schema.units):
         return found, accounts
-    left = None if model.budget.calls is None else max(model.budget.calls - model.spent.calls, 0)
-    plans = plan_texts(spec.schema, {name: frame.height for name, frame in records.items()}, most_calls=left)
+    plans = plan_texts(spec.schema, {name: frame.height for name, frame in records.items()}, most_calls=model.left)
     for plan in plans:
         task = Task(spec=spec, plan=plan, model=model, seed=options.seed, temperature=options.temperature)
         before = model.spent.calls

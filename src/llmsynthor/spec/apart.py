@@ -73,7 +73,7 @@ class Apart:
     """A condition over the classes of several variables: `classes[k]` (cells,) and `picks[k]` (classes,) of the k-th.
 
     `may` and `may_not` have an axis for each variable, in the order in which they were given, and so has `mostly`: whether it is
-    true in nearly every point; None where that depends on the point.
+    true in nearly every point; None where that depends on the point, or was not asked for.
     """
 
     classes: tuple[Integers, ...]
@@ -159,10 +159,13 @@ def _numbered(found: Integers) -> tuple[Integers, Integers]:
     return classes, picks
 
 
-def look_apart(tree: Node, names: Sequence[str], cells: Sequence[Cells], anything: Sequence[str] = ()) -> Apart | None:
+def look_apart(
+    tree: Node, names: Sequence[str], cells: Sequence[Cells], anything: Sequence[str] = (), *, nearly: bool = False
+) -> Apart | None:
     """Look a condition up over the classes of its variables; None where a part of it is about several of them.
 
-    Names in `anything` stand for what is not known: a condition on one may be true or false.
+    Names in `anything` stand for what is not known: a condition on one may be true or false. Only where `nearly` is asked for
+    it is said what is `mostly` true.
     """
     parts = _parts(tree)
     if parts is None or not parts.keys() <= {*names, *anything}:
@@ -184,8 +187,8 @@ def look_apart(tree: Node, names: Sequence[str], cells: Sequence[Cells], anythin
             mostly[part] = single.mostly if single.mostly is None else single.mostly[at].reshape(shape)
     may, may_not = _joined(tree, found)
     sizes = tuple(len(side.picks) for side in sides)
-    known = {part: (own, ~own) for part, own in mostly.items() if own is not None}
-    sure = len(known) == len(mostly) and not anything
+    known = {part: (own, ~own) for part, own in mostly.items() if own is not None} if nearly else {}
+    sure = nearly and len(known) == len(mostly) and not anything
     return Apart(
         classes=tuple(side.classes for side in sides),
         picks=tuple(side.picks for side in sides),

@@ -67,6 +67,7 @@ def test_the_less_important_table_yields(important: str, yields: str) -> None:
     assert found[yields] == pytest.approx(least, abs=0.03) if least else found[yields] > 0
 
 
+@pytest.mark.slow
 def test_a_table_with_margins_of_error_ends_inside_them() -> None:
     """Where not all can be met, a table with margins of error yields, by no more than these, and the report says so."""
     cells = [{"age": "0-17", "count": 200, "margin": 60}, {"age": "18-99", "count": 220, "margin": 60}]

@@ -18,7 +18,7 @@ LAUGHS = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
 TAGS = ("!!timestamp soon", "!!bool soon", "!!int soon", "!!float soon", "!!python/object:os.system x", "!!pairs [a]")
 
 
-@pytest.mark.parametrize("letter", ["\0", "\x1b", "\x0b", "\ud800", "\u202e", "\ufffe"])
+@pytest.mark.parametrize("letter", ["\0", "\x1b", "\x0b", "\ud800", "\u202e", "\u2028", "\u2029", "\ufffe"])
 @pytest.mark.parametrize("place", ["context", "targets[1].name", "units.person.variables.sex.levels[0]"])
 def test_odd_letters_are_refused_with_their_place(document: dict[str, Any], letter: str, place: str) -> None:
     """Control characters, halves of pairs and marks of direction cannot stand in a spec."""

@@ -35,7 +35,7 @@ def holds_in_cells(condition: Node, table: Table, schema: Schema) -> tuple[Boole
     None where the condition uses no column of the table. Sound: functions over children, and comparisons with them, may be
     anything, unless a derived variable of the table is just that function.
     """
-    tree = _known(condition, table, schema)
+    tree = _known(condition, table, schema) if schema[table.unit].derived else condition
     variables: dict[str, Coded] = {}
     tree = _opened(tree, table.unit, schema, variables)
     names = list(variables)
@@ -120,16 +120,20 @@ def _known(node: Node, table: Table, schema: Schema) -> Node:
 
 def _opened(node: Node, unit: str, schema: Schema, variables: dict[str, Coded]) -> Node:
     """Put a variable of its own in the place of whatever the cells of one unit cannot tell; collects all variables."""
-    over_children = any(isinstance(below, Aggregate) for below in nodes(node))
+    if isinstance(node, Literal | Choices):
+        return node
+    over_children = not isinstance(node, Reference) and any(isinstance(below, Aggregate) for below in nodes(node))
     comparison = isinstance(node, Operation) and node.symbol in COMPARISONS.values()
     if over_children and (comparison or isinstance(node, Aggregate)):
         name = f"unknown {len(variables)}"
         variables[name] = Numeric(name=name, kind="integer", range=Interval(0, 2))
         return Operation("==", (Reference(None, name), Literal(1.0)))
     if isinstance(node, Operation):
-        return Operation(node.symbol, tuple(_opened(operand, unit, schema, variables) for operand in node.operands))
+        operands = tuple(_opened(operand, unit, schema, variables) for operand in node.operands)
+        alike = all(one is other for one, other in zip(operands, node.operands, strict=True))
+        return node if alike else Operation(node.symbol, operands)
     if isinstance(node, Reference):
-        own = Reference(None if node.unit == unit else node.unit, node.name)
+        own = node if node.unit != unit else Reference(None, node.name)
         if is_position(schema[own.unit or unit], own.name):
             variables[str(own)] = Numeric(name=own.name, kind="integer", range=Interval(1, 1e9))
         else:

@@ -31,8 +31,10 @@ def _hangs(condition: Expression, unit: str, schema: Schema) -> Iterator[tuple[R
             (*node.operands, node.symbol),
             (*node.operands[::-1], MIRRORED.get(node.symbol, node.symbol)),
         ):
+            if not isinstance(other, Literal) or isinstance(other.value, str | bool):
+                continue
             number = _real(one, unit, schema)
-            if number is None or not isinstance(other, Literal) or isinstance(other.value, str | bool):
+            if number is None:
                 continue
             value = float(other.value)
             lowest = value == number.range.low and symbol in (">", "<=")

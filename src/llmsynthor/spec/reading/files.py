@@ -4,8 +4,10 @@ import hashlib
 import json
 import os
 import re
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +15,14 @@ import polars as pl
 from pydantic import ValidationError
 
 from llmsynthor.errors import Problem, SpecError
-from llmsynthor.files import read_text
+from llmsynthor.files import read_text, write_beside
 from llmsynthor.options import written
 from llmsynthor.spec.expressions import Lookup
 from llmsynthor.spec.levels import Level
 from llmsynthor.spec.reading.adjustments import write_scenario
 from llmsynthor.spec.reading.builder import Builder
 from llmsynthor.spec.reading.dependencies import write_dependencies
-from llmsynthor.spec.reading.document import Document
+from llmsynthor.spec.reading.document import FROM_TABLES, Document
 from llmsynthor.spec.reading.drafts import RuleDraft, TargetDraft, UnitDraft
 from llmsynthor.spec.reading.filled import filled
 from llmsynthor.spec.reading.geographies import (
@@ -130,7 +132,8 @@ def build(raw: Any, folder: Path, where: str) -> Spec:
         document = Document.model_validate(raw)
     except ValidationError as cause:
         errors = cause.errors(include_url=False)
-        raise SpecError(*(_problem(error) for error in errors), *_elsewhere(raw, errors, folder)) from cause
+        told = [error for error in errors if str(error["loc"][-1]) != f"literal[{FROM_TABLES!r}]" or len(errors) == 1]
+        raise SpecError(*(_problem(error) for error in told), *_elsewhere(raw, errors, folder)) from cause
     builder = Builder(folder=folder, problems=assumed)
     spec = builder.spec(document)
     wrong = [problem for problem in builder.problems if problem.severity == "error"]
@@ -165,7 +168,7 @@ def _elsewhere(raw: dict[str, Any], errors: Sequence[Any], folder: Path) -> Iter
 
 
 def _problem(error: Any) -> Problem:
-    parts = [str(part) for part in error["loc"] if part not in UNION_NAMES]
+    parts = [str(part) for part in error["loc"] if part not in UNION_NAMES and not str(part).startswith("list[")]
     place = "".join(f"[{part}]" if part.isdigit() else f".{part}" for part in parts).lstrip(".") or "spec"
     found = error.get("input")
     shown = None if isinstance(found, dict | list) else str(found)[:80]
@@ -174,7 +177,7 @@ def _problem(error: Any) -> Problem:
 
 def _advice(error: Any, place: str) -> str:
     if isinstance(error.get("input"), bool):
-        return 'YAML reads yes, no, on, off, true and false as truth values: put the word in quotes, as in "yes"'
+        return 'YAML reads true and false as truth values: put the word in quotes, as in "true"'
     if place == "llmsynthor":
         return "write llmsynthor: 1, the version of the spec that this program reads"
     kinds = "a variable is a category (of levels), an integer, a number (both with a range) or a text"
@@ -197,18 +200,19 @@ def save(spec: Spec, folder: Path) -> Path:
     for number, target in enumerate(spec.targets):
         if isinstance(target, Table) and target.condition:
             continue
-        table_frame(target).write_csv(tables / _table_file(number, target))
+        write_beside(tables / _table_file(number, target), table_frame(target).write_csv)
     for unit, derived, frame in _lookups(spec):
-        frame.write_csv(tables / _lookup_file(unit, derived))
+        write_beside(tables / _lookup_file(unit, derived), frame.write_csv)
     for geography in spec.geographies:
-        crosswalk_frame(geography).write_csv(tables / crosswalk_file(geography))
+        write_beside(tables / crosswalk_file(geography), crosswalk_frame(geography).write_csv)
         for level, outline in geography.outlines.items():
             copied = tables / outline_file(geography, level)
             if Path(outline.file).resolve() != copied.resolve():
-                copied.write_bytes(Path(outline.file).read_bytes())
+                write_beside(copied, partial(shutil.copyfile, outline.file))
     save_seed(spec.seed, folder)
     path = folder / "spec.yaml"
-    path.write_text(write_yaml(_document(spec)), encoding="utf-8")
+    text = write_yaml(_document(spec))
+    write_beside(path, lambda beside: beside.write_text(text, encoding="utf-8"))
     return path
 
 

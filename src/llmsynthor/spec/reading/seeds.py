@@ -9,7 +9,7 @@ import polars as pl
 import polars.selectors as cs
 
 from llmsynthor.errors import Problem
-from llmsynthor.files import OddFileError, check_regular
+from llmsynthor.files import OddFileError, check_regular, write_beside
 from llmsynthor.spec.reading.parts import SeedPart
 from llmsynthor.spec.schema import Schema
 from llmsynthor.spec.seed import Seed
@@ -110,6 +110,6 @@ def save_seed(seed: Seed | None, folder: Path) -> Sequence[Path]:
         assert seed is not None
         path = folder / file
         path.parent.mkdir(parents=True, exist_ok=True)
-        seed.frames[name].write_parquet(path)
+        write_beside(path, seed.frames[name].write_parquet)
         paths.append(path)
     return paths
