@@ -17,8 +17,9 @@ from llmsynthor.spec.levels import Interval
 from llmsynthor.spec.schema import Numeric
 from llmsynthor.spec.targets import Table
 
-LEAST = 5e-4
-"""Share of the records that a piece of an open end must hold."""
+LEAST, NEXT_TO_NONE = 1e-4, 1e-6
+"""Share of the records that a piece of an open end must hold, and what the last bin of the library has where nobody was seen in it:
+joined to the one below it would be held for likelier than it is."""
 
 
 def known_ends(goals: Goals, consulted: Consulted | None) -> tuple[Table, ...]:
@@ -52,7 +53,8 @@ def _levels(goal: Goal, name: str) -> list[Interval]:
 
 
 def _pieces(consulted: Consulted, match: Match, last: Interval) -> Iterator[tuple[Interval, float]]:
-    """The bins of the library within an open end, with their shares of all records; small ones are joined from the top down."""
+    """The bins of the library within an open end, with their shares of all records; below the last one small ones
+    are joined from the top down."""
     assert match.entry is not None
     matching = consulted.matching
     sought = Sought(part=matching.part, weights=matching.weights, of_levels=matching.of_levels)
@@ -65,8 +67,8 @@ def _pieces(consulted: Consulted, match: Match, last: Interval) -> Iterator[tupl
     share, end, held = match.wanted.shares[match.wanted.levels.index(last)], last.high, 0.0
     for low, mass in reversed(inside):
         held += float(share) * mass / whole
-        if held >= LEAST or low == last.low:
-            yield Interval(low, end), held
+        if held >= LEAST or low == last.low or end == last.high:
+            yield Interval(low, end), max(held, NEXT_TO_NONE)
             end, held = low, 0.0
 
 
