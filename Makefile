@@ -4,8 +4,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 RECORDS ?= 2000
 FUZZ_SECONDS ?= 60
+CONSUMERS ?= consumers
 
-.PHONY: demo test lint audit sbom fuzz sizes clean
+.PHONY: demo test lint audit sbom fuzz sizes consumers clean
 
 demo: $(VENV)/installed ## the e-commerce example with the embedded default model
 	$(BIN)/llmsynthor models fetch qwen2.5-coder-1.5b
@@ -52,5 +53,8 @@ fuzz: $(VENV)/developer ## atheris over every parser, FUZZ_SECONDS each, from a 
 sizes: $(VENV)/developer ## what check and synthesize take on specs of absurd size
 	PYTHONPATH=src:. $(BIN)/python -m benchmarks.sizes
 
+consumers: $(VENV)/developer ## other programs run on what is exported, in environments kept in CONSUMERS; for the night
+	PYTHONPATH=src:. $(BIN)/python -m benchmarks.consumers --cache $(CONSUMERS) $(if $(DTD),--dtd $(DTD))
+
 clean: ## remove the virtual environment and the demonstration
-	rm -rf $(VENV) demo fuzzing
+	rm -rf $(VENV) demo fuzzing consumers

@@ -1,5 +1,6 @@
 """README, docs and the examples' own pages: what they show runs, and their links lead somewhere."""
 
+import gzip
 import re
 import shlex
 import shutil
@@ -111,6 +112,17 @@ def test_formats_page_shows_a_table_as_published(tmp_path: Path) -> None:
     (tmp_path / "spec.yaml").write_text(blocks(ROOT / "docs" / "formats.md", "yaml")[0], encoding="utf-8")
     target = Spec.load(tmp_path).targets[0]
     assert dict(zip(target.cells, target.values, strict=True))["North", "owned"] == 12
+
+
+@pytest.mark.slow
+def test_formats_page_shows_a_map(tmp_path: Path) -> None:
+    """The map of MATSim that docs/formats.md shows is taken as it is, and its words stand in the plans."""
+    document = yaml.safe_load(blocks(ROOT / "docs" / "formats.md", "yaml matsim")[0])
+    solution = llmsynthor.synthesize(ROOT / "examples" / "town", llm="none")
+    (path,) = solution.export("matsim", tmp_path / "out", document)
+    plans = gzip.decompress(path.read_bytes()).decode()
+    assert '<activity type="education" facility="' in plans
+    assert set(re.findall(r'<leg mode="(\w+)"', plans)) == {"car", "pt", "bike", "walk"}
 
 
 def test_spec_page_shows_geography() -> None:

@@ -49,7 +49,8 @@ def test_counties_meet_every_target(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["quickstart", "ecommerce", "persons", "population", "diaries", "mobility", "city", "counties", "days"]
+    "name",
+    ["quickstart", "ecommerce", "persons", "population", "diaries", "mobility", "city", "counties", "days", "town"],
 )
 def test_examples_are_clean(name: str, tmp_path: Path) -> None:
     """No example has a contradiction or anything to warn about, and each survives being written and read again."""

@@ -115,3 +115,30 @@ def test_numbers_that_tables_leave_no_room_for() -> None:
     for value, expected in ((25, ()), (20, ()), (15, named)):
         assert contradictions(ages(quantile="age", probability=0.8, cells=[{"quantile": value}])) == expected
     assert contradictions(ages(total="age", cells=[{"total": 9900}])) == (Contradiction(targets=("number",), rules=()),)
+
+
+def test_totals_that_means_of_other_groups_exclude_are_told_in_all() -> None:
+    """Where each month's total could hold by itself, the words say what all of them add up to and what the means need."""
+    months, channels = [{"month": m, "count": 500} for m in "ab"], [{"channel": c, "percent": 50} for c in "xy"]
+    units = {
+        "order": {
+            "variables": {
+                "month": {"kind": "category", "levels": ["a", "b"]},
+                "channel": {"kind": "category", "levels": ["x", "y"]},
+                "amount": {"kind": "number", "range": [1, 2000]},
+            }
+        }
+    }
+    totals = [{"month": "a", "total": 26_000}, {"month": "b", "total": 28_000}]
+    means = [{"channel": "x", "mean": 50}, {"channel": "y", "mean": 60}]
+    targets = [
+        {"name": "months", "unit": "order", "cells": months},
+        {"name": "channels", "unit": "order", "cells": channels},
+        {"name": "revenue", "unit": "order", "total": "amount", "by": ["month"], "cells": totals},
+        {"name": "basket", "unit": "order", "mean": "amount", "by": ["channel"], "cells": means},
+    ]
+    said = [
+        str(problem) for problem in examine(Spec.load({"llmsynthor": 1, "units": units, "targets": targets})).warnings
+    ]
+    (named,) = [words for words in said if "cannot hold together" in words]
+    assert "total of amount over all that are listed: 54,000 stated, at least 55,000 by the others" in named

@@ -62,5 +62,5 @@ def test_export_of_a_run(tmp_path: Path) -> None:
     said("init", tmp_path / "w.csv", "--out", tmp_path / "spec.yaml")
     said("synthesize", tmp_path / "spec.yaml", "--llm", "none", "--records", 20, "--out", tmp_path / "run")
     assert "dictionary.csv" in said("export", tmp_path / "run", "csv", "--out", tmp_path / "out").output
-    with pytest.raises(DataError, match="no units below"):
+    with pytest.raises(DataError, match="no households above"):
         said("export", tmp_path / "run", "starsim", "--out", tmp_path / "no")

@@ -209,6 +209,26 @@ def test_a_home_is_made_of_who_lives_together(library: str) -> None:
     assert not made.unmet
 
 
+def test_an_open_end_goes_on_as_in_the_library(library: str) -> None:
+    """Beyond the last cut of a table a number reaches as far as a library says, where a law alone would go on for long."""
+    pays = records(seed=2)["persons"]["pay"].fill_null(0).to_numpy()
+    spec = couples()
+    spec["units"]["person"]["variables"]["pay"] = {
+        "kind": "integer",
+        "range": [0, 1_000_000],
+        "label": "Yearly pay",
+        "like": "pay",
+    }
+    spec["targets"].append(
+        {"name": "pays", "unit": "person", "cells": cells("pay", pays, [0, 10_000, 20_000, 1_000_000])}
+    )
+    plain = ls.synthesize(spec, records=1_500, llm="none", seed=1)
+    made = ls.synthesize(spec, records=1_500, llm="none", seed=1, library=library)
+    high, truth = (made.records["person"]["pay"] >= 60_000).mean(), float((pays >= 60_000).mean())
+    assert abs(high - truth) < 0.5 * abs((plain.records["person"]["pay"] >= 60_000).mean() - truth)
+    assert not made.unmet
+
+
 def couples() -> dict[str, Any]:
     """Homes of two persons, with a table of their ages."""
     ages = records(seed=2)["persons"].filter(pl.col("age") >= 18)["age"].to_numpy()

@@ -13,8 +13,10 @@ from typer.testing import CliRunner
 import llmsynthor
 from llmsynthor.cli.commands import app
 from llmsynthor.errors import SpecError
+from llmsynthor.evaluation.compare import compare
+from llmsynthor.evaluation.ends import Status
 from llmsynthor.executors.threads import Threads
-from llmsynthor.run import parts
+from llmsynthor.run import partitioned, parts
 from llmsynthor.spec.expressions import parse
 from llmsynthor.spec.rules import Rule
 from tests.shires import PARISHES, land
@@ -171,3 +173,20 @@ def test_a_run_in_parts_is_read_as_any_other(run: Path, tmp_path: Path) -> None:
     for path in written:
         assert path.read_bytes() == (tmp_path / "run" / path.name).read_bytes()
     assert pl.read_csv(tmp_path / "run" / "person.csv").height == people
+
+
+def test_what_rounding_into_partitions_leaves_is_not_called_exact() -> None:
+    """A cell more than a record off, in parts that are exact each, is within rounding: neither exact nor missed."""
+    side = {"kind": "category", "levels": ["head", "tail"]}
+    spec = llmsynthor.Spec.load(
+        {
+            "llmsynthor": 1,
+            "units": {"toss": {"variables": {"side": side}}},
+            "targets": [{"name": "side", "cells": [{"side": "head", "count": 6}, {"side": "tail", "count": 4}]}],
+        }
+    )
+    (missed,) = compare(spec, {"toss": pl.DataFrame({"side": ["head"] * 4 + ["tail"] * 6})})
+    assert missed.status is Status.MISSED
+    assert partitioned._as_parts(missed, [Status.EXACT], spans=False).status is Status.ROUNDING
+    assert partitioned._as_parts(missed, [Status.EXACT, Status.MARGIN], spans=False).status is Status.MARGIN
+    assert partitioned._as_parts(missed, [Status.EXACT], spans=True).status is Status.MISSED

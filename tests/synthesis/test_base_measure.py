@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.optimize import brentq
+from scipy.optimize import brentq, root
 from scipy.stats import kstest, truncexpon
 
 import llmsynthor
@@ -95,6 +95,54 @@ def test_a_median_of_whole_numbers_makes_no_spike(kind: str) -> None:
     rate = brentq(lambda r: float(law(r) @ nights) - 4.6, 1e-4, 2)
     assert x.mean() == pytest.approx(4.6, abs=1e-3)
     assert np.bincount(x, minlength=120)[:8] / RECORDS == pytest.approx(law(rate)[:8], abs=0.02)
+
+
+def deviation(value: float) -> dict[str, Any]:
+    return {"unit": "person", "name": "deviation", "deviation": "x", "cells": [{"value": value}]}
+
+
+def law_of_three(points: np.ndarray, m: float, d: float, middle: float, *, binds: bool) -> np.ndarray:
+    """Shares of points under the law of largest entropy with a mean, a deviation and, where it binds, a median."""
+    z = (points - m) / d
+
+    def law(rates: np.ndarray) -> np.ndarray:
+        logs = rates[0] * z + rates[1] * z**2
+        weights = np.exp(logs - logs.max())
+        below = points < middle
+        if binds:
+            weights = np.where(below, weights / weights[below].sum(), weights / weights[~below].sum())
+        return np.asarray(weights / weights.sum())
+
+    found = root(lambda r: [law(r) @ z, law(r) @ z**2 - 1], [0.0, -0.5])
+    assert found.success
+    return law(found.x)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("high", "m", "d", "middle"), [(91, 46.3, 8.0, 46), (401, 64.9, 23.5, 67)])
+def test_a_median_beside_a_deviation_makes_no_spike(kind: str, high: int, m: float, d: float, middle: int) -> None:
+    """A profile of mean, median and deviation gives whole numbers their law: where the median is has no more than its share."""
+    targets = [mean(m), median(middle), deviation(d)]
+    x = draw(kind, {"kind": "integer", "range": [0, high]}, targets)["x"].to_numpy()
+    points = np.arange(high)
+    law = law_of_three(points, m, d, middle, binds=middle > m)
+    edges = [0, *range(middle - 30, middle + 31, 5), high]
+    assert x.mean() == pytest.approx(m, abs=1e-3)
+    assert x.std() == pytest.approx(d, rel=1e-3)
+    assert (x == middle).mean() == pytest.approx(law[middle], abs=0.015)
+    assert np.histogram(x, edges)[0] / RECORDS == pytest.approx(np.histogram(points, edges, weights=law)[0], abs=0.03)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_profile_of_a_number_gives_its_law(kind: str) -> None:
+    """A mean, a median and a deviation larger than the mean give a falling law, not heaps beside the median."""
+    x = draw(kind, number(0, 25_000), [mean(1162.81), median(850), deviation(1400)])["x"].to_numpy()
+    points = np.arange(2.5, 25_000, 5)
+    law = law_of_three(points, 1162.81, 1400, 850, binds=True)
+    edges = [0, 200, 400, 600, 850, 1100, 1400, 1800, 2500, 4000, 25_000]
+    assert np.median(x) == pytest.approx(850, rel=1e-3)
+    assert x.std() == pytest.approx(1400, rel=1e-3)
+    assert np.histogram(x, edges)[0] / RECORDS == pytest.approx(np.histogram(points, edges, weights=law)[0], abs=0.02)
 
 
 @pytest.mark.parametrize("kind", KINDS)

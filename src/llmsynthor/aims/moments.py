@@ -249,11 +249,12 @@ def centres_of(axis: Axis, use: Use) -> Floats:
 def law_of(axis: Axis, use: Use, target: Statistic, means: Floats) -> dict[str, Any]:
     """Base, segments and first log-weights of a moment; zero where a table says how the groups' records lie.
 
-    Where tables or quantiles fix what cells of all records hold, a mean of all records moves them inside those alone.
+    Where a table fixes what cells of all records hold, a mean of all records moves them inside those alone. A quantile has weights
+    of its own: beside a deviation, only the fit tells what it needs.
     """
     variable = use.number
     base, fixed = base_density(use), None
-    if not target.by and target.universe is None:
+    if not target.by and target.universe is None and is_tabled(use):
         base, fixed = fixed_shares(use)
     held = np.maximum(base.held(axis.breaks), 1e-300)
     logs = np.zeros((len(means), axis.size))

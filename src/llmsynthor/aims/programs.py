@@ -1,6 +1,7 @@
 """Targets and rules as rows of a linear program of the masses of joint cells."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 from scipy.sparse import csr_array, vstack
@@ -165,12 +166,25 @@ def _average(joint: Joint, statement: Averaged, sums: Sums | None, columns: int)
         where = _said([key[1] for key in statement.keys], statement.levels, k)
         name = f"{words}, {where}" if where else words
         ratios.append(Ratio(words=name, stated=float(stated), least=least, most=most, base=mass, scale=unit))
+    if statement.target.statistic == "total" and len(ratios) > 1:
+        ratios.append(_of_all(ratios, f"total of {statement.value[1]} over all that are listed"))
     return Part(
         name=statement.name,
         is_rule=False,
         matrix=rows.matrix(columns),
         ratios=tuple(ratios),
         exact=exact.matrix(columns),
+    )
+
+
+def _of_all(ratios: Sequence[Ratio], words: str) -> Ratio:
+    """The sum of the totals of all groups: where none of them is out of reach by itself, all together may be."""
+    return replace(
+        ratios[0],
+        words=words,
+        stated=sum(ratio.stated for ratio in ratios),
+        least=sum((ratio.least for ratio in ratios[1:]), ratios[0].least),
+        most=sum((ratio.most for ratio in ratios[1:]), ratios[0].most),
     )
 
 

@@ -24,8 +24,9 @@ def list_them() -> None:
 
     for name in shipped():
         library = open_library(name)
-        units = ", ".join(f"{part.records:,} {part.unit} records" for part in library.parts)
-        say(f"{name:12} {library.about.get('title', '')} ({units})")
+        units = ", ".join(f"{part.records:,} {part.unit} records" for part in library.within(""))
+        beside = "".join(f"; {universe} beside" for universe in library.universes)
+        say(f"{name:12} {library.about.get('title', '')} ({units}{beside})")
 
 
 @library_app.command()
@@ -38,7 +39,10 @@ def show(name: Name) -> None:
         if words:
             say(f"{key}: {words}")
     say(f"digest: {library.digest}")
-    for part in library.parts:
+    for universe in library.universes:
+        counted = ", ".join(f"{part.records:,} {part.unit} records" for part in library.within(universe))
+        say(f"{universe} are counted beside the whole: {counted}")
+    for part in library.within(""):
         strata = f", in strata of {part.strata}" if part.strata else ""
         say(f"{part.unit}: {part.records:,} records, {len(part.entries)} variables{strata}")
         for entry in part.entries:

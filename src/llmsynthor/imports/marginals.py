@@ -89,6 +89,11 @@ def _mapping(found: Any) -> Mapping[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
+def is_true(said: Any) -> bool:
+    """Whether a word of a configuration says yes: yes, no, on and off are read as the texts that they are."""
+    return bool(said) and str(said).casefold() not in ("no", "off")
+
+
 def _project(folder: Path) -> Mapping[str, Any]:
     """The project of the first configuration; none where there is no such file."""
     paths = sorted(

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from llmsynthor.imports.folders import problem
-from llmsynthor.imports.marginals import GROUP, HOUSEHOLD, PERSON, Marginal, PopGen, read_folder
+from llmsynthor.imports.marginals import GROUP, HOUSEHOLD, PERSON, Marginal, PopGen, is_true, read_folder
 from llmsynthor.imports.populationsim import Imported
 from llmsynthor.imports.starts import MOST_RECORDS, csv_text, plain_id
 from llmsynthor.imports.writing import write_new
@@ -71,7 +71,7 @@ def import_popgen(folder: Path, out: Path, *, force: bool = False) -> Imported:
 def _asked(there: PopGen, notes: list[str]) -> list[Marginal]:
     """The marginals that the scenario controls, all where it names none; a region's that repeat those of its geos left out."""
     wanted = there.scenario.get("control_variables") or {}
-    regional = bool(there.scenario.get("apply_region_controls", True))
+    regional = is_true(there.scenario.get("apply_region_controls", True))
     found = list[Marginal]()
     for own in there.marginals:
         controlled = (wanted.get(own.level) or {}).get(own.entity) if wanted else None
@@ -115,7 +115,7 @@ def _zones(there: PopGen, marginals: Sequence[Marginal], notes: list[str]) -> li
         return [(geo, "") for geo in known]
     over = {geo: region for region, geo in there.regions}
     asked = (there.scenario.get("geos_to_synthesize") or {}).get("region") or {}
-    ids = {plain_id(str(own)) for own in asked.get("ids") or ()} if not asked.get("all_ids") else set()
+    ids = {plain_id(str(own)) for own in asked.get("ids") or ()} if not is_true(asked.get("all_ids")) else set()
     lost = [geo for geo in known if geo not in over]
     if lost:
         notes.append(f"{len(lost)} geos lie in no region and were left out, such as {lost[0]}")

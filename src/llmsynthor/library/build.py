@@ -1,7 +1,7 @@
 """Micro-data become a library: every pair of variables is counted in strata, and rare cells are left out."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations_with_replacement
 from pathlib import Path
 
@@ -38,9 +38,34 @@ class _Coded:
 def build_library(recipe: Recipe, folder: Path) -> Library:
     """Count what a recipe keeps of the files in a folder; raises DataError."""
     frames = {unit: read_frame(folder / records.file) for unit, records in recipe.units.items()}
+    parts = list(_parts(recipe, frames))
+    for name in recipe.universes:
+        parts += [replace(part, universe=name) for part in _parts(recipe, _inside(recipe, name, frames))]
+    return Library(name=recipe.name, about=recipe.about, parts=tuple(parts))
+
+
+def _parts(recipe: Recipe, frames: Mapping[str, pl.DataFrame]) -> Iterator[Part]:
     coded = {unit: _coded(recipe, unit, frames) for unit in recipe.units}
-    parts = tuple(_part(recipe, unit, coded, frames) for unit in recipe.units)
-    return Library(name=recipe.name, about=recipe.about, parts=parts)
+    yield from (_part(recipe, unit, coded, frames) for unit in recipe.units)
+
+
+def _inside(recipe: Recipe, name: str, frames: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
+    """The records of a universe, and those below them; of units that have nothing to do with it all."""
+    universe = recipe.universes[name]
+    if universe.unit not in recipe.units:
+        advice = f"use one of: {', '.join(recipe.units)}"
+        raise DataError(
+            Problem(where=f"universes.{name}", what="there is no such unit", found=universe.unit, advice=advice)
+        )
+    frame, found = frames[universe.unit], dict(frames)
+    kept = recipe.units[universe.unit].variables.get(universe.variable)
+    column = _find(frame, (kept.column if kept is not None else "") or universe.variable, f"universes.{name}")
+    found[universe.unit] = frame.filter(column.cast(pl.String).is_in(list(universe.levels)))
+    for unit, records in recipe.units.items():
+        if records.parent in found and found[records.parent] is not frames[records.parent]:
+            keys = found[records.parent].select(pl.col(recipe.units[records.parent].key).alias(records.key))
+            found[unit] = frames[unit].join(keys, on=records.key, how="semi", maintain_order="left")
+    return found
 
 
 def read_frame(path: Path) -> pl.DataFrame:
@@ -117,7 +142,8 @@ def _encode(name: str, kept: Kept, column: pl.Series) -> tuple[Entry, Codes]:
             advice = f"say in words what it means, under levels of {name}"
             raise DataError(Problem(where=name, what="the recipe has no such level", found=unknown[0], advice=advice))
         codes = texts.replace_strict(place, default=-1, return_dtype=pl.Int64).to_numpy()
-    return Entry(name=name, label=kept.label, unit=kept.unit, ends=kept.ends, words=words), codes.astype(np.int64)
+    entry = Entry(name=name, label=kept.label, unit=kept.unit, ends=kept.ends, words=words, ordered=kept.ordered)
+    return entry, codes.astype(np.int64)
 
 
 def _part(recipe: Recipe, unit: str, coded: Mapping[str, _Coded], frames: Mapping[str, pl.DataFrame]) -> Part:

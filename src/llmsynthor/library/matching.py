@@ -3,14 +3,14 @@
 A match is trusted where the library's margin, recoded, is near to the user's table; else it never enters a run.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from llmsynthor.errors import AnswerError, AskingEndedError, CannotScoreError
-from llmsynthor.library.recoding import gap, recodings, transported
+from llmsynthor.library.recoding import gap, hardened, in_order, recodings, transported
 from llmsynthor.library.store import Entry, Part, stratum_of_bins
 from llmsynthor.library.trust import (
     CLEAR,
@@ -23,6 +23,7 @@ from llmsynthor.library.trust import (
     Sought,
     how_of,
     judged,
+    with_ages,
     younger,
 )
 from llmsynthor.library.wanted import Wanted
@@ -38,19 +39,30 @@ LEAST_KEPT = 0.2
 LEAST_MASS = 1e-6
 TRIES = 2
 """Variables of the library that are tried for one of the user's."""
+RIVAL = 2.0
+"""How many nats less may speak for another variable that is tried although the first can be trusted."""
+TELLING, TELLING_COUNTS = 10.0, 2.0
+"""Nats by which levels are told apart that count at most, and how many of them are worth one nat of the variable's own words."""
 NO = "none"
 
 
-def match_part(part: Part, wanted: Sequence[Wanted], score: Score | None) -> Matching:
-    """Match the user's variables with those of a part; without `score` only numbers and what stands in the same words."""
-    weights, of_levels = _universe(part, wanted)
+def match_part(
+    part: Part, wanted: Sequence[Wanted], score: Score | None, known: Mapping[str, Match] | None = None
+) -> Matching:
+    """Match the user's variables with those of a part; without `score` only numbers and what stands in the same words.
+
+    `known` are matches by name that are settled already, such as those of the unit above.
+    """
+    weights, of_levels = _strata(part, wanted)
     found: dict[str, Match] = {
         own.name: Match(wanted=own, why="no variable of the library says this") for own in wanted
     }
-    free = [own for own in wanted if own.like != NO]
+    found |= known or {}
+    free = [own for own in wanted if own.like != NO and own.name not in (known or {})]
     found |= {own.name: Match(wanted=own, why="like: none") for own in wanted if own.like == NO}
+    taken = {match.entry.name for match in found.values() if match.entry is not None}
     sought = Sought(part=part, weights=weights, of_levels=of_levels)
-    found |= _numbers(sought, free)
+    found |= _numbers(sought, free, taken)
     left = [own for own in free if found[own.name].entry is None]
     taken = {match.entry.name for match in found.values() if match.entry is not None}
     same = {own.name: match for own in left if (match := _same_words(sought, own, taken)) is not None}
@@ -60,7 +72,8 @@ def match_part(part: Part, wanted: Sequence[Wanted], score: Score | None) -> Mat
     sentence = ""
     if score is not None:
         try:
-            found |= _confirmed(sought, [m for m in found.values() if m.how == "numbers"], score)
+            unsure = [found[own.name] for own in free if found[own.name].how == "numbers"]
+            found |= _confirmed(sought, unsure, score)
             found |= _by_words(sought, left, taken, score)
         except CannotScoreError:
             sentence = "the model gives no log-probabilities: words were not matched"
@@ -75,7 +88,7 @@ def match_part(part: Part, wanted: Sequence[Wanted], score: Score | None) -> Mat
     )
 
 
-def _universe(part: Part, wanted: Sequence[Wanted]) -> tuple[Floats, Floats]:
+def _strata(part: Part, wanted: Sequence[Wanted]) -> tuple[Floats, Floats]:
     """Weights of the strata and of the levels of the number that makes them: as the user's own table of it has them."""
     even = np.ones(len(part.starts))
     if not part.strata:
@@ -99,8 +112,8 @@ def _universe(part: Part, wanted: Sequence[Wanted]) -> tuple[Floats, Floats]:
     return weights, best[1]
 
 
-def _numbers(sought: Sought, wanted: Sequence[Wanted]) -> dict[str, Match]:
-    """The nearest numbers, one to one, the smallest gap first."""
+def _numbers(sought: Sought, wanted: Sequence[Wanted], settled: Set[str]) -> dict[str, Match]:
+    """The nearest numbers, one to one, the smallest gap first; those of the library that are `settled` are no longer free."""
     every = []
     for own in wanted:
         for entry in sought.part.entries:
@@ -112,7 +125,7 @@ def _numbers(sought: Sought, wanted: Sequence[Wanted]) -> dict[str, Match]:
             every.append((apart, own, entry, scale, mapped))
     every.sort(key=lambda one: one[0])
     matches: dict[str, Match] = {}
-    taken = set[str]()
+    taken = set(settled)
     for apart, own, entry, scale, mapped in every:
         if own.name in matches or entry.name in taken or (apart > NEARLY and not own.like):
             continue
@@ -196,18 +209,25 @@ def _by_words(sought: Sought, wanted: Sequence[Wanted], taken: set[str], score: 
     free -= {column for row, column in chosen.items() if scores[row, column] >= POSSIBLE}
     found = {}
     for row, own in enumerate(wanted):
-        found[own.name] = Match(wanted=own, score=float(scores[row].max()), why="no variable of the library says this")
+        best = Match(wanted=own, score=float(scores[row].max()), why="no variable of the library says this")
+        told = 0.0
         for column in _candidates(scores[row], chosen.get(row), free):
-            entry, how = entries[column], how_of(own, "words and margins")
-            plan, agreed = _plan(sought, own, entry, score)
-            said = Plan(plan=plan, how=how, score=float(scores[row, column]), agreement=agreed)
-            match = judged(sought, own, entry, said)
-            if match.trusted != "none" or found[own.name].entry is None:
-                found[own.name] = match
-            if match.trusted != "none":
-                free.discard(column)
+            rival = float(scores[row, column])
+            if best.trusted != "none" and rival < best.score - RIVAL:
                 break
+            entry, how = entries[column], how_of(own, "words and margins")
+            plan, agreed, apart = _plan(sought, own, entry, score)
+            match = judged(sought, own, entry, Plan(plan=plan, how=how, score=rival, agreement=agreed))
+            if best.entry is None or (match.trusted != "none" and _rank(match, apart) > _rank(best, told)):
+                best, told = match, apart
+        found[own.name] = best
+        free -= {column for column in free if best.trusted != "none" and entries[column] is best.entry}
     return found
+
+
+def _rank(match: Match, apart: float) -> tuple[bool, float]:
+    """How much speaks for a match: its words, how well its levels tell the user's `apart`, and how near the margins are."""
+    return match.trusted != "none", match.score + min(apart, TELLING) / TELLING_COUNTS - match.gap / NEAR
 
 
 def _candidates(scores: Floats, chosen: int | None, free: set[int]) -> list[int]:
@@ -217,15 +237,32 @@ def _candidates(scores: Floats, chosen: int | None, free: set[int]) -> list[int]
     return [column for column in every if scores[column] >= POSSIBLE]
 
 
-def _plan(sought: Sought, own: Wanted, entry: Entry, score: Score) -> tuple[Floats, float]:
-    """Transport the library's masses to the user's levels, those left out that an age decides; and how far the words agree."""
+def _plan(sought: Sought, own: Wanted, entry: Entry, score: Score) -> tuple[Floats, float, float]:
+    """Transport the library's masses to the user's levels, those left out that an age decides; how far the words agree, and how
+    well they tell the user's levels apart."""
     masses, shares = sought.masses(entry), own.shares.copy()
     for level, first in younger(sought, own):
         masses, shares[level] = masses[first:], 0.0
     masses = masses.sum(axis=0)
     masses = np.where(masses > LEAST_MASS, masses, 0.0)
     scores, agreed = score_levels(score, own, entry, masses, shares)
-    return transported(scores, masses, shares), agreed
+    plan = transported(scores, masses, shares)
+    if entry.ordered and sought.measured(own, entry, with_ages(sought, own, hardened(plan))) > NEAR:
+        plan = in_order(scores, plan, masses, shares)
+    return plan, agreed, told_apart(scores[masses > 0][:, shares > 0])
+
+
+def told_apart(scores: Floats) -> float:
+    """How surely some level of the library is each of the user's and no other, in nats, of the least sure of these.
+
+    >>> told_apart(np.array([[0.0, -9.0, -9.0], [-9.0, 0.0, -1.0], [-9.0, -2.0, 0.0]]))
+    1.0
+    """
+    if scores.shape[1] < 2:
+        return 0.0
+    ordered = np.sort(scores, axis=1)
+    others = np.where(scores == ordered[:, -1:], ordered[:, -2:-1], ordered[:, -1:])
+    return float((scores - others).max(axis=0).min())
 
 
 def _same(one: str, other: str) -> bool:

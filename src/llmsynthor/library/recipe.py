@@ -35,7 +35,7 @@ class Kept(BaseModel):
     """A variable of a library: `levels` say each value of the data in full words ("": records without one).
 
     `ends` cut a number finely, and `numbers` say which number a text stands for. `column` is its column, where that has another
-    name; `first` takes the first member's, `count` a number of members.
+    name; `first` takes the first member's, `count` a number of members. `ordered` levels lead from less to more.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -46,6 +46,7 @@ class Kept(BaseModel):
     first: str = ""
     count: Counting | None = None
     levels: dict[str, str] = Field(default_factory=dict)
+    ordered: bool = False
     ends: tuple[float, ...] = ()
     numbers: dict[str, float] = Field(default_factory=dict)
 
@@ -75,8 +76,20 @@ class Records(BaseModel):
     variables: dict[str, Kept]
 
 
+class Universe(BaseModel):
+    """A part of the records that tables are often about, such as families: those of a `unit` whose `variable` has one of the
+    values `levels`, and all records below them."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    unit: str
+    variable: str
+    levels: tuple[str, ...]
+
+
 class Recipe(BaseModel):
-    """What a library is made of; cells of fewer than `least` records are left out."""
+    """What a library is made of; cells of fewer than `least` records are left out. Each of `universes` is counted
+    beside the whole."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -87,6 +100,7 @@ class Recipe(BaseModel):
     licence: str = ""
     least: int = Field(default=5, ge=1)
     units: dict[str, Records] = Field(min_length=1)
+    universes: dict[str, Universe] = Field(default_factory=dict)
 
     @property
     def about(self) -> dict[str, str]:

@@ -19,6 +19,10 @@ SCALES = (1.0, 12.0, 1_000.0)
 TEMPER, PULL, ROUNDS = 0.5, 0.95, 300
 """Scores count twice in the kernel of the transport; the columns are pulled to the user's shares with this power; rounds."""
 
+WITNESS, MOST_COST = 30.0, 20.0
+"""What a total variation distance of 1 costs beside words, in nats a record, and what a level's words cost at most: levels that
+lead from less to more leave the margins little freedom, so that these may say more than a small model does."""
+
 
 def gap(recoded: Floats, shares: Floats) -> float:
     """Total variation distance of two margins; 1 where there is nothing."""
@@ -104,4 +108,34 @@ def hardened(plan: Floats) -> Floats:
     """The likeliest level of each row alone."""
     found = np.zeros_like(plan)
     found[np.arange(len(plan)), plan.argmax(axis=1)] = 1.0
+    return found
+
+
+def in_order(scores: Floats, plan: Floats, masses: Floats, shares: Floats) -> Floats:
+    """Which user's level each of the library's is where both lead from less to more, as a map of zeros and ones.
+
+    The user's levels come in the order in which `plan` has them along the library's; each holds levels that stand beside each
+    other. Among all such maps that is taken whose margins are nearest and whose words cost least.
+    """
+    place = np.arange(len(masses), dtype=np.float64)
+    held = plan * (masses / max(masses.sum(), 1e-300))[:, None]
+    middle = np.where(
+        held.sum(axis=0) > 1e-6, place @ held / np.maximum(held.sum(axis=0), 1e-300), scores.argmax(axis=0)
+    )
+    order = [int(level) for level in np.argsort(middle, kind="stable") if shares[level] > 0]
+    mass, share = masses / max(masses.sum(), 1e-300), shares / max(shares.sum(), 1e-300)
+    cost = np.minimum(scores.max(axis=1, keepdims=True) - scores, MOST_COST) * mass[:, None]
+    best, ends = np.full(len(mass) + 1, inf), list[NDArray[np.int64]]()
+    best[0] = 0.0
+    for level in order:
+        words, within = (np.concatenate([[0.0], np.cumsum(column)]) for column in (cost[:, level], mass))
+        price = words[None, :] - words[:, None] + WITNESS / 2 * np.abs(within[None, :] - within[:, None] - share[level])
+        price = np.where(np.triu(np.ones_like(price, dtype=bool)), price, inf)
+        whole = best[:, None] + price
+        ends.append(whole.argmin(axis=0))
+        best = whole.min(axis=0)
+    found, end = np.zeros_like(plan), len(mass)
+    for level, begin in zip(reversed(order), reversed(ends), strict=True):
+        found[begin[end] : end, level] = 1.0
+        end = int(begin[end])
     return found

@@ -34,13 +34,14 @@ Names = tuple[str, str]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """A variable of a library. A number has the `ends` of its fine bins, in `unit`; `words` are levels in words, behind the bins
-    (of a number: those who have none, such as children without an income)."""
+    (of a number: those who have none, such as children without an income). `ordered` words lead from less to more."""
 
     name: str
     label: str
     unit: str = ""
     ends: tuple[float, ...] = ()
     words: tuple[str, ...] = ()
+    ordered: bool = False
 
     @property
     def bins(self) -> int:
@@ -71,7 +72,9 @@ def _pairs(ends: tuple[float, ...]) -> Iterator[tuple[float, float]]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """Pair tables of one kind of record. `strata` names the number whose `starts` begin the strata ("": there is only one).
+    """Pair tables of one kind of record, of all of them or of those of a `universe`.
+
+    `strata` names the number whose `starts` begin the strata ("": there is only one).
 
     `tables` has counts of every pair in the order of the entries, shape (strata, levels of one, levels of the other);
     an entry with itself has its own counts, shape (strata, levels).
@@ -79,6 +82,7 @@ class Part:
 
     unit: str
     entries: tuple[Entry, ...]
+    universe: str = ""
     strata: str = ""
     starts: tuple[float, ...] = (0.0,)
     records: int = 0
@@ -111,9 +115,18 @@ class Library:
     parts: tuple[Part, ...]
     digest: str = ""
 
+    @property
+    def universes(self) -> tuple[str, ...]:
+        """Names of the universes that are counted beside the whole."""
+        return tuple(dict.fromkeys(part.universe for part in self.parts if part.universe))
+
+    def within(self, universe: str) -> tuple[Part, ...]:
+        """The parts of a universe, "" for the whole."""
+        return tuple(part for part in self.parts if part.universe == universe)
+
     def __getitem__(self, unit: str) -> Part:
         for part in self.parts:
-            if part.unit == unit:
+            if part.unit == unit and not part.universe:
                 return part
         raise KeyError(unit)
 
@@ -137,7 +150,8 @@ def _packed(library: Library) -> tuple[bytes, bytes]:
             "strata": part.strata,
             "starts": part.starts,
             "records": part.records,
-            "entries": [asdict(entry) for entry in part.entries],
+            "entries": [_about(entry) for entry in part.entries],
+            **({"universe": part.universe} if part.universe else {}),
         }
         counts += [_stored(part, names).ravel() for names in _names(part.entries)]
         if part.kinship is not None:
@@ -149,6 +163,11 @@ def _packed(library: Library) -> tuple[bytes, bytes]:
     # bytes of one place beside each other: that is packed far better
     planes = whole.view(np.uint8).reshape(-1, 4).T
     return json.dumps(document, ensure_ascii=False, indent=1).encode(), planes.tobytes()
+
+
+def _about(entry: Entry) -> dict[str, Any]:
+    """An entry in the document of a library; that its words have an order is said only where they do."""
+    return {key: value for key, value in asdict(entry).items() if key != "ordered" or value}
 
 
 def _names(entries: tuple[Entry, ...]) -> Iterator[Names]:
@@ -226,6 +245,7 @@ def _part(own: Mapping[str, Any], numbers: Floats, at: int) -> tuple[Part, int]:
     part = Part(
         unit=str(own["unit"]),
         entries=entries,
+        universe=str(own.get("universe", "")),
         strata=str(own["strata"]),
         starts=starts,
         records=int(own["records"]),
@@ -242,6 +262,7 @@ def _entry(raw: Mapping[str, Any]) -> Entry:
         unit=str(raw["unit"]),
         ends=tuple(float(end) for end in raw["ends"]),
         words=tuple(str(word) for word in raw["words"]),
+        ordered=bool(raw.get("ordered", False)),
     )
 
 

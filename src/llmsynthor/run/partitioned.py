@@ -230,4 +230,4 @@ def _as_parts(comparison: Comparison, ends: Sequence[Status], *, spans: bool) ->
     if spans or not comparison.status.is_unmet or not ends or any(end.is_unmet for end in ends):
         return comparison
     order = list(Status)
-    return replace(comparison, status=max(ends, key=order.index))
+    return replace(comparison, status=max([*ends, Status.ROUNDING], key=order.index))

@@ -107,6 +107,19 @@ def _published(text: str, bounds: Interval, *, integer: bool, unit: str) -> Inte
     return None
 
 
+def both_ends(text: str, *, integer: bool, unit: str = "") -> tuple[float, float, float] | None:
+    """The two ends that a label names, such as "18 to 24", and the last digit that they are told in; None for other labels.
+
+    >>> both_ends("$25,000 to $49,999", integer=False)
+    (25000.0, 49999.0, 1.0)
+    """
+    plain = _plain(text, unit, integer=integer)
+    match = next((found for form, kind in FORMS if kind == "closed" and (found := re.fullmatch(form, plain))), None)
+    if match is None or float(match[1]) > float(match[2]):
+        return None
+    return float(match[1]), float(match[2]), 10.0 ** -max(len(end.partition(".")[2]) for end in match.groups())
+
+
 def _plain(text: str, unit: str, *, integer: bool) -> str:
     """Small letters without accents, thousands, signs of money, and words that add nothing."""
     plain = unicodedata.normalize("NFKD", text.casefold().replace("≥", ">=").replace("≤", "<="))

@@ -177,6 +177,9 @@ SEED: Source = "seed"
 """Source of what a few real records say."""
 
 
+LIBRARY: Source = "library"
+"""Source of what was counted elsewhere; a table of one library names it after this word."""
+
 ZONES: Source = "zones"
 """Source of what follows from how margins vary together over zones."""
 

@@ -46,6 +46,7 @@ from llmsynthor.population.encode import Evidence
 from llmsynthor.spec.schema import Derived
 from llmsynthor.spec.targets import Table
 from llmsynthor.synthesis.consulting import consult_about, library_of, planned_matching
+from llmsynthor.synthesis.ends import known_ends
 from llmsynthor.synthesis.journal import Journal
 from llmsynthor.synthesis.outcome import Options, leaned_towards
 from llmsynthor.synthesis.relatives import known_relatives
@@ -177,7 +178,7 @@ def _of_rows(believed: Believed, options: Options, model: Recorded, known: Known
     asking = _asking(aims, options, model, unit=aims.spec.schema.top.name, variables=coarsen(goals))
     zoned, zones = _zones(aims, options, goals, asking.variables)
     journal.tell("copula", 0, None)
-    consulted = consult_about(known.library, aims.spec, asking.unit, asking.variables, model)
+    (consulted,) = consult_about(known.library, aims.spec, [(goals, asking.variables)], model)
     made = lambda: align(aims, records=RECORDS, seed=options.seed, workers=options.workers).roster.codes[0]  # noqa: E731  (drawn when asked for)
     tied = tied_elsewhere(goals, zoned)
     pairs = tuple(combinations([variable.name for variable in asking.variables], 2))
@@ -198,7 +199,7 @@ def _known_of_rows(believed: Believed, options: Options, known: Known, journal: 
     """What a seed and a library know where no model is asked (numbers, what stands in the same words), and what zones say."""
     aims, place = believed.aims, _places(believed.aims)[0]
     journal.tell("library", 0, None)
-    consulted = consult_about(known.library, aims.spec, place.unit, place.variables, None)
+    (consulted,) = consult_about(known.library, aims.spec, [(place.goals, place.variables)], None)
     sampled = sampled_rows(aims, known.seen, place.variables, place.pairs, seed=options.seed)
     if not sampled and (consulted is None or not consulted.tables):
         still = _of_zones(believed, options) if options.reads_zones else believed
@@ -239,12 +240,14 @@ def _of_trees(
     every = [counted(uncounted, aims, sample, computed) for uncounted in relate(aims)]
     told("library" if library is not None else "copula", 0, None)
     # all units are matched first: what a library knows is worth more than the questions that a budget may end
-    found = [consult_about(library, aims.spec, related.unit, _plain(related), model) for related, _ in every]
+    found = consult_about(library, aims.spec, [(related.goals, _plain(related)) for related, _ in every], model)
     for (related, implied), known in zip(every, found, strict=True):
         told("copula" if model is not None else "library", 0, None)
         kin = known_relatives(aims, known, sample)
+        ends = known_ends(aims.own[aims.layout.number(related.unit)], known)
         consulted += [known] if known is not None else []
         compositions += [kin] if kin.margins else []
+        compositions += [Composition(margins=ends)] if ends else []
         _, zones = _zones(aims, options, related.goals, related.variables, related.pairs)
         before = (
             frozenset(v.name for v in related.variables if v.name.startswith(BEFORE)) if related.turn else frozenset()

@@ -1,14 +1,17 @@
 """What a library of dependence knows about the variables of a run."""
 
 from collections.abc import Sequence
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from llmsynthor.aims.aims import Aims
+from llmsynthor.aims.goals import Goals
 from llmsynthor.dependence.coarse import Coarse, coarsen
-from llmsynthor.library.consulting import Consulted, consult
+from llmsynthor.dependence.given import given_shares
+from llmsynthor.library.consulting import Asked, Consulted, consult
 from llmsynthor.library.shelf import NONE, open_library
 from llmsynthor.library.store import Library
 from llmsynthor.library.wanted import Wanted
@@ -25,23 +28,34 @@ def library_of(name: str | None) -> Library | None:
 
 
 def consult_about(
-    library: Library | None, spec: Spec, unit: str, variables: Sequence[Coarse], model: Recorded | None
-) -> Consulted | None:
-    """Match the variables of a unit; None without a library or with nothing to match."""
-    if library is None or not variables:
-        return None
-    wanted = [wanted_of(variable, like(spec, unit, variable.name)) for variable in variables]
-    return consult(library, unit, wanted, None if model is None else scorer(model))
+    library: Library | None, spec: Spec, units: Sequence[tuple[Goals, Sequence[Coarse]]], model: Recorded | None
+) -> tuple[Consulted | None, ...]:
+    """Match the variables of units, each behind the unit above it; None without a library or with nothing to match."""
+    asked = [_asked(spec, goals, variables) for goals, variables in units if variables]
+    if library is None or not asked:
+        return (None,) * len(units)
+    found = {own.unit: own for own in consult(library, asked, None if model is None else scorer(model))}
+    return tuple(found.get(goals.grid.unit.name) for goals, _ in units)
+
+
+def _asked(spec: Spec, goals: Goals, variables: Sequence[Coarse]) -> Asked:
+    unit = goals.grid.unit
+    pairs = combinations([variable.name for variable in variables], 2)
+    given = {pair: given_shares(goals, variables, pair) for pair in pairs}
+    return Asked(
+        unit=unit.name,
+        wanted=tuple(wanted_of(variable, like(spec, unit.name, variable.name)) for variable in variables),
+        above=unit.parent or "",
+        given={pair: shares for pair, shares in given.items() if shares is not None},
+    )
 
 
 def consult_units(library: Library, aims: Aims, model: Recorded | None) -> tuple[Consulted, ...]:
     """Match the own variables of every unit of a spec."""
-    found = []
-    for unit in aims.spec.schema.units:
-        goals = aims.own[aims.layout.number(unit.name)] if aims.needs_trees else aims.goals[0]
-        consulted = consult_about(library, aims.spec, unit.name, coarsen(goals), model)
-        found += [consulted] if consulted is not None else []
-    return tuple(found)
+    units = aims.spec.schema.units
+    own = [aims.own[aims.layout.number(unit.name)] if aims.needs_trees else aims.goals[0] for unit in units]
+    found = consult_about(library, aims.spec, [(goals, coarsen(goals)) for goals in own], model)
+    return tuple(known for known in found if known is not None)
 
 
 def planned_matching(library: Library | None, variables: Sequence[Coarse]) -> int:

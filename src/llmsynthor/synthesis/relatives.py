@@ -12,7 +12,7 @@ from llmsynthor.dependence.coarse import Coarse
 from llmsynthor.dependence.copula import SOFTNESS
 from llmsynthor.dependence.kin.beliefs import Composition, given_columns, has_relatives, kin_variables
 from llmsynthor.dependence.kin.questions import SIBLING, SPOUSE
-from llmsynthor.library.consulting import Consulted
+from llmsynthor.library.consulting import Consulted, mean_map
 from llmsynthor.library.kinship import Kinship
 from llmsynthor.library.matching import Match
 from llmsynthor.library.recoding import gap, recodings
@@ -28,6 +28,10 @@ Floats = NDArray[np.float64]
 Kind = tuple[str, tuple[Level, ...], Floats, Household]
 """A column of the parent ("": households are not told apart), its levels, the map of kinds to them, and how many members."""
 
+FINE_BINS = 20
+"""Bins of a number of relatives: a library is not asked, so that they may be finer than a model's. Ages of couples are less than
+four years apart in the mean, which bins of ten years blur."""
+
 FIRST, SECOND, FURTHER = "position == 1", "position == 2", "position > 2"
 
 
@@ -41,7 +45,7 @@ def known_relatives(aims: Aims, consulted: Consulted | None, sample: Roster) -> 
     kind = _kind(aims, consulted, unit, sample)
     tables: list[Table] = []
     derived: dict[tuple[str, str], Derived] = {}
-    for variable in kin_variables(aims, unit):
+    for variable in kin_variables(aims, unit, FINE_BINS):
         match = consulted.matching.trusted.get(variable.name)
         if match is None or match.entry is None or match.entry.name not in kinship.names:
             continue
@@ -66,7 +70,7 @@ def _kind(aims: Aims, consulted: Consulted, unit: Unit, sample: Roster) -> Kind:
         owner, _, name = match.wanted.name.rpartition(".")
         axes = [axis.name for axis in aims.own[above].grid.axes]
         if owner == unit.parent and match.entry is not None and match.entry.name == part.kinship.kinds and name in axes:
-            column, levels, mapped = match.wanted.name, match.wanted.levels, mean_map(consulted, match)
+            column, levels, mapped = match.wanted.name, match.wanted.levels, mean_map(consulted.matching, match)
             axis = aims.own[above].grid.axes[axes.index(name)]
             place = np.array([levels.index(x) if x in levels else 0 for x in axis.levels])
             level = place[sample.codes[above][:, axes.index(name)]]
@@ -79,20 +83,10 @@ def _kind(aims: Aims, consulted: Consulted, unit: Unit, sample: Roster) -> Kind:
     return column, levels, mapped, members
 
 
-def mean_map(consulted: Consulted, match: Match) -> Floats:
-    """A match's map over all strata, shape (library's levels, user's levels)."""
-    assert match.maps is not None and match.entry is not None
-    part = consulted.matching.part
-    masses = part.margin(match.entry.name)
-    whole = np.einsum("sl,slu->lu", masses, match.maps)
-    total = masses.sum(axis=0)[:, None]
-    return np.asarray(np.where(total > 0, whole / np.maximum(total, 1e-300), match.maps.mean(axis=0)))
-
-
 def _told(kinship: Kinship, match: Match, variable: Coarse, consulted: Consulted, kind: Kind) -> Relatives:
     """The tables of one variable, in the levels in which relatives are told."""
     assert match.entry is not None
-    mapped = mean_map(consulted, match)
+    mapped = mean_map(consulted.matching, match)
     if isinstance(variable.levels[0], Interval):
         wanted = Wanted(
             name=variable.name,

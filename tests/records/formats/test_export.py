@@ -1,5 +1,6 @@
 """Records for other programs: each kind written from one small town and read back."""
 
+import copy
 import csv
 import gzip
 import json
@@ -125,6 +126,7 @@ def test_postgres_script_names_its_files(made: Made, tmp_path: Path) -> None:
     """Every file that load.sql copies is there, parents before children."""
     paths = export(made, "postgres", tmp_path / "out")
     text = (tmp_path / "out" / "load.sql").read_text(encoding="utf-8")
+    assert "\\encoding UTF8" in text
     assert text.index('CREATE TABLE "household"') < text.index('CREATE TABLE "person"')
     assert {path.name for path in paths} >= {"household.csv", "person.csv", "dictionary.csv"}
 
@@ -139,6 +141,8 @@ def test_package_is_described_three_times(made: Made, tmp_path: Path) -> None:
     assert person["schema"]["foreignKeys"][0]["reference"] == {"resource": "household", "fields": ["household_id"]}
     croissant = json.loads((out / "croissant.json").read_text(encoding="utf-8"))
     assert len(croissant["distribution"][0]["sha256"]) == 64
+    link = next(own for own in croissant["recordSet"][1]["field"] if own["name"] == "household_id")["references"]
+    assert link == {"fileObject": {"@id": "household.csv"}, "extract": {"column": "household_id"}}
     table = json.loads((out / "csv-metadata.json").read_text(encoding="utf-8"))["tables"][1]
     assert (out / table["url"]).is_file()
 
@@ -163,6 +167,19 @@ def test_populationsim_summary_is_in_order(made: Made, tmp_path: Path) -> None:
         rows = list(csv.reader(file))
     assert rows[0] == ["geography", "id", "households_control", "households_result", "households_diff"]
     assert rows[1] == ["block", "a", "2.0", "2.0", "0.0"]
+
+
+def test_populationsim_summary_names_intervals_plainly(tmp_path: Path) -> None:
+    """Columns of a summary name whole numbers by their ends, without brackets and commas."""
+    cells = [{"block": "a", "size": size, "count": 1} for size in ("1", "2-3", "4+")]
+    cells += [{"block": "b", "size": size, "count": count} for size, count in (("1", 1), ("2-3", 0), ("4+", 0))]
+    target = {"name": "size", "unit": "household", "cells": cells}
+    towns = copy.deepcopy({**TOWN, "targets": [target]})
+    towns["units"]["household"]["variables"]["size"]["range"] = [1, 9]
+    made = made_of(llmsynthor.Spec.load(towns), {"household": HOMES, "person": PEOPLE})
+    export(made, "populationsim", tmp_path / "out")
+    head = (tmp_path / "out" / "final_summary_block.csv").read_text(encoding="utf-8").splitlines()[0]
+    assert head.split(",")[2:5] == ["size_1_control", "size_2-3_control", "size_4+_control"]
 
 
 def test_matsim_population_is_well_formed(made: Made, tmp_path: Path) -> None:
@@ -195,6 +212,23 @@ def test_points_lie_in_their_zones(made: Made, tmp_path: Path) -> None:
     shapes = {f["properties"]["id"]: shapely.from_geojson(json.dumps(f["geometry"])) for f in OUTLINES["features"]}  # type: ignore[index]
     for zone, point in one.select("block", "geometry").rows():
         assert shapes[zone].contains(shapely.from_wkb(point))
+
+
+def test_zones_without_outline_have_no_point(made: Made, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Records of a zone that has no outline keep their row, without a point, and it is said; without any outline it is refused."""
+    pytest.importorskip("shapely")
+    outlines = tmp_path / "zones.geojson"
+    some = OUTLINES | {"features": [f for f in OUTLINES["features"] if f["properties"]["id"] == "a"]}  # type: ignore[index]
+    outlines.write_text(json.dumps(some), encoding="utf-8")
+    export(made, "geoparquet", tmp_path / "out")
+    written = pl.read_parquet(tmp_path / "out" / "household.parquet")
+    assert written.height == made.frames["household"].height
+    assert written.filter(pl.col("geometry").is_null())["block"].unique().to_list() == ["b"]
+    assert written.filter(pl.col("block") == "a")["geometry"].null_count() == 0
+    assert "have no point" in caplog.text
+    outlines.write_text(json.dumps(OUTLINES | {"features": []}), encoding="utf-8")
+    with pytest.raises(DataError, match="no outline"):
+        export(made, "geoparquet", tmp_path / "none")
 
 
 def test_map_is_written_and_read(made: Made, tmp_path: Path) -> None:

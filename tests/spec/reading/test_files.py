@@ -14,6 +14,7 @@ from llmsynthor.errors import SpecError
 from llmsynthor.run.check import examine
 from llmsynthor.spec.checks.checks import forbidden_targets
 from llmsynthor.spec.reading.files import digest, save
+from llmsynthor.spec.reading.yaml_text import read_yaml
 from llmsynthor.spec.specification import Spec
 from tests.conftest import age_rows
 
@@ -273,3 +274,25 @@ def test_means_have_no_tolerance_in_records(document: dict[str, Any]) -> None:
     target = {"unit": "person", "mean": "age", "cells": [{"mean": 40}], "tolerance": {"records": 2}}
     document["targets"].append(target)
     assert "give a share" in problems_of(document)
+
+
+def test_words_for_yes_and_no_are_levels_and_options() -> None:
+    """Unquoted yes and no are levels in a list and in cells, and say true and false where only that can be meant."""
+    text = (
+        "llmsynthor: 1\nunits: {p: {variables: {back: {kind: category, levels: [yes, no]}}}}\n"
+        "targets: [{unit: p, open: no, cells: [{back: yes, share: 0.3}, {back: no, share: 0.7}]}]\n"
+        "synthesis: {estimate: off}\n"
+    )
+    spec = Spec.load(read_yaml(text, where="here"))
+    assert spec.schema["p"].variable("back").levels == ("yes", "no")  # type: ignore[union-attr]
+    assert spec.targets[0].cells == (("yes",), ("no",))
+    assert spec.settings.method.estimate is False
+
+
+def test_true_as_a_level_is_one_error() -> None:
+    """A truth value among the levels is told once, at its place, with what to do."""
+    units = {"p": {"variables": {"back": {"kind": "category", "levels": [True, "other"]}}}}
+    with pytest.raises(SpecError) as caught:
+        Spec.load({"llmsynthor": 1, "units": units, "targets": []})
+    assert [problem.where for problem in caught.value.problems] == ["units.p.variables.back.levels[0]"]
+    assert "in quotes" in caught.value.problems[0].advice

@@ -210,3 +210,30 @@ def test_levels_that_no_table_has(tmp_path: Path) -> None:
     unit = {"variables": {"colour": {"kind": "category", "levels": "from tables"}, **PERSON["variables"]}}
     with pytest.raises(SpecError, match="no table has a column"):
         spec_of(tmp_path, {"cells": [{"sex": "male", "count": 1}, {"sex": "female", "count": 1}]}, unit)
+
+
+def test_other_counts_of_a_wide_table_are_left_out(tmp_path: Path) -> None:
+    """Of a file that holds the counts of several tables side by side `cells` takes one; the others, and names, need no word."""
+    unit = {"variables": {**PERSON["variables"], "zone": {"kind": "category", "levels": "from tables"}}}
+    text = "code,town,men,women,age_0_17,age_18_up\nA1,North,4,6,3,7\nA2,South,5,5,17,3\n"
+    read = {"columns": {"zone": "code"}, "cells": {"men": {"sex": "male"}, "women": {"sex": "female"}}}
+    spec = spec_of(tmp_path, {"table": "t.csv", "read": read}, unit, t__csv=text)
+    assert cells(spec) == {("A1", "male"): 4, ("A1", "female"): 6, ("A2", "male"): 5, ("A2", "female"): 5}
+    told = [problem for problem in spec.notes if "left out" in problem.what]
+    assert [problem.found for problem in told] == ["age_0_17, age_18_up", "town"]
+
+
+def test_column_that_tells_rows_apart_is_asked_about(tmp_path: Path) -> None:
+    """A column of numbers without which a wide table says the same cell twice is no other count, and must be named."""
+    text = "code,year,men,women\nA1,2001,4,6\nA1,2002,5,5\n"
+    unit = {"variables": {**PERSON["variables"], "zone": {"kind": "category", "levels": ["A1"]}}}
+    read = {"columns": {"zone": "code"}, "cells": {"men": {"sex": "male"}, "women": {"sex": "female"}}}
+    with pytest.raises(SpecError, match="it is not said which variable year is"):
+        spec_of(tmp_path, {"table": "t.csv", "read": read}, unit, t__csv=text)
+
+
+def test_levels_from_the_column_of_a_variable_with_capitals(tmp_path: Path) -> None:
+    """A variable that is called as the file's header spells it, TAZ, has the levels of that column."""
+    unit = {"variables": {"TAZ": {"kind": "category", "levels": "from tables"}}}
+    spec = spec_of(tmp_path, {"table": "t.csv", "value": "HHs"}, unit, t__csv="TAZ,HHs\n17,4\n3,6\n")
+    assert spec.schema["person"].variable("TAZ").levels == ("17", "3")  # type: ignore[union-attr]

@@ -11,6 +11,7 @@ from llmsynthor.run.check import examine
 from llmsynthor.run.synthesize import synthesize
 from llmsynthor.spec.levels import Interval
 from llmsynthor.spec.reading.files import save
+from llmsynthor.spec.reading.yaml_text import write_yaml
 from llmsynthor.spec.specification import Spec
 from llmsynthor.spec.targets import Table
 
@@ -275,3 +276,65 @@ def test_rules_that_no_record_keeps_are_an_error() -> None:
     spec = Spec.load(document(TOWNS, rules=rules))
     for refuse in (lambda: examine(spec), lambda: synthesize(spec, records=10, llm="none")):
         assert 'rule "big" and rule "small" cannot hold together' in said(refuse)[0]
+
+
+def test_margins_that_are_not_named_are_left_out(tmp_path: Path) -> None:
+    """A column MOE beside the counts, which the target does not name, is no variable: a warning says how to use it."""
+    (tmp_path / "t.csv").write_text("car,count,MOE\nnone,30,12\none,70,15\n", encoding="utf-8")
+    units = {"home": {"variables": {"car": {"kind": "category", "levels": ["none", "one"]}}}}
+    path = tmp_path / "spec.yaml"
+    target = {"unit": "home", "table": "t.csv"}
+    path.write_text(write_yaml({"llmsynthor": 1, "units": units, "targets": [target]}), encoding="utf-8")
+    spec = Spec.load(path)
+    assert spec.targets[0].values == (30.0, 70.0)
+    assert any("margin_of_error: MOE" in problem.advice for problem in spec.notes)
+
+
+@pytest.mark.parametrize(
+    ("labels", "variable", "expected"),
+    [
+        (
+            ["Less than $10,000", "$10,000 to $24,999", "$25,000 to $49,999", "$50,000 or more"],
+            {"kind": "number", "range": [0, 200_000]},
+            [0, 10_000, 25_000, 50_000, 200_000],
+        ),
+        (["0-5", "5-10", "10-20"], {"kind": "number", "range": [0, 20]}, [0, 5, 10, 20]),
+        (["0-5", "5-10", "10+"], {"kind": "integer", "range": [0, 20]}, [0, 5, 10, 20]),
+        (["0-4", "5-9", "10+"], {"kind": "integer", "range": [0, 20]}, [0, 5, 10, 20]),
+        (["0.0-1.9", "2.0-3.9", "4.0 and more"], {"kind": "number", "range": [0, 9]}, [0, 2, 4, 9]),
+        (["00:00-06:59", "07:00-08:59", "09:00-23:59"], {"kind": "integer", "range": [0, 1440]}, [0, 420, 540, 1440]),
+        (["00:00-07:00", "07:00-24:00"], {"kind": "number", "range": [0, 24]}, [0, 7, 24]),
+        (["0:00-11:59", "12:00-23:59"], {"kind": "integer", "range": [0, 24]}, [0, 12, 24]),
+    ],
+)
+def test_classes_reach_to_where_the_next_begins(
+    labels: list[str], variable: dict[str, Any], expected: list[float]
+) -> None:
+    """Labels with both ends are read beside each other: amounts up to the next class, times of the day in the range's unit."""
+    cells = [{"x": label, "count": 10} for label in labels]
+    targets = [{"unit": "r", "cells": cells}]
+    spec = Spec.load({"llmsynthor": 1, "units": {"r": {"variables": {"x": variable}}}, "targets": targets})
+    read = [cell[0] for cell in spec.targets[0].cells]
+    assert [own.low for own in read] == expected[:-1]  # type: ignore[union-attr]
+    assert [own.high for own in read] == expected[1:]  # type: ignore[union-attr]
+
+
+def test_values_that_nobody_has_are_zero() -> None:
+    """A table of single ages without the one that nobody has is read, with a warning; one of adults alone is asked about."""
+    variable = {"kind": "integer", "range": [5, 20]}
+
+    def read(ages: list[int]) -> Spec:
+        cells = [{"age": str(age), "sex": "F", "count": 3} for age in ages]
+        cells.append({"age": str(ages[0]), "sex": "M", "count": 2})
+        sex = {"kind": "category", "levels": ["F", "M"]}
+        units = {"pupil": {"variables": {"age": variable, "sex": sex}}}
+        return Spec.load({"llmsynthor": 1, "units": units, "targets": [{"unit": "pupil", "cells": cells}]})
+
+    spec = read([6, 7, 8, 9, 10, 11, 12, 14, 15, 16, 17, 18, 19])
+    told = [problem.found for problem in spec.notes if "values of age are not listed" in problem.what]
+    assert told == ["[5, 6); [13, 14)"]
+    made = synthesize(spec, records=41, llm="none", seed=1).records["pupil"]["age"]
+    assert not made.is_in([5, 13]).any()
+    for others in ([9, *range(10, 20)], [5, 10, 15, 19]):
+        with pytest.raises(SpecError, match="there is a gap"):
+            read(others)

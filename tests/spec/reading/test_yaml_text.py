@@ -14,3 +14,12 @@ def test_the_compiled_writer_writes_the_same(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(yaml_text, "MANY", 0)
     assert write_yaml(value) == written
     assert read_yaml(written, where="here") == value
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_yes_no_and_dates_are_texts(monkeypatch: pytest.MonkeyPatch, *, large: bool) -> None:
+    """yes, no, on, off and dates are the texts that were written, for either reader; true and false are truth values."""
+    if large:
+        monkeypatch.setattr(yaml_text, "LARGE", 0)
+    found = read_yaml("levels: [yes, No, on, OFF, 2024-01-31, true, False]\nno: 1\n", where="here")
+    assert found == {"levels": ["yes", "No", "on", "OFF", "2024-01-31", True, False], "no": 1}

@@ -212,13 +212,16 @@ def _lean_between(rows: Rows, theta: Floats, counts: Counts, step: float) -> Non
     """Weigh down the side of a quantile that holds too many; what lies on the value itself needs no weight.
 
     The weights are the multipliers of two inequalities, at most so many below and at most so many above: never positive, and zero
-    where there is room.
+    where there is room. As long as anything lies on the value only one of the two can bind, so what both have is taken off both.
     """
     for first, share in rows.compiled.between:
         total = float(counts[first : first + 3].sum())
+        if total <= 0:
+            continue
         for cell, most in ((first, share * total), (first + 2, (1.0 - share) * total)):
-            if total > 0:
-                theta[cell] = min(0.0, theta[cell] + step * np.log(max(most, 0.5) / max(float(counts[cell]), 0.5)))
+            theta[cell] = min(0.0, theta[cell] + step * np.log(max(most, 0.5) / max(float(counts[cell]), 0.5)))
+        both = max(theta[first], theta[first + 2])
+        theta[[first, first + 2]] -= both
 
 
 def _tilt_means(rows: Rows, theta: Floats, counts: Counts, step: float, records: int) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmsynthor.aims.aims import Aims
+from llmsynthor.aims.goals import Goal
 from llmsynthor.alignment.parallel import in_parallel
 from llmsynthor.alignment.trees import fields as key
 from llmsynthor.alignment.trees import kernels, kernels_visits
@@ -18,6 +19,7 @@ from llmsynthor.alignment.trees.pool import Pool
 from llmsynthor.alignment.trees.program import Compiled
 from llmsynthor.alignment.trees.sums import Current, Sums
 from llmsynthor.alignment.trees.world import Ledger, errors_of, make_world, write_ledger
+from llmsynthor.spec.targets import LIBRARY
 
 MOVES = 20.0
 """Moves tried in a visit of two records of usual size."""
@@ -94,6 +96,12 @@ class Trees:
     def leans(self) -> bool:
         """Whether the records lean towards something that no table demands."""
         return bool(self.aims.beliefs) or bool((self.compiled.is_target & ~self.compiled.is_hard).any())
+
+    @property
+    def is_informed(self) -> bool:
+        """Whether some of what the records lean towards was counted elsewhere: it comes from a library."""
+        tables = (piece.goal.table for piece in self.compiled.pieces if isinstance(piece.goal, Goal))
+        return any(table.trust < 1 and table.source.startswith(LIBRARY) for table in tables)
 
     def world(self, block: int) -> tuple[World, tuple[int, ...]]:
         """What a block works on, with workspaces for two records, each with its changed copy and a spare one."""

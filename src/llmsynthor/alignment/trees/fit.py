@@ -30,6 +30,12 @@ ONWARDS = 1_000
 STEP, SLOWER = 0.5, 6.0
 """The first step of a weight, and how much smaller the last is."""
 
+KNOWN_STEP, KNOWN_SLOWER = 0.2, 2.0
+"""The same where a library knows who lives with whom: large first steps overshoot what slow records have to follow, and small last
+ones do not bring it back. Measured on 3,000 family households: of third and further members under 18 with a householder of 65 or
+more, 3.1 % in the library, there came to be 1.7 % under the usual steps and 3.0 % under these; of couples of two races, which are
+8.5 %, 6.1 % under both."""
+
 DRAG = 1.5
 """What a squared error costs, times the records wanted: weights alone would overshoot where walls make the records slow."""
 
@@ -53,6 +59,7 @@ class Visits:
     def __init__(self, trees: Trees, state: State) -> None:
         self.trees, self.state, self.pace = trees, state, LEANING if trees.leans else PACE
         self.goal, self.first = trees.goal(state.counts, state.arena), 0
+        self.step, self.slower = (KNOWN_STEP, KNOWN_SLOWER) if trees.is_informed else (STEP, SLOWER)
 
     def noise(self) -> float:
         """Mean squared error of the tables' cells now, in what chance explains."""
@@ -76,7 +83,7 @@ class Visits:
 
     def rake(self, weight: Floats, counts: Counts, goal: Floats, number: int) -> NDArray[np.bool_]:
         """Move the weights of all targets; soft ones are drawn back to zero."""
-        compiled, step = self.trees.compiled, STEP / (1.0 + SLOWER * number / self.pace.sweeps)
+        compiled, step = self.trees.compiled, self.step / (1.0 + self.slower * number / self.pace.sweeps)
         told = compiled.is_led & (goal > 0)
         change = np.clip(step * np.log((goal[told] + 1.0) / (counts[told] + 1.0)), -1.0, 1.0)
         weight[told] = np.maximum((weight[told] + change) / (1.0 + step * compiled.decay[told]), NEVER)

@@ -95,10 +95,10 @@ def has_relatives(unit: Unit) -> bool:
     return unit.parent is not None and is_people(unit.name)
 
 
-def kin_variables(aims: Aims, unit: Unit) -> tuple[Coarse, ...]:
-    """The variables of members that relatives are told about, numbers cut where rules cut them."""
+def kin_variables(aims: Aims, unit: Unit, most_bins: int = KIN_BINS) -> tuple[Coarse, ...]:
+    """The variables of members that relatives are told about, numbers cut where rules cut them and into so many bins."""
     cuts = {v.name: expression_cuts(v, aims.spec, unit) for v in unit.coded if isinstance(v, Numeric)}
-    found = coarsen(aims.own[aims.layout.number(unit.name)], most_bins=KIN_BINS, cuts=cuts)
+    found = coarsen(aims.own[aims.layout.number(unit.name)], most_bins=most_bins, cuts=cuts)
     return tuple(variable for variable in found if not aims.spec.is_vetoed(variable.name))
 
 

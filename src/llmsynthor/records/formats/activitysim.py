@@ -8,11 +8,12 @@ import polars as pl
 from llmsynthor.errors import DataError, Problem
 from llmsynthor.records.formats.made import Made
 from llmsynthor.records.formats.mapping import Map, codes_like, mapped, variable_like, whole
+from llmsynthor.records.formats.parts import units_of
 from llmsynthor.records.formats.places import telling
 
 SEX = {r"^(f|female|woman|women|weiblich|femme|mujer|2)": 2, r"^(m|male|man|men|männlich|homme|hombre|1)": 1}
 WORK = {
-    r"full": 1,
+    r"full|military|armed forces|army": 1,
     r"part": 2,
     r"under|child|less than 16|n/?a": 4,
     r"unemployed|not|no\b|none|retired|inactive|student|home": 3,
@@ -61,15 +62,6 @@ def default_map(made: Made) -> Map:
             "pstudent": codes_like(made, person, study, STUDY),
         },
     )
-
-
-def units_of(made: Made) -> tuple[str, str]:
-    """The units that are households and persons: the top and its first child; raises DataError where there is none."""
-    children = made.spec.schema.children(made.top)
-    if not children:
-        advice = "this export is for households with persons: a unit with a parent"
-        raise DataError(Problem(where="export", what=f"{made.top} has no units below it", advice=advice))
-    return made.top, children[0].name
 
 
 def write_activitysim(made: Made, out: Path, said: Map) -> list[Path]:

@@ -1,17 +1,19 @@
-"""MATSim: a population (population_v6) with typed attributes of persons and households, streamed; plans where trips have places."""
+"""MATSim: a population (population_v6), streamed: typed attributes of persons and their households, a plan for each day."""
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from xml.sax.saxutils import escape, quoteattr
 
-import numpy as np
 import polars as pl
 
 from llmsynthor.errors import DataError, Problem
-from llmsynthor.records.formats.activitysim import units_of
 from llmsynthor.records.formats.made import Made
-from llmsynthor.records.formats.mapping import Map, variable_like
+from llmsynthor.records.formats.mapping import Columns, Map, codes_like, variable_like
+from llmsynthor.records.formats.parts import Parts, parts_of
 from llmsynthor.records.formats.places import write_gzip
+from llmsynthor.records.formats.plans import Days, days_of
+from llmsynthor.spec.schema import Category
 from llmsynthor.texts import clean
 
 HEAD = (
@@ -19,52 +21,131 @@ HEAD = (
     '<!DOCTYPE population SYSTEM "http://www.matsim.org/files/dtd/population_v6.dtd">\n<population>\n'
 )
 BATCH = 20_000
-KINDS = {"integer": "java.lang.Integer", "number": "java.lang.Double", "string": "java.lang.String"}
+KINDS = {
+    "integer": "java.lang.Integer",
+    "large": "java.lang.Long",
+    "number": "java.lang.Double",
+    "string": "java.lang.String",
+}
 LARGEST = 2_147_483_647
+MODES = {
+    r"motor": "motorcycle",
+    r"passenger|as a rider|lift|mitfahr": "ride",
+    r"taxi|cab\b": "taxi",
+    r"bus|train|rail|tram|metro|subway|underground|transit|public|\bpt\b|bahn|öpnv|ferry": "pt",
+    r"bicycl|bike|cycl|fahrrad|v[ée]lo": "bike",
+    r"foot|walk|pied|fuß|marche": "walk",
+    r"car\b|cars\b|auto|driv|\bvan|truck|suv|voiture|coche|pkw|conduc": "car",
+}
+ENDS = (r"^(to|dest|destination|end|arrival)_", r"^(to|dest|destination)$|_(dest|destination)$")
+STARTS = (r"^(from|orig|origin|start|departure)_", r"_(orig|origin)$")
+SPOTS: Columns = {"zone": None, "facility": None, "link": None, "x": None, "y": None}
 
 
 def default_map(made: Made) -> Map:
-    """Columns of trips, by the names of variables of the unit below persons; nothing where there is none."""
-    _, person = units_of(made)
-    children = made.spec.schema.children(person)
-    if not children:
-        return Map(tables={"trips": {"activity": None, "mode": None, "departure": None, "origin": None}})
-    unit = children[0].name
-    return Map(
-        tables={
-            "trips": {
-                "activity": variable_like(made, unit, (r"^activity$", r"purpose|activity|destination_type")),
-                "mode": variable_like(made, unit, (r"^mode$", r"mode|transport")),
-                "departure": variable_like(made, unit, (r"^depart", r"depart|start|time|hour")),
-                "origin": variable_like(made, unit, (r"^origin$", r"origin|from")),
-            }
+    """Units, columns of trips and the zones of places, by the names of variables; nothing where there is none."""
+    parts = parts_of(made)
+    units: Columns = {"household": parts.household, "person": parts.person, "trip": parts.trip}
+    trips: Columns = {"activity": None, "mode": None, "departure": None, "origin": None}
+    homes, starts, ends = dict(SPOTS), dict(SPOTS), dict(SPOTS)
+    codes = {}
+    home = parts.household or parts.person
+    if home is not None:
+        homes["zone"] = _finest(made, home, 0)
+    if parts.trip is not None:
+        unit = parts.trip
+        mode = variable_like(made, unit, (r"^mode$", r"mode|transport|vehicle"))
+        trips |= {
+            "activity": variable_like(made, unit, (r"^activity$", r"purpose|activity|destination_type")),
+            "mode": mode,
+            "departure": variable_like(made, unit, (r"^depart", r"depart|start_(time|hour|minute)|time|hour")),
+            "origin": variable_like(
+                made, unit, (r"^origin$", r"^origin_(activity|purpose|type)|^from_(activity|purpose)")
+            ),
         }
-    )
+        taken = {entry for entry in trips.values() if isinstance(entry, str)}
+        ends["zone"] = _zone_like(made, unit, ENDS, taken)
+        starts["zone"] = _zone_like(made, unit, STARTS, taken)
+        codes = {"mode": _modes(made, unit, mode)}
+    tables = {"units": units, "trips": trips, "homes": homes, "starts": starts, "ends": ends}
+    return Map(tables={**tables, "places": {"zones": None, "crs": None}}, codes=codes)
+
+
+def _finest(made: Made, unit: str, number: int) -> str | None:
+    """The variable of the finest zone of one of a unit's places."""
+    places = made.spec.schema[unit].places
+    return places[number].variables[-1] if number < len(places) else None
+
+
+def _zone_like(made: Made, unit: str, patterns: tuple[str, ...], taken: set[str]) -> str | None:
+    """The variable that holds a zone, of the unit's places first: of two or more by its name, of one whatever it is called."""
+    schema = made.spec.schema[unit]
+    own = [place.variables[-1] for place in schema.places]
+    named = [name for name in own if any(re.search(pattern, name, re.IGNORECASE) for pattern in patterns)]
+    if named:
+        return named[0]
+    if len(own) == 1 and patterns is ENDS and not any(re.search(pattern, own[0]) for pattern in STARTS):
+        return own[0]
+    shown = (variable for variable in schema.shown if isinstance(variable, Category) and variable.name not in taken)
+    zones = [
+        variable.name for variable in shown if re.search(r"zone|taz|tract|district|area|block|msoa|cell", variable.name)
+    ]
+    return next((name for name in zones if any(re.search(pattern, name, re.IGNORECASE) for pattern in patterns)), None)
+
+
+def _modes(made: Made, unit: str, name: str | None) -> dict[str, str]:
+    """A mode of MATSim for each level: those it knows, else the level in small letters without blanks."""
+    if name is None:
+        return {}
+    variable = made.spec.schema[unit].variable(name)
+    known = codes_like(made, unit, name, MODES)
+    levels = variable.levels if isinstance(variable, Category) else ()
+    return {level: known.get(level) or re.sub(r"\W+", "_", level.lower()).strip("_") or "other" for level in levels}
 
 
 def write_matsim(made: Made, out: Path, said: Map) -> list[Path]:
-    """Write `population.xml.gz`: attributes of each person and (`household_…`) of its household, its day if it has trips."""
-    household, person = units_of(made)
-    pieces = _pieces(made, household, person, said.tables["trips"])
-    return [write_gzip(out / "population.xml.gz", pieces)]
+    """Write `population.xml.gz`: attributes of each person and (`household_…`) of its household, its day if there are trips."""
+    parts = _parts(made, said)
+    days = days_of(made, parts, said)
+    return [write_gzip(out / "population.xml.gz", _pieces(made, parts, days))]
 
 
-def _pieces(made: Made, household: str, person: str, trips: dict[str, str | float | None]) -> Iterator[str]:
+def _parts(made: Made, said: Map) -> Parts:
+    """The units that the map names; raises DataError where they do not lie below each other."""
+    schema = made.spec.schema
+    parts = Parts(**{name: None if unit is None else str(unit) for name, unit in said.tables["units"].items()})
+    pairs = ((parts.household, parts.person, "person"), (parts.person, parts.trip, "trip"))
+    for above, unit, name in pairs:
+        if unit is None:
+            continue
+        if unit not in made.frames or (above is not None and schema[unit].parent != above):
+            advice = f"name one of: {', '.join(made.frames)}; trips lie below persons, persons below households"
+            what = f"it is no unit below {above}" if above is not None else "there is no such unit"
+            raise DataError(Problem(where=f"map units.{name}", what=what, found=unit, advice=advice))
+    return parts
+
+
+def _pieces(made: Made, parts: Parts, days: Days | None) -> Iterator[str]:
     yield HEAD
-    people = made.frames[person].drop(f"{person}_id", "position")
-    homes = made.frames[household]
-    days = _days(made, person, trips)
-    ids = made.frames[person][f"{person}_id"]
-    key = f"{household}_id"
+    if days is not None and days.crs:
+        name = f'<attribute name="coordinateReferenceSystem" class="java.lang.String">{escape(days.crs)}</attribute>'
+        yield f"<attributes>{name}</attributes>\n"
+    unit = parts.person or parts.trip or made.top
+    people = made.frames[unit].drop(f"{unit}_id", "position", strict=False)
+    ids = made.frames[unit][f"{unit}_id"]
     for start in range(0, people.height, BATCH):
         part = people.slice(start, BATCH)
-        above = part.select(key).join(homes, on=key, how="left", maintain_order="left").drop(key)
-        above = above.rename({name: f"household_{name}" for name in above.columns})
-        lines = _attributes(pl.concat([part, above], how="horizontal"))
-        own = ids.slice(start, BATCH).to_list()
+        if parts.household is not None:
+            key = f"{parts.household}_id"
+            above = (
+                part.select(key).join(made.frames[parts.household], on=key, how="left", maintain_order="left").drop(key)
+            )
+            above = above.rename({name: f"household_{name}" for name in above.columns})
+            part = pl.concat([part, above.drop(part.columns, strict=False)], how="horizontal")
+        plans = days.plans(start, part.height) if days is not None else [""] * part.height
         yield "".join(
-            f'<person id="{name}"><attributes>{text}</attributes>{days.get(name, "")}</person>\n'
-            for name, text in zip(own, lines, strict=True)
+            f'<person id="{name}"><attributes>{text}</attributes>{plan}</person>\n'
+            for name, text, plan in zip(ids.slice(start, BATCH).to_list(), _attributes(part), plans, strict=True)
         )
     yield "</population>\n"
 
@@ -75,7 +156,15 @@ def _attributes(frame: pl.DataFrame) -> list[str]:
     for name in frame.columns:
         values = frame[name]
         integer = values.dtype.is_integer() and bool((values.is_null() | (values.abs() <= LARGEST)).all())
-        kind = KINDS["integer" if integer else "number" if values.dtype.is_numeric() else "string"]
+        kind = KINDS[
+            "integer"
+            if integer
+            else "large"
+            if values.dtype.is_integer()
+            else "number"
+            if values.dtype.is_numeric()
+            else "string"
+        ]
         head = f"<attribute name={quoteattr(name)} class={quoteattr(kind)}>"
         texts = values.cast(pl.String)
         if not values.dtype.is_numeric():
@@ -86,56 +175,3 @@ def _attributes(frame: pl.DataFrame) -> list[str]:
         return [""] * frame.height
     joined = pl.DataFrame(columns).select(pl.concat_str(pl.all()))
     return [str(text) for text in joined.to_series().to_list()]
-
-
-def _days(made: Made, person: str, trips: dict[str, str | float | None]) -> dict[int, str]:
-    """The plan of each person that has trips: activity, leg, activity; every activity but the last has an end."""
-    children = made.spec.schema.children(person)
-    if not children or trips.get("activity") is None:
-        return {}
-    unit = children[0].name
-    frame = made.frames[unit]
-    names = {key: trips.get(key) for key in ("activity", "mode", "departure", "origin")}
-    for key, name in names.items():
-        if isinstance(name, str) and name not in frame.columns:
-            problem = Problem(
-                where=f"map trips.{key}", what=f"{unit} has no such variable", found=name, advice="correct the map"
-            )
-            raise DataError(problem)
-    columns = {
-        key: _column(frame, name, default)
-        for (key, name), default in zip(names.items(), ("other", "walk", "", "home"), strict=True)
-    }
-    owners = frame[f"{person}_id"].to_list()
-    times = _times(columns["departure"], frame["position"].to_list())
-    plans: dict[int, list[str]] = {}
-    for row, owner in enumerate(owners):
-        plan = plans.setdefault(owner, [])
-        first = columns["origin"][row] if not plan else None
-        if first is not None:
-            plan.append(f'<activity type={quoteattr(first)} end_time="{times[row]}"/>')
-        else:
-            plan[-1] = plan[-1].removesuffix("/>") + f' end_time="{times[row]}"/>'
-        plan.append(f"<leg mode={quoteattr(columns['mode'][row])}/>")
-        plan.append(f"<activity type={quoteattr(columns['activity'][row])}/>")
-    return {owner: f'<plan selected="yes">{"".join(plan)}</plan>' for owner, plan in plans.items()}
-
-
-def _column(frame: pl.DataFrame, name: str | float | None, default: str) -> list[str]:
-    if name is None:
-        return [default] * frame.height
-    texts = frame[name].cast(pl.String).to_list() if isinstance(name, str) else [str(name)] * frame.height
-    return [clean(text or default) for text in texts]
-
-
-def _times(departures: Sequence[str], positions: Sequence[int]) -> list[str]:
-    """Times of day from hours (up to 30), minutes (up to 1,800) or seconds; without any, trips are spread over the day."""
-    try:
-        numbers = np.array([float(text) for text in departures])
-    except ValueError:
-        numbers = 7.0 + 2.0 * (np.array(positions, dtype=float) - 1)
-    if len(numbers) == 0:
-        return []
-    top = numbers.max()
-    seconds = (numbers * (3600 if top <= 30 else 60 if top <= 1800 else 1)).astype(np.int64)
-    return [f"{s // 3600:02d}:{s % 3600 // 60:02d}:{s % 60:02d}" for s in seconds.tolist()]

@@ -21,6 +21,8 @@ CROISSANT = {
     "data": {"@id": "cr:data", "@type": "@json"},
     "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
     "dct": "http://purl.org/dc/terms/",
+    "equivalentProperty": "cr:equivalentProperty",
+    "examples": {"@id": "cr:examples", "@type": "@json"},
     "extract": "cr:extract",
     "field": "cr:field",
     "fileObject": "cr:fileObject",
@@ -34,11 +36,13 @@ CROISSANT = {
     "md5": "cr:md5",
     "parentField": "cr:parentField",
     "path": "cr:path",
+    "rai": "http://mlcommons.org/croissant/RAI/",
     "recordSet": "cr:recordSet",
     "references": "cr:references",
     "regex": "cr:regex",
     "repeated": "cr:repeated",
     "replace": "cr:replace",
+    "samplingRate": "cr:samplingRate",
     "sc": "https://schema.org/",
     "separator": "cr:separator",
     "source": "cr:source",
@@ -179,5 +183,6 @@ def _field(unit: str, column: Described) -> dict[str, Any]:
     if column.label:
         found["description"] = column.label
     if column.refers_to:
-        found["references"] = {"field": {"@id": f"{column.refers_to}/{column.name}"}}
+        owner = {"fileObject": {"@id": f"{column.refers_to}.csv"}, "extract": {"column": column.name}}
+        found["references"] = owner  # by its file: readers join rows of files, not of record sets that are read already
     return found

@@ -5,11 +5,13 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from llmsynthor.records.formats.activitysim import units_of
 from llmsynthor.records.formats.made import Made
+from llmsynthor.records.formats.parts import units_of
 from llmsynthor.records.formats.places import telling
 from llmsynthor.records.linked import Nested
 from llmsynthor.records.measure import cell_numbers
+from llmsynthor.spec.levels import Level, number_text
+from llmsynthor.spec.schema import Numeric
 from llmsynthor.spec.targets import Table
 
 
@@ -50,7 +52,7 @@ def _summary(made: Made, nested: Nested, level: str, names: set[str]) -> pl.Data
         records = made.frames[target.base.unit].height if target.base is not None else len(inside)
         scale = records / whole if whole else 0.0
         for number, (cell, value) in enumerate(zip(target.cells, target.values, strict=True)):
-            rest = " ".join(str(own) for k, own in enumerate(cell) if k != at)
+            rest = " ".join(_named(made, target, k, own) for k, own in enumerate(cell) if k != at)
             name = f"{target.name} {rest}".strip().replace(" ", "_")
             zone = str(cell[at])
             controls.setdefault(name, {})[zone] = round(value * scale, 6)
@@ -66,3 +68,18 @@ def _summary(made: Made, nested: Nested, level: str, names: set[str]) -> pl.Data
     for name, own in controls.items():
         columns[f"{name}_diff"] = [round(results[name].get(zone, 0.0) - own.get(zone, 0.0), 6) for zone in zones]
     return pl.DataFrame(columns)
+
+
+def _named(made: Made, target: Table, number: int, level: Level) -> str:
+    """A level as part of a column's name: intervals as 1, 2-4 or 5+.
+
+    Whole numbers have both ends in.
+    """
+    if isinstance(level, str):
+        return level
+    _, variable = made.spec.schema.find(target.unit, target.columns[number])
+    assert isinstance(variable, Numeric)
+    if level.high >= variable.range.high:
+        return f"{number_text(level.low)}+"
+    last = level.high - 1 if variable.integer else level.high
+    return number_text(level.low) if last == level.low else f"{number_text(level.low)}-{number_text(last)}"

@@ -143,7 +143,7 @@ def _append(base: Any, table: str, frame: pl.DataFrame) -> None:
 def write_postgres(made: Made, out: Path) -> list[Path]:
     """`load.sql` and CSV files: `psql -d BASE -f load.sql` in the folder makes tables and reads them, no driver is needed."""
     paths = write_csv(made, out)
-    lines = ["\\set ON_ERROR_STOP on", "BEGIN;"]
+    lines = ["\\set ON_ERROR_STOP on", "\\encoding UTF8", "BEGIN;"]
     for unit in made.frames:
         lines.append(create_table(unit, list(describe(made, unit)), "postgres") + ";")
         lines.append(f"\\copy {quoted(unit)} FROM '{unit}.csv' WITH (FORMAT csv, HEADER true)")

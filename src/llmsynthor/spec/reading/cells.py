@@ -7,10 +7,11 @@ import polars as pl
 
 from llmsynthor.sources.csv_text import plain
 from llmsynthor.sources.numbers import OPEN, WITHHELD, AmbiguousError, read_numbers
+from llmsynthor.spec.classes import read_classes
 from llmsynthor.spec.expressions import Expression
 from llmsynthor.spec.labels import read_interval
 from llmsynthor.spec.levels import Interval, Level
-from llmsynthor.spec.reading.partition import partition_problems, subtotals
+from llmsynthor.spec.reading.partition import partition_problems, subtotals, unlisted_values
 from llmsynthor.spec.reading.place import Place
 from llmsynthor.spec.schema import Category, Numeric
 
@@ -38,13 +39,13 @@ def _levels(column: pl.Series, place: Place) -> list[Level] | None:
     _, variable = place.schema.find(place.unit, column.name)
     assert isinstance(variable, Category | Numeric)
     texts = [text.strip() if text is not None else "" for text in column.to_list()]
-    known: dict[str, Level] = {}
+    known: dict[str, Level] = _classes(texts, variable) if isinstance(variable, Numeric) else {}
     odd: list[tuple[int, str]] = []
     reason = ""
     levels = frozenset(variable.levels if isinstance(variable, Category) else ())
     for row, text in _first_rows(texts):
         try:
-            known[text] = text if text in levels else read_level(text, variable)
+            known[text] = known.get(text) or (text if text in levels else read_level(text, variable))
         except ValueError as error:
             reason = reason or str(error)
             odd.append((row, text or "an empty cell"))
@@ -56,6 +57,15 @@ def _levels(column: pl.Series, place: Place) -> list[Level] | None:
     if odd:
         _say_odd(column.name, variable, odd, reason, place)
     return None if odd or empty else [known[text] for text in texts]
+
+
+def _classes(texts: Sequence[str], variable: Numeric) -> dict[str, Level]:
+    """Classes of a number that their neighbours explain, within its range."""
+    found = read_classes(
+        list(dict.fromkeys(texts)), bounds=variable.range, integer=variable.integer, unit=variable.unit
+    )
+    inside = {text: own for text, own in found.items() if own.low >= variable.range.low}
+    return {text: own for text, own in inside.items() if own.high <= variable.range.high}
 
 
 def _first_rows(texts: Sequence[str]) -> list[tuple[int, str]]:
@@ -163,6 +173,23 @@ def read_values(column: pl.Series, place: Place, *, negative: bool, shares: bool
         advice = "a count or share is zero or more; of noisy tables name the column of their margin_of_error"
         place.in_rows("the value is negative", advice, below)
     return None if place.errors > before else list(read.values)
+
+
+def values_nobody_has(cells: Sequence[Cell], columns: Sequence[str], place: Place) -> list[Cell]:
+    """A cell, which is zero, for each value that a table of single whole numbers does not list; they are told."""
+    found = list[Cell]()
+    for k, name in enumerate(columns):
+        _, variable = place.schema.find(place.unit, name)
+        intervals = sorted({level for cell in cells if isinstance(level := cell[k], Interval)})
+        gaps = unlisted_values(intervals, variable) if isinstance(variable, Numeric) and intervals else []
+        found += [(*cells[0][:k], gap, *cells[0][k + 1 :]) for gap in gaps]
+        if gaps:
+            what, advice = (
+                f"values of {name} are not listed and are read as zero",
+                "list them with a 0, or say in `universe`",
+            )
+            place.warn(what, f"{advice} which records the table is about", "; ".join(map(str, gaps[:10])))
+    return found
 
 
 def cell_problems(cells: Sequence[Cell], columns: Sequence[str], place: Place, *, universe: Expression | None) -> None:

@@ -19,6 +19,9 @@ from llmsynthor.spec.reading.published import is_published, published_frame
 from llmsynthor.spec.schema import Category, Text
 from llmsynthor.texts import clean, unfit
 
+MARGINS = frozenset({"moe", "me", "margin", "margin_of_error", "margins_of_error", "moe90", "moe_90"})
+"""Names, in small letters and with lines for blanks, that columns of margins of error go by."""
+
 SHARES = (
     "share",
     "percent",
@@ -78,7 +81,7 @@ def from_cells(cells: Sequence[Mapping[str, Any]], place: Place) -> pl.DataFrame
 
 def _as_text(value: Any) -> str | None:
     if isinstance(value, bool):
-        return f"{value} (YAML reads yes and no as truth values: put the word in quotes)"
+        return f"{value} (YAML reads true and false as truth values: put the word in quotes)"
     return None if value is None else str(value)
 
 
@@ -186,6 +189,16 @@ def _wide(frame: pl.DataFrame, place: Place) -> tuple[str, list[str]] | None:
         if len(levels) > 1:
             return variable.name, levels
     return None
+
+
+def without_margins(columns: Sequence[str], place: Place) -> list[str]:
+    """The columns less those of margins of error that the target does not name: they are no variables, and are left out."""
+    beside = [name for name in columns if name.strip().casefold().replace(" ", "_") in MARGINS]
+    beside = [name for name in beside if resolved(name, place) == name and not _has(place, place.unit, name)]
+    if beside:
+        what = "a column of margins of error is not used"
+        place.warn(what, f"write `margin_of_error: {beside[0]}` to use it (90 % margins)", ", ".join(beside))
+    return [name for name in columns if name not in beside]
 
 
 def known_columns(columns: Sequence[str], frame: pl.DataFrame, place: Place) -> bool:

@@ -22,7 +22,7 @@ from llmsynthor.spec.levels import Level
 from llmsynthor.spec.reading.adjustments import write_scenario
 from llmsynthor.spec.reading.builder import Builder
 from llmsynthor.spec.reading.dependencies import write_dependencies
-from llmsynthor.spec.reading.document import Document
+from llmsynthor.spec.reading.document import FROM_TABLES, Document
 from llmsynthor.spec.reading.drafts import RuleDraft, TargetDraft, UnitDraft
 from llmsynthor.spec.reading.filled import filled
 from llmsynthor.spec.reading.geographies import (
@@ -132,7 +132,8 @@ def build(raw: Any, folder: Path, where: str) -> Spec:
         document = Document.model_validate(raw)
     except ValidationError as cause:
         errors = cause.errors(include_url=False)
-        raise SpecError(*(_problem(error) for error in errors), *_elsewhere(raw, errors, folder)) from cause
+        told = [error for error in errors if str(error["loc"][-1]) != f"literal[{FROM_TABLES!r}]" or len(errors) == 1]
+        raise SpecError(*(_problem(error) for error in told), *_elsewhere(raw, errors, folder)) from cause
     builder = Builder(folder=folder, problems=assumed)
     spec = builder.spec(document)
     wrong = [problem for problem in builder.problems if problem.severity == "error"]
@@ -167,7 +168,7 @@ def _elsewhere(raw: dict[str, Any], errors: Sequence[Any], folder: Path) -> Iter
 
 
 def _problem(error: Any) -> Problem:
-    parts = [str(part) for part in error["loc"] if part not in UNION_NAMES]
+    parts = [str(part) for part in error["loc"] if part not in UNION_NAMES and not str(part).startswith("list[")]
     place = "".join(f"[{part}]" if part.isdigit() else f".{part}" for part in parts).lstrip(".") or "spec"
     found = error.get("input")
     shown = None if isinstance(found, dict | list) else str(found)[:80]
@@ -176,7 +177,7 @@ def _problem(error: Any) -> Problem:
 
 def _advice(error: Any, place: str) -> str:
     if isinstance(error.get("input"), bool):
-        return 'YAML reads yes, no, on, off, true and false as truth values: put the word in quotes, as in "yes"'
+        return 'YAML reads true and false as truth values: put the word in quotes, as in "true"'
     if place == "llmsynthor":
         return "write llmsynthor: 1, the version of the spec that this program reads"
     kinds = "a variable is a category (of levels), an integer, a number (both with a range) or a text"

@@ -1,6 +1,6 @@
 """`levels: from tables`: the levels of a category are those that the tables of the spec have in its column."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,10 +59,16 @@ def _levels(unit: str, name: str, document: Document, folder: Path, read: dict[i
                 else from_table(part.table, [*names, "count", "share", *value], folder, place)
             )
         frame = read[number]
-        column = next((c for c in frame.columns if c.strip().casefold() in names), None) if frame is not None else None
+        column = _column(frame.columns, names) if frame is not None else None
         if column is not None:
             texts = frame[column].drop_nulls().unique(maintain_order=True).to_list()
             yield from (text.strip() for text in texts if not is_total(text))
+
+
+def _column(columns: Sequence[str], names: Sequence[str]) -> str | None:
+    """The column of a table that is called by one of the names; capitals and blanks around it make no difference."""
+    wanted = {name.casefold() for name in names}
+    return next((column for column in columns if column.strip().casefold() in wanted), None)
 
 
 def _of_published(

@@ -37,6 +37,33 @@ def partition_problems(
         covered = max(covered, interval.high)
 
 
+FEW_INSIDE, FEW_OUTSIDE = 0.5, 0.1
+"""Values that are not listed one by one, beside those that are: up to which they are taken for zeros inside, and at the ends."""
+
+
+def unlisted_values(intervals: Sequence[Interval], variable: Numeric) -> list[Interval]:
+    """Values that a table of single whole numbers leaves out since nobody has them; none where they may be another's business.
+
+    `intervals` are sorted. The first and the last may be wider ("85 and more").
+
+    >>> numbers = [Interval(k, k + 1) for k in (6, 7, 8, 9, 10, 11, 13, 14, 15, 16)]
+    >>> [str(own) for own in unlisted_values(numbers, Numeric(name="age", range=Interval(5, 17), integer=True))]
+    ['[5, 6)', '[12, 13)']
+    """
+    singles = [own for own in intervals[1:-1] if own.high - own.low == 1]
+    if not variable.integer or len(singles) < max(len(intervals) - 2, 1):
+        return []
+    low, high = (
+        Interval(variable.range.low - 1, variable.range.low),
+        Interval(variable.range.high, variable.range.high + 1),
+    )
+    gaps = [Interval(a.high, b.low) for a, b in pairwise([low, *intervals, high]) if b.low > a.high]
+    inside = sum(gap.high - gap.low for gap in gaps if intervals[0].low < gap.low < intervals[-1].low)
+    outside = sum(gap.high - gap.low for gap in gaps) - inside
+    few = inside <= FEW_INSIDE * len(intervals) and outside <= FEW_OUTSIDE * len(intervals)
+    return gaps if few else []
+
+
 def _gap(covered: float, low: float, variable: Numeric) -> Interval | None:
     if low <= covered or (variable.integer and np.ceil(low) <= np.ceil(covered)):
         return None

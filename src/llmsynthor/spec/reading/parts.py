@@ -1,14 +1,30 @@
 """Parts of spec.yaml that others are made of: the strict model, and where and from whom things are."""
 
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+WORDS = {"yes": True, "on": True, "no": False, "off": False}
+"""Words for true and false where nothing but these can be meant; elsewhere they are texts."""
+
 
 class Part(BaseModel):
-    """Strict: nothing is coerced, nothing unknown is accepted."""
+    """Strict: nothing unknown is accepted, and nothing is coerced but a yes or no where true or false is asked for."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def words_for_truth(cls, said: Any) -> Any:
+        if not isinstance(said, dict):
+            return said
+        kinds = {name: {field.annotation, *get_args(field.annotation)} for name, field in cls.model_fields.items()}
+        return {
+            name: WORDS.get(own.casefold(), own)
+            if isinstance(own, str) and bool in kinds.get(name, ()) and str not in kinds[name]
+            else own
+            for name, own in said.items()
+        }
 
 
 class CrosswalkPart(Part):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from llmsynthor.sources.paths import leaves, levels_of, matcher, parts_of
+from llmsynthor.sources.regions import is_numeric
 from llmsynthor.sources.table import Dimension, LongTable
 from llmsynthor.spec.labels import is_total
 from llmsynthor.spec.reading.naming import candidates, named, reads, resolved, spelled
@@ -196,6 +197,8 @@ class _Work:
                 self.put(variable, own)
         for own in [d for d in self.left if d.role == "cell"]:
             self.leaf_cells(own)
+        if self.read.cells is not None:
+            self.leave_out([own for own in self.left if self.is_count(own)])
         for own in list(self.left):
             codes = [code for code in own.codes if code not in self.ignored("", own)]
             if len(codes) <= 1:
@@ -209,8 +212,25 @@ class _Work:
                     f"if it is not meant, say so: `columns: {{VARIABLE: {own.name}}}`",
                 )
                 self.put(fitting[0], own)
-            else:
+            elif not self.leave_out([own]):
                 self.unplaced(own)
+
+    def is_count(self, own: Dimension) -> bool:
+        """Whether a column beside the cells of a wide table holds numbers that are no category's levels."""
+        fitting = (self.variable(resolved(name, self.place)) for name in self.fitting(own.codes, own.codes))
+        return all(map(is_numeric, own.codes)) and not any(isinstance(known, Category) for known in fitting)
+
+    def leave_out(self, beside: Sequence[Dimension]) -> bool:
+        """Leave columns out that tell no rows apart, such as other counts of a wide table and names beside codes."""
+        names = [own.name for own in beside]
+        others = [own.name for own in self.table.dimensions if own.name not in names]
+        if not names or not others or self.table.frame.select(others).is_duplicated().any():
+            return False
+        self.left = [own for own in self.left if own.name not in names]
+        shown = ", ".join(names[:SHOWN]) + (f", and {len(names) - SHOWN:,} more" if len(names) > SHOWN else "")
+        what = "columns that are not named, and tell no rows apart, were left out"
+        self.place.warn(what, "if one is a variable, say so: `read: {columns: {VARIABLE: COLUMN}}`", shown)
+        return True
 
     def by_name(self, own: Dimension) -> str | None:
         names = {name.casefold(): name for name in candidates(self.place)}

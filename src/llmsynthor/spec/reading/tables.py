@@ -9,7 +9,7 @@ import polars as pl
 from llmsynthor.errors import Problem
 from llmsynthor.spec.expressions import Expression
 from llmsynthor.spec.reading.absolute import between, named_only
-from llmsynthor.spec.reading.cells import Cell, cell_problems, read_cells, read_values
+from llmsynthor.spec.reading.cells import Cell, cell_problems, read_cells, read_values, values_nobody_has
 from llmsynthor.spec.reading.columns import (
     SHARES,
     is_share,
@@ -18,6 +18,7 @@ from llmsynthor.spec.reading.columns import (
     read_frame,
     total_rows,
     value_column,
+    without_margins,
 )
 from llmsynthor.spec.reading.document import TargetPart
 from llmsynthor.spec.reading.naming import resolved
@@ -47,6 +48,7 @@ def read_target(
     if frame is None or value is None:
         return None
     columns = [name for name in frame.columns if name not in (value, part.margin_of_error)]
+    columns = without_margins(columns, place)
     columns = part.by if part.by is not None and is_statistic(part) else columns
     if not known_columns(columns, frame, place):
         return None
@@ -69,6 +71,10 @@ def read_target(
         return None
     if any(halves):  # a value known to lie between two numbers is one with a margin
         margins = tuple(max(pair) for pair in zip(margins or [0.0] * len(halves), halves, strict=True))
+    if not is_statistic(part) and part.of is None and universe is None and not (part.open or part.given or part.rest):
+        zeros = values_nobody_has(cells, columns, place)
+        cells, values = [*cells, *zeros], [*values, *(0.0 for _ in zeros)]
+        margins = (*margins, *(0.0 for _ in zeros)) if margins is not None else None
     cell_problems(_with_rest(cells, part, columns, place), columns, place, universe=universe)
     if place.errors > before:
         return None

@@ -1,4 +1,4 @@
-"""YAML ⇄ plain values, safely: duplicate keys are found, and words that YAML turns into booleans are pointed out."""
+"""YAML ⇄ plain values, safely: duplicate keys are found, and words are not turned into booleans, dates or octal numbers."""
 
 import re
 from functools import cache
@@ -34,7 +34,20 @@ def _whole_number(loader: _Loader, node: yaml.ScalarNode) -> int | str:
     return int(text) if re.fullmatch(r"[+-]?(0|[1-9][0-9]*)", text) else text
 
 
+def _truth(loader: _Loader, node: yaml.ScalarNode) -> bool | str:
+    """True or false; yes, no, on and off are the texts that were written, as in YAML 1.2."""
+    text = str(loader.construct_scalar(node))
+    return {"true": True, "false": False}.get(text.casefold(), text)
+
+
+def _date(loader: _Loader, node: yaml.ScalarNode) -> str:
+    """A date is the text that was written: here it can only be a level, or a word in a title."""
+    return str(loader.construct_scalar(node))
+
+
 _Loader.add_constructor("tag:yaml.org,2002:int", _whole_number)
+_Loader.add_constructor("tag:yaml.org,2002:bool", _truth)
+_Loader.add_constructor("tag:yaml.org,2002:timestamp", _date)
 _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
 
 LARGE = 1 << 15
@@ -52,7 +65,8 @@ def _quick_loader() -> type[Any]:
     class Quick(yaml.CSafeLoader):
         """As strict as the other."""
 
-    Quick.add_constructor("tag:yaml.org,2002:int", _whole_number)
+    for tag in ("int", "bool", "timestamp"):
+        Quick.add_constructor(f"tag:yaml.org,2002:{tag}", _Loader.yaml_constructors[f"tag:yaml.org,2002:{tag}"])
     Quick.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
     return Quick
 

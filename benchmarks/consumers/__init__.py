@@ -1,0 +1,1 @@
+"""Other programs run on what was exported: `python -m benchmarks.consumers`."""
