@@ -13,6 +13,7 @@ from llmsynthor.errors import DataError
 from llmsynthor.imports.folders import read_frame
 from llmsynthor.imports.starting import sheets_of
 from llmsynthor.sources import extras
+from llmsynthor.sources.census_pretty import read_shown_table
 from llmsynthor.sources.csv_text import OddFileError, read_csv
 from llmsynthor.sources.px import decode_px
 from llmsynthor.sources.recognise import read_long
@@ -183,3 +184,9 @@ def test_a_quote_that_is_never_closed(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text('zone,count\n"' + "1,2\n" * 50_000)
     with pytest.raises(DataError, match=r"t\.csv.*no CSV"):
         read_frame(tmp_path / "t.csv", {})
+
+
+def test_a_shown_table_whose_quote_is_never_closed() -> None:
+    """A field without end is refused in the Census's tables too."""
+    with pytest.raises(SourceError, match="no CSV"):
+        read_shown_table('Label (Grouping),A!!Estimate\n"' + "x,1\n" * 50_000)
