@@ -27,10 +27,9 @@ def look(
     language: Annotated[str | None, typer.Option(help="Language of a PX file.")] = None,
 ) -> None:
     """Say what a file holds: dimensions, codes, totals, gaps, margins. Prints a target with its read: block to paste."""
-    from llmsynthor.imports.starting import read_source, target_lines
+    from llmsynthor.imports.starting import read_source, sheets_of, target_lines
     from llmsynthor.sources.looking import describe
     from llmsynthor.sources.recognise import recognise_or_none
-    from llmsynthor.sources.sheets import sheets_with_tables
     from llmsynthor.sources.table import Reading
 
     kinds: dict[str, Literal["long", "wide", "matrix"]] = {"long": "long", "wide": "wide", "matrix": "matrix"}
@@ -38,7 +37,7 @@ def look(
     _one_of("--layout", layout, kinds)
     _one_of("--decimal", decimal, signs)
     said = Reading(
-        sheet=int(sheet) if sheet is not None and sheet.isdigit() else sheet,
+        sheet=int(sheet) if sheet is not None and sheet.isdecimal() and len(sheet) < 6 else sheet,
         cells=cells,
         head=head,
         skip_rows=skip_rows,
@@ -51,7 +50,7 @@ def look(
         language=language,
     )
     if sheet is None and recognise_or_none(file) == "excel":
-        found = sheets_with_tables(file)
+        found = sheets_of(file)
         if len(found) != 1:
             for name, rows, columns in found:
                 say(f'sheet "{name}": {rows:,} rows, {columns:,} columns')

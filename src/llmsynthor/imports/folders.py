@@ -82,6 +82,14 @@ def problem(where: Path, what: str, advice: str, found: str | None = None) -> LL
     return DataError(Problem(where=str(where), what=what, advice=advice, found=found))
 
 
+def split_rows(path: Path, text: str) -> list[list[str]]:
+    """The rows of a CSV text; raises DataError where a field is far too long, as behind a quote that is never closed."""
+    try:
+        return list(csv.reader(StringIO(text)))
+    except csv.Error as cause:
+        raise problem(path, f"it is no CSV ({cause})", "correct the file: a quote may not be closed") from cause
+
+
 def read_frame(path: Path, renames: Mapping[str, str]) -> Frame:
     """Read a CSV file as pandas does with `comment="#"`; raises DataError."""
     try:
@@ -89,7 +97,7 @@ def read_frame(path: Path, renames: Mapping[str, str]) -> Frame:
     except (OSError, ValueError) as cause:
         raise problem(path, f"it cannot be read ({str(cause)[:100]})", "correct the file; CSV in UTF-8") from cause
     lines = [line.partition("#")[0] if '"' not in line else line for line in text.splitlines()]
-    rows = [row for row in csv.reader(StringIO("\n".join(line for line in lines if line.strip(" ,")))) if row]
+    rows = [row for row in split_rows(path, "\n".join(line for line in lines if line.strip(" ,"))) if row]
     if not rows or rows[0][0].startswith("#"):
         raise problem(path, "it is empty", "give a header and rows")
     names = [renames.get(name.strip(), name.strip()) for name in rows[0]]

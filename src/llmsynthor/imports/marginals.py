@@ -1,15 +1,13 @@
 """The files of a PopGen folder: its configuration, marginals with heads of three rows, samples and mappings of zones."""
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
 from llmsynthor.errors import LLMSynthorError
 from llmsynthor.files import read_bytes, read_text
-from llmsynthor.imports.folders import MOST_BYTES, Frame, problem
+from llmsynthor.imports.folders import MOST_BYTES, Frame, problem, split_rows
 from llmsynthor.imports.starts import plain_id
 from llmsynthor.spec.reading.yaml_text import read_yaml
 
@@ -162,8 +160,8 @@ def _rows(path: Path) -> list[list[str]]:
         text = read_bytes(path, MOST_BYTES).decode("utf-8-sig")
     except (OSError, ValueError) as cause:
         raise problem(path, f"it cannot be read ({str(cause)[:100]})", "correct the file; CSV in UTF-8") from cause
-    lines = StringIO(text.replace("\r\n", "\n").replace("\r", "\n"))
-    rows = [[cell.strip() for cell in row] for row in csv.reader(lines)]
+    lines = text.replace("\r\n", "\n").replace("\r", "\n")
+    rows = [[cell.strip() for cell in row] for row in split_rows(path, lines)]
     return [row for row in rows if any(row)]
 
 

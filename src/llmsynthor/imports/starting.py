@@ -34,14 +34,8 @@ def read_source(path: Path, reading: Reading | None = None) -> Source:
     said = reading or Reading()
     try:
         table = read_long(path, _with_labels(path, said))
-    except SourceError as cause:
-        raise DataError(
-            Problem(where=str(path), what=cause.what, advice=cause.advice, found=cause.found or None)
-        ) from cause
-    except OSError as cause:
-        raise DataError(
-            Problem(where=str(path), what=f"it cannot be read ({cause})", advice="correct the path")
-        ) from cause
+    except (SourceError, OSError) as cause:
+        raise _refused(path, cause) from cause
     found = guess(table)
     said = _with_labels(path, said)
     about = {"labels": said.labels, "sheet": said.sheet, "range": said.cells, "head": said.head, "matrix": said.matrix}
@@ -49,6 +43,22 @@ def read_source(path: Path, reading: Reading | None = None) -> Source:
     about |= {"layout": said.layout, "encoding": said.encoding}
     found.read = {**{key: value for key, value in about.items() if value is not None}, **found.read}
     return Source(path=path, table=table, found=found, sheet=str(said.sheet) if said.sheet is not None else None)
+
+
+def sheets_of(path: Path) -> list[tuple[str, int, int]]:
+    """Each sheet of a workbook that holds a table, with its rows and columns; raises DataError."""
+    from llmsynthor.sources.sheets import sheets_with_tables  # noqa: PLC0415  (imports come with the format)
+
+    try:
+        return sheets_with_tables(path)
+    except (SourceError, OSError) as cause:
+        raise _refused(path, cause) from cause
+
+
+def _refused(path: Path, cause: SourceError | OSError) -> DataError:
+    if isinstance(cause, SourceError):
+        return DataError(Problem(where=str(path), what=cause.what, advice=cause.advice, found=cause.found or None))
+    return DataError(Problem(where=str(path), what=f"it cannot be read ({cause})", advice="correct the path"))
 
 
 def _with_labels(path: Path, said: Reading) -> Reading:

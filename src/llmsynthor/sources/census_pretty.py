@@ -21,7 +21,10 @@ def is_shown_table(head: Sequence[str]) -> bool:
 
 def read_shown_table(text: str) -> LongTable:
     """Read it: `Autauga County, Alabama!!Estimate` beside its margin; cells are paths. Raises SourceError."""
-    rows = [row for row in csv.reader(StringIO(text)) if any(row)]
+    try:
+        rows = [row for row in csv.reader(StringIO(text)) if any(row)]
+    except csv.Error as cause:
+        raise SourceError(f"it is no CSV ({cause})", "download the file again: a quote may not be closed") from cause
     head = [" ".join(name.split()) for name in rows[0]]
     short = next((k for k, row in enumerate(rows) if len(row) < len(head)), None)
     if short is not None:

@@ -81,10 +81,13 @@ def decoded(data: bytes, warn: Say, encoding: str | None = None) -> str:
     if encoding is not None:
         try:
             return data.decode(encoding).removeprefix("\ufeff")
-        except (LookupError, UnicodeDecodeError) as cause:
+        except (LookupError, ValueError) as cause:
             raise OddFileError(f"it is not in {encoding} ({cause})"[:160], "name its encoding", encoding) from cause
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return data.decode("utf-16")
+        try:
+            return data.decode("utf-16")
+        except UnicodeDecodeError as cause:
+            raise OddFileError(f"its UTF-16 is damaged ({cause})"[:160], "save it as CSV in UTF-8", "utf-16") from cause
     if b"\0" in data[:4096]:
         raise OddFileError("this is no CSV", "save it as CSV in UTF-8", "bytes that are no text")
     if data[:4] == b"PK\x03\x04":

@@ -17,27 +17,32 @@ def read_omx(path: Path, reading: Reading) -> LongTable:
     """Read the matrix that is named, or the only one; zones from a lookup, else 1 to n by position. Raises SourceError."""
     h5py = needed("h5py", "omx", for_what=str(path))
     try:
-        file = h5py.File(path, "r")
-    except OSError as cause:
-        raise SourceError(f"it is no HDF5 file ({cause})"[:160], "save it again") from cause
-    with file:
-        data = file.get("data")
-        names = sorted(data) if isinstance(data, h5py.Group) else []
-        if not names:
-            raise SourceError("it holds no matrix under /data", "it is no OMX file")
-        name = reading.matrix or (names[0] if len(names) == 1 else None)
-        if name is None or name not in names:
-            shown = ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
-            what = "it has more than one matrix" if reading.matrix is None else "there is no such matrix"
-            raise SourceError(what, f"say which with `matrix`: {shown}", reading.matrix or f"{len(names)}")
-        matrix = data[name]
-        if len(matrix.shape) != 2 or matrix.shape[0] * matrix.shape[1] > MOST_CELLS:
-            raise SourceError(
-                "this is no matrix that can be read", "two sides, 100 million cells at most", str(matrix.shape)
-            )
-        zones, notes = _zones(file, matrix.shape[0], h5py)
-        across = zones if matrix.shape[1] == len(zones) else tuple(str(k + 1) for k in range(matrix.shape[1]))
-        values = matrix[()].astype("float64").ravel()
+        with h5py.File(path, "r") as file:
+            return _read(file, reading, h5py)
+    except SourceError:
+        raise
+    except (OSError, RuntimeError, LookupError, TypeError, ValueError, AttributeError) as cause:  # damaged inside
+        raise SourceError(f"it is no HDF5 file that can be read ({cause})"[:160], "save it again") from cause
+
+
+def _read(file: Any, reading: Reading, h5py: Any) -> LongTable:
+    data = file.get("data")
+    names = sorted(data) if isinstance(data, h5py.Group) else []
+    if not names:
+        raise SourceError("it holds no matrix under /data", "it is no OMX file")
+    name = reading.matrix or (names[0] if len(names) == 1 else None)
+    if name is None or name not in names:
+        shown = ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
+        what = "it has more than one matrix" if reading.matrix is None else "there is no such matrix"
+        raise SourceError(what, f"say which with `matrix`: {shown}", reading.matrix or f"{len(names)}")
+    matrix = data[name]
+    if len(matrix.shape) != 2 or matrix.shape[0] * matrix.shape[1] > MOST_CELLS:
+        raise SourceError(
+            "this is no matrix that can be read", "two sides, 100 million cells at most", str(matrix.shape)
+        )
+    zones, notes = _zones(file, matrix.shape[0], h5py)
+    across = zones if matrix.shape[1] == len(zones) else tuple(str(k + 1) for k in range(matrix.shape[1]))
+    values = matrix[()].astype("float64").ravel()
     frame = pl.DataFrame(
         {
             "origin": pl.Series([zone for zone in zones for _ in across], dtype=pl.String),

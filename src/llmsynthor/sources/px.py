@@ -32,7 +32,7 @@ def decode_px(data: bytes) -> tuple[str, list[str]]:
     except UnicodeDecodeError:
         try:
             return data.decode(named), []
-        except (LookupError, UnicodeDecodeError):
+        except (LookupError, ValueError):
             return data.decode("cp1252", "replace"), [f"it says {named}, which it is not: read as Windows-1252"]
     notes = [f"it says {named}, but is in UTF-8"] if not text.isascii() and "utf" not in named else []
     if "\ufffd" in text:

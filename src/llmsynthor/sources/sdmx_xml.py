@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 from typing import Any
+from xml.parsers.expat import ExpatError
 
 from llmsynthor.errors import DataError
 from llmsynthor.files import read_bytes
@@ -11,6 +12,9 @@ from llmsynthor.sources.sdmx_csv import ATTRIBUTES, FLAGS, NORMAL
 from llmsynthor.sources.table import Dimension, LongTable, Role, SourceError, built, distinct
 
 MOST_BYTES = 256 << 20
+BROKEN = (ExpatError, SyntaxError, ValueError, LookupError, TypeError, AttributeError, ImportError, RuntimeError)
+"""What pysdmx and the readers of XML below it raise for what is no message."""
+
 ENTITIES = re.compile(rb"<!\s*(DOCTYPE|ENTITY)", re.IGNORECASE)
 
 
@@ -42,7 +46,7 @@ def read_sdmx_xml(path: Path) -> LongTable:
         found = list(message.data or ())
     except DataError:
         raise
-    except (errors.PysdmxError, ValueError, LookupError, TypeError, AttributeError, ImportError, RuntimeError) as cause:
+    except (*BROKEN, errors.PysdmxError) as cause:
         raise _unreadable(cause) from cause
     if len(found) != 1:
         raise SourceError(f"it holds {len(found)} data sets", "ask for one of them")
@@ -72,7 +76,10 @@ def _table(dataset: Any) -> LongTable:
     values, flags = list[float | None](), list[str | None]()
     for row, entry in enumerate(frame[value]):
         text = str(entry)
-        number = None if entry is None or text in ("", "nan", "NaN", "None", "<NA>") else float(text)
+        try:
+            number = None if entry is None or text in ("", "nan", "NaN", "None", "<NA>") else float(text)
+        except ValueError as cause:
+            raise SourceError("a value is no number", "correct it, or download the table again", text[:80]) from cause
         said = [str(frame[name].iloc[row]) for name in marks]
         values.append(number)
         flags.append(next((own for own in said if own not in (*NORMAL, "nan", "None", "<NA>")), None))

@@ -3,7 +3,9 @@
 import io
 import re
 import zipfile
+from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from llmsynthor.sources.regions import find_region
 from llmsynthor.sources.table import LongTable, Reading, SourceError
 
 MOST_BYTES, MOST_UNPACKED, MOST_CELLS = 256 << 20, 1 << 30, 20_000_000
-RANGE = re.compile(r"^([A-Za-z]{1,3})(\d+):([A-Za-z]{1,3})(\d+)$")
+RANGE = re.compile(r"^([A-Za-z]{1,3})(\d{1,9}):([A-Za-z]{1,3})(\d{1,9})$")
 
 
 def read_workbook(path: Path, reading: Reading) -> LongTable:
@@ -63,9 +65,18 @@ def open_workbook(path: Path) -> Any:
         ) from cause
 
 
+def _opened(step: Callable[..., Any], *given: Any) -> Any:
+    """What calamine makes of a part of a workbook; raises SourceError where the part is damaged."""
+    calamine = needed("python_calamine", "excel", for_what="a workbook")
+    try:
+        return step(*given)
+    except (calamine.CalamineError, OSError, ValueError) as cause:
+        raise SourceError(f"a sheet of it cannot be read ({cause})"[:160], "save it again") from cause
+
+
 def _read_sheet(book: Any, name: str, reading: Reading) -> LongTable:
     """The table of a sheet; where nothing is merged over columns, a text of an upper head holds to its right, as in CSV."""
-    ranges = book.get_sheet_by_name(name).merged_cell_ranges or ()
+    ranges = _opened(book.get_sheet_by_name, name).merged_cell_ranges or ()
     merged = any(right > left for (_, left), (_, right) in ranges)
     return read_grid(sheet_grid(book, name, reading), reading, format_name="excel", spread_right=not merged)
 
@@ -81,11 +92,11 @@ def _chosen(names: list[str], wanted: str | int) -> str:
 
 def sheet_grid(book: Any, name: str, reading: Reading) -> Grid:
     """The texts of a sheet, or of the cells `A5:G64` of it; raises SourceError."""
-    sheet = book.get_sheet_by_name(name)
+    sheet = _opened(book.get_sheet_by_name, name)
     if sheet.total_height * sheet.total_width > MOST_CELLS:
         what = f"the sheet {name} has more cells than the {MOST_CELLS:,} that are read"
         raise SourceError(what, "say which: `cells: A5:G64`", f"{sheet.total_height:,} x {sheet.total_width:,}")
-    rows = [[_text(cell) for cell in row] for row in sheet.to_python(skip_empty_area=False)]
+    rows = [[_text(cell) for cell in row] for row in _opened(partial(sheet.to_python, skip_empty_area=False))]
     _fill_merged(rows, sheet.merged_cell_ranges or ())
     if reading.cells is None:
         return rows
