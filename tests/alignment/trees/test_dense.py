@@ -131,3 +131,42 @@ def test_a_group_that_rules_leave_one_value_keeps_its_records() -> None:
         llm="none",
     )
     assert set(solution.alignment["status"]) == {"exact"}
+
+
+@pytest.mark.slow
+def test_means_far_below_a_wide_range_give_the_exponential_law() -> None:
+    """Behind a rule too, costs of a mean of 96 or 410 in a range of 250,000 are exponential: no spike and no tail."""
+    costs = {"clinic": 14_200.0, "visit": 410.0, "drug": 96.0}
+    kinds = {"clinic": 4, "visit": 46, "drug": 50}
+    claim = {
+        "parent": "member",
+        "count": "claims",
+        "variables": {
+            "kind": {"kind": "category", "levels": list(kinds)},
+            "cost": {"kind": "number", "range": [5, 250_000]},
+        },
+    }
+    member = {"variables": {"claims": {"kind": "integer", "range": [1, 5]}}}
+    shares = [{"kind": kind, "percent": percent} for kind, percent in kinds.items()]
+    means = [{"kind": kind, "mean": cost} for kind, cost in costs.items()]
+    numbers = [{"claims": n, "count": 300} for n in (1, 2, 3, 4)]
+    spec = {
+        "llmsynthor": 1,
+        "units": {"member": member, "claim": claim},
+        "targets": [
+            {"name": "claims", "unit": "member", "cells": numbers},
+            {"name": "kinds", "unit": "claim", "cells": shares},
+            {"name": "costs", "unit": "claim", "mean": "cost", "by": ["kind"], "cells": means},
+        ],
+        "rules": [{"name": "a clinic costs", "unit": "claim", "forbid": "kind == 'clinic' and cost < 800"}],
+    }
+    solution = llmsynthor.synthesize(spec, records=1_200, llm="none", seed=1)
+    assert solution.exit_code == 0
+    claims = solution.records["claim"]
+    for kind, cost in costs.items():
+        own = claims.filter(claims["kind"] == kind)["cost"].to_numpy()
+        lowest = 800.0 if kind == "clinic" else 5.0
+        assert own.mean() == pytest.approx(cost, rel=1e-6)
+        assert np.median(own) - lowest == pytest.approx((cost - lowest) * np.log(2), rel=0.2)
+        assert np.quantile(own, 0.995) < lowest + 8 * (cost - lowest)
+        assert own.max() < lowest + 40 * (cost - lowest)

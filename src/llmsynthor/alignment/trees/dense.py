@@ -31,8 +31,11 @@ ROUNDS, NEAR = 200, 0.02
 MOVED = 0.01
 """Log-weights of a direction that move by less are settled."""
 
-STEEPEST, HALVINGS = 40.0, 40
-"""Log-weight that a tilt gives one end of a number's range beside the other at most, and how finely it is found."""
+STEEPEST, HALVINGS = 40.0, 60
+"""Log-weight that a tilt gives a value beside its nearest neighbour at most, and how finely it is found."""
+
+MEANS_NEAR = 1e-3
+"""Part of its distance to the nearer end of the range that a mean may be off at the end of the fitting."""
 
 SEARCHED = 60
 """Rounds after which tables that still disagree are taken to exclude each other."""
@@ -174,32 +177,55 @@ def _round(rows: Rows, theta: Floats, mass: Floats, laid: Sequence[tuple[int, In
         else:
             moment = rows.goals.moments[number - n_targets]
             theta[cells] = before + lean(moment, counts[cells], rows.records)
+            off = max(off, NEAR / MEANS_NEAR * missed(moment, counts[cells], rows.records))
         moved = np.zeros(len(theta) + 1)
         moved[cells] = np.where(np.isfinite(before), np.clip(theta[cells] - before, -50.0, 50.0), 0.0)
         mass *= np.exp(moved)[place]
     return off
 
 
-def lean(moment: Moment, counts: Floats, records: float) -> Floats:
-    """The exponential tilt that gives every group of a moment its mean, and leaves its weight as a whole; shape (cells,).
+def _leaning(moment: Moment, counts: Floats, records: float) -> tuple[Floats, Floats, NDArray[np.bool_]]:
+    """Records by group and cell, the mean that each group is to have, and which groups can be tilted at all.
 
-    A group that rules leave but one value is not tilted: it would raise the weights of values that it cannot have.
+    A group that rules leave but one value is not: it would raise the weights of values that it cannot have.
     """
     table = counts.reshape(moment.groups, -1)
-    held, points = table.sum(axis=1), moment.centres
+    held = table.sum(axis=1)
     wanted = moment.means(held, records)
-    least, most = (np.where(table > 0, points, end).T for end in (np.inf, -np.inf))
+    least, most = (np.where(table > 0, moment.centres, end).T for end in (np.inf, -np.inf))
     told = np.isfinite(wanted) & (held > 0) & (most.max(axis=0) > least.min(axis=0))
-    away = (points - np.where(told, wanted, 0.0)[:, None]) / max(float(np.ptp(points)), 1e-12)
-    low, high = np.full(len(held), -STEEPEST), np.full(len(held), STEEPEST)
+    return table, wanted, told
+
+
+def missed(moment: Moment, counts: Floats, records: float) -> float:
+    """By what part of its distance to the nearer end of the range the mean of a group is off, the most of all groups."""
+    table, wanted, told = _leaning(moment, counts, records)
+    points = moment.centres
+    mean = table @ points / np.maximum(table.sum(axis=1), 1e-300)
+    room = np.minimum(wanted - points.min(), points.max() - wanted)
+    off = np.where(told & (room > 0), np.abs(mean - wanted) / np.where(room > 0, room, 1.0), 0.0)
+    return float(np.nan_to_num(off).max(initial=0.0))
+
+
+def lean(moment: Moment, counts: Floats, records: float) -> Floats:
+    """The exponential tilt that gives every group of a moment its mean, and leaves its weight as a whole; shape (cells,)."""
+    table, wanted, told = _leaning(moment, counts, records)
+    held, points = table.sum(axis=1), moment.centres
+    reach = max(float(np.ptp(points)), 1e-12)
+    away = (points - np.where(told, wanted, 0.0)[:, None]) / reach
+    gaps = np.diff(np.unique(points))
+    steepest = STEEPEST * reach / max(float(gaps.min(initial=reach)), 1e-12)
+    low, high = np.full(len(held), -steepest), np.full(len(held), steepest)
     for _ in range(HALVINGS):
         middle = (low + high) / 2
         logs = middle[:, None] * away
         above = (table * np.exp(logs - logs.max(axis=1, keepdims=True)) * away).sum(axis=1) > 0
         low, high = np.where(above, low, middle), np.where(above, middle, high)
     logs = np.where(told, middle, 0.0)[:, None] * away
-    mass = (table * np.exp(logs)).sum(axis=1) / np.maximum(held, 1e-300)
-    return np.asarray((logs - np.log(np.where(told, mass, 1.0))[:, None]).ravel())
+    top = logs.max(axis=1, keepdims=True)
+    mass = (table * np.exp(logs - top)).sum(axis=1) / np.maximum(held, 1e-300)
+    scale = np.where(told, np.log(np.maximum(mass, 1e-300)) + top[:, 0], 0.0)
+    return np.asarray((logs - scale[:, None]).ravel())
 
 
 def _cells(

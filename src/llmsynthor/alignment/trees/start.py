@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from llmsynthor.aims.aims import Aims
 from llmsynthor.aims.goals import Goal
-from llmsynthor.alignment.cells import Potential
+from llmsynthor.aims.moments import SMALLEST
+from llmsynthor.alignment.cells import NEVER, Potential
 from llmsynthor.alignment.trees import kernels_visits
 from llmsynthor.alignment.trees.deal import Drawn, Own
 from llmsynthor.alignment.trees.engine import Pressure, Trees, make_ledger
@@ -51,7 +52,7 @@ def margins(aims: Aims, drawn: Drawn) -> list[tuple[int, Potential]]:
         wide = {id(goal.table) for goal in aims.goals[unit].tables}
         for goal, theta in zip(own.tables, told.tables, strict=False):
             if id(goal.table) not in wide:
-                found.append((unit, Potential(projection=goal.projection, values=np.maximum(theta, -30.0))))
+                found.append((unit, Potential(projection=goal.projection, values=np.maximum(theta, NEVER))))
     return found
 
 
@@ -60,7 +61,7 @@ def first_weights(aims: Aims, compiled: Compiled, own: tuple[Own, ...]) -> Weigh
     drawn = compiled.fixed.copy()
     seen = {(unit, kind): 0 for unit in range(len(own)) for kind in ("quantiles", "moments")}
     for number, piece in enumerate(compiled.pieces):
-        goals, told, theta = aims.own[piece.unit], own[piece.unit], None
+        goals, told, theta, least = aims.own[piece.unit], own[piece.unit], None, NEVER
         if isinstance(piece.goal, Goal):
             known = [k for k, goal in enumerate(goals.tables) if goal.table is piece.goal.table]
             theta = told.tables[known[0]] if known and known[0] < len(told.tables) else None
@@ -69,8 +70,9 @@ def first_weights(aims: Aims, compiled: Compiled, own: tuple[Own, ...]) -> Weigh
             at = seen[piece.unit, kind]
             every = told.moments if kind == "moments" else told.quantiles
             theta, seen[piece.unit, kind] = (every[at] if at < len(every) else None), at + 1
+            least = SMALLEST if kind == "moments" else NEVER  # a tilt that is cut off would bend upwards in the fit
         if theta is not None:
-            drawn[compiled.cells_of(number)] += np.maximum(np.nan_to_num(theta, neginf=-30.0), -30.0)
+            drawn[compiled.cells_of(number)] += np.maximum(np.nan_to_num(theta, neginf=least), least)
     return Weights(first=drawn.copy(), own=drawn)
 
 
