@@ -21,7 +21,7 @@ from llmsynthor.realization.newton import Effort, find_root
 RIDGE = 1e-11
 """What a sum may be off for every unit of λ, as a share of the widths of its cells; more where it weighs less."""
 
-LEAST_WEIGHT = 1e-3
+LEAST_WEIGHT, FINEST = 1e-3, 1e-12
 SETTLED, REPEATS = 40.0, 3
 """A λ that is larger pulls against values that cannot move, or against another sum: that one yields. The others are repeated so
 many times with what the ridge has kept from them."""
@@ -43,11 +43,15 @@ Flags = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sums:
-    """`member` (records, sums) says how often each record enters each sum; `wanted` and `weight` (sums,)."""
+    """`member` (records, sums) says how often each record enters each sum; `wanted` and `weight` (sums,).
+
+    `hidden` (sums,) is what the rounding of the stated values hides in them.
+    """
 
     member: Any
     wanted: Floats
     weight: Floats
+    hidden: Floats | None = None
 
 
 def shift_means(
@@ -57,26 +61,38 @@ def shift_means(
 
     All moments are of the same variable; shape of values, low, high (records,). Whole numbers stay whole.
     """
-    sums = sums_of(moments, codes)
+    sums = sums_of(moments, codes, digits=True)
     whole = bool(np.all(values == np.floor(values)) and np.all(low == np.floor(low)))
     off = np.abs(sums.member.T @ values - sums.wanted)
     if not len(values) or (off <= (0.5 if whole else 1e-9 * np.abs(sums.wanted))).all():
         return values
+    moved = _shifted(values, low, high, sums, whole=whole)
+    assert sums.hidden is not None
+    missing = np.abs(sums.member.T @ moved - sums.wanted)
+    room = np.maximum(0.5 if whole else 1e-9 * np.abs(sums.wanted), sums.hidden)
+    if (missing <= room + 1e-9).all():
+        return moved
+    return _shifted(values, low, high, sums_of(moments, codes), whole=whole)
+
+
+def _shifted(values: Floats, low: Floats, high: Floats, sums: Sums, *, whole: bool) -> Floats:
     if not whole:
         return move_inside(values, low, high, sums)[0]
-    middles = Sums(
-        member=sums.member, wanted=sums.wanted + 0.5 * np.asarray(sums.member.sum(axis=0)), weight=sums.weight
-    )
+    middles = replace(sums, wanted=sums.wanted + 0.5 * np.asarray(sums.member.sum(axis=0)))
     moved, held = move_inside(values + 0.5, low, high, middles)
     return make_whole(
         moved, low, high, replace(sums, wanted=np.where(held, sums.wanted, sums.member.T @ (moved - 0.5)))
     )
 
 
-def sums_of(moments: Sequence[Moment], codes: NDArray[np.int32]) -> Sums:
-    """Lay out the sums that means and totals ask for: which records enter each, and what it is to be."""
-    rows, columns, wanted, weight = [], [], list[float](), list[float]()
-    floor = max(moment.hidden / float(np.median(size_of(moment))) for moment in moments)
+def sums_of(moments: Sequence[Moment], codes: NDArray[np.int32], *, digits: bool = False) -> Sums:
+    """Lay out the sums that means and totals ask for: which records enter each, and what it is to be.
+
+    With `digits` a value in whole euros weighs less beside one in cents; without, all are taken to be as rough as the roughest,
+    since digits say nothing of who is right where they do not explain what is missing.
+    """
+    rows, columns, wanted, weight, hidden = [], [], list[float](), list[float](), list[float]()
+    roughest = max(moment.hidden / float(np.median(size_of(moment))) for moment in moments)
     for moment in moments:
         cells = moment.projection.of(codes)
         group = np.where(cells >= 0, cells // len(moment.lows), -1)
@@ -88,10 +104,13 @@ def sums_of(moments: Sequence[Moment], codes: NDArray[np.int32]) -> Sums:
         rows.append(records)
         columns.append(number[group[records]])
         wanted += (means * sizes)[kept].tolist()
-        weight += moment.precision(size_of(moment), floor)[kept].tolist()
+        size = size_of(moment)
+        floor = max(moment.hidden / float(np.median(size)), FINEST) if digits else roughest
+        weight += moment.precision(size, floor)[kept].tolist()
+        hidden += (moment.hidden / size * np.abs(means * sizes))[kept].tolist()
     places = np.concatenate(rows), np.concatenate(columns)
     member = csr_array((np.ones(len(places[0])), places), shape=(len(codes), len(wanted)))
-    return Sums(member=member, wanted=np.array(wanted), weight=np.array(weight))
+    return Sums(member=member, wanted=np.array(wanted), weight=np.array(weight), hidden=np.array(hidden))
 
 
 def size_of(moment: Moment) -> Floats:
