@@ -12,10 +12,10 @@ from llmsynthor.spec.checks.conditions import holds_in_cells
 from llmsynthor.spec.checks.exact import exact_problems
 from llmsynthor.spec.checks.needed import childless_problems, lacking_children
 from llmsynthor.spec.checks.units import parents_column_problems, total_problems
-from llmsynthor.spec.expressions import Aggregate, Reference, nodes
-from llmsynthor.spec.inputs import Column, base_columns, target_columns
+from llmsynthor.spec.expressions import Aggregate, Expression, Reference, nodes
+from llmsynthor.spec.inputs import Column, base_columns, inputs, target_columns
 from llmsynthor.spec.rules import Rule
-from llmsynthor.spec.schema import Category, Schema
+from llmsynthor.spec.schema import Category, Numeric, Schema
 from llmsynthor.spec.specification import Spec
 from llmsynthor.spec.targets import Statistic, Table
 
@@ -71,7 +71,7 @@ def _forbidden(where: str, table: Table, rule: Rule, schema: Schema) -> Iterator
 def warnings(spec: Spec) -> tuple[Problem, ...]:
     """Collect what is allowed but worth a look."""
     tables = [(target.where, target) for target in spec.targets if isinstance(target, Table)]
-    found = [*spec.notes, *_untabulated(spec), *_totals(tables)]
+    found = [*spec.notes, *_untabulated(spec), *_told_in_part(spec), *_totals(tables)]
     found += [*total_problems(spec), *parents_column_problems(spec), *childless_problems(spec), *exact_problems(spec)]
     found += [problem for problem in lacking_children(spec) if problem.severity == "warning"]
     for where, table in tables:
@@ -93,6 +93,33 @@ def _untabulated(spec: Spec) -> Iterator[Problem]:
                 where = f"units.{unit.name}.variables.{variable.name}"
                 advice = "give it a table if you have one"
                 yield _warning(where, "no target says anything about this variable", variable.name, advice)
+
+
+def _told_in_part(spec: Spec) -> Iterator[Problem]:
+    """Numbers of which only targets about a part of the records say anything, and no rule: elsewhere they lie anywhere."""
+    whole, parts = set[Column](), dict[Column, set[Expression]]()
+    for target in spec.targets:
+        named = target_columns(replace(target, universe=None))
+        if target.universe is None:
+            whole |= {base for column in named for base in base_columns(column, spec.schema)}
+        else:
+            about = inputs(target.universe, target.unit)
+            for column in named - about:
+                parts.setdefault(column, set()).add(target.universe)
+    ruled = {
+        base for rule in spec.rules for own in inputs(rule.forbid, rule.unit) for base in base_columns(own, spec.schema)
+    }
+    for unit in spec.schema.units:
+        for variable in unit.coded:
+            column = (unit.name, variable.name)
+            if not isinstance(variable, Numeric) or column in whole | ruled or len(parts.get(column, ())) != 1:
+                continue  # several parts may be all
+            (part,) = parts[column]
+            what = f"nothing says what {variable.name} is outside {part}: there it lies anywhere in its range"
+            advice = (
+                f"say it with a rule (forbid: not ({part}) and {variable.name} > 0), or with a target of all records"
+            )
+            yield _warning(f"units.{unit.name}.variables.{variable.name}", what, str(variable.range), advice)
 
 
 def _silent_levels(where: str, table: Table, spec: Spec) -> Iterator[Problem]:
