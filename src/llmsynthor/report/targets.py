@@ -12,6 +12,9 @@ from llmsynthor.spec.targets import Origin, Table
 MOST_CELLS, CELLS_IN_ALL = 60, 6_000
 """Cells of a target that are listed, fewer where there are many targets; those that are furthest off come first."""
 
+HAIR = 1e-6
+"""Part of a value by which it may be off and still be the value: what arithmetic leaves."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
@@ -71,8 +74,13 @@ def _row(comparison: Comparison, cell: int) -> Row:
         stated=shown(target.values[cell]),
         wanted=shown(wanted, whole=isinstance(target, Table)),
         obtained="no records" if nobody else shown(got),
-        off="" if nobody else f"{got - wanted:+,.2f}" if abs(got - wanted) >= 0.005 else "0",
+        off="" if nobody else _signed(got - wanted) if abs(got - wanted) > HAIR * max(abs(wanted), 1.0) else "0",
     )
+
+
+def _signed(off: float) -> str:
+    """A difference to three digits, or to hundredths where it is large."""
+    return f"{off:+,.2f}" if abs(off) >= 1 else f"{off:+.3g}"
 
 
 def shown(value: float, *, whole: bool = False) -> str:

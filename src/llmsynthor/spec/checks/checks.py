@@ -74,6 +74,7 @@ def warnings(spec: Spec) -> tuple[Problem, ...]:
     found = [*spec.notes, *_untabulated(spec), *_told_in_part(spec), *_totals(tables)]
     found += [*total_problems(spec), *parents_column_problems(spec), *childless_problems(spec), *exact_problems(spec)]
     found += [problem for problem in lacking_children(spec) if problem.severity == "warning"]
+    found += [own for target in spec.targets if isinstance(target, Statistic) for own in _silent_groups(target, spec)]
     for where, table in tables:
         found += [*_unlisted(where, table), *_silent_levels(where, table, spec)]
         found += [*_odd_shares(where, table), *_negatives(where, table)]
@@ -123,13 +124,27 @@ def _told_in_part(spec: Spec) -> Iterator[Problem]:
 
 
 def _silent_levels(where: str, table: Table, spec: Spec) -> Iterator[Problem]:
+    if sum(other.number == table.number for other in spec.targets) > 1:
+        return  # groups of one table of shares within groups: what is not in one may be in another
+    about = inputs(table.universe, table.unit) if table.universe is not None else frozenset[Column]()
     for k, name in enumerate(table.columns):
-        _, variable = spec.schema.find(table.unit, name)
+        unit, variable = spec.schema.find(table.unit, name)
         listed = {cell[k] for cell in table.cells}
         absent = [level for level in variable.levels if level not in listed] if isinstance(variable, Category) else []
-        if absent and table.universe is None:
+        if absent and not base_columns((unit, variable.name), spec.schema) & about:  # a universe may leave levels out
             advice = "list them with a 0, or say which records the table is about: universe"
             yield _warning(where, f"levels of {name} never occur and are taken as zero", "; ".join(absent[:10]), advice)
+
+
+def _silent_groups(target: Statistic, spec: Spec) -> Iterator[Problem]:
+    """Groups of which a mean, total or quantile says nothing, although it names others."""
+    for k, name in enumerate(target.by):
+        _, variable = spec.schema.find(target.unit, name)
+        listed = {cell[k] for cell in target.cells}
+        absent = [level for level in variable.levels if level not in listed] if isinstance(variable, Category) else []
+        if absent and target.universe is None:
+            what = f"nothing is said of some levels of {name}: their {target.statistic} is left open"
+            yield _warning(target.where, what, "; ".join(absent[:10]), "give their values if you have them")
 
 
 def _unlisted(where: str, table: Table) -> Iterator[Problem]:

@@ -11,10 +11,13 @@ from llmsynthor.spec.expressions import Expression, ExpressionError, parse
 from llmsynthor.spec.levels import Interval, Level
 from llmsynthor.spec.reading.cells import Cell
 from llmsynthor.spec.reading.partial import condition_of
-from llmsynthor.spec.reading.place import Place
+from llmsynthor.spec.reading.place import MOST_SHOWN, Place
 from llmsynthor.spec.targets import Table, Target
 
 Group = tuple[Level, ...]
+
+WHOLES, CLOSE = (1.0, 100.0), 0.015
+"""What shares of a group add up to, and by what part they may be off: published ones are rounded."""
 
 
 def resolve_given(
@@ -29,18 +32,38 @@ def resolve_given(
         columns = given.get(target.number)
         if columns is None:
             yield target
-        elif not _is_within(target, columns):
+            continue
+        if not _is_within(target, columns):
             places[target.number].problem(
                 "`given` names some of the table's columns, not all",
                 "name the columns within which the rest adds up",
                 ", ".join(columns),
             )
-        elif target.number in joints:
+            continue
+        _warn_of_sums(target, columns, places[target.number])
+        if target.number in joints:
             joint = joints[target.number]
             yield from [joint] if joint is not None else []
         else:
             assert isinstance(target, Table)
             yield from _each_group(target, columns, places[target.number])
+
+
+def _warn_of_sums(target: Target, columns: Sequence[str], place: Place) -> None:
+    """Say which groups of shares do not add up to a whole, where others do or nearly do: they are divided by their sums."""
+    assert isinstance(target, Table)
+    sums = {group: sum(target.values[row] for row in rows) for group, rows in _parts(target, columns).items()}
+    whole = next((own for own in WHOLES if any(abs(total - own) <= CLOSE * own for total in sums.values())), None)
+    off = {group: total for group, total in sums.items() if whole is not None and abs(total - whole) > CLOSE * whole}
+    if target.value != "share" or not off:
+        return
+    shown = [
+        f"{', '.join(f'{name} {level}' for name, level in zip(columns, group, strict=True))}: {total:g}"
+        for group, total in list(off.items())[:MOST_SHOWN]
+    ]
+    more = f"; and {len(off) - MOST_SHOWN:,} more" if len(off) > MOST_SHOWN else ""
+    what = f"the shares of groups do not add up to {whole:g}, and are divided by their sum"
+    place.warn(what, "check that no row is missing; only how a group is shared out counts", "; ".join(shown) + more)
 
 
 def _is_within(target: Target, columns: Sequence[str]) -> bool:
