@@ -39,10 +39,20 @@ def test_look_takes_what_cannot_be_told(tmp_path: Path) -> None:
     assert "1,653" in said("look", path, "--decimal", ",").output
 
 
+MATRIX = "origin,Z1,Z2,Z3\nZ1,10,5,1\nZ2,4,20,2\nZ3,0,6,9\n"
+WITHIN = "sex,job,percent\nwomen,works,52.0\nwomen,rests,48.0\nmen,works,58.4\nmen,rests,41.6\n"
+
+
 @pytest.mark.parametrize(
     "files",
-    [{"B25003-Data.csv": CSV}, {"t.px": PX}, {"w.csv": WIDE}, {"B25003-Data.csv": CSV, "t.px": PX, "w.csv": WIDE}],
-    ids=["census", "px", "wide", "all"],
+    [
+        {"B25003-Data.csv": CSV},
+        {"t.px": PX},
+        {"w.csv": WIDE},
+        {"B25003-Data.csv": CSV, "t.px": PX, "w.csv": WIDE},
+        {"flows.csv": MATRIX, "jobs.csv": WITHIN},
+    ],
+    ids=["census", "px", "wide", "all", "matrix and shares within groups"],
 )
 def test_init_writes_a_spec_that_passes_check(tmp_path: Path, files: dict[str, str]) -> None:
     """What init writes passes check as it is, and is not written over."""

@@ -90,7 +90,7 @@ def init(
     sources = [read_source(file, said) for file in files]
     text = write_spec(sources, out.resolve().parent, name=name)
     say(str(write_new(out, text, force=force)))
-    say(f"{text.count('decide') - 1} places are to be decided: read it, then `llmsynthor check {out}`")
+    say(f"{text.count('# decide:')} places are to be decided: read it, then `llmsynthor check {out}`")
 
 
 def export(

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from llmsynthor.errors import DataError, Problem
 from llmsynthor.sources.guess import Guess, Guessed, guess
 from llmsynthor.sources.recognise import read_long
@@ -17,6 +19,9 @@ MOST_LISTED = 30
 
 
 MOST_OPEN = 1_500
+
+WHOLES, CLOSE = (100.0, 1.0), 0.015
+"""What shares of a group add up to, and by what part they may be off: published ones are rounded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +45,7 @@ def read_source(path: Path, reading: Reading | None = None) -> Source:
     said = _with_labels(path, said)
     about = {"labels": said.labels, "sheet": said.sheet, "range": said.cells, "head": said.head, "matrix": said.matrix}
     about |= {"decimal": said.decimal, "separator": said.separator, "skip_rows": said.skip_rows or None}
-    about |= {"layout": said.layout, "encoding": said.encoding}
+    about |= {"layout": said.layout or table.layout or None, "encoding": said.encoding}
     found.read = {**{key: value for key, value in about.items() if value is not None}, **found.read}
     return Source(path=path, table=table, found=found, sheet=str(said.sheet) if said.sheet is not None else None)
 
@@ -184,6 +189,9 @@ def _target(source: Source, merged: dict[str, Guessed], folder: Path, unit: str)
     said: dict[str, Any] = {"name": name, "unit": unit, "table": where}
     if found.read:
         said["read"] = found.read
+    within = _within(source)
+    if within:
+        said["given"] = [within]
     if found.published:
         said["margin_of_error"] = "published"
     fewer = [
@@ -199,6 +207,20 @@ def _target(source: Source, merged: dict[str, Guessed], folder: Path, unit: str)
     if sign:
         yield "  # decide: so much of it is open that it cannot be told: take a part of it (where), or say what the signs mean"
     yield from (f"  {sign}{line}" for line in lines)
+
+
+def _within(source: Source) -> str:
+    """The variable within each of whose levels shares add up to a whole, where all of them do not; empty for none."""
+    values = source.table.frame
+    total = float(values["value"].sum())
+    for whole in WHOLES:
+        for own in source.found.variables:
+            if own.name not in source.table.names or abs(total - whole) <= CLOSE * whole:
+                continue
+            sums = values.group_by(own.name).agg(pl.col("value").sum())["value"]
+            if len(sums) > 1 and len(source.found.variables) > 1 and ((sums - whole).abs() <= CLOSE * whole).all():
+                return own.name
+    return ""
 
 
 def _opened(source: Source, merged: dict[str, Guessed]) -> int:

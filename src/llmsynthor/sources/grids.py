@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from llmsynthor.sources.csv_text import Grid
 from llmsynthor.sources.numbers import AmbiguousError, decimal_sign, read_numbers
@@ -247,4 +247,4 @@ def _matrix(names: Sequence[str], body: Grid, style: _Style, format_name: str, n
         Dimension(name=first, codes=distinct(columns[first]), role="zone"),
         Dimension(name=second, codes=distinct(columns[second]), role="zone"),
     ]
-    return built(format_name, dimensions, columns, numbers, flags, notes=notes)
+    return replace(built(format_name, dimensions, columns, numbers, flags, notes=notes), layout="matrix")

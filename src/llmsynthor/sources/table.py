@@ -43,7 +43,7 @@ class LongTable:
 
     `frame` has a column of codes (text) for each dimension; `value` (float, null where there is none), `flag` (text, null where
     there is nothing to say: what stands in place of the value or beside it) and, if the file has any, `margin` (float, 90 %, null
-    where none is known, 0 where the value is controlled).
+    where none is known, 0 where the value is controlled). `layout` is said where a spec has to say it too: of a matrix.
     """
 
     format: str
@@ -52,6 +52,7 @@ class LongTable:
     title: str = ""
     notes: tuple[str, ...] = ()
     shares: bool = False
+    layout: str = ""
 
     def __getitem__(self, name: str) -> Dimension:
         for dimension in self.dimensions:

@@ -113,14 +113,14 @@ def _homes(made: Made, household: str, said: Map) -> tuple[pl.DataFrame, pl.Data
 
 
 def _zones(made: Made, household: str, entry: str | float | None) -> tuple[pl.Series, pl.DataFrame | None]:
-    """Zones as whole numbers: their ids where these are such, else numbered in their order."""
+    """Zones as whole numbers: their ids where these are such, else numbered by their names, the same in every run."""
     if entry is None:
         raise _lacking("households.home_zone_id")
     texts = mapped(made, household, "home_zone_id", entry, {})
     plain = texts.cast(pl.String)
     if plain.str.contains(r"^[0-9]{1,18}$").all():
         return plain.cast(pl.Int64), None
-    ids = plain.unique(maintain_order=True)
+    ids = plain.unique().sort()
     table = pl.DataFrame({"home_zone_id": np.arange(1, len(ids) + 1), "zone": ids})
     return plain.replace_strict(ids.to_list(), table["home_zone_id"].to_list(), return_dtype=pl.Int64), table
 
