@@ -43,7 +43,7 @@ def test_quickstart_shows_a_model_without_one() -> None:
 def test_counties_meet_every_target(tmp_path: Path) -> None:
     """Ten counties made one by one meet their tables, and together the table of the state."""
     solution = llmsynthor.synthesize(EXAMPLES / "counties", llm="none", out=tmp_path / "run")
-    assert set(solution.alignment["status"]) <= {"exact", "within margin of error"}
+    assert set(solution.alignment["status"]) <= {"exact", "within rounding", "within margin of error"}
     assert len(solution.manifest["partitions"]) == 10
     assert solution.exit_code == 0
 

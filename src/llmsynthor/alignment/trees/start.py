@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from llmsynthor.aims.aims import Aims
 from llmsynthor.aims.goals import Goal
-from llmsynthor.aims.moments import SMALLEST
+from llmsynthor.aims.moments import SMALLEST, Moment
 from llmsynthor.alignment.cells import NEVER, Potential
 from llmsynthor.alignment.trees import kernels_visits
 from llmsynthor.alignment.trees.deal import Drawn, Own
@@ -70,7 +70,8 @@ def first_weights(aims: Aims, compiled: Compiled, own: tuple[Own, ...]) -> Weigh
             at = seen[piece.unit, kind]
             every = told.moments if kind == "moments" else told.quantiles
             theta, seen[piece.unit, kind] = (every[at] if at < len(every) else None), at + 1
-            least = SMALLEST if kind == "moments" else NEVER  # a tilt that is cut off would bend upwards in the fit
+            is_mean = isinstance(piece.goal, Moment) and not piece.goal.is_total
+            least = SMALLEST if is_mean else NEVER  # a mean's tilt that is cut off would bend upwards in the fit
         if theta is not None:
             drawn[compiled.cells_of(number)] += np.maximum(np.nan_to_num(theta, neginf=least), least)
     return Weights(first=drawn.copy(), own=drawn)

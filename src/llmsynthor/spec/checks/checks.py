@@ -107,9 +107,7 @@ def _told_in_part(spec: Spec) -> Iterator[Problem]:
             about = inputs(target.universe, target.unit)
             for column in named - about:
                 parts.setdefault(column, set()).add(target.universe)
-    ruled = {
-        base for rule in spec.rules for own in inputs(rule.forbid, rule.unit) for base in base_columns(own, spec.schema)
-    }
+    ruled = _ruled(spec)
     for unit in spec.schema.units:
         for variable in unit.coded:
             column = (unit.name, variable.name)
@@ -123,15 +121,23 @@ def _told_in_part(spec: Spec) -> Iterator[Problem]:
             yield _warning(f"units.{unit.name}.variables.{variable.name}", what, str(variable.range), advice)
 
 
+def _ruled(spec: Spec) -> frozenset[Column]:
+    """Variables of which some rule speaks."""
+    named = {own for rule in spec.rules for own in inputs(rule.forbid, rule.unit)}
+    return frozenset(base for own in named for base in base_columns(own, spec.schema))
+
+
 def _silent_levels(where: str, table: Table, spec: Spec) -> Iterator[Problem]:
     if sum(other.number == table.number for other in spec.targets) > 1:
         return  # groups of one table of shares within groups: what is not in one may be in another
-    about = inputs(table.universe, table.unit) if table.universe is not None else frozenset[Column]()
+    about = frozenset[Column]()  # a universe may leave levels out, by itself or with a rule
+    if table.universe is not None:
+        about = inputs(table.universe, table.unit) | _ruled(spec)
     for k, name in enumerate(table.columns):
         unit, variable = spec.schema.find(table.unit, name)
         listed = {cell[k] for cell in table.cells}
         absent = [level for level in variable.levels if level not in listed] if isinstance(variable, Category) else []
-        if absent and not base_columns((unit, variable.name), spec.schema) & about:  # a universe may leave levels out
+        if absent and not base_columns((unit, variable.name), spec.schema) & about:
             advice = "list them with a 0, or say which records the table is about: universe"
             yield _warning(where, f"levels of {name} never occur and are taken as zero", "; ".join(absent[:10]), advice)
 

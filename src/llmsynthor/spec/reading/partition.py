@@ -47,7 +47,7 @@ def unlisted_values(intervals: Sequence[Interval], variable: Numeric) -> list[In
     `intervals` are sorted. The first and the last may be wider ("85 and more").
 
     >>> numbers = [Interval(k, k + 1) for k in (6, 7, 8, 9, 10, 11, 13, 14, 15, 16)]
-    >>> [str(own) for own in unlisted_values(numbers, Numeric(name="age", range=Interval(5, 17), integer=True))]
+    >>> [str(own) for own in unlisted_values(numbers, Numeric(name="age", kind="integer", range=Interval(5, 17)))]
     ['[5, 6)', '[12, 13)']
     """
     singles = [own for own in intervals[1:-1] if own.high - own.low == 1]
