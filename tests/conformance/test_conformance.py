@@ -24,7 +24,7 @@ DISAGREE = ("structural zeros", "importance", "importance of means", "margin of 
 """Kinds whose sources exclude each other; of all others everything can be met."""
 
 
-ALWAYS = ("counts", "two-way", "universe", "rule", "mean by group", "quantile by group", "all together")
+ALWAYS = ("counts", "two-way", "universe", "rule", "mean by group", "quantile by group")
 """Kinds that are tried in households too where slow tests are left out; of the other worlds only "flat" is."""
 
 

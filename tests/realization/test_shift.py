@@ -91,6 +91,7 @@ def test_importance_decides_between_means(important: float, nearer: str | None) 
     assert nearer is None or errors[nearer] < 0.1 < errors["mean by ()"]
 
 
+@pytest.mark.slow
 def test_means_in_whole_numbers_yield_to_finer_ones_within_their_rounding() -> None:
     """Means of groups rounded to whole euros beside means in cents: the cents hold, the whole ones are within rounding."""
     people = population(3, "number")

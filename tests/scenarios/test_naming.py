@@ -41,6 +41,7 @@ def test_what_is_closed_falls() -> None:
     """Where the sentence speaks of closing there is to be less of what it names."""
     assert named("The Harbour Bridge is closed.") == {"district == 'Harbour Bridge'": 0.833}
     assert named("Schools are cancelled.") == {"purpose == 'School or daycare'": 0.833}
+    assert named("It is a school holiday.") == {"purpose == 'School or daycare'": 0.833}
 
 
 def test_a_sentence_that_names_nothing_proposes_nothing() -> None:

@@ -18,6 +18,9 @@ LESS = re.compile(
     r"shut\w*|fall\w*|drop\w*|avoid\w*)\b",
     re.IGNORECASE,
 )
+OFF = r"s?\s+(?:holidays?|vacations?|breaks?|recess)\b"
+"""What follows a level of which there is none then: a school holiday."""
+
 TIME = r"(\d{1,2})(?:[:.](\d{2}))?\s*(am|pm|a\.m\.|p\.m\.|h|o'clock)?"
 SPAN = re.compile(rf"\b{TIME}\s*(?:to|until|till|and|-|–)\s*{TIME}(?!\w)", re.IGNORECASE)
 SMALL = {"and", "or", "the", "of", "at", "in", "on", "to", "a", "an", "for", "up", "off", "someone", "other", "with"}
@@ -25,12 +28,15 @@ SMALL = {"and", "or", "the", "of", "at", "in", "on", "to", "a", "an", "for", "up
 
 def named_cells(sentence: str, cells: Sequence[Cells]) -> tuple[Adjustment, ...]:
     """What the sentence names: more of it, or less where it speaks of closing, cancelling, a strike."""
-    factor = round(1 / FACTOR, 3) if LESS.search(sentence) else FACTOR
+    less, fewer = round(1 / FACTOR, 3), LESS.search(sentence) is not None
     found = list[Adjustment]()
     for own in cells:
         levels = _levels_named(sentence, own) if is_category(own) else _hours_named(sentence, own)
         if levels and len(levels) < len(own.levels):
-            reason = f"the sentence names {', '.join(own.words[own.levels.index(level)] for level in levels)}"
+            words = [own.words[own.levels.index(level)] for level in levels]
+            single = [re.escape(part) for word in words for part in re.split(r"\s+or\s+", word)]
+            off = re.search(rf"\b(?:{'|'.join(single)}){OFF}", sentence, re.IGNORECASE)
+            factor, reason = less if fewer or off else FACTOR, f"the sentence names {', '.join(words)}"
             where = parse(own.condition(tuple(levels)))
             found.append(
                 Adjustment(
