@@ -76,6 +76,17 @@ def test_imported_spec_runs(folder: Path, tmp_path: Path) -> None:
     assert start.records["household"].height == 60
 
 
+def test_seeds_whose_size_is_another_number_are_left_out(folder: Path, tmp_path: Path) -> None:
+    """A household of ten with two persons on file is told and left out: the others are records to begin with."""
+    homes, people = folder / "data" / "seed_households.csv", folder / "data" / "seed_persons.csv"
+    homes.write_text(homes.read_text(encoding="utf-8") + "3,10,1,5\n", encoding="utf-8")
+    people.write_text(people.read_text(encoding="utf-8") + "3,40\n3,41\n", encoding="utf-8")
+    made = import_populationsim(folder, tmp_path / "out")
+    assert any("1 of 3 households of the seeds were left out: NP" in note for note in made.notes)
+    start = llmsynthor.synthesize(made.spec, llm="none", seed=1, start=tmp_path / "out" / "start")
+    assert start.records["household"].height == 60
+
+
 def test_import_writes_over_nothing(folder: Path, tmp_path: Path) -> None:
     """A second import into the same folder needs --force."""
     import_populationsim(folder, tmp_path / "out")

@@ -41,7 +41,7 @@ def import_populationsim(
     levels, crosswalk = _levels(work, controls, notes)
     seeds = work.seeds()
     columns, kept = _columns(controls, seeds, work, notes)
-    size = _size(columns, seeds)
+    size = _size(columns)
     targets, tables = _targets(kept, total, columns, work, (levels, crosswalk), notes)
     document = {
         "llmsynthor": 1,
@@ -55,7 +55,7 @@ def import_populationsim(
         "tables/crosswalk.csv": csv_text(levels, crosswalk),
         **{f"tables/{name}": text for name, text in tables.items()},
     }
-    texts |= starts_of(seeds, columns, total, work, notes)
+    texts |= starts_of(seeds, columns, total, work, notes, size=size)
     head = [
         "# Written by `llmsynthor import populationsim`.",
         *(f"# {note}" for note in notes),
@@ -201,7 +201,7 @@ def total_of(control: Control, work: Folder) -> float:
     return sum(_numbers(frame, control.field)) if frame is not None else 0.0
 
 
-def _size(columns: Columns, seeds: Mapping[str, Frame]) -> str:
+def _size(columns: Columns) -> str:
     """The household's variable that says how many persons it has."""
     names = [name for name in SIZES if name in columns["household"] and columns["household"][name].numeric]
     return names[0] if names else "size"

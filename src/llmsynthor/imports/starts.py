@@ -29,9 +29,12 @@ def csv_text(names: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def starts_of(
-    seeds: Mapping[str, Frame], columns: Columns, total: Control | None, work: Folder, notes: list[str]
+    seeds: Mapping[str, Frame], columns: Columns, total: Control | None, work: Folder, notes: list[str], *, size: str
 ) -> dict[str, str]:
-    """Seeds as records to begin with: in each zone as many households as are wanted, drawn by their weights, with all persons."""
+    """Seeds as records to begin with: in each zone as many households as are wanted, drawn by their weights, with all persons.
+
+    Those whose `size` does not count the persons that are there are left out, and told.
+    """
     if set(seeds) != {"household", "person"} or any(work.id not in seed.names for seed in seeds.values()):
         return {}
     frame = work.totals(total.level) if total is not None else None
@@ -47,11 +50,20 @@ def starts_of(
     members: dict[str, list[int]] = {}
     for row, key in enumerate(people.column(work.id)):
         members.setdefault(key, []).append(row)
+    keys = homes.column(work.id)
+    stated = homes.column(size) if size in columns["household"] else [str(len(members.get(key, ()))) for key in keys]
+    whole = [float(said or 0) == len(members.get(key, ())) for said, key in zip(stated, keys, strict=True)]
+    weights *= whole
+    if not all(whole):
+        notes.append(
+            f"{whole.count(False):,} of {len(keys):,} households of the seeds were left out: {size} is another number"
+        )
+    if weights.sum() <= 0:
+        return {}
     numbers = [round(float(text or 0)) for text in frame.column(total.field)]
     share = min(1.0, MOST_RECORDS / max(sum(numbers), 1))
     rng, above, below = np.random.default_rng(1), list[list[str]](), list[list[str]]()
     cells = {unit: _recoded(seeds[unit], columns[unit]) for unit in columns}
-    keys = homes.column(work.id)
     for zone, number in zip(frame.column(total.level), numbers, strict=True):
         for row in rng.choice(len(keys), size=round(number * share), p=weights / weights.sum()):
             above.append([str(len(above) + 1), plain_id(zone), *cells["household"][row]])
