@@ -94,7 +94,7 @@ def _filtered(program: Program, parts: Sequence[Part]) -> list[Part]:
 
 
 def _linprog(costs: Floats, **more: Any) -> Any:
-    from scipy.optimize import linprog  # noqa: PLC0415  (most specs need no program)
+    from scipy.optimize import linprog  # noqa: PLC0415  (heavy)
 
     return linprog(costs, method="highs", **more)
 

@@ -6,12 +6,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
 from llmsynthor.errors import DataError, Problem
 from llmsynthor.sources.guess import Guess, Guessed, guess
 from llmsynthor.sources.recognise import read_long
 from llmsynthor.sources.table import LongTable, Reading, SourceError
+from llmsynthor.spec.reading.partial import within_groups
 from llmsynthor.spec.reading.yaml_text import write_yaml
 
 MOST_LISTED = 30
@@ -19,9 +18,6 @@ MOST_LISTED = 30
 
 
 MOST_OPEN = 1_500
-
-WHOLES, CLOSE = (100.0, 1.0), 0.015
-"""What shares of a group add up to, and by what part they may be off: published ones are rounded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,7 +187,7 @@ def _target(source: Source, merged: dict[str, Guessed], folder: Path, unit: str)
         said["read"] = found.read
     within = _within(source)
     if within:
-        said["given"] = [within]
+        said["given"] = list(within)
     if found.published:
         said["margin_of_error"] = "published"
     fewer = [
@@ -209,18 +205,14 @@ def _target(source: Source, merged: dict[str, Guessed], folder: Path, unit: str)
     yield from (f"  {sign}{line}" for line in lines)
 
 
-def _within(source: Source) -> str:
-    """The variable within each of whose levels shares add up to a whole, where all of them do not; empty for none."""
-    values = source.table.frame
-    total = float(values["value"].sum())
-    for whole in WHOLES:
-        for own in source.found.variables:
-            if own.name not in source.table.names or abs(total - whole) <= CLOSE * whole:
-                continue
-            sums = values.group_by(own.name).agg(pl.col("value").sum())["value"]
-            if len(sums) > 1 and len(source.found.variables) > 1 and ((sums - whole).abs() <= CLOSE * whole).all():
-                return own.name
-    return ""
+def _within(source: Source) -> tuple[str, ...]:
+    """The variables within each of whose levels shares add up to a whole, where all of them do not; none where counts are meant."""
+    names = [own.name for own in source.found.variables if own.name in source.table.names]
+    rows = source.table.frame.drop_nulls("value")
+    if len(names) < len(source.found.variables) or rows.is_empty():
+        return ()
+    found = within_groups(rows.select(names).rows(), rows["value"].to_list(), names)
+    return () if found is None else found[0]
 
 
 def _opened(source: Source, merged: dict[str, Guessed]) -> int:

@@ -157,8 +157,10 @@ class Solution:
         from llmsynthor.run.audit import audited  # noqa: PLC0415  (it reads folders of solutions)
 
         with TemporaryDirectory() as folder:
-            path = Path(table) if isinstance(table, str | os.PathLike) else Path(folder) / "table.csv"
-            if path.parent == Path(folder):
+            if isinstance(table, str | os.PathLike):
+                path = Path(table)
+            else:
+                path = Path(folder) / "table.csv"
                 as_frame(table, "table").write_csv(path)
             written = save(self.spec, Path(folder) / "spec")
             return audited(written, as_texts(self.records), self.dependencies, path, unit=unit).cells

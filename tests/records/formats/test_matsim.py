@@ -13,7 +13,7 @@ import llmsynthor
 from llmsynthor.errors import DataError
 from llmsynthor.records.formats.export import export, map_of
 from llmsynthor.records.formats.made import Made, made_of
-from llmsynthor.records.formats.parts import Parts, parts_of
+from llmsynthor.records.formats.roles import Roles, roles_of
 
 HOMES = pl.DataFrame({"household_id": [1, 2], "zone": ["a", "b"], "size": [2, 1]})
 PEOPLE = pl.DataFrame({"person_id": [1, 2, 3], "household_id": [1, 1, 2], "trips": [2, 0, 2], "age": [40, 9, 70]})
@@ -153,12 +153,12 @@ def _without_places() -> dict[str, Any]:
 
 def test_units_are_told_apart(tmp_path: Path) -> None:
     """Persons with trips are no households with persons, and an export that needs households says so."""
-    assert parts_of(village("household", "person", "trip")) == Parts(
+    assert roles_of(village("household", "person", "trip")) == Roles(
         household="household", person="person", trip="trip"
     )
-    assert parts_of(village("person", "trip")) == Parts(household=None, person="person", trip="trip")
-    assert parts_of(village("trip")) == Parts(household=None, person=None, trip="trip")
-    assert parts_of(village("household", "person")) == Parts(household="household", person="person", trip=None)
+    assert roles_of(village("person", "trip")) == Roles(household=None, person="person", trip="trip")
+    assert roles_of(village("trip")) == Roles(household=None, person=None, trip="trip")
+    assert roles_of(village("household", "person")) == Roles(household="household", person="person", trip=None)
     with pytest.raises(DataError, match="no households above person"):
         export(village("person", "trip"), "starsim", tmp_path / "out")
 

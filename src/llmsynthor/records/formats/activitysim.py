@@ -8,8 +8,8 @@ import polars as pl
 from llmsynthor.errors import DataError, Problem
 from llmsynthor.records.formats.made import Made
 from llmsynthor.records.formats.mapping import Map, codes_like, mapped, variable_like, whole
-from llmsynthor.records.formats.parts import units_of
 from llmsynthor.records.formats.places import telling
+from llmsynthor.records.formats.roles import units_of
 
 SEX = {r"^(f|female|woman|women|weiblich|femme|mujer|2)": 2, r"^(m|male|man|men|männlich|homme|hombre|1)": 1}
 WORK = {

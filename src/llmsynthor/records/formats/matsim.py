@@ -10,9 +10,9 @@ import polars as pl
 from llmsynthor.errors import DataError, Problem
 from llmsynthor.records.formats.made import Made
 from llmsynthor.records.formats.mapping import Columns, Map, codes_like, variable_like
-from llmsynthor.records.formats.parts import Parts, parts_of
 from llmsynthor.records.formats.places import write_gzip
 from llmsynthor.records.formats.plans import Days, days_of
+from llmsynthor.records.formats.roles import Roles, roles_of
 from llmsynthor.spec.schema import Category
 from llmsynthor.texts import clean
 
@@ -44,16 +44,16 @@ SPOTS: Columns = {"zone": None, "facility": None, "link": None, "x": None, "y": 
 
 def default_map(made: Made) -> Map:
     """Units, columns of trips and the zones of places, by the names of variables; nothing where there is none."""
-    parts = parts_of(made)
-    units: Columns = {"household": parts.household, "person": parts.person, "trip": parts.trip}
+    roles = roles_of(made)
+    units: Columns = {"household": roles.household, "person": roles.person, "trip": roles.trip}
     trips: Columns = {"activity": None, "mode": None, "departure": None, "origin": None}
     homes, starts, ends = dict(SPOTS), dict(SPOTS), dict(SPOTS)
     codes = {}
-    home = parts.household or parts.person
+    home = roles.household or roles.person
     if home is not None:
         homes["zone"] = _finest(made, home, 0)
-    if parts.trip is not None:
-        unit = parts.trip
+    if roles.trip is not None:
+        unit = roles.trip
         mode = variable_like(made, unit, (r"^mode$", r"mode|transport|vehicle"))
         trips |= {
             "activity": variable_like(made, unit, (r"^activity$", r"purpose|activity|destination_type")),
@@ -105,16 +105,16 @@ def _modes(made: Made, unit: str, name: str | None) -> dict[str, str]:
 
 def write_matsim(made: Made, out: Path, said: Map) -> list[Path]:
     """Write `population.xml.gz`: attributes of each person and (`household_…`) of its household, its day if there are trips."""
-    parts = _parts(made, said)
-    days = days_of(made, parts, said)
-    return [write_gzip(out / "population.xml.gz", _pieces(made, parts, days))]
+    roles = _roles(made, said)
+    days = days_of(made, roles, said)
+    return [write_gzip(out / "population.xml.gz", _pieces(made, roles, days))]
 
 
-def _parts(made: Made, said: Map) -> Parts:
+def _roles(made: Made, said: Map) -> Roles:
     """The units that the map names; raises DataError where they do not lie below each other."""
     schema = made.spec.schema
-    parts = Parts(**{name: None if unit is None else str(unit) for name, unit in said.tables["units"].items()})
-    pairs = ((parts.household, parts.person, "person"), (parts.person, parts.trip, "trip"))
+    roles = Roles(**{name: None if unit is None else str(unit) for name, unit in said.tables["units"].items()})
+    pairs = ((roles.household, roles.person, "person"), (roles.person, roles.trip, "trip"))
     for above, unit, name in pairs:
         if unit is None:
             continue
@@ -122,23 +122,23 @@ def _parts(made: Made, said: Map) -> Parts:
             advice = f"name one of: {', '.join(made.frames)}; trips lie below persons, persons below households"
             what = f"it is no unit below {above}" if above is not None else "there is no such unit"
             raise DataError(Problem(where=f"map units.{name}", what=what, found=unit, advice=advice))
-    return parts
+    return roles
 
 
-def _pieces(made: Made, parts: Parts, days: Days | None) -> Iterator[str]:
+def _pieces(made: Made, roles: Roles, days: Days | None) -> Iterator[str]:
     yield HEAD
     if days is not None and days.crs:
         name = f'<attribute name="coordinateReferenceSystem" class="java.lang.String">{escape(days.crs)}</attribute>'
         yield f"<attributes>{name}</attributes>\n"
-    unit = parts.person or parts.trip or made.top
+    unit = roles.person or roles.trip or made.top
     people = made.frames[unit].drop(f"{unit}_id", "position", strict=False)
     ids = made.frames[unit][f"{unit}_id"]
     for start in range(0, people.height, BATCH):
         part = people.slice(start, BATCH)
-        if parts.household is not None:
-            key = f"{parts.household}_id"
+        if roles.household is not None:
+            key = f"{roles.household}_id"
             above = (
-                part.select(key).join(made.frames[parts.household], on=key, how="left", maintain_order="left").drop(key)
+                part.select(key).join(made.frames[roles.household], on=key, how="left", maintain_order="left").drop(key)
             )
             above = above.rename({name: f"household_{name}" for name in above.columns})
             part = pl.concat([part, above.drop(part.columns, strict=False)], how="horizontal")

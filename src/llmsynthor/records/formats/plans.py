@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from llmsynthor.errors import DataError, Problem
 from llmsynthor.records.formats.made import Made
 from llmsynthor.records.formats.mapping import Map, mapped
-from llmsynthor.records.formats.parts import Parts
+from llmsynthor.records.formats.roles import Roles
 from llmsynthor.records.formats.spots import ADVICE, Spots
 from llmsynthor.spec.schema import Numeric
 from llmsynthor.texts import clean
@@ -48,14 +48,14 @@ class Days:
         return plans
 
 
-def days_of(made: Made, parts: Parts, said: Map) -> Days | None:
+def days_of(made: Made, roles: Roles, said: Map) -> Days | None:
     """The days of all persons; None where there are no trips, or nothing says what they are for; raises DataError."""
     trips = said.tables["trips"]
-    if parts.trip is None or trips["activity"] is None:
+    if roles.trip is None or trips["activity"] is None:
         return None
-    unit = parts.trip
+    unit = roles.trip
     frame = made.frames[unit]
-    owner, people = _owners(made, parts)
+    owner, people = _owners(made, roles)
     seconds = _seconds(made, unit, said)
     order = np.argsort(owner, kind="stable")
     if trips["origin"] is None and said.tables["starts"]["zone"] is None:
@@ -65,12 +65,12 @@ def days_of(made: Made, parts: Parts, said: Map) -> Days | None:
         (own for own in activity.unique(maintain_order=True).to_list() if re.search(HOME, own, re.IGNORECASE)), "home"
     )
     spots = Spots(made=made, said=said)
-    homes, home_zones = _homes(spots, parts, people)
+    homes, home_zones = _homes(spots, roles, people)
     places = _ends(spots, unit, owner, activity, (home, homes, home_zones))
     counts = np.bincount(owner, minlength=people)
     ends = np.cumsum(counts)
     first = order[(ends - counts)[counts > 0]]
-    begun_types, begun_places = _starts(spots, parts, (owner, first), (home, homes, home_zones))
+    begun_types, begun_places = _starts(spots, roles, (owner, first), (home, homes, home_zones))
     _check_places(spots, [places, begun_places.filter(pl.Series(counts > 0))])
     mode = mapped(made, unit, "mode", trips["mode"], said.codes) if trips["mode"] is not None else None
     modes = (
@@ -90,14 +90,14 @@ def _crs(said: Map, spots: Spots) -> str | None:
     return str(crs) if crs is not None else spots.crs
 
 
-def _owners(made: Made, parts: Parts) -> tuple[NDArray[np.int64], int]:
+def _owners(made: Made, roles: Roles) -> tuple[NDArray[np.int64], int]:
     """The row of each trip's person, and how many persons there are; trips of nobody have each a person of their own."""
-    assert parts.trip is not None
-    frame = made.frames[parts.trip]
-    if parts.person is None:
+    assert roles.trip is not None
+    frame = made.frames[roles.trip]
+    if roles.person is None:
         return np.arange(frame.height), frame.height
-    key = f"{parts.person}_id"
-    rows = made.frames[parts.person].select(key).with_row_index("row")
+    key = f"{roles.person}_id"
+    rows = made.frames[roles.person].select(key).with_row_index("row")
     return frame.select(key).join(rows, on=key, how="left", maintain_order="left")["row"].to_numpy().astype(
         np.int64
     ), rows.height
@@ -107,22 +107,22 @@ Home = tuple[str, pl.Series, pl.Series]
 """What home is called, the place of each person's, and its zone."""
 
 
-def _homes(spots: Spots, parts: Parts, people: int) -> tuple[pl.Series, pl.Series]:
+def _homes(spots: Spots, roles: Roles, people: int) -> tuple[pl.Series, pl.Series]:
     """The place and the zone of each person's home, null where it is not known."""
     nothing = pl.Series([None], dtype=pl.String).new_from_index(0, people)
-    unit = parts.household or parts.person
+    unit = roles.household or roles.person
     if unit is None:
         return nothing, nothing
     frame = spots.made.frames[unit]
     texts = spots.texts(unit, "homes", pl.DataFrame({"own": np.arange(frame.height)}))
     zones = spots.zone(unit, "homes")
-    if unit == parts.person:
+    if unit == roles.person:
         return texts, nothing if zones is None else zones
-    assert parts.person is not None
+    assert roles.person is not None
     key = f"{unit}_id"
     above = frame.select(key).with_columns(texts.alias("text"), pl.lit(None, dtype=pl.String).alias("zone"))
     above = above if zones is None else above.with_columns(zones.alias("zone"))
-    found = spots.made.frames[parts.person].select(key).join(above, on=key, how="left", maintain_order="left")
+    found = spots.made.frames[roles.person].select(key).join(above, on=key, how="left", maintain_order="left")
     return found["text"], found["zone"]
 
 
@@ -142,14 +142,14 @@ def _at_home(texts: pl.Series, zones: pl.Series | None, activity: pl.Series, hom
 
 
 def _starts(
-    spots: Spots, parts: Parts, trips: tuple[NDArray[np.int64], NDArray[np.int64]], home: Home
+    spots: Spots, roles: Roles, trips: tuple[NDArray[np.int64], NDArray[np.int64]], home: Home
 ) -> tuple[pl.Series, pl.Series]:
     """What each person does before the first trip, and where; `trips` are the row of each trip's person and the first trips."""
-    assert parts.trip is not None
+    assert roles.trip is not None
     owner, first = trips[0][trips[1]], trips[1]
-    said, unit = spots.said, parts.trip
+    said, unit = spots.said, roles.trip
     entry = said.tables["trips"]["origin"]
-    kind = home[0] if parts.person is not None else "other"
+    kind = home[0] if roles.person is not None else "other"
     types = pl.Series([kind]).new_from_index(0, len(first))
     if entry is not None:
         codes = {"origin": said.codes["activity"], **said.codes} if "activity" in said.codes else said.codes

@@ -6,8 +6,8 @@ import numpy as np
 import polars as pl
 
 from llmsynthor.records.formats.made import Made
-from llmsynthor.records.formats.parts import units_of
 from llmsynthor.records.formats.places import telling
+from llmsynthor.records.formats.roles import units_of
 from llmsynthor.records.linked import Nested
 from llmsynthor.records.measure import cell_numbers
 from llmsynthor.spec.levels import Level, number_text

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from itertools import islice, product
 
 import numpy as np
@@ -12,10 +11,10 @@ from llmsynthor.spec.checks.conditions import holds_in_cells
 from llmsynthor.spec.checks.exact import exact_problems
 from llmsynthor.spec.checks.needed import childless_problems, lacking_children
 from llmsynthor.spec.checks.units import parents_column_problems, total_problems
-from llmsynthor.spec.expressions import Aggregate, Expression, Reference, nodes
-from llmsynthor.spec.inputs import Column, base_columns, inputs, target_columns
+from llmsynthor.spec.checks.unsaid import unsaid
+from llmsynthor.spec.expressions import Aggregate, Reference, nodes
 from llmsynthor.spec.rules import Rule
-from llmsynthor.spec.schema import Category, Numeric, Schema
+from llmsynthor.spec.schema import Schema
 from llmsynthor.spec.specification import Spec
 from llmsynthor.spec.targets import Statistic, Table
 
@@ -71,86 +70,16 @@ def _forbidden(where: str, table: Table, rule: Rule, schema: Schema) -> Iterator
 def warnings(spec: Spec) -> tuple[Problem, ...]:
     """Collect what is allowed but worth a look."""
     tables = [(target.where, target) for target in spec.targets if isinstance(target, Table)]
-    found = [*spec.notes, *_untabulated(spec), *_told_in_part(spec), *_totals(tables)]
+    found = [*spec.notes, *unsaid(spec), *_totals(tables)]
     found += [*total_problems(spec), *parents_column_problems(spec), *childless_problems(spec), *exact_problems(spec)]
     found += [problem for problem in lacking_children(spec) if problem.severity == "warning"]
-    found += [own for target in spec.targets if isinstance(target, Statistic) for own in _silent_groups(target, spec)]
     for where, table in tables:
-        found += [*_unlisted(where, table), *_silent_levels(where, table, spec)]
-        found += [*_odd_shares(where, table), *_negatives(where, table)]
+        found += [*_unlisted(where, table), *_odd_shares(where, table), *_negatives(where, table)]
     return tuple(found)
 
 
 def _warning(where: str, what: str, found: str, advice: str) -> Problem:
     return Problem(where=where, what=what, found=found, advice=advice, severity="warning")
-
-
-def _untabulated(spec: Spec) -> Iterator[Problem]:
-    named = frozenset[Column]().union(*(target_columns(replace(target, universe=None)) for target in spec.targets))
-    told = frozenset[Column]().union(*({column} | base_columns(column, spec.schema) for column in named))
-    for unit in spec.schema.units:
-        for variable in unit.coded:
-            if (unit.name, variable.name) not in told:
-                where = f"units.{unit.name}.variables.{variable.name}"
-                advice = "give it a table if you have one"
-                yield _warning(where, "no target says anything about this variable", variable.name, advice)
-
-
-def _told_in_part(spec: Spec) -> Iterator[Problem]:
-    """Numbers of which only targets about a part of the records say anything, and no rule: elsewhere they lie anywhere."""
-    whole, parts = set[Column](), dict[Column, set[Expression]]()
-    for target in spec.targets:
-        named = target_columns(replace(target, universe=None))
-        if target.universe is None:
-            whole |= {base for column in named for base in base_columns(column, spec.schema)}
-        else:
-            about = inputs(target.universe, target.unit)
-            for column in named - about:
-                parts.setdefault(column, set()).add(target.universe)
-    ruled = _ruled(spec)
-    for unit in spec.schema.units:
-        for variable in unit.coded:
-            column = (unit.name, variable.name)
-            if not isinstance(variable, Numeric) or column in whole | ruled or len(parts.get(column, ())) != 1:
-                continue  # several parts may be all
-            (part,) = parts[column]
-            what = f"nothing says what {variable.name} is outside {part}: there it lies anywhere in its range"
-            advice = (
-                f"say it with a rule (forbid: not ({part}) and {variable.name} > 0), or with a target of all records"
-            )
-            yield _warning(f"units.{unit.name}.variables.{variable.name}", what, str(variable.range), advice)
-
-
-def _ruled(spec: Spec) -> frozenset[Column]:
-    """Variables of which some rule speaks."""
-    named = {own for rule in spec.rules for own in inputs(rule.forbid, rule.unit)}
-    return frozenset(base for own in named for base in base_columns(own, spec.schema))
-
-
-def _silent_levels(where: str, table: Table, spec: Spec) -> Iterator[Problem]:
-    if sum(other.number == table.number for other in spec.targets) > 1:
-        return  # groups of one table of shares within groups: what is not in one may be in another
-    about = frozenset[Column]()  # a universe may leave levels out, by itself or with a rule
-    if table.universe is not None:
-        about = inputs(table.universe, table.unit) | _ruled(spec)
-    for k, name in enumerate(table.columns):
-        unit, variable = spec.schema.find(table.unit, name)
-        listed = {cell[k] for cell in table.cells}
-        absent = [level for level in variable.levels if level not in listed] if isinstance(variable, Category) else []
-        if absent and not base_columns((unit, variable.name), spec.schema) & about:
-            advice = "list them with a 0, or say which records the table is about: universe"
-            yield _warning(where, f"levels of {name} never occur and are taken as zero", "; ".join(absent[:10]), advice)
-
-
-def _silent_groups(target: Statistic, spec: Spec) -> Iterator[Problem]:
-    """Groups of which a mean, total or quantile says nothing, although it names others."""
-    for k, name in enumerate(target.by):
-        _, variable = spec.schema.find(target.unit, name)
-        listed = {cell[k] for cell in target.cells}
-        absent = [level for level in variable.levels if level not in listed] if isinstance(variable, Category) else []
-        if absent and target.universe is None:
-            what = f"nothing is said of some levels of {name}: their {target.statistic} is left open"
-            yield _warning(target.where, what, "; ".join(absent[:10]), "give their values if you have them")
 
 
 def _unlisted(where: str, table: Table) -> Iterator[Problem]:

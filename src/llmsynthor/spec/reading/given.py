@@ -10,14 +10,11 @@ from dataclasses import replace
 from llmsynthor.spec.expressions import Expression, ExpressionError, parse
 from llmsynthor.spec.levels import Interval, Level
 from llmsynthor.spec.reading.cells import Cell
-from llmsynthor.spec.reading.partial import condition_of
+from llmsynthor.spec.reading.partial import ROUNDED, WHOLES, condition_of
 from llmsynthor.spec.reading.place import MOST_SHOWN, Place
 from llmsynthor.spec.targets import Table, Target
 
 Group = tuple[Level, ...]
-
-WHOLES, CLOSE = (1.0, 100.0), 0.015
-"""What shares of a group add up to, and by what part they may be off: published ones are rounded."""
 
 
 def resolve_given(
@@ -53,8 +50,8 @@ def _warn_of_sums(target: Target, columns: Sequence[str], place: Place) -> None:
     """Say which groups of shares do not add up to a whole, where others do or nearly do: they are divided by their sums."""
     assert isinstance(target, Table)
     sums = {group: sum(target.values[row] for row in rows) for group, rows in _parts(target, columns).items()}
-    whole = next((own for own in WHOLES if any(abs(total - own) <= CLOSE * own for total in sums.values())), None)
-    off = {group: total for group, total in sums.items() if whole is not None and abs(total - whole) > CLOSE * whole}
+    whole = next((own for own in WHOLES if any(abs(total - own) <= ROUNDED * own for total in sums.values())), None)
+    off = {group: total for group, total in sums.items() if whole is not None and abs(total - whole) > ROUNDED * whole}
     if target.value != "share" or not off:
         return
     shown = [

@@ -14,6 +14,10 @@ CLEARLY = 0.02
 """A sum of shares that is less than the whole by more than this part of it lacks something."""
 
 
+WHOLES, ROUNDED = (100.0, 1.0), 0.015
+"""What the shares of a group add up to, and by what part of it published ones, which are rounded, may be off."""
+
+
 def base_of(values: Sequence[float], *, percent: bool) -> float:
     """What the shares add up to when nothing is missing: 1 or 100.
 
@@ -100,15 +104,17 @@ def within_groups(
 ) -> tuple[tuple[str, ...], float] | None:
     """The columns within whose every group the values add up to 100 (or 1), if there are such."""
     room = 0.5 * last_digit(values) + 1e-9
-    if any(abs(sum(values) - whole) <= CLEARLY * whole for whole in (1.0, 100.0)):
+    if any(abs(sum(values) - whole) <= CLEARLY * whole for whole in WHOLES):
         return None
     for size in range(1, len(columns)):
         for some in combinations(range(len(columns)), size):
             sums: dict[Cell, list[float]] = {}
             for cell, value in zip(cells, values, strict=True):
                 sums.setdefault(tuple(cell[k] for k in some), []).append(value)
-            for whole in (100.0, 1.0):
-                near = all(abs(sum(own) - whole) <= min(room * len(own), 0.015 * whole) + 1e-9 for own in sums.values())
+            for whole in WHOLES:
+                near = all(
+                    abs(sum(own) - whole) <= min(room * len(own), ROUNDED * whole) + 1e-9 for own in sums.values()
+                )
                 if len(sums) > 1 and near and all(len(own) > 1 for own in sums.values()):
                     return tuple(columns[k] for k in some), whole
     return None

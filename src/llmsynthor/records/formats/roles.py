@@ -11,7 +11,7 @@ TRIP = r"trip|journey|leg\b|travel$|movement|stage|ride|déplacement|fahrt|weg\b
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
+class Roles:
     """Names of units; there may be no households, no trips, or trips alone, of nobody."""
 
     household: str | None
@@ -19,7 +19,7 @@ class Parts:
     trip: str | None
 
 
-def parts_of(made: Made) -> Parts:
+def roles_of(made: Made) -> Roles:
     """Tell the units apart, from the top down along the first units below."""
     schema = made.spec.schema
     chain = [made.top]
@@ -34,7 +34,7 @@ def parts_of(made: Made) -> Parts:
         person = chain[1] if len(chain) > 1 else chain[0]
     if trip is None and person is not None:
         trip = next((unit.name for unit in schema.children(person)), None)
-    return Parts(household=schema[person].parent if person is not None else None, person=person, trip=trip)
+    return Roles(household=schema[person].parent if person is not None else None, person=person, trip=trip)
 
 
 def _like(pattern: str, name: str) -> bool:
@@ -43,9 +43,9 @@ def _like(pattern: str, name: str) -> bool:
 
 def units_of(made: Made) -> tuple[str, str]:
     """The units that are households and persons; raises DataError where there is none."""
-    parts = parts_of(made)
-    if parts.household is None or parts.person is None:
-        what = f"there are no households above {parts.person or parts.trip}"
+    roles = roles_of(made)
+    if roles.household is None or roles.person is None:
+        what = f"there are no households above {roles.person or roles.trip}"
         advice = "this export is for households with persons: a unit with a parent"
         raise DataError(Problem(where="export", what=what, advice=advice))
-    return parts.household, parts.person
+    return roles.household, roles.person
