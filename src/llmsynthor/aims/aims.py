@@ -17,6 +17,7 @@ from llmsynthor.aims.grid import Projection
 from llmsynthor.aims.layout import Column, Layout, Place
 from llmsynthor.aims.own import own_goals
 from llmsynthor.aims.reconcile import Disagreement, reconcile_moments, reconcile_sources
+from llmsynthor.aims.shapes import with_shapes
 from llmsynthor.aims.uses import read_uses
 from llmsynthor.aims.wide import bring_wide, within_reach
 from llmsynthor.aims.zones import made_possible, unmet_rooms
@@ -87,6 +88,7 @@ def _of_rows(spec: Spec, own: Goals, names: Names) -> Aims:
     columns = tuple(Column(axis=axis) for axis in goals.grid.axes)
     layout = Layout(schema=spec.schema, columns=(columns,), order=(), values={})
     goals = replace(goals, frame=find_frame(layout, (goals,), spec.frame_variable))
+    goals, _ = with_shapes(goals, goals, read_uses(spec), len(spec.schema.top.coded))
     return Aims(spec=spec, layout=layout, cuts={}, goals=(goals,), own=(goals,), broken=(), disagreements=disagreements)
 
 
@@ -109,7 +111,11 @@ def _of_trees(spec: Spec, names: Names) -> Aims:
         own.append(replace(brought, moments=moments))
         disagreements += found
     own[0] = replace(own[0], frame=find_frame(layout, goals, spec.frame_variable))
-    own_within, wide_within = within_reach(layout, own, goals, uses)
+    shaped = [
+        with_shapes(wide, narrow, uses, layout.n_own(u))
+        for u, (wide, narrow) in enumerate(zip(goals, own, strict=True))
+    ]
+    own_within, wide_within = within_reach(layout, [n for _, n in shaped], [w for w, _ in shaped], uses)
     return Aims(
         spec=spec,
         layout=layout,
