@@ -123,7 +123,7 @@ def _of_zones(believed: Believed, options: Options) -> Believed:
     """What zones alone say of pairs, as soft targets; where they say nothing everything stays as it is."""
     aims, estimations = believed.aims, list[Estimation]()
     for place in _places(aims):
-        zoned, said = by_zones(place.goals, place.variables, aims.spec.dependencies, place.pairs)
+        zoned, said = by_zones(place.goals, place.variables, aims.spec, place.pairs)
         if said:
             implied = _implied(aims, place, options) if tied_elsewhere(place.goals, zoned) else {}
             scope = Scope(pairs=tuple(said), zones=said)
@@ -325,7 +325,7 @@ def _zones(
     if not options.reads_zones:
         return None, {}
     own = None if pairs is None else [pair for pair in pairs if not any("." in name for name in pair)]
-    return by_zones(goals, variables, aims.spec.dependencies, own)
+    return by_zones(goals, variables, aims.spec, own)
 
 
 def _asking(aims: Aims, options: Options, model: Recorded, **about: object) -> Asking:
