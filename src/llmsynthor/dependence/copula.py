@@ -164,8 +164,10 @@ def _factor(estimate: Estimate | None, wish: Mapping[frozenset[str], float], tru
 
 
 def _is_stated(said: Dependence) -> bool:
-    """Whether a model states so much of a dependence that its direction is to be believed."""
+    """Whether a model states so much of a dependence, asked in more than one way, that its direction is to be believed."""
     assert said.table is not None
+    if np.isnan(said.agreement):
+        return False
     return said.part is None or (said.part > 0 and mean_interaction(said.table) >= least_stated())
 
 
