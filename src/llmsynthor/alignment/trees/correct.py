@@ -262,7 +262,7 @@ def copy(arena: Arena) -> Arena:
 
 
 def soft(trees: Trees) -> NDArray[np.bool_]:
-    """Cells whose weights are the model's: of estimated tables and of beliefs, shape (cells,)."""
+    """Cells whose weights no table demands: of estimates, beliefs and smooth shapes, shape (cells,)."""
     compiled, beliefs = trees.compiled, len(trees.aims.beliefs)
     found = compiled.is_target & ~compiled.is_hard
     found[compiled.starts[len(compiled.pieces) - beliefs] :] = True

@@ -69,10 +69,9 @@ def settle(trees: Trees, corrected: Corrected, weight: Floats, held: NDArray[np.
             again = correct(trees, state, plain, ~freed, told, fine=True, first=LATER + number * EACH)
             if _missing(trees, again) >= NEARER * before:
                 continue
-            corrected, let_go = (
-                replace(again, sentence=f"{again.sentence}; {_gave_way(int(freed.sum()), records)}"),
-                True,
-            )
+            let_go = trees.leans or bool(held.any())
+            words = f"; {_gave_way(int(freed.sum()), records)}" if let_go else ""
+            corrected = replace(again, sentence=again.sentence + words)
             if freed.all():
                 weight, held = plain, ~freed
     corrected = tables_first(trees, corrected, weight, held, told)
