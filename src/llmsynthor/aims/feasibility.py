@@ -81,7 +81,7 @@ def find_contradictions(
     With `records`, totals that are meant for just those records are looked at too.
     """
     terrain = flat_terrain(goals.grid, Schema(units=(goals.grid.unit,)))
-    statements: list[Statement | None] = [tabled(goal, terrain) for goal in goals.given]
+    statements: list[Statement | None] = [tabled(goal, terrain, records) for goal in goals.given]
     for moment in (m for m in goals.moments if m.target.statistic in ("mean", "total")):
         population = moment.population or (float(records) if records else None)
         statements.append(averaged(moment.target, moment.values, population, terrain))
@@ -98,7 +98,10 @@ def find_across(aims: Aims, suspects: Iterable[str] | None = None) -> tuple[Cont
         goals = aims.own[0]
         return find_contradictions(goals, goals.names if suspects is None else suspects, records=spec.settings.records)
     terrain = _without_zones(nested_terrain(aims.layout, spec), aims)
-    statements: list[Statement | None] = [tabled(goal, terrain) for goals in aims.goals for goal in goals.given]
+    made = [float(spec.settings.records) if spec.settings.records else None, *(None for _ in aims.goals[1:])]
+    statements: list[Statement | None] = [
+        tabled(goal, terrain, records) for goals, records in zip(aims.goals, made, strict=True) for goal in goals.given
+    ]
     moments = {moment.target.name: moment for own in (*aims.own, *aims.goals) for moment in own.moments}
     for target in spec.targets:
         if isinstance(target, Statistic):

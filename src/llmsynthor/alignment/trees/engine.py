@@ -97,7 +97,7 @@ class Trees:
     @property
     def leans(self) -> bool:
         """Whether the records lean towards something that no table demands."""
-        return bool(self.aims.beliefs) or bool((self.compiled.is_target & ~self.compiled.is_hard).any())
+        return bool(self.aims.beliefs) or bool(self.compiled.is_soft.any())
 
     @property
     def is_informed(self) -> bool:

@@ -167,8 +167,7 @@ def _fitted(trees: Trees, state: State, weight: Floats, told: Told) -> Floats:
 def _leant(trees: Trees, state: State, goal: Floats) -> bool:
     """Whether the draw has what the records are to lean towards, to the noise of a draw; beliefs about relatives never are."""
     compiled = trees.compiled
-    soft = compiled.is_target & ~compiled.is_hard
-    return not trees.aims.beliefs and noise(state.counts, goal, soft & ~compiled.is_slack) <= 1.0
+    return not trees.aims.beliefs and noise(state.counts, goal, compiled.is_soft & ~compiled.is_slack) <= 1.0
 
 
 def _valid_start(

@@ -51,7 +51,9 @@ def settle(trees: Trees, corrected: Corrected, weight: Floats, held: NDArray[np.
         state = State(arena=copy(corrected.arena), counts=corrected.counts.copy(), moved=corrected.moved)
         again = correct(trees, state, plain, free, told, fine=True, first=LATER)
         if _missing(trees, again) < NEARER * _missing(trees, corrected):
-            corrected, weight, held, let_go = replace(again, sentence=f"{again.sentence}; {LET_GO}"), plain, free, True
+            let_go = trees.leans or bool(held.any())
+            sentence = f"{again.sentence}; {LET_GO}" if let_go else again.sentence
+            corrected, weight, held = replace(again, sentence=sentence), plain, free
     corrected = tables_first(trees, corrected, weight, held, told)
     if trees.compiled.worst(corrected.counts, corrected.goal) >= DEAR:
         corrected = weigh(trees, corrected, weight, held, told)
@@ -78,7 +80,7 @@ def _off(trees: Trees, corrected: Corrected) -> float:
 
 
 def soft(trees: Trees) -> NDArray[np.bool_]:
-    """Cells whose weights are the model's: of estimated tables and of beliefs, shape (cells,)."""
+    """Cells whose weights no table demands: of estimates, beliefs and smooth shapes, shape (cells,)."""
     compiled, beliefs = trees.compiled, len(trees.aims.beliefs)
     found = compiled.is_target & ~compiled.is_hard
     found[compiled.starts[len(compiled.pieces) - beliefs] :] = True
