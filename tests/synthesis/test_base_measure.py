@@ -224,3 +224,41 @@ def test_means_are_mended_after_a_rule_that_cuts_through_cells() -> None:
     solution = llmsynthor.synthesize(spec, records=RECORDS, llm="none", seed=1)
     assert set(solution.alignment["status"]) == {"exact"}
     assert solution.manifest["rules_broken"] == {"rule 0": 0}
+
+
+WORK = {"kind": "category", "levels": ["no", "shop", "office", "farm", "school"]}
+AGES = [{"x": "0-15", "work": "no", "percent": 100}] + [
+    {"x": "16-39", "work": level, "percent": percent}
+    for level, percent in (("no", 20), ("shop", 30), ("office", 20), ("farm", 20), ("school", 10))
+]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("by", ["shares within ages", "a rule"])
+def test_single_years_stay_as_smooth_as_their_table(kind: str, by: str) -> None:
+    """Ages that may do more are not more likely: 15 to 19 hold one age each, whoever of them may work."""
+    ages = [{"x": f"{low}-{low + 4}", "percent": 12.5} for low in range(0, 40, 5)]
+    said: list[dict[str, Any]] = [{"unit": "person", "cells": ages}]
+    rules: tuple[str, ...] = ("x < 16 and work != 'no'",)
+    if by != "a rule":
+        rules, said = (), [*said, {"unit": "person", "given": ["x"], "cells": AGES}]
+    spec = document(kind, {"kind": "integer", "range": [0, 40]}, said, rules)
+    spec["units"]["person"]["variables"]["work"] = WORK
+    persons = llmsynthor.synthesize(spec, records=RECORDS if kind == "flat" else RECORDS // 2, llm="none", seed=1)
+    x = persons.records["person"]["x"].to_numpy()
+    assert 70 <= np.sum(x == 15) <= 130, np.bincount(x)  # 100 of 4,000; largest entropy alone has 5 to 40
+    assert np.sum((x >= 15) & (x < 20)) == 500
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_shares_within_a_group_move_its_size_by_their_entropy_alone(kind: str) -> None:
+    """Shares of work among women say nothing of how many women there are: e to their entropy for each five men, who may do all."""
+    shares = [0.6, 0.1, 0.1, 0.1, 0.1]
+    cells = [{"work": level, "share": share} for level, share in zip(WORK["levels"], shares, strict=True)]
+    spec = document(kind, number(0, 1), [{"unit": "person", "universe": "sex == 'F'", "cells": cells}])
+    spec["units"]["person"]["variables"]["work"] = WORK
+    spec["targets"] = spec["targets"][1:]
+    persons = llmsynthor.synthesize(spec, records=RECORDS if kind == "flat" else RECORDS // 2, llm="none", seed=1)
+    women = np.mean(persons.records["person"]["sex"].to_numpy() == "F")
+    ways = np.exp(-np.sum(np.array(shares) * np.log(shares)))
+    assert abs(women - ways / (ways + 5)) < 0.04

@@ -15,8 +15,10 @@ from llmsynthor.aims.frames import find_frame
 from llmsynthor.aims.goals import Goal, Goals
 from llmsynthor.aims.grid import Projection
 from llmsynthor.aims.layout import Column, Layout, Place
+from llmsynthor.aims.overall import agree_overall
 from llmsynthor.aims.own import own_goals
 from llmsynthor.aims.reconcile import Disagreement, reconcile_moments, reconcile_sources
+from llmsynthor.aims.shapes import with_shapes
 from llmsynthor.aims.uses import read_uses
 from llmsynthor.aims.wide import bring_wide, within_reach
 from llmsynthor.aims.zones import made_possible, unmet_rooms
@@ -84,10 +86,20 @@ def set_aims(spec: Spec, *, whole: bool = False) -> Aims:
 def _of_rows(spec: Spec, own: Goals, names: Names) -> Aims:
     """One unit whose aims read nothing but its own variables, or what is a function of their codes."""
     goals, disagreements = reconcile_sources(own, names)
+    goals, overall = agree_overall(goals, names)
     columns = tuple(Column(axis=axis) for axis in goals.grid.axes)
     layout = Layout(schema=spec.schema, columns=(columns,), order=(), values={})
     goals = replace(goals, frame=find_frame(layout, (goals,), spec.frame_variable))
-    return Aims(spec=spec, layout=layout, cuts={}, goals=(goals,), own=(goals,), broken=(), disagreements=disagreements)
+    goals, _ = with_shapes(goals, goals, read_uses(spec), len(spec.schema.top.coded))
+    return Aims(
+        spec=spec,
+        layout=layout,
+        cuts={},
+        goals=(goals,),
+        own=(goals,),
+        broken=(),
+        disagreements=(*disagreements, *overall),
+    )
 
 
 def _of_trees(spec: Spec, names: Names) -> Aims:
@@ -101,15 +113,21 @@ def _of_trees(spec: Spec, names: Names) -> Aims:
     for number in range(len(layout.units)):
         reconciled, found = reconcile_sources(bring_wide(spec, columns, number, uses), names)
         reconciled, led = made_possible(reconciled, narrow)
+        reconciled, overall = agree_overall(reconciled, names)
         goals.append(reconciled)
-        disagreements += [*found, *led]
+        disagreements += [*found, *led, *overall]
     for number, wide in enumerate(goals):
         brought = own_goals(spec, columns, number, wide)
         moments, found = reconcile_moments(brought.moments, names)
-        own.append(replace(brought, moments=moments))
-        disagreements += found
+        narrowed, overall = agree_overall(replace(brought, moments=moments), names)
+        own.append(narrowed)
+        disagreements += [*found, *overall]
     own[0] = replace(own[0], frame=find_frame(layout, goals, spec.frame_variable))
-    own_within, wide_within = within_reach(layout, own, goals, uses)
+    shaped = [
+        with_shapes(wide, narrow, uses, layout.n_own(u))
+        for u, (wide, narrow) in enumerate(zip(goals, own, strict=True))
+    ]
+    own_within, wide_within = within_reach(layout, [n for _, n in shaped], [w for w, _ in shaped], uses)
     return Aims(
         spec=spec,
         layout=layout,

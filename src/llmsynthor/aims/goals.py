@@ -36,7 +36,7 @@ class Goal:
     `stated` are the shares as the table gives them; `shares` are what the records are led to, and differ from them only where
     sources contradict each other (see `reconcile`). `universe_share` is the share of all records that the table is about, as
     far as one-way shares tell. `errors` are margins of error in shares, zero where none are given. `about` names the records that
-    the table is about: its universe, empty for all (see `about`).
+    the table is about: its universe, empty for all (see `about`). `is_shape`: no source says it, see `shapes`.
     """
 
     table: Table
@@ -47,6 +47,7 @@ class Goal:
     errors: Floats
     universe_share: float = 1.0
     about: str = ""
+    is_shape: bool = False
 
     @property
     def trust(self) -> float:

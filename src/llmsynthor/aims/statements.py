@@ -127,8 +127,15 @@ def anchor(terrain: Terrain, unit: str, keys: Iterable[Key]) -> frozenset[Key]:
 Statement = Tabled | Averaged | Forbidden | Numbered
 
 
-def tabled(goal: Goal, terrain: Terrain) -> Tabled | None:
-    """Say a table in codes; what rounding, tolerance and margins of error leave open is open."""
+WHOLE = 1e-6
+"""Records that a cell of whole numbers may be off where as many records are made as it counts: none but for rounding errors."""
+
+
+def tabled(goal: Goal, terrain: Terrain, records: float | None = None) -> Tabled | None:
+    """Say a table in codes; what rounding, tolerance and margins of error leave open is open.
+
+    `records` are those of its unit that are made, where that is known: a census of just as many to the person leaves nothing open.
+    """
     table, unit = goal.table, goal.table.unit
     if goal.trust < 1.0 or is_first(table.universe):
         return None
@@ -138,7 +145,7 @@ def tabled(goal: Goal, terrain: Terrain) -> Tabled | None:
     universe = terrain.truth(unit, table.universe.tree) if table.universe is not None else None
     if not kept or (table.universe is not None and (universe is None or len(kept) < len(owners))):
         return None
-    low, high, stated = _bounds(goal)
+    low, high, stated = _bounds(goal, records)
     others = tuple(k for k in range(len(owners)) if k not in kept)
     return Tabled(
         name=goal.name,
@@ -160,11 +167,14 @@ def _owners(columns: Sequence[str], unit: str) -> list[Key]:
     return [(name.rpartition(".")[0] or unit, name.rpartition(".")[2]) for name in columns]
 
 
-def _bounds(goal: Goal) -> tuple[Floats, Floats, Floats]:
+def _bounds(goal: Goal, made: float | None) -> tuple[Floats, Floats, Floats]:
     table = goal.table
     total = max(abs(sum(table.values)), 1e-300)
     records = table.tolerance_records / (total if table.value == "count" else 100.0)
     hidden = 0.5 * table.resolution / total
+    whole = table.value == "count" and table.resolution <= 1 and all(value == round(value) for value in table.values)
+    if made == total and whole and table.universe is None:
+        hidden = WHOLE / total
     room = hidden + records + goal.errors + table.tolerance * np.maximum(goal.stated, goal.shares)
     low = np.maximum(np.minimum(goal.stated, goal.shares) - room, 0.0)
     high = np.maximum(goal.stated, goal.shares) + room

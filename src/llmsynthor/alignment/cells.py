@@ -38,11 +38,11 @@ class Cells:
 
     `fixed` log-weights, target `shares`, and the `unit` whose records each cell's shares are of. `is_target` marks cells whose
     weights are fitted, `is_led` those of them that are led to their shares (all but those of `directions`), `is_hard` those that
-    whole records are walked to, `is_rule` those that no record may be in, `is_slack`
-    those of `between`. `decay` pulls the weights of soft targets back to zero; `weight` says how dear an error is where not all
-    can be met. `targets` holds the first and last cell (the last not in) of every table and quantile, of which the first
-    `n_tables` are tables; `free` those of groups of cells that want their shares of as many records as they hold now, `between`
-    the first cell of every quantile with values on the spot, with its share.
+    whole records are walked to, `is_rule` those that no record may be in, `is_slack` those of `between`, `is_shape` those of
+    smooth shapes (see `aims.shapes`). `decay` pulls the weights of soft targets back to zero; `weight` says how dear an error is
+    where not all can be met. `targets` holds the first and last cell (the last not in) of every table and quantile, of which the
+    first `n_tables` are tables; `free` those of groups of cells that want their shares of as many records as they hold now,
+    `between` the first cell of every quantile with values on the spot, with its share.
     """
 
     fixed: Floats
@@ -55,11 +55,25 @@ class Cells:
     is_rule: Booleans
     is_slack: Booleans
     is_led: Booleans
+    is_shape: Booleans
     directions: tuple[Direction, ...]
     targets: tuple[tuple[int, int], ...]
     n_tables: int
     free: tuple[tuple[int, int], ...]
     between: tuple[tuple[int, float], ...]
+
+    @property
+    def is_soft(self) -> Booleans:
+        """Cells that somebody said records lean towards, and that they are not walked to."""
+        return self.is_target & ~self.is_hard & ~self.is_shape
+
+    @property
+    def is_free(self) -> Booleans:
+        """Cells of groups that want their shares of as many records as they hold."""
+        found = np.zeros(len(self.fixed), dtype=bool)
+        for first, last in self.free:
+            found[first:last] = True
+        return found
 
     @property
     def tables(self) -> tuple[tuple[int, int], ...]:
@@ -79,6 +93,17 @@ class Cells:
             goal[first], goal[first + 2] = min(below, share * total), min(above, (1 - share) * total)
             goal[first + 1] = total - goal[first] - goal[first + 2]
         return goal
+
+    def centre(self, weight: Floats) -> None:
+        """Take off what moves the size of groups whose size is free, in place.
+
+        Their shares say nothing of it: under largest entropy the mean weight of such a group, by its shares, is zero. Each step of
+        a fit adds a little to it, which would add up.
+        """
+        for first, last in self.free:
+            cells = first + np.flatnonzero((self.shares[first:last] > 0) & np.isfinite(weight[first:last]))
+            if len(cells):
+                weight[cells] -= np.average(weight[cells], weights=self.shares[cells])
 
     def distances(self, counts: Integers, goal: Floats) -> Floats:
         """Total variation distance of each table from its goal, shape (tables,)."""
@@ -109,7 +134,7 @@ def lay_out_cells(targets: Sequence[Goal | QuantileGoal], base: Sequence[int], s
     """
     directions = directions_of(targets, starts.tolist())
     values = {name: np.zeros(starts[-1]) for name in ("fixed", "shares", "decay", "weight")}
-    unit, is_rule, is_slack = (np.zeros(starts[-1], dtype=kind) for kind in (np.int64, bool, bool))
+    unit, is_rule, is_slack, is_shape = (np.zeros(starts[-1], dtype=kind) for kind in (np.int64, bool, bool, bool))
     free: list[tuple[int, int]] = []
     between: list[tuple[int, float]] = []
     for goal, of, first in zip(targets, base, starts.tolist(), strict=False):
@@ -118,6 +143,7 @@ def lay_out_cells(targets: Sequence[Goal | QuantileGoal], base: Sequence[int], s
         values["decay"][first:last] = (1 - goal.trust) / goal.trust
         values["weight"][first:last] = goal.weights
         unit[first:last] = of
+        is_shape[first:last] = isinstance(goal, Goal) and goal.is_shape
         if isinstance(goal, QuantileGoal):
             free += goal.parts(first)
             between += goal.between(first)
@@ -137,6 +163,7 @@ def lay_out_cells(targets: Sequence[Goal | QuantileGoal], base: Sequence[int], s
         "is_led": is_target & ~is_directed(directions, starts[-1]),
         "is_rule": is_rule,
         "is_slack": is_slack,
+        "is_shape": is_shape,
         "targets": blocks,
         "n_tables": sum(isinstance(goal, Goal) for goal in targets),
         "free": tuple(free),

@@ -70,6 +70,25 @@ def test_a_zone_that_a_table_leaves_out_is_named() -> None:
     assert "nothing is said of some levels of zone: their mean is left open (found: c)" in all_said(means)
 
 
+def test_what_a_count_of_some_districts_leaves_open_is_not_called_zero() -> None:
+    """`of` counts the named cells alone: districts that it does not name, which follow from zones, stay open."""
+    count = {"name": "workers", "of": "zones", "cells": [{"district": "north", "job": "works", "count": 5}]}
+    lookup = {"cells": [{"zone": z, "district": d} for z, d in zip("abc", ("north", "north", "south"), strict=True)]}
+    document: dict[str, Any] = {
+        "llmsynthor": 1,
+        "units": {
+            "person": {
+                "variables": {"zone": ZONES, "job": JOBS},
+                "derived": {"district": {"lookup": {**lookup, "by": ["zone"], "value": "district"}}},
+            }
+        },
+        "targets": [{"name": "zones", "cells": [{"zone": z, "count": 100} for z in "abc"]}, count],
+    }
+    assert "never occur" not in "\n".join(map(str, warnings(Spec.load(document))))
+    document["targets"][1].pop("of")
+    assert "levels of district never occur" in "\n".join(map(str, warnings(Spec.load(document))))
+
+
 def test_shares_of_a_group_that_miss_a_whole_are_named() -> None:
     """Of 60 % of women, where men have 100, it is said that they are divided by their sum; rounded ones pass."""
     rows = [

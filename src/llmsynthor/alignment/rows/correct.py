@@ -96,11 +96,19 @@ class Annealing:
         return USED_UP if self.sweeps >= SWEEPS else ""
 
     def step(self, number: int) -> None:
-        """One sweep, its penalty stronger than the last; held records are let go, and sums pulled harder, as it stalls."""
+        """One sweep, its penalty stronger than the last; held records are let go, and sums pulled harder, as it stalls.
+
+        In the first, groups whose size is free are left to θ: the size that chance gave them would be held beside the tables.
+        """
         strength = min(self.final, self.begin * self.growth**self.sweeps)
         strong, weight, stay = strength >= self.final, self.pressure.weight, self.pressure.stay
+        weight = weight if self.sweeps or strong else np.where(self.rows.compiled.is_free, 0.0, weight)
         hold = stay if self.rows.keep or self.stalled < LET_GO else np.zeros_like(stay)
-        pull = strength * (float(weight.max()) if self.hard.any() else 1.0) * (1.0 + PULL_HARDER * self.stalled)
+        pull = (
+            strength
+            * (float(self.pressure.weight.max()) if self.hard.any() else 1.0)
+            * (1.0 + PULL_HARDER * self.stalled)
+        )
         way = Way(sweep=number, strong=strong, stalled=self.stalled, pull=pull)
         step(self.rows, self.state, self.pressure.theta, hold, strength * weight, way)
         self.sweeps, self.warm = self.sweeps + 1, not strong

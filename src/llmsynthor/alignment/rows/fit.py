@@ -86,7 +86,7 @@ def _fit_framed(rows: Rows, theta: Floats, told: Told) -> Raked:
     goals, records, seed = rows.goals, rows.records, rows.seed
     drawn = draw_framed(goals, records, rng=np.random.default_rng([seed, 1]))
     start = rows.distances(drawn)
-    soft = bool((rows.compiled.is_target & ~rows.compiled.is_hard).any())
+    soft = bool(rows.compiled.is_soft.any())
     if not (soft or goals.moments or goals.quantiles) and _is_solution(rows, drawn, theta):
         return Raked(codes=drawn, theta=theta, first=start)
     _begin_means(rows, theta)
@@ -114,12 +114,13 @@ def _may_be_solution(rows: Rows, chain: tuple[Link, ...], held: Codes) -> bool:
     linked = [set(rows.goals.tables[link.table].projection.axes) for link in chain]
     if not _is_plain(rows, held):
         return False
-    return all(any(set(goal.projection.axes) <= axes for axes in linked) for goal in rows.goals.tables)
+    said = (goal for goal in rows.goals.tables if not goal.is_shape)
+    return all(any(set(goal.projection.axes) <= axes for axes in linked) for goal in said)
 
 
 def _is_plain(rows: Rows, held: Codes) -> bool:
     """Whether hard tables are all that the records are to meet: what the first draw has met is all there is then."""
-    soft = bool((rows.compiled.is_target & ~rows.compiled.is_hard).any())
+    soft = bool(rows.compiled.is_soft.any())
     return not (len(held) or soft or rows.shaped or rows.goals.moments or rows.goals.quantiles)
 
 
@@ -173,6 +174,7 @@ class Chains:
         weight[told] = moved / (
             1.0 + step * self.rows.compiled.decay[told]
         )  # implicit: stable however strong the decay
+        self.rows.compiled.centre(weight)
         middling = 1.0 / self.middling / slower
         _lean_between(self.rows, weight, counts, middling)
         follow(self.rows.compiled.directions, weight, counts, min(1.0, FASTER * middling))
@@ -187,7 +189,10 @@ def _overlap(rows: Rows) -> tuple[Floats, float]:
     few, each cell has its own; else all have the middling one.
     """
     goals, touching = rows.goals, np.zeros(len(rows.goals.grid.axes))
-    parts = [*(table.projection for table in goals.tables), *(quantile.projection for quantile in goals.quantiles)]
+    parts = [
+        *(goal.projection for goal in goals.tables if not goal.is_shape),
+        *(quantile.projection for quantile in goals.quantiles),
+    ]
     for projection in (*parts, *(moment.projection for moment in goals.moments)):
         touching[list(set(projection.axes))] += 1
     middling = max(1.0, float(np.median(touching)))

@@ -237,15 +237,18 @@ def correct(codes, order, program, n_moves, gain, counts, targets, stay, penalty
 
 
 @jit
-def contexts(codes, axis, skipped, program, keys):
-    """Give records the same key where they lie alike in every table of the variable but the skipped one, the variable apart."""
+def contexts(codes, axis, skipped, behind, program, keys):
+    """Give records the same key where they lie alike in every table of the variable, the variable apart.
+
+    Tables from number `skipped` on are left out, up to `behind` (not in).
+    """
     index = np.zeros(program.cell_ptr.size, np.int64)
     for record in range(codes.shape[0]):
         locate(codes, record, program, index)
         key = np.uint64(0)
         for k in range(program.move_ptr[axis], program.move_ptr[axis + 1]):
             table = program.move_table[k]
-            if table != skipped:
+            if not skipped <= table < behind:
                 own = program.offsets[program.move_offset[k] + codes[record, axis]]
                 key, _ = mix(key ^ (np.uint64(index[table] - own) + np.uint64(table) * np.uint64(0xE7037ED1A0B428DB)))
                 key = key * np.uint64(0xD1342543DE82EF95)

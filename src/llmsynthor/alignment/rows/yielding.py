@@ -13,7 +13,7 @@ from llmsynthor.alignment.effort import Codes, Floats, Told
 from llmsynthor.alignment.results import DONE
 from llmsynthor.alignment.rows.correct import Annealing, Pressure
 from llmsynthor.alignment.rows.engine import Rows, State
-from llmsynthor.alignment.rows.swap import swap
+from llmsynthor.alignment.rows.swap import exchange, swap
 from llmsynthor.alignment.rows.walled import wall_in
 from llmsynthor.alignment.schedule import DEAR, walk
 
@@ -60,8 +60,12 @@ def settle(rows: Rows, corrected: Corrected, theta: Floats, stay: Floats, told: 
         return replace(corrected, sentence=DONE)
     if wall_in(rows, state, even, told, first=WALLED):
         return replace(corrected, sentence=DONE)
+    nobody_stays = not (stay > 0).any()
+    if nobody_stays and _worst(rows, state) < WHOLE and exchange(rows, state):
+        return replace(corrected, sentence=DONE)
     if _spare_tables(rows, state, even, told):
-        return replace(corrected, sentence=f"{DONE}; {YIELDED}")
+        made_up = nobody_stays and exchange(rows, state)
+        return replace(corrected, sentence=DONE if made_up else f"{DONE}; {YIELDED}")
     dearer = rows.compiled.weight[rows.compiled.is_hard]
     if not dearer.size or np.ptp(dearer) <= 0 or _worst(rows, state) < DEAR:
         return corrected

@@ -109,7 +109,7 @@ def solve(rows: Rows, potentials: tuple[Potential, ...]) -> Dense | None:
     starts = np.cumsum([1, *(projection.size for projection in projections)])
     theta = compiled.fixed.copy()
     goal = rows.goal(np.zeros(len(theta), dtype=np.int64))
-    theta[compiled.is_led & (goal <= 0) & ~compiled.is_slack & ~_free(rows)] = NEVER
+    theta[compiled.is_led & (goal <= 0) & ~compiled.is_slack & ~(compiled.is_free & (compiled.shares > 0))] = NEVER
     blocks = []
     for axes in _apart(goals, potentials):
         if np.prod([float(goals.grid.sizes[axis]) for axis in axes]) > MOST:
@@ -146,14 +146,6 @@ def _solve_block(
     return Block(axes=axes, sizes=sizes, shares=mass / total) if np.isfinite(total) and total > 0 else None
 
 
-def _free(rows: Rows) -> NDArray[np.bool_]:
-    """Cells of tables of a part of the records, whose number no target says."""
-    found = np.zeros(len(rows.compiled.fixed), dtype=np.bool_)
-    for first, last in rows.compiled.free:
-        found[first:last] = rows.compiled.shares[first:last] > 0
-    return found
-
-
 def _round(rows: Rows, theta: Floats, mass: Floats, laid: Sequence[tuple[int, Integers]], starts: Integers) -> float:
     """Scale the array to one target after the other, in place; returns the records by which a cell was off at most."""
     n_targets, off = len(rows.goals.tables) + len(rows.goals.quantiles), 0.0
@@ -172,6 +164,7 @@ def _round(rows: Rows, theta: Floats, mass: Floats, laid: Sequence[tuple[int, In
             told = (goal[cells] > 0) & (counts[cells] > 0)
             change = np.where(told, np.log(np.maximum(goal[cells], 1e-300) / np.maximum(counts[cells], 1e-300)), 0.0)
             theta[cells] = (before + change) / (1.0 + rows.compiled.decay[cells])
+            rows.compiled.centre(theta)
             if rows.compiled.is_hard[cells].all():
                 off = max(off, float(np.abs(counts[cells] - goal[cells]).max(initial=0.0)))
         else:

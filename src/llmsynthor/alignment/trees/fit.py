@@ -87,6 +87,7 @@ class Visits:
         told = compiled.is_led & (goal > 0)
         change = np.clip(step * np.log((goal[told] + 1.0) / (counts[told] + 1.0)), -1.0, 1.0)
         weight[told] = np.maximum((weight[told] + change) / (1.0 + step * compiled.decay[told]), NEVER)
+        compiled.centre(weight)
         follow(compiled.directions, weight, counts, step)
         sizes = self.trees.sizes(counts, self.state.arena)
         for unit, first, moment in compiled.moments:

@@ -195,7 +195,12 @@ class Dealing:
 
 def _few_pairs(aims: Aims) -> bool:
     """Whether what no table demands are pairs of own variables of a unit, and few enough to be raked group by group."""
-    soft = [(unit, goal) for unit, goals in enumerate(aims.goals) for goal in goals.tables if goal.trust < 1.0]
+    soft = [
+        (unit, goal)
+        for unit, goals in enumerate(aims.goals)
+        for goal in goals.tables
+        if goal.trust < 1.0 and not goal.is_shape
+    ]
     if aims.beliefs or not 0 < len(soft) <= MOST_PAIRS:
         return False
     return all(

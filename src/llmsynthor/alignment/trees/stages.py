@@ -25,6 +25,7 @@ from llmsynthor.alignment.trees.program import compile_aims
 from llmsynthor.alignment.trees.start import ImpossibleRulesError, first_weights, forbidden, margins, repaired
 from llmsynthor.alignment.trees.sums import lay_out_sums
 from llmsynthor.alignment.trees.yielding import settle
+from llmsynthor.alignment.trees.zoned import zoned
 from llmsynthor.population.roster import NO_PROPOSAL, Roster, changed_tops
 from llmsynthor.population.seating import seat
 
@@ -166,8 +167,7 @@ def _fitted(trees: Trees, state: State, weight: Floats, told: Told) -> Floats:
 def _leant(trees: Trees, state: State, goal: Floats) -> bool:
     """Whether the draw has what the records are to lean towards, to the noise of a draw; beliefs about relatives never are."""
     compiled = trees.compiled
-    soft = compiled.is_target & ~compiled.is_hard
-    return not trees.aims.beliefs and noise(state.counts, goal, soft & ~compiled.is_slack) <= 1.0
+    return not trees.aims.beliefs and noise(state.counts, goal, compiled.is_soft & ~compiled.is_slack) <= 1.0
 
 
 def _valid_start(
@@ -192,6 +192,7 @@ def _valid_start(
             line=most_values(compiled),
             chunk=effort.chunk or CHUNK,
             workers=effort.workers,
+            zoned=zoned(aims.layout, compiled, aims.own[0].frame),
         )
         try:
             sound = mended(trees, roster) if start is None and aims.own[0].frame >= 0 else roster

@@ -79,7 +79,10 @@ def _outside(variable: Numeric, told: _Told, column: Column, where: str) -> Iter
 
 def _levels(table: Table, spec: Spec, told: _Told) -> Iterator[Problem]:
     """Levels that a table does not list; a universe may leave some out, by itself or with a rule."""
-    about = inputs(table.universe, table.unit) | told.ruled if table.universe is not None else frozenset[Column]()
+    about = set[Column]()
+    if table.universe is not None:
+        named = inputs(table.universe, table.unit)
+        about = {base for column in named for base in base_columns(column, spec.schema)} | named | told.ruled
     for name, absent in _absent(table, table.columns, spec):
         unit, variable = spec.schema.find(table.unit, name)
         if not base_columns((unit, variable.name), spec.schema) & about:

@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ from llmsynthor.spec.reading.geographies import (
 )
 from llmsynthor.spec.reading.lookups import lookup_frame
 from llmsynthor.spec.reading.plain_texts import odd_texts
+from llmsynthor.spec.reading.refusals import refusal
 from llmsynthor.spec.reading.seeds import save_seed, write_seed
 from llmsynthor.spec.reading.variables import write_variable
 from llmsynthor.spec.reading.yaml_text import read_yaml, write_yaml
@@ -42,23 +43,7 @@ from llmsynthor.spec.schema import Derived, Unit
 from llmsynthor.spec.specification import Spec
 from llmsynthor.spec.targets import EXACT, Statistic, Table, Target
 
-DEVIATION = "a standard deviation is written deviation: VARIABLE"
-OPPOSITE = "a rule says what no record may be: write the opposite as forbid"
-UNIVERSE = "the records that a table is about are its universe; a share of a condition has where"
-SAID_OTHERWISE = {
-    "weight": "a target has importance, or a column of margins with margin_of_error",
-    **dict.fromkeys(("sd", "std", "stdev", "standard_deviation"), DEVIATION),
-    "variance": f"{DEVIATION}; give its square root",
-    "median": "a median is written quantile: VARIABLE, probability: 0.5",
-    **dict.fromkeys(("require", "assert", "allow"), OPPOSITE),
-    **dict.fromkeys(("condition", "filter"), UNIVERSE),
-}
-"""What keys of other tools are called here."""
-
 LISTS = ("targets", "rules")
-SHAPES = ("category", "integer", "number", "text", "a name", "a rule", "an include", "a lookup", "an expression")
-UNION_NAMES = (*SHAPES, "float", "TolerancePart")
-"""What pydantic puts into the place of an error to say which of several shapes it tried."""
 
 
 def load(source: str | os.PathLike[str] | Mapping[str, Any] | Spec) -> Spec:
@@ -133,7 +118,7 @@ def build(raw: Any, folder: Path, where: str) -> Spec:
     except ValidationError as cause:
         errors = cause.errors(include_url=False)
         told = [error for error in errors if str(error["loc"][-1]) != f"literal[{FROM_TABLES!r}]" or len(errors) == 1]
-        raise SpecError(*(_problem(error) for error in told), *_elsewhere(raw, errors, folder)) from cause
+        raise SpecError(*(refusal(error) for error in told), *_elsewhere(raw, errors, folder)) from cause
     builder = Builder(folder=folder, problems=assumed)
     spec = builder.spec(document)
     wrong = [problem for problem in builder.problems if problem.severity == "error"]
@@ -167,34 +152,8 @@ def _elsewhere(raw: dict[str, Any], errors: Sequence[Any], folder: Path) -> Iter
         yield problem
 
 
-def _problem(error: Any) -> Problem:
-    parts = [str(part) for part in error["loc"] if part not in UNION_NAMES and not str(part).startswith("list[")]
-    place = "".join(f"[{part}]" if part.isdigit() else f".{part}" for part in parts).lstrip(".") or "spec"
-    found = error.get("input")
-    shown = None if isinstance(found, dict | list) else str(found)[:80]
-    return Problem(where=place, what=error["msg"], found=shown, advice=_advice(error, place))
-
-
-def _advice(error: Any, place: str) -> str:
-    if isinstance(error.get("input"), bool):
-        return 'YAML reads true and false as truth values: put the word in quotes, as in "true"'
-    if place == "llmsynthor":
-        return "write llmsynthor: 1, the version of the spec that this program reads"
-    kinds = "a variable is a category (of levels), an integer, a number (both with a range) or a text"
-    by_kind = {
-        "extra_forbidden": SAID_OTHERWISE.get(
-            place.rpartition(".")[2], "remove it or correct its name; docs/spec.md lists what may stand here"
-        ),
-        "missing": "add it; docs/spec.md lists what must stand here",
-        "string_type": 'a text is needed: put it in quotes, as in "001001"',
-        "union_tag_invalid": f"{kinds}; dates and truth values are categories",
-        "union_tag_not_found": f"{kinds}; dates and truth values are categories",
-    }
-    return by_kind.get(str(error["type"]), "see docs/spec.md")
-
-
 def save(spec: Spec, folder: Path) -> Path:
-    """Write a self-contained spec: `spec.yaml` and `tables/*.csv`; reading it again gives an equal Spec."""
+    """Write a self-contained spec: `spec.yaml` and `tables/*.csv`; reading it again gives an equal Spec, with its notes."""
     tables = folder / "tables"
     tables.mkdir(parents=True, exist_ok=True)
     for number, target in enumerate(spec.targets):
@@ -211,7 +170,10 @@ def save(spec: Spec, folder: Path) -> Path:
                 write_beside(copied, partial(shutil.copyfile, outline.file))
     save_seed(spec.seed, folder)
     path = folder / "spec.yaml"
-    text = write_yaml(_document(spec))
+    notes = [{key: said for key, said in asdict(note).items() if said is not None} for note in spec.notes]
+    for note in notes:
+        del note["severity"]
+    text = write_yaml({**_document(spec), **({"notes": notes} if notes else {})})
     write_beside(path, lambda beside: beside.write_text(text, encoding="utf-8"))
     return path
 

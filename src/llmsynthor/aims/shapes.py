@@ -1,0 +1,57 @@
+"""The shape of a tabled number inside the intervals of its table, where rules or other targets cut it finer.
+
+Largest entropy counts in how many ways a record can go on: of the ages 15 to 19 it would make 16 to 19 out of proportion likely if
+only they may work, each in several sectors, although no table says anything of single ages. How many have a value is a fact that
+tables state of wider intervals, and smooth inside them as far as anyone knows; what others are like at that value is no reason to
+change it. So records lean towards the smooth density of the finest table, softly: where tables say otherwise, it yields.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from llmsynthor.aims.goals import Goals, bring_table
+from llmsynthor.aims.uses import Uses
+from llmsynthor.spec.levels import Interval
+from llmsynthor.spec.targets import Table
+
+TRUST = 0.9
+"""How far records lean towards a shape: a cell that all else would make e times as full as it comes to rest a tenth off."""
+
+
+def with_shapes(wide: Goals, own: Goals, uses: Uses, variables: int) -> tuple[Goals, Goals]:
+    """Add the shapes of a unit's own numbers, the first `variables` axes of its grid, to what it must meet and to its first draw.
+
+    Numbers of which means, quantiles or sums say more, or that count children, take their shape from these.
+    """
+    tables = tuple(_shapes(own, uses, variables))
+    return _with(wide, tables), _with(own, tables)
+
+
+def _with(goals: Goals, tables: tuple[Table, ...]) -> Goals:
+    shapes = (replace(bring_table(table, goals.grid), is_shape=True) for table in tables)
+    return replace(goals, tables=(*goals.tables, *shapes))
+
+
+def _shapes(goals: Goals, uses: Uses, variables: int) -> Iterator[Table]:
+    margins = None
+    for number, axis in enumerate(goals.grid.axes[:variables]):
+        use = uses[goals.grid.unit.name, axis.name]
+        if use.counts or use.seconds or use.statistics or use.from_below or uses.is_computed(use):
+            continue
+        cuts = [
+            goal.shape[goal.table.columns.index(axis.name)]
+            for goal in goals.given
+            if axis.name in goal.table.columns and goal.table.universe is None
+        ]
+        if not cuts or axis.size <= max(cuts) or number == goals.frame or not isinstance(axis.levels[0], Interval):
+            continue
+        margins = goals.margins() if margins is None else margins
+        yield Table(
+            name=f"shape of {axis.name}",
+            unit=goals.grid.unit.name,
+            columns=(axis.name,),
+            cells=tuple((level,) for level in axis.levels),
+            values=tuple(float(share) for share in margins[number]),
+            value="share",
+            trust=TRUST,
+        )
