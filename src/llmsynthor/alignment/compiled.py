@@ -15,7 +15,7 @@ from typing import Any
 import numba
 from numba.core import caching, types
 from numba.core import config as settings
-from numba.core.runtime import rtsys
+from numba.core.runtime.nrt import rtsys
 
 TELLING = ("@jit", "@intrinsic", "(NamedTuple)", ") = range(")
 """What a source file has that changes compiled code: kernels, the tuples that they take, and where everything stands in arrays."""
@@ -42,7 +42,7 @@ def _ready(kernel: Any) -> Any:
 
     That took longer than to load the code, in every process. What has to be compiled reads it in by itself.
     """
-    kept = getattr(kernel, "_cache", None)
+    kept: Any = getattr(kernel, "_cache", None)
     load = getattr(kept, "_load_overload", None)
     if load is None:
         return kernel
