@@ -9,8 +9,11 @@ from llmsynthor.aims.feasibility import Contradiction, find_across, find_broken_
 from llmsynthor.aims.levels import gaps
 from llmsynthor.aims.reconcile import Disagreement, say_entry
 from llmsynthor.aims.zones import unmet_rooms
-from llmsynthor.errors import Problem, SpecError
+from llmsynthor.dependence.measuring import planned_measuring
+from llmsynthor.errors import LLMSynthorError, Problem, SpecError
+from llmsynthor.llm.backend import Identity
 from llmsynthor.llm.models import DEFAULT
+from llmsynthor.llm.opening import choose
 from llmsynthor.llm.speed import expected_seconds
 from llmsynthor.run.library import proposed_library
 from llmsynthor.run.propose import expected_proposals
@@ -30,7 +33,8 @@ class Examined:
     """What is allowed but worth a look, and the calls that a run will make.
 
     `questions` of the `calls` score choices; `seconds` are what the model takes for all of them on this machine, as measured in
-    earlier runs, None before the first. `texts` say how each text is written, `scenario` what its proposals ask.
+    earlier runs, None before the first. `texts` say how each text is written, `scenario` what its proposals ask, `measuring` how
+    many of the questions are about known tables, to a model that was never seen before.
     """
 
     warnings: tuple[Problem, ...]
@@ -42,6 +46,7 @@ class Examined:
     texts: tuple[str, ...] = ()
     library: str = ""
     scenario: str = ""
+    measuring: int = 0
 
 
 def examine(spec: Spec, llm: str | None = None) -> Examined:
@@ -64,7 +69,10 @@ def examine(spec: Spec, llm: str | None = None) -> Examined:
     found += [_contradiction(contradiction) for contradiction in find_across(aims)]
     settings, words = spec.settings, llm or spec.settings.llm or "local"
     options = Options(records=settings.records or 1, **asdict(settings.method))
-    questions = most_questions(aims, options.library) if options.estimates else 0
+    identity = _identity(words)
+    measuring = planned_measuring(identity) if options.estimates and words != "none" else 0
+    questions = most_questions(aims, options.library, identity) if options.estimates else 0
+    measuring = min(measuring, questions)
     texts = expected_texts(spec, settings.records or 1) if words != "none" else ()
     proposals = expected_proposals(spec, words)
     calls = expected_calls(spec, options, llm=words != "none", questions=questions) + sum(t.expected for t in texts)
@@ -82,7 +90,17 @@ def examine(spec: Spec, llm: str | None = None) -> Examined:
         texts=tuple(map(str, texts)),
         library=proposed_library(spec, aims),
         scenario=str(proposals) if proposals.calls else "",
+        measuring=measuring,
     )
+
+
+def _identity(words: str) -> Identity | None:
+    """Who will be asked; None where that cannot be said before a run."""
+    try:
+        choice = choose(words)
+    except LLMSynthorError:
+        return None
+    return choice.identity if choice is not None else None
 
 
 def refuse_impossible(spec: Spec) -> None:

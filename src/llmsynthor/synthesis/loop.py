@@ -39,7 +39,7 @@ def synthesize(
     called.
     """
     aims = set_aims(spec)
-    asked = questions(aims, options.library) if model is not None and options.estimates else 0
+    asked = questions(aims, options.library, model.identity) if model is not None and options.estimates else 0
     expected = expected_calls(spec, options, llm=model is not None, questions=asked)
     journal = Journal(options=options, model=model, notify=notify, expected=expected)
     if start is not None:
