@@ -21,7 +21,9 @@ from llmsynthor.run.size import Size, measure_size, refuse_too_large
 from llmsynthor.run.texts import expected_texts
 from llmsynthor.run.zones import gap_problem, zone_problem
 from llmsynthor.spec.checks.checks import forbidden_targets, warnings
+from llmsynthor.spec.levels import Interval
 from llmsynthor.spec.specification import Spec
+from llmsynthor.spec.targets import Table
 from llmsynthor.synthesis.believing import questions as most_questions
 from llmsynthor.synthesis.outcome import Options, expected_calls
 
@@ -105,10 +107,30 @@ def refuse_impossible(spec: Spec) -> None:
     """Raise SpecError for what no records can be: cells that a rule forbids, rules that no record keeps, totals without a base."""
     problems = list(forbidden_targets(spec))
     for found in find_broken_rules(spec):
+        if all(_is_absent(rule.unit, spec) for rule in spec.rules if rule.name in found.rules):
+            continue  # nobody breaks a rule where nobody is
         advice = "correct one of them: no record can keep them all"
         problems.append(Problem(where="rules", what=str(found), advice=advice))
     if problems:
         raise SpecError(*problems)
+
+
+def _is_absent(unit: str, spec: Spec) -> bool:
+    """Whether a table says that there are no records of a unit: that a count on the way down to it is zero for all."""
+    lines = (spec.schema[unit], *spec.schema.ancestors(unit))
+    counts = {(own.parent, own.count) for own in lines if own.parent is not None}
+    return any(
+        isinstance(target, Table) and target.universe is None and _all_zero(target, column)
+        for target in spec.targets
+        for column, name in enumerate(target.columns if isinstance(target, Table) else ())
+        if (target.unit, name) in counts
+    )
+
+
+def _all_zero(table: Table, column: int) -> bool:
+    """Whether all records of a table have a zero in a column."""
+    held = [cell[column] for cell, value in zip(table.cells, table.values, strict=True) if value > 0]
+    return bool(held) and all(isinstance(level, Interval) and level.low >= 0 and level.high <= 1 for level in held)
 
 
 def _contradiction(found: Contradiction) -> Problem:
