@@ -122,10 +122,10 @@ def fixed_shares(use: Use) -> tuple[Density, Fixed | None]:
     return (base if fixed is None else base.shared(fixed.breaks, fixed.shares)), fixed
 
 
-def expected_laws(use: Use) -> tuple[Density, ...]:
-    """The density that each mean asks for, of all records or of a group; the base where there is none."""
+def expected_laws(use: Use, *, overall: bool = False) -> tuple[Density, ...]:
+    """The density that each mean asks for, of all records or of a group (`overall`: of all alone); the base where there is none."""
     base, fixed = fixed_shares(use)
-    means = wanted_means(use)
+    means = [(mean, is_overall) for mean, is_overall in wanted_means(use) if is_overall or not overall]
     laws = [law_with_mean(use.number, base, mean, fixed if is_overall else None) for mean, is_overall in means]
     if len(laws) > MOST_LAWS:
         order = np.argsort([law.mean() for law in laws])

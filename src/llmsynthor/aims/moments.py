@@ -234,13 +234,21 @@ def moment_of_points(
     )
 
 
+def is_overall(target: Statistic) -> bool:
+    return not target.by and target.universe is None
+
+
 def is_tabled(use: Use) -> bool:
     return table_shares(use) is not None
 
 
-def centres_of(axis: Axis, use: Use) -> Floats:
-    """Mean of the values expected in each cell, over all that means say of the variable."""
-    laws = expected_laws(use)
+def centres_of(axis: Axis, use: Use, *, overall: bool = False) -> Floats:
+    """Mean of the values expected in each cell, over all that means say of the variable.
+
+    Where a table fixes how all records lie, the mean of all (`overall`) is reckoned with the law of all: what a part's mean asks
+    for would put other values into wide cells, and the few narrow ones of a tail would have to make up for it.
+    """
+    laws = expected_laws(use, overall=overall and is_tabled(use))
     held = np.stack([np.maximum(law.held(axis.breaks), 1e-12) for law in laws])
     centres = np.stack([law.centres(axis.breaks, whole=use.integer) for law in laws])
     return np.asarray((held * centres).sum(axis=0) / held.sum(axis=0))
@@ -254,7 +262,7 @@ def law_of(axis: Axis, use: Use, target: Statistic, means: Floats) -> dict[str, 
     """
     variable = use.number
     base, fixed = base_density(use), None
-    if not target.by and target.universe is None and is_tabled(use):
+    if is_overall(target) and is_tabled(use):
         base, fixed = fixed_shares(use)
     held = np.maximum(base.held(axis.breaks), 1e-300)
     logs = np.zeros((len(means), axis.size))
@@ -267,7 +275,7 @@ def law_of(axis: Axis, use: Use, target: Statistic, means: Floats) -> dict[str, 
     if fixed is not None:
         segment = np.clip(np.searchsorted(fixed.breaks, axis.breaks[:-1], side="right") - 1, 0, len(fixed.shares) - 1)
     return {
-        "centres": centres_of(axis, use),
+        "centres": centres_of(axis, use, overall=is_overall(target)),
         "base": held,
         "segment": segment,
         "start": np.maximum(logs, SMALLEST).ravel(),

@@ -17,7 +17,7 @@ from llmsynthor.aims.cuts import choices, told_apart
 from llmsynthor.aims.goals import Goal, Goals, bring_table, table_levels
 from llmsynthor.aims.grid import OUTSIDE, Axis, Grid, Projection, membership, pack, project_columns
 from llmsynthor.aims.layout import Layout, Place, value_name
-from llmsynthor.aims.moments import SHARED, Moment, centres_of, is_tabled, stated_groups, unknown_law
+from llmsynthor.aims.moments import SHARED, Moment, centres_of, is_overall, is_tabled, stated_groups, unknown_law
 from llmsynthor.aims.quantiles import QuantileGoal, quantile_goal
 from llmsynthor.aims.uses import SUMS, Use, Uses
 from llmsynthor.spec.expressions import Reference, references
@@ -83,7 +83,12 @@ def _moment(target: Statistic, grid: Grid, uses: Uses, project: Project) -> Mome
     low, high = axis.breaks[:-1], axis.breaks[1:]
     if use.integer:
         low, high = np.ceil(low), np.ceil(high) - 1
-    centres = centres_of(axis, use) if not derived else np.where(_is_choice(use, axis), low, (low + high) / 2)
+    overall = not prefix and is_overall(target)
+    centres = (
+        centres_of(axis, use, overall=overall)
+        if not derived
+        else np.where(_is_choice(use, axis), low, (low + high) / 2)
+    )
     if derived:
         low = high = centres
     typical = np.abs(np.nan_to_num(stated.expected)).max(initial=0.0) or float(np.median(np.abs(centres)))

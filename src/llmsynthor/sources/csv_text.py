@@ -1,6 +1,7 @@
 """CSV as it is published: marks of the encoding, separators, titles above and notes below; what was done is said."""
 
 import csv
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -18,6 +19,10 @@ NAMES = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar"}
 MOST_BYTES = 2 << 30
 LARGEST_PLAIN = 1 << 24
 """Bytes from which on a file is only read as plain CSV in UTF-8: the care for odd ones takes time."""
+
+NOTES = "notes?|sources?|quellen?|anmerkung(en)?|hinweise?|fuentes?|notas?|fonte"
+NOTE = re.compile(rf"[*#†‡]|\(?[a-z0-9]\)|({NOTES})\b", re.IGNORECASE)
+"""How a line begins that is a note rather than a record."""
 
 Grid = list[list[str]]
 
@@ -136,11 +141,7 @@ def _table(rows: list[list[str]], wanted: Sequence[str], separator: str, warn: S
     filled = [(number, row) for number, row in enumerate(rows, 1) if any(row)]
     if not filled:
         return pl.DataFrame()
-    known = {name.casefold() for name in wanted}
-    scores = [sum(field.casefold() in known for field in row) for _, row in filled[:30]]
-    first = scores.index(max(scores)) if max(scores) >= min(2, len(known)) else 0
-    if first and any(sum(bool(field) for field in row) > 1 for _, row in filled[:first]):
-        first = 0  # what stands above is no title
+    first = _header_at([row for _, row in filled[:30]], wanted)
     header = [plain(name) for name in filled[first][1]]
     while header and not header[-1]:
         header = header[:-1]
@@ -148,16 +149,11 @@ def _table(rows: list[list[str]], wanted: Sequence[str], separator: str, warn: S
         shown = "; ".join(" ".join(row).strip()[:60] for _, row in filled[:first])
         warn("lines above the header were left out", "see that they are a title", shown)
     body = filled[first + 1 :]
-    notes = list[str]()
-    while (
-        body
-        and len(header) > 1
-        and len([field for field in body[-1][1] if field]) == 1
-        and len(body[-1][1]) != len(header)
-    ):
-        notes.insert(0, " ".join(body.pop()[1]).strip()[:60])
+    notes = _notes_below(body, len(header))
+    body = body[: len(body) - len(notes)]
     if notes:
-        warn("lines below the table were left out", "see that they are notes", "; ".join(notes))
+        shown = "; ".join(" ".join(row).strip()[:60] for _, row in notes)
+        warn("lines below the table were left out", "see that they are notes", shown)
     repeated = [name for name, count in Counter(header).items() if count > 1]
     if repeated:
         raise OddFileError(
@@ -174,3 +170,31 @@ def _table(rows: list[list[str]], wanted: Sequence[str], separator: str, warn: S
     return pl.DataFrame(
         {name: pl.Series([row[k] or None for _, row in body], dtype=pl.String) for k, name in enumerate(header)}
     )
+
+
+def _header_at(rows: Grid, wanted: Sequence[str]) -> int:
+    """Find the row of names; above it only titles may stand: one field, or a sentence that the separator cuts elsewhere."""
+    known = {name.casefold() for name in wanted}
+    scores = [sum(field.casefold() in known for field in row) for row in rows]
+    first = scores.index(max(scores)) if max(scores) >= min(2, len(known)) else 0
+    width = len(rows[first])
+    titles = all(
+        sum(bool(field) for field in row) == 1 or (len(row) != width and not score)
+        for row, score in zip(rows[:first], scores, strict=False)
+    )
+    return first if titles else 0
+
+
+def _notes_below(body: Sequence[tuple[int, list[str]]], width: int) -> Sequence[tuple[int, list[str]]]:
+    """The last lines that are no records: one field, or a sentence that the separator cuts, where it says that it is a note.
+
+    A line that ends early and says no such thing is a fault of the file.
+    """
+    first = len(body)
+    while first and width > 1:
+        row = body[first - 1][1]
+        single = sum(bool(field) for field in row) == 1
+        if len(row) == width or not (single or NOTE.match(row[0])):
+            break
+        first -= 1
+    return body[first:]

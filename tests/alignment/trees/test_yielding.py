@@ -109,7 +109,7 @@ def test_held_records_stay_where_the_tables_leave_them_room() -> None:
 
 
 def test_what_was_said_yields_for_those_who_need_it_only() -> None:
-    """Where an estimate leaves no way to three young householders it is let go for a few households: the others keep it."""
+    """Where an estimate leaves no way to three young householders it is let go for a few households: the others keep to it."""
     told = document()
     told["units"]["household"]["variables"]["size"]["range"] = [1, 3]
     told["units"]["household"]["derived"]["head"] = {

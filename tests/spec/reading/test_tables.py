@@ -80,7 +80,9 @@ def test_files_of_many_makes_are_read_alike(read: Read, content: str, encoding: 
     [
         (PLAIN, "latin-1", "Windows-1252"),
         ("Table 1: Homes\n" + PLAIN, "utf-8", "lines above the header"),
+        ("# Homes, all towns, 2024\n" + PLAIN, "utf-8", "lines above the header"),
         (PLAIN + '\n"Source: census"\n', "utf-8", "lines below the table"),
+        (PLAIN + "* As of May, rounded, revised\nSource: census, 2024, table 7\n", "utf-8", "lines below the table"),
     ],
 )
 def test_what_was_taken_for_granted_is_said(read: Read, content: str, encoding: str, word: str) -> None:
@@ -96,6 +98,7 @@ REFUSED = {
     "withheld": ("town,count\nZürich,x\nGenève,<5\n", ("withheld", "row 1: x", "row 2: <5", "open")),
     "totals": (PLAIN + "Insgesamt,1650\n", ("Insgesamt", "leave them out")),
     "wide": ("size,Zürich,Genève\n0-49,1,2\n50+,3,4\n", ("wide", "columns are levels of town")),
+    "cut short": ("town,size,count\nZürich,a,1200\nGenève,a\n", ("line 3", "2 fields", "comma")),
     "ragged": ("town,count\nZürich,1200,5\nGenève,450\n", ("line 2", "3 fields", "comma")),
     "twice": ("town,count,count\nZürich,1,2\nGenève,3,4\n", ("twice", "count")),
     "workbook": ("PK\x03\x04...", ("workbook",)),

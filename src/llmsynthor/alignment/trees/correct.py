@@ -289,8 +289,9 @@ def step(trees: Trees, state: State, held: NDArray[np.bool_], pressure: Pressure
         return
     order, first = rng.choice(free, visits), 0
     firsts = _looked_at(trees, records, rng)
-    for share, sign in ((CROWDED, 1.0), (LACKING, -1.0)):
-        listed, last = in_cells(trees, state, ~held, sign, firsts), first + int(share * visits)
+    off = in_cells(trees, state, firsts)
+    for kind, share in enumerate((CROWDED, LACKING)):
+        listed, last = np.flatnonzero(~held & off[:, kind]), first + int(share * visits)
         if len(listed):
             order[first:last] = rng.choice(listed, last - first)
             first = last
@@ -307,15 +308,11 @@ def _looked_at(trees: Trees, records: int, rng: np.random.Generator) -> list[int
     return [int(first) for first in np.sort(chosen)]
 
 
-def in_cells(
-    trees: Trees, state: State, free: NDArray[np.bool_], sign: float, firsts: list[int] | None
-) -> NDArray[np.int64]:
-    """Top records that are free to change and in a cell with too many (sign 1) or too few (-1)."""
-    goal = trees.goal(state.counts, state.arena)
-    off = np.where(trees.compiled.is_hard & (sign * (state.counts - goal) >= MISSED), 1.0, 0.0)
-    return (
-        np.flatnonzero(free & (trees.mark(state.arena, off, firsts) > 0)) if off.any() else np.zeros(0, dtype=np.int64)
-    )
+def in_cells(trees: Trees, state: State, firsts: list[int] | None) -> NDArray[np.bool_]:
+    """Which top records are in a cell with too many, and which in one with too few: (top records, 2)."""
+    error = state.counts - trees.goal(state.counts, state.arena)
+    off = trees.compiled.is_hard[:, None] & (np.stack([error, -error], axis=1) >= MISSED)
+    return trees.mark(state.arena, off, firsts)
 
 
 def adapt(trees: Trees, state: State, adapted: tuple[Floats, Floats, Floats], nudge: float) -> None:

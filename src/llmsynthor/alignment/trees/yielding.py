@@ -87,7 +87,7 @@ def _freed(trees: Trees, corrected: Corrected, part: float, number: int) -> NDAr
     if size >= records:
         return np.ones(records, dtype=np.bool_)
     rng, freed = np.random.default_rng([trees.seed, 13, FREED + number]), np.zeros(records, dtype=np.bool_)
-    crowded = in_cells(trees, State(arena=corrected.arena, counts=corrected.counts), ~freed, 1.0, None)
+    crowded = np.flatnonzero(in_cells(trees, State(arena=corrected.arena, counts=corrected.counts), None)[:, 0])
     freed[rng.choice(crowded, min(size // 2, len(crowded)), replace=False)] = True
     freed[rng.choice(np.flatnonzero(~freed), size - int(freed.sum()), replace=False)] = True
     return freed
