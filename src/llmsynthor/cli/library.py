@@ -46,7 +46,7 @@ def show(name: Name) -> None:
         strata = f", in strata of {part.strata}" if part.strata else ""
         say(f"{part.unit}: {part.records:,} records, {len(part.entries)} variables{strata}")
         for entry in part.entries:
-            numbers = f"{entry.ends[0]:g} to {entry.ends[-1]:g} {entry.unit}".strip() if entry.is_number else ""
+            numbers = f"{entry.ends[0]:g} to under {entry.ends[-1]:g} {entry.unit}".strip() if entry.is_number else ""
             say(f"  {entry.name}: {entry.label} ({'; '.join([*([numbers] if numbers else []), *entry.words])})")
         if part.kinship is not None:
             say(f"  who lives with whom: {', '.join(part.kinship.names)}, by {part.kinship.kinds}")
