@@ -84,7 +84,11 @@ def _moment(target: Statistic, grid: Grid, uses: Uses, project: Project) -> Mome
     if use.integer:
         low, high = np.ceil(low), np.ceil(high) - 1
     overall = not prefix and is_overall(target)
-    centres = centres_of(axis, use, overall=overall) if not derived else np.where(_is_choice(use, axis), low, (low + high) / 2)
+    centres = (
+        centres_of(axis, use, overall=overall)
+        if not derived
+        else np.where(_is_choice(use, axis), low, (low + high) / 2)
+    )
     if derived:
         low = high = centres
     typical = np.abs(np.nan_to_num(stated.expected)).max(initial=0.0) or float(np.median(np.abs(centres)))
