@@ -1,7 +1,7 @@
 """The counties of the United States from their published tables: write the spec, make the records partition by partition, measure.
 
     python benchmarks/nation.py write DATA SPEC [--counties N]     DATA holds tables.parquet, one row per published cell
-    python benchmarks/nation.py run SPEC OUT [--share 0.01] [--engine threads] [--workers 2] [--level county] [--size 25000]
+    python benchmarks/nation.py run SPEC OUT [--share 0.01] [--engine threads] [--workers 2] [--level county] [--size 5000]
 
 `run` prints one line of JSON: households, persons, seconds of the clock and of the processor, peak memory, ends of all targets.
 """
@@ -88,7 +88,7 @@ def main() -> None:
     other.add_argument("--engine", default="threads")
     other.add_argument("--workers", type=int, default=2)
     other.add_argument("--level", default="county")
-    other.add_argument("--size", type=int, default=25_000, help="households of a partition, about")
+    other.add_argument("--size", type=int, default=5_000, help="households of a partition, about")
     given = parser.parse_args()
     if given.command == "write":
         write(read_cells(given.data, given.counties), given.spec)

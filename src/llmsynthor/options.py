@@ -49,7 +49,7 @@ class Method:
         "What is known of dependence elsewhere: acs2024, nhts2022, the path of a library file, or none (default)."
     )
     partition: str | None = _option("Level of zones by which the run is cut into partitions, made side by side.")
-    partition_records: int = _option("Records of the top unit in a partition, about (25,000).", default=25_000, low=1)
+    partition_records: int = _option("Records of the top unit in a partition, about (5,000).", default=5_000, low=1)
 
     def __post_init__(self) -> None:
         _refuse(problems_of(type(self), {f.name: getattr(self, f.name) for f in fields(self)}))

@@ -1,6 +1,9 @@
 """Compiled kernels are kept by what they were compiled from, wherever the package lies, and once a type of argument."""
 
 import ast
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numba
@@ -50,3 +53,19 @@ def test_a_number_in_a_call_compiles_nothing_anew() -> None:
 
     assert outer(7) == 3 + 14 + 9
     assert len(inner.signatures) == 1
+
+
+def test_kept_code_is_loaded_without_what_compiling_needs(tmp_path: Path) -> None:
+    """A second process that finds a kernel's code kept reads in none of the definitions that numba compiles from."""
+    code = (
+        "import sys, numpy as np; from llmsynthor.alignment.kernels_random import stream; print(stream(1, 2, 3)); "
+        "print('numba.np.random.generator_methods' in sys.modules)"
+    )
+    environment = {**os.environ, "LLMSYNTHOR_COMPILED": str(tmp_path)}
+    answers = [
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment).stdout
+        for _ in range(2)
+    ]
+    (first, compiled), (second, loaded) = (answer.split() for answer in answers)
+    assert first == second
+    assert (compiled, loaded) == ("True", "False")

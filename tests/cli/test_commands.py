@@ -64,6 +64,18 @@ def test_import_is_light() -> None:
     assert result.stdout.strip() == "[]"
 
 
+def test_a_run_loads_no_solver_that_it_does_not_need(tmp_path: Path) -> None:
+    """Flat records whose rules some record keeps are made without programs, the engine of nested records or statistics."""
+    code = (
+        "import sys, llmsynthor; llmsynthor.synthesize('examples/quickstart', records=200, llm='none', progress=False); "
+        "print([m for m in sys.modules if m in ('scipy.sparse', 'scipy.optimize', 'scipy.special', 'scipy.stats') "
+        "or m.startswith('llmsynthor.alignment.trees.')])"
+    )
+    root = Path(__file__).parents[2]
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root)
+    assert result.stdout.strip() == "[]"
+
+
 @pytest.mark.slow
 def test_whole_tour(spec_file: Path, tmp_path: Path) -> None:
     """check, synthesize, evaluate, measure and report work one after another, a line a stage where nobody watches."""

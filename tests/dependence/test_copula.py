@@ -6,9 +6,10 @@ import pytest
 from llmsynthor.aims.cuts import build_grid
 from llmsynthor.aims.goals import Goals, bring_to_grid
 from llmsynthor.dependence.coarse import coarsen
-from llmsynthor.dependence.copula import Dependence, Scope, Trust, as_table, dependences
+from llmsynthor.dependence.copula import Dependence, Scope, as_table, dependences
 from llmsynthor.dependence.estimates import Estimate
 from llmsynthor.dependence.pair_tables import fit_margins, mutual_information
+from llmsynthor.dependence.trust import Trust
 from llmsynthor.errors import SpecError
 from llmsynthor.spec.reading.files import load
 
@@ -53,7 +54,7 @@ def said(
         coarsen(goals),
         estimates,
         wish={} if wish is None else {frozenset(PAIR): wish},
-        trust=Trust(),
+        trust=Trust(full=6.5, half=0.1),
         implied={PAIR: table["implied"]} if implied else {},
         scope=Scope(zones={PAIR: table["zones"]} if zones else {}, part=0.8),
     )
@@ -70,6 +71,12 @@ def test_a_model_alone_is_a_direction() -> None:
     lift = float(((found.table - chance) * np.log(found.table / chance)).sum())
     assert (found.source, found.weights) == ("estimated", {"model": 1.0})
     assert table.floor == pytest.approx(0.8 * lift)
+
+
+def test_what_a_model_hardly_states_is_left_alone() -> None:
+    """Of weak statements the direction is as often wrong as right: nothing is assumed, and zones are not vetoed by one."""
+    assert said(0.1, None, own=None).source == "maximum entropy"
+    assert said(0.1, -0.1, own=None).source == "zones"
 
 
 def test_what_was_asked_in_a_way_of_its_own_is_taken_in_full() -> None:

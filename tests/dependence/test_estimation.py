@@ -10,11 +10,13 @@ import pytest
 
 from llmsynthor.aims.cuts import build_grid
 from llmsynthor.aims.goals import Goals, bring_to_grid
+from llmsynthor.calibration.measured import NOTHING, usual
 from llmsynthor.dependence.coarse import coarsen
-from llmsynthor.dependence.copula import Trust
+from llmsynthor.dependence.copula import Scope
 from llmsynthor.dependence.elicit import Asking
 from llmsynthor.dependence.estimation import Estimation, choose_pairs, estimate, planned_questions
 from llmsynthor.dependence.pair_tables import fit_margins, interaction, mutual_information
+from llmsynthor.dependence.trust import Trust
 from llmsynthor.llm.backend import Identity, Scored, ScoreRequest, Usage, WriteRequest, Written
 from llmsynthor.llm.ledger import Ledger
 from llmsynthor.llm.recorded import Recorded
@@ -74,6 +76,24 @@ class Knowing:
         return float(np.log(DIET[colour][FOOD.index(food)])) if colour and food else 0.0
 
 
+class Mixed(Knowing):
+    """Says what is known of another choice, another one in each wording."""
+
+    def score(self, request: ScoreRequest) -> Scored:
+        scores = super().score(request).log_probabilities
+        by = len(request.context) % len(scores)
+        return Scored(log_probabilities=(*scores[by:], *scores[:by]))
+
+
+class Echoing(Knowing):
+    """Says of two strangers, and louder, what it says of one record."""
+
+    def score(self, request: ScoreRequest) -> Scored:
+        louder = 3.0 if "unrelated" in request.context else 1.0
+        choices = [choice.strip() for choice in request.choices]
+        return Scored(log_probabilities=tuple(louder * self._says(request.context, c) - 9.0 for c in choices))
+
+
 class Chatting:
     """Writes percentages, and gives no log-probabilities."""
 
@@ -91,14 +111,14 @@ class Chatting:
 
 
 def asked(
-    spec: Spec, model: Any, *, calls: int | None = None, ledger: Ledger | None = None
+    spec: Spec, model: Any, *, calls: int | None = None, ledger: Ledger | None = None, scope: Scope | None = None
 ) -> tuple[Estimation, Goals, Recorded]:
     goals = bring_to_grid(spec, build_grid(spec, spec.schema.top))
     recorded = Recorded(
         identity=model.identity, open_model=lambda: model, ledger=ledger or Ledger(None), budget=Budget(calls=calls)
     )
     asking = Asking(spec=spec, unit="animal", variables=coarsen(goals), model=recorded, seed=1, temperature=0.5)
-    return estimate(goals, asking, (), spare=0, imply=lambda _: {}, notify=lambda: None), goals, recorded
+    return estimate(goals, asking, (), spare=0, imply=lambda _: {}, notify=lambda: None, scope=scope), goals, recorded
 
 
 def truth(spec: Spec) -> np.ndarray:
@@ -184,8 +204,31 @@ def test_given_tables_calibrate_trust() -> None:
     assert loud.trust is not None
     assert quiet.trust is not None
     strengths = [next(d.raw_strength for d in e.dependences if d.source == "given") for e in (loud, quiet)]
-    assert loud.trust.of(strengths[0]) < Trust().of(strengths[0])
-    assert quiet.trust.of(strengths[1]) > Trust().of(strengths[1])
+    measured = Trust(full=usual().full, half=usual().half)
+    assert loud.trust.of(strengths[0]) < measured.of(strengths[0])
+    assert quiet.trust.of(strengths[1]) > measured.of(strengths[1])
+
+
+def test_a_model_that_is_not_believed_is_not_asked() -> None:
+    """Only pairs to which the user gives a trust are: what it would say of others is worth nothing."""
+    model = Knowing()
+    scope = Scope(measured=NOTHING)
+    found, _, _ = asked(spec_of(), model, scope=scope)
+    assert (model.asked, found.tables) == ([], ())
+    wished, _, _ = asked(spec_of(dependencies={"trust": {"food, colour": 1.0}}), model, scope=scope)
+    assert model.asked
+    assert not any("night" in context.lower() for context in model.asked)
+    assert len(wished.tables) == 1
+
+
+def test_answers_unlike_those_of_the_bench_are_not_believed() -> None:
+    """Answers that do not agree from wording to wording, or of which two strangers' are far louder, come to nothing."""
+    found, _, _ = asked(spec_of(), Knowing())
+    assert found.tables
+    mixed, _, _ = asked(spec_of(), Mixed())
+    assert mixed.tables == ()
+    echoing, _, _ = asked(spec_of(), Echoing())
+    assert echoing.tables == ()
 
 
 def _rows(target: Any) -> list[dict[str, Any]]:

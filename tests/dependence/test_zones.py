@@ -125,3 +125,49 @@ def test_what_zones_say_is_drawn_where_a_crosswalk_stands_beside_the_spec(tmp_pa
     spec["units"]["person"]["geography"] = "land"
     llmsynthor.synthesize(spec, records=400, llm="none", seed=1, out=tmp_path / "run")
     assert "in the records" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+
+
+def parishes(within: float) -> dict[str, Any]:
+    """Forty parishes in ten shires: rich shires have long schools, and `within` a shire the richer parish has more (or less)."""
+    rows = [(f"shire {s}", f"parish {s}.{k}", (s - 4.5) / 20, (k - 1.5) / 12) for s in range(10) for k in range(4)]
+    shares = {"income": [0.4 + s + k for *_, s, k in rows], "school": [0.4 + s + within * k for *_, s, k in rows]}
+    levels = {"income": ["high", "low"], "school": ["long", "short"]}
+    targets = [
+        {
+            "name": f"{name} by parish",
+            "unit": "person",
+            "value": "count",
+            "cells": [
+                {"parish": row[1], name: level, "count": round(1000 * (own if level == levels[name][0] else 1 - own))}
+                for row, own in zip(rows, shares[name], strict=True)
+                for level in levels[name]
+            ],
+        }
+        for name in levels
+    ]
+    crosswalk = [{"shire": row[0], "parish": row[1]} for row in rows]
+    variables = {name: {"kind": "category", "levels": own} for name, own in levels.items()}
+    return {
+        "llmsynthor": 1,
+        "geographies": {"land": {"levels": ["shire", "parish"], "crosswalk": {"cells": crosswalk}}},
+        "units": {"person": {"geography": "land", "variables": variables}},
+        "targets": targets,
+    }
+
+
+def test_levels_of_zones_that_disagree_are_not_believed() -> None:
+    """Within shires the richer parish has the shorter schools, between shires the longer ones: zones say nothing of persons."""
+    agreeing, at_odds = (
+        llmsynthor.synthesize(parishes(within), records=2_000, llm="none", seed=1).dependencies
+        for within in (1.0, -1.0)
+    )
+    assert agreeing["source"].to_list() == ["zones"]
+    assert at_odds.is_empty()
+    alone = parishes(-1.0)
+    alone["geographies"]["land"] = {
+        "levels": ["parish"],
+        "crosswalk": {
+            "cells": [{"parish": row["parish"]} for row in alone["geographies"]["land"]["crosswalk"]["cells"]]
+        },
+    }
+    assert not llmsynthor.synthesize(alone, records=2_000, llm="none", seed=1).dependencies.is_empty()

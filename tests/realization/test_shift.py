@@ -116,6 +116,7 @@ def test_values_that_fit_are_not_touched() -> None:
 sizes = st.lists(st.integers(0, 9), min_size=6, max_size=6)
 
 
+@settings(deadline=None)  # solvers are imported by the first
 @given(sizes, sizes)
 def test_whole_sums_of_a_table_with_given_margins(held: list[int], other: list[int]) -> None:
     """Units move between the cells of a 2 × 3 table until its margins are those of another, none leaving its room."""

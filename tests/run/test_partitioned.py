@@ -19,6 +19,7 @@ from llmsynthor.executors.threads import Threads
 from llmsynthor.run import partitioned, parts
 from llmsynthor.spec.expressions import parse
 from llmsynthor.spec.rules import Rule
+from llmsynthor.spec.schema import Text
 from tests.shires import PARISHES, land
 
 
@@ -125,6 +126,19 @@ def test_what_makes_no_partitions_is_refused(tmp_path: Path) -> None:
         llmsynthor.synthesize(land(), llm="none")
     with pytest.raises(SpecError, match="no such level"):
         made(tmp_path / "run", partition="county")
+
+
+def test_texts_and_given_records_are_refused_before_anything_is_made(tmp_path: Path) -> None:
+    """With a model that would write texts, or with records to begin with, nothing is made in partitions, not even a folder."""
+    spec = land()
+    top = spec.schema.top
+    told = replace(top, variables=(*top.variables, Text(name="note", prompt="A word about the household.")))
+    written = replace(spec, schema=replace(spec.schema, units=(told, *spec.schema.units[1:])))
+    with pytest.raises(SpecError, match=r"texts are written from all records together.*household\.note"):
+        llmsynthor.synthesize(written, llm="scripted:none.yaml", out=tmp_path / "run")
+    with pytest.raises(SpecError, match="a starting population is changed as a whole"):
+        llmsynthor.synthesize(spec, llm="none", start=tmp_path / "start", out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_the_report_reads_no_more_than_a_sample(run: Path) -> None:

@@ -7,6 +7,7 @@ holds on any part of it, so that one program tells. It is quick, and silent abou
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,11 +16,9 @@ from llmsynthor.aims.cuts import grid_of
 from llmsynthor.aims.frames import frame_functions
 from llmsynthor.aims.functions import nested_terrain
 from llmsynthor.aims.goals import Goals
-from llmsynthor.aims.joint import Layer, Statements, axes_of, closed, fits, join, lay, units_of
+from llmsynthor.aims.joint import Joint, Layer, Statements, axes_of, closed, fits, join, lay, units_of
 from llmsynthor.aims.laws import stated_population
-from llmsynthor.aims.linear import Part, excluding, feasible, say_numbers
 from llmsynthor.aims.moments import Moment
-from llmsynthor.aims.programs import program
 from llmsynthor.aims.statements import (
     Forbidden,
     Numbered,
@@ -36,6 +35,9 @@ from llmsynthor.aims.uses import read_uses
 from llmsynthor.spec.schema import Numeric, Schema
 from llmsynthor.spec.specification import Spec
 from llmsynthor.spec.targets import Statistic
+
+if TYPE_CHECKING:
+    from llmsynthor.aims.linear import Part
 
 MOST_FOUND = 5
 MANY_ZONES = 64
@@ -176,8 +178,11 @@ def _around_each(terrain: Terrain, said: Sequence[Statement], suspects: Iterable
 def _on(terrain: Terrain, statements: Statements, axes: frozenset[Key]) -> Contradiction | None:
     """The contradiction that shows on some axes, if any."""
     joint = join(lay(terrain, statements, axes))
-    if joint is None or _speaks_alone(joint.layer):
+    if joint is None or _speaks_alone(joint.layer) or _some_keep_all(joint):
         return None
+    from llmsynthor.aims.linear import excluding, feasible, say_numbers  # noqa: PLC0415  (solvers are heavy)
+    from llmsynthor.aims.programs import program  # noqa: PLC0415  (solvers are heavy)
+
     if sum(isinstance(s, Forbidden) for s in joint.layer.statements) > MANY_RULES:
         together = program(joint, together=True)
         if feasible(together, together.parts):
@@ -196,6 +201,19 @@ def _on(terrain: Terrain, statements: Statements, axes: frozenset[Key]) -> Contr
     return None
 
 
+def _some_keep_all(joint: Joint) -> bool:
+    """Whether one kind of record keeps all rules, where rules of one unit are all that speaks: no program need be asked."""
+    layer = joint.layer
+    if len(joint.spaces) > 1 or layer.definitions or layer.over:
+        return False
+    space, broken = joint.spaces[0], np.zeros(joint.spaces[0].size, dtype=np.bool_)
+    for statement in layer.statements:
+        if not isinstance(statement, Forbidden) or joint.space(statement.unit) is not space:
+            return False
+        broken |= ~joint.told(statement.where.may_not, statement.where, space)
+    return not broken.all()
+
+
 def _speaks_alone(layer: Layer) -> bool:
     """Whether one table of all records is all that speaks of the axes: alone it can always be met."""
     if len(layer.statements) != 1 or layer.over or layer.definitions:
@@ -204,7 +222,7 @@ def _speaks_alone(layer: Layer) -> bool:
     return isinstance(only, Tabled) and only.universe is None and len(units_of(layer.terrain, layer.axes)) == 1
 
 
-def _names(parts: Sequence[Part], *, is_rule: bool) -> tuple[str, ...]:
+def _names(parts: Sequence["Part"], *, is_rule: bool) -> tuple[str, ...]:
     return tuple(dict.fromkeys(part.name for part in parts if part.is_rule == is_rule))
 
 

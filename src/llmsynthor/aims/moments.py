@@ -245,8 +245,8 @@ def is_tabled(use: Use) -> bool:
 def centres_of(axis: Axis, use: Use, *, overall: bool = False) -> Floats:
     """Mean of the values expected in each cell, over all that means say of the variable.
 
-    Where a table fixes how all records lie, the mean of all (`overall`) is reckoned with the law of all: what a part's mean asks for
-    would put other values into wide cells, and the few narrow ones of a tail would have to make up for it.
+    Where a table fixes how all records lie, the mean of all (`overall`) is reckoned with the law of all: what a part's mean asks
+    for would put other values into wide cells, and the few narrow ones of a tail would have to make up for it.
     """
     laws = expected_laws(use, overall=overall and is_tabled(use))
     held = np.stack([np.maximum(law.held(axis.breaks), 1e-12) for law in laws])

@@ -12,7 +12,7 @@ LARGEST_STEP = 0.5
 
 
 LONGEST_STEP = 3.0
-"""The same of a derived number, in units of one over the range of its values."""
+"""The same of a derived number, in units of one over the range of its values; of a total, over the largest of them."""
 
 
 PRIOR_COUNT = 1.0
@@ -49,10 +49,11 @@ def tilt(moment: Moment, theta: Floats, counts: Floats, step: float, records: fl
 def _tilt_freely(moment: Moment, theta: Floats, counts: Floats, step: float, records: float) -> Floats:
     """The same by a damped Newton step on the records' own spread, where the law of a group alone, or its size, is not known."""
     points, table = moment.centres, counts.reshape(moment.groups, -1) + 1e-3
-    limit = LONGEST_STEP / max(float(np.ptp(points)), 1e-12)
     if moment.is_total:
+        limit = LONGEST_STEP / max(float(np.abs(points).max(initial=0.0)), 1e-12)
         change = step * np.nan_to_num(moment.totals(records) - table @ points) / np.maximum(table @ points**2, 1e-12)
         return np.asarray(theta + np.outer(np.clip(change, -limit, limit), points).ravel())
+    limit = LONGEST_STEP / max(float(np.ptp(points)), 1e-12)
     mean = table @ points / table.sum(axis=1)
     spread = table @ points**2 / table.sum(axis=1) - mean**2
     wanted = moment.means(table.sum(axis=1), records)

@@ -14,10 +14,7 @@ from llmsynthor.aims.layout import Codes, Place
 from llmsynthor.alignment.effort import Effort, Notify
 from llmsynthor.alignment.priors import dependence_tree, shape_potentials
 from llmsynthor.alignment.results import DONE, Aligned, Start
-from llmsynthor.alignment.rows.stages import rows_stages
 from llmsynthor.alignment.schedule import run_stages
-from llmsynthor.alignment.trees.flat import computed_codes as columns_of
-from llmsynthor.alignment.trees.stages import trees_stages
 from llmsynthor.population.roster import Roster
 from llmsynthor.spec.expressions import references
 
@@ -53,7 +50,11 @@ def _once(
 ) -> Aligned:
     """Go through the stages once, with the frame that the aims have."""
     if aims.needs_trees:
+        from llmsynthor.alignment.trees.stages import trees_stages  # noqa: PLC0415  (kernels are heavy)
+
         return run_stages(trees_stages(aims, records=records, seed=seed, effort=effort, start=start), notify)
+    from llmsynthor.alignment.rows.stages import rows_stages  # noqa: PLC0415  (kernels are heavy)
+
     goals = aims.goals[0]
     whole = start is not None and start.for_good
     shape = dependence_tree(goals, start.roster.codes[0]) if start and whole else shape_potentials(goals, records)
@@ -76,8 +77,10 @@ def _rules_name_zones(aims: Aims) -> bool:
 
 def computed_codes(aims: Aims, roster: Roster) -> Mapping[Place, Codes]:
     """Code of every computed column of every record, at the values that the alignment reckons with; nothing where none is."""
+    if not len(roster):
+        return {place: np.zeros(0, dtype=np.int32) for place in aims.layout.order}
     if not aims.layout.order:
         return {}
-    return (
-        columns_of(aims, roster) if len(roster) else {place: np.zeros(0, dtype=np.int32) for place in aims.layout.order}
-    )
+    from llmsynthor.alignment.trees.flat import computed_codes as columns_of  # noqa: PLC0415  (kernels are heavy)
+
+    return columns_of(aims, roster)

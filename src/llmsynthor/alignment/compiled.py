@@ -15,6 +15,7 @@ from typing import Any
 import numba
 from numba.core import caching, types
 from numba.core import config as settings
+from numba.core.runtime import rtsys  # type: ignore[attr-defined]
 
 TELLING = ("@jit", "@intrinsic", "(NamedTuple)", ") = range(")
 """What a source file has that changes compiled code: kernels, the tuples that they take, and where everything stands in arrays."""
@@ -29,11 +30,29 @@ def jit(function: Callable[..., Any]) -> Callable[..., Any]:
         settings.CACHE_DIR = str(compiled_folder())  # type: ignore[attr-defined]
         settings.CACHE_LOCATOR_CLASSES = PLACES  # type: ignore[attr-defined]
     try:
-        return _by_type(numba.njit(nogil=True, cache=True)(function))
+        return _by_type(_ready(numba.njit(nogil=True, cache=True)(function)))
     except RuntimeError:  # no folder can be written
         return _by_type(numba.njit(nogil=True)(function))
     finally:
         settings.CACHE_DIR, settings.CACHE_LOCATOR_CLASSES = given  # type: ignore[attr-defined]
+
+
+def _ready(kernel: Any) -> Any:
+    """Let code that is kept be loaded without all that only compiling needs: numba reads that in before it looks what is kept.
+
+    That took longer than to load the code, in every process. What has to be compiled reads it in by itself.
+    """
+    kept: Any = getattr(kernel, "_cache", None)
+    load = getattr(kept, "_load_overload", None)
+    if load is None:
+        return kernel
+
+    def load_overload(signature: Any, target: Any) -> Any:
+        rtsys.initialize(target)
+        return load(signature, target)
+
+    kept.load_overload = load_overload
+    return kernel
 
 
 def _by_type(kernel: Any) -> Callable[..., Any]:

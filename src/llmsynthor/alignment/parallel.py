@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -13,5 +14,10 @@ def in_parallel(work: Callable[[int], T], firsts: Sequence[int], workers: int | 
     workers = workers or os.cpu_count() or 1
     if len(firsts) < 2 or workers < 2:
         return [work(first) for first in firsts]
-    with ThreadPoolExecutor(workers) as pool:
-        return list(pool.map(work, firsts))
+    return list(_pool(workers, os.getpid()).map(work, firsts))
+
+
+@cache
+def _pool(workers: int, _process: int) -> ThreadPoolExecutor:
+    """Threads that stay for the next pieces, which are many and short; a process that was forked has none of its parent's."""
+    return ThreadPoolExecutor(workers)

@@ -12,8 +12,6 @@ from itertools import combinations, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import minimum_spanning_tree
 
 from llmsynthor.aims.density import smooth_density
 from llmsynthor.aims.goals import Goal, Goals
@@ -139,6 +137,9 @@ def _pair_shares(codes: Codes, a: int, b: int, shares: list[Floats]) -> Floats:
 def _tree(pairs: dict[tuple[int, int], Floats], shares: list[Floats]) -> list[tuple[int, int]]:
     if not pairs:
         return []
+    from scipy.sparse import csr_array  # noqa: PLC0415  (heavy)
+    from scipy.sparse.csgraph import minimum_spanning_tree  # noqa: PLC0415  (heavy)
+
     information = {
         (a, b): float((own * np.log(own / np.outer(shares[a], shares[b]))).sum()) for (a, b), own in pairs.items()
     }

@@ -98,6 +98,9 @@ def check(
         say(f"{text[:1].upper()}{text[1:]}.")
     if found.library:
         say(f"{found.library}.")
+    if found.measuring:
+        said = f"up to {found.measuring} of these calls ask it about known tables, once, to see how far to believe it"
+        say(f"{found.model} is not known here yet: {said}.")
     matters = "" if found.texts else "; the number of records does not matter"
     say(
         f"Expected LLM calls: at most {found.calls} with {found.model} ({found.questions} short ones that score choices; "

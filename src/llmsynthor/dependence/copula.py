@@ -15,13 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmsynthor.aims.goals import Goals
+from llmsynthor.calibration.measured import Measured, least_stated, usual
 from llmsynthor.dependence.coarse import Coarse
-from llmsynthor.dependence.coincidence import coincidences
 from llmsynthor.dependence.elicit import Pair, bare
-from llmsynthor.dependence.estimates import Estimate, agreement_of, credibility
+from llmsynthor.dependence.estimates import Estimate, agreement_of
 from llmsynthor.dependence.given import given_strength
-from llmsynthor.dependence.pair_tables import fit_margins, interaction, mutual_information
+from llmsynthor.dependence.pair_tables import fit_margins, interaction, mean_interaction, mutual_information
 from llmsynthor.dependence.sample import Sampled
+from llmsynthor.dependence.trust import Trust, sharpened
 from llmsynthor.spec.targets import MAXIMUM_ENTROPY, SEED, Source, Table
 
 LEAST_SHARE = 2e-5
@@ -29,57 +30,19 @@ LEAST_SHARE = 2e-5
 MODEL = "model"
 """Name of the language model among the sources of a pair."""
 
-HALF_STRENGTH = 0.1
-"""Strength in nats at which trust is half of what it is at most."""
-
-SHARP = 5.0
-"""Log-ratio by which levels that seem to say the same thing avoid all others."""
-
 SOFTNESS = 0.98
 """Trust of an estimated table that is leaned towards cell by cell: it yields to given tables, and to other estimates a little."""
 
 KNOWN = 0.999
 """Trust of a table that is known of elsewhere: nearly that of a given one."""
 
-SCALES = tuple(float(x) for x in np.geomspace(0.1, 12.0, 28))
-HALVES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.4)
 SEEN = 0.5
 """Part of a table from which on it is called that of the real records."""
-
-PRIOR_PAIRS = 2.0
-"""How many given tables the default trust is worth, in its calibration."""
 
 MOST_QUESTIONS = 2_000
 """Scoring calls about pairs at most, shared evenly by the units: about ten minutes of the default model on two cores."""
 
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trust:
-    """A rule of trust: λ = full · s / (s + half) · √agreement, where s is the strength in nats that the answers imply.
-
-    A model overstates weak dependence, which is mostly noise and stereotype, and understates strong dependence, since it
-    hedges: λ is small for the first and above 1 for the second. Where wordings and directions contradict each other it is
-    smaller still, and `full` itself is less for a model of little credibility. `tables` given ones calibrated it (0: none did).
-    """
-
-    full: float = 6.5
-    half: float = HALF_STRENGTH
-    tables: int = 0
-
-    def of(self, strength: float, agreement: float = 1.0) -> float:
-        """λ of a pair; an agreement that is not known (NaN: asked once only) counts as full, since such pairs are weak.
-
-        >>> Trust(full=2.0, half=0.1).of(0.1), Trust(full=2.0, half=0.1).of(0.1, 0.25)
-        (1.0, 0.5)
-        """
-        agreed = 1.0 if np.isnan(agreement) else float(np.sqrt(max(agreement, 0.0)))
-        return self.full * strength / (strength + self.half) * agreed
-
-    def in_estimate(self, estimate: Estimate) -> float:
-        """λ of an estimate: its own, where it was asked in a way of its own."""
-        return self.of(estimate.strength, estimate.agreement) if estimate.trust is None else estimate.trust
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,65 +70,21 @@ class Dependence:
     records: int | None = None
 
 
-def calibrate(variables: Sequence[Coarse], estimates: Sequence[Estimate], truth: Mapping[Pair, Floats]) -> Trust:
-    """Choose the rule of trust under which the estimates come nearest to the given tables, in Kullback-Leibler divergence.
-
-    Without given tables it is the default, scaled by the model's credibility; so it is for a model that has none. With them that
-    counts like PRIOR_PAIRS tables of middling strength that it fits best, so that few tables move it little.
-    """
-    default = Trust(full=Trust().full * credibility(estimates))
-    by_name = {variable.name: variable for variable in variables}
-    known = [e for e in estimates if e.pair in truth]
-    if not known or default.full <= 0:
-        return default
-
-    def loss(trust: Trust) -> float:
-        apart = [
-            e.strength * np.log(trust.of(e.strength) / default.of(e.strength)) ** 2 for e in known if e.strength > 0
-        ]
-        fits = (_divergence(truth[e.pair], _table(e, trust.of(e.strength, e.agreement), by_name)) for e in known)
-        return PRIOR_PAIRS * float(sum(apart)) / len(known) + sum(fits)
-
-    rules = [Trust(full=full, half=half, tables=len(known)) for full in SCALES for half in HALVES]
-    return min([*rules, replace(default, tables=len(known))], key=loss)
-
-
-def _table(estimate: Estimate, trust: float, by_name: Mapping[str, Coarse]) -> Floats:
-    one, other = (by_name[name] for name in estimate.pair)
-    table = fit_margins(trust * estimate.interaction, one.shares, other.shares)
-    return _sharpened(table, one, other)
-
-
-def _sharpened(table: Floats, one: Coarse, other: Coarse) -> Floats:
-    """Make levels that seem to say the same thing go together almost always."""
-    apart = np.zeros(table.shape, dtype=bool)
-    for found in coincidences(one, other, table):
-        apart |= found.apart()
-    if not apart.any():
-        return table
-    lift = np.log(np.maximum(table, 1e-12) / np.maximum(np.outer(one.shares, other.shares), 1e-12))
-    return fit_margins(np.where(apart, np.minimum(lift, -SHARP), lift), one.shares, other.shares)
-
-
-def _divergence(truth: Floats, table: Floats) -> float:
-    inside = truth > 0
-    return float((truth[inside] * np.log(truth[inside] / np.maximum(table[inside], 1e-12))).sum())
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
     """What may be asked: at most `most` questions, about `pairs` (None: all). `besides` was asked of others in other ways.
 
-    Of pairs with a strength below `least` nats nothing is assumed of a model. `floating` are variables whose margin no table
-    knows and other variables decide, such as the origin of a trip. `zones` are pair tables by how margins vary over zones.
-    `part` is how much of what a model says of a dependence the records are to have at least. `before` are variables of the record
-    before, about which no given table calibrates. `known` are shares of pairs from elsewhere, such as a library: they stand in
-    place of estimates. `sampled` is what a few real records say of pairs: what else is said of one is the prior to them.
+    Of pairs with a strength below `least` nats nothing is assumed of a model. `measured` says how far to believe it, `part` which
+    part of a dependence that it states the records are to have at least. `floating` are variables whose margin no table knows and
+    other variables decide, such as the origin of a trip. `zones` are pair tables by how margins vary over zones. `before` are
+    variables of the record before, about which no given table calibrates. `known` are shares of pairs from elsewhere, such as a
+    library: they stand in place of estimates. `sampled` is what a few real records say of pairs: what else is said is their prior.
     """
 
     pairs: tuple[Pair, ...] | None = None
     most: int = MOST_QUESTIONS
     least: float = 0.0
+    measured: Measured = field(default_factory=usual)
     besides: tuple[Estimate, ...] = ()
     floating: frozenset[str] = frozenset()
     before: frozenset[str] = frozenset()
@@ -188,14 +107,15 @@ def dependences(
     estimates: Sequence[Estimate],
     *,
     wish: Mapping[frozenset[str], float],
-    trust: Trust,
+    trust: Trust | None,
     implied: Mapping[Pair, Floats],
     scope: Scope,
 ) -> tuple[Dependence, ...]:
     """Say for every pair where its dependence comes from; the user's `wish` replaces the rule's trust.
 
     `implied` are pair tables that follow from the given ones: zones say nothing of what those imply more of. Pairs of which the
-    model says less than `scope.least` nats are left to what zones say, or else to maximum entropy.
+    model says less than `scope.least` nats, or of which it states too little at its trust for a direction, are left to what zones
+    say, or else to maximum entropy.
     """
     by_name = {variable.name: variable for variable in variables}
     estimated = {frozenset(estimate.pair): estimate for estimate in estimates}
@@ -204,7 +124,7 @@ def dependences(
     for pair in every if scope.pairs is None else scope.pairs:
         estimate = estimated.get(frozenset(pair))
         given = given_strength(goals, *pair)
-        own = 0.0 if estimate is None else wish.get(bare(pair), trust.in_estimate(estimate))
+        own = _factor(estimate, wish, trust)
         raw = estimate.strength if estimate is not None else float("nan")
         said = estimate if own > 0 and (raw >= scope.least or bare(pair) in wish) else None
         if given is not None:
@@ -228,11 +148,27 @@ def dependences(
         if said is not None:
             in_full = bare(pair) in wish or said.trust is not None  # the part is of answers to the usual questions
             drawn = _said(said, own, by_name, replace(scope, part=1.0) if in_full else scope)
+            drawn = drawn if in_full or _is_stated(drawn) else None
         if zoned is not None:
             drawn = _of_zones(pair, zoned, drawn, by_name, implied)
         entropy = Dependence(pair=pair, source=MAXIMUM_ENTROPY, strength=0.0, raw_strength=raw)
         found.append(_with_records(drawn if drawn is not None else entropy, scope, by_name))
     return tuple(found)
+
+
+def _factor(estimate: Estimate | None, wish: Mapping[frozenset[str], float], trust: Trust | None) -> float:
+    """λ of a pair: the user's, or the rule's; 0 where nothing was said."""
+    if estimate is None or trust is None:
+        return 0.0
+    return wish.get(bare(estimate.pair), trust.in_estimate(estimate))
+
+
+def _is_stated(said: Dependence) -> bool:
+    """Whether a model states so much of a dependence, asked in more than one way, that its direction is to be believed."""
+    assert said.table is not None
+    if np.isnan(said.agreement):
+        return False
+    return said.part is None or (said.part > 0 and mean_interaction(said.table) >= least_stated())
 
 
 def _with_records(said: Dependence, scope: Scope, by_name: Mapping[str, Coarse]) -> Dependence:
@@ -241,7 +177,7 @@ def _with_records(said: Dependence, scope: Scope, by_name: Mapping[str, Coarse])
     if sampled is None:
         return said
     shares, part = sampled.beside(said.table, measured=said.source == "library")
-    table = _sharpened(shares, *(by_name[name] for name in said.pair))
+    table = sharpened(shares, *(by_name[name] for name in said.pair))
     weights = {SEED: part} | {name: (1 - part) * weight for name, weight in said.weights.items() if part < 1}
     return replace(
         said,
@@ -260,7 +196,7 @@ def _said(estimate: Estimate, own: float, by_name: Mapping[str, Coarse], scope: 
     """The dependence of a pair as a model alone says it, at a trust of its `own`."""
     one, other = (by_name[name] for name in estimate.pair)
     table = fit_margins(own * estimate.interaction, one.shares, other.shares)
-    sharp = _sharpened(table, one, other)
+    sharp = sharpened(table, one, other)
     return Dependence(
         pair=estimate.pair,
         source="estimated",
@@ -326,12 +262,5 @@ def as_table(dependence: Dependence, variables: Sequence[Coarse], *, unit: str, 
         value="share",
         source=source,
         trust=KNOWN if dependence.source == "library" or SEED in dependence.weights else SOFTNESS,
-        floor=None if dependence.part is None else dependence.part * _mean_interaction(dependence.table),
+        floor=None if dependence.part is None else dependence.part * mean_interaction(dependence.table),
     )
-
-
-def _mean_interaction(table: Floats) -> float:
-    """The mean of a table's own interaction, in nats."""
-    rows, columns = table.sum(axis=1), table.sum(axis=0)
-    lift = np.log(np.maximum(table, 1e-12) / np.maximum(np.outer(rows, columns), 1e-12))
-    return float((table * interaction(lift, rows, columns)).sum())

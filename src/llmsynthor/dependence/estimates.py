@@ -1,4 +1,4 @@
-"""From conditional log-probabilities to one interaction a pair, and how far the model that gave them can be believed."""
+"""From conditional log-probabilities to one interaction a pair, and how far those of a model agree and stand out."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,11 +19,6 @@ HEDGED = 2.25
 Chosen on the trips of NHTS 2022."""
 
 LEAST_SIGNAL = 1e-9
-NO_MORE_THAN_ECHO, LOUD_STRANGERS, MARGIN = 0.16, 2.0, 0.1
-"""Part of a model's dependence within records that echo leaves unexplained, at which it is not believed at all, and how many times
-as strong that between strangers may be; believed in full a MARGIN away. Measured: a 1.5B model on two surveys 0.30 and 0.37 (0.4
-and 1.1 times), a 135M model 0.16 (1.0), the 1.5B model on meaningless names 0.51 (2.6)."""
-
 FULLY_CREDIBLE = 0.5
 """Part of a model's dependence within records that must be missing between strangers for it to be believed in full."""
 
@@ -36,8 +31,8 @@ class Estimate:
 
     `strength` is the mutual information that it implies, in nats; `agreement` how alike its directions and frames are (the mean
     cosine of the centred matrices, 1 at best). `signal` and `echo` are the mean squares of the interaction as asked about one
-    record and about two strangers (NaN where that was not asked). `trust` is the
-    factor of one that was asked in a way of its own, on which no given table calibrates it.
+    record and about two strangers (NaN where that was not asked). `trust` is the factor of one that was asked in a way of its own,
+    on which no given table calibrates it.
     """
 
     pair: Pair
@@ -46,7 +41,6 @@ class Estimate:
     agreement: float
     signal: float = float("nan")
     echo: float = float("nan")
-    shared: float = float("nan")
     trust: float | None = None
 
 
@@ -70,7 +64,7 @@ def _estimate(one: Coarse, other: Coarse, conditionals: Sequence[Conditional]) -
         own.setdefault(conditional.frame, []).append(centred)
     chance = np.outer(one.shares, other.shares)
     signal = _mean({frame: matrices for frame, matrices in own.items() if frame != STRANGERS})
-    echo = np.mean(own[STRANGERS], axis=0) if STRANGERS in own else None
+    echo = float((chance * np.mean(own[STRANGERS], axis=0) ** 2).sum()) if STRANGERS in own else float("nan")
     mean = interaction(_mean(own), one.shares, other.shares)
     return Estimate(
         pair=(one.name, other.name),
@@ -78,8 +72,7 @@ def _estimate(one: Coarse, other: Coarse, conditionals: Sequence[Conditional]) -
         strength=mutual_information(fit_margins(mean, one.shares, other.shares)),
         agreement=agreement_of([c for frame in own if frame != STRANGERS for c in own[frame]], chance),
         signal=float((chance * signal**2).sum()),
-        echo=float((chance * echo**2).sum()) if echo is not None else float("nan"),
-        shared=float((chance * signal * echo).sum()) if echo is not None else float("nan"),
+        echo=echo,
     )
 
 
@@ -92,22 +85,18 @@ def _mean(own: Mapping[str, Sequence[Floats]]) -> Floats:
     return np.asarray(sum(share * np.mean(own[frame], axis=0) for frame, share in shares.items()))
 
 
-def credibility(estimates: Sequence[Estimate]) -> float:
-    """How far a model tells one record from two strangers, from 0 to 1, over all pairs that were asked about both.
+def pooled_agreement(estimates: Sequence[Estimate]) -> float:
+    """How alike wordings and directions are over all pairs asked in several, those that say more counting more; NaN without any."""
+    asked = [own for own in estimates if not np.isnan(own.agreement) and own.trust is None]
+    whole = sum(own.strength for own in asked)
+    return sum(own.strength * own.agreement for own in asked) / whole if whole > 0 else float("nan")
 
-    A model that knows words, not the world, says of two strangers what it says of one record: its dependence there explains (R²)
-    nearly all of that within a record. Nor is a model believed whose strangers depend on each other far more than what belongs
-    to one record. 1 where nothing was asked about strangers, as of models that only chat.
-    """
-    both = [estimate for estimate in estimates if not np.isnan(estimate.echo)]
-    if not both:
-        return 1.0
-    signal, echo, shared = (float(sum(getattr(e, name) for e in both)) for name in ("signal", "echo", "shared"))
-    if signal < LEAST_SIGNAL:
-        return 0.0
-    unexplained = 1.0 - shared**2 / max(signal * echo, LEAST_SIGNAL**2)
-    loud = (LOUD_STRANGERS - echo / signal) / MARGIN
-    return float(np.clip(min((unexplained - NO_MORE_THAN_ECHO) / MARGIN, loud), 0.0, 1.0))
+
+def loudness(estimates: Sequence[Estimate]) -> float:
+    """How strongly two strangers depend beside one record, over all pairs asked about both (mean squares); NaN of none."""
+    asked = [own for own in estimates if not np.isnan(own.echo)]
+    whole = sum(own.signal for own in asked)
+    return sum(own.echo for own in asked) / whole if whole > LEAST_SIGNAL else float("nan")
 
 
 def believable(signal: float, echo: float) -> float:

@@ -13,16 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmsynthor.aims.goals import Goals
-from llmsynthor.calibration.measured import part_of
+from llmsynthor.calibration.measured import Measured
 from llmsynthor.dependence.coarse import Coarse, coarsen
 from llmsynthor.dependence.copula import (
     MODEL,
     MOST_QUESTIONS,
     Dependence,
     Scope,
-    Trust,
     as_table,
-    calibrate,
     dependences,
 )
 from llmsynthor.dependence.elicit import (
@@ -40,12 +38,15 @@ from llmsynthor.dependence.estimates import CLIP, HEDGED, Estimate, combine
 from llmsynthor.dependence.given import given_shares
 from llmsynthor.dependence.groups import Group
 from llmsynthor.dependence.sample import ENOUGH
+from llmsynthor.dependence.trust import Trust, calibrate
 from llmsynthor.errors import AskingEndedError, CannotScoreError
 from llmsynthor.spec.specification import Spec
 from llmsynthor.spec.targets import SEED, ZONES, Table
 
 WORTH_ASKING = 0.01
 """Mutual information in nats that a first answer must show for a pair to be asked again in other words."""
+
+UNBELIEVED = "what the model says of dependence is not believed, as measured on {pairs} known tables: nothing was asked about pairs"
 
 Notify = Callable[[], None]
 Imply = Callable[[Sequence[Pair]], Mapping[Pair, NDArray[np.float64]]]
@@ -157,13 +158,17 @@ def estimate(
         scope = _open_ones(scope, questions)
         still = tuple(pair for pair in questions.open if scope.known_of(pair) is None and not _is_seen(scope, pair))
         questions = Questions(open=still, given=questions.given if still else ())
+    belief, wishes = asking.spec.dependencies.belief, asking.spec.dependencies.trust
+    if not scope.measured.is_believed(belief):
+        questions = Questions(open=tuple(pair for pair in questions.open if bare(pair) in wishes), given=())
     if not questions.open and not besides and not scope.zones and not scope.known and not scope.sampled:
         said = "every pair of variables is given or skipped"
+        said = said if scope.measured.is_believed(belief) else UNBELIEVED.format(pairs=scope.measured.pairs)
         return Estimation(unit=asking.unit, variables=asking.variables, sentence=said)
     estimates, ended = _ask(asking, questions, spare=spare, most=scope.most, notify=notify)
     estimates = tuple(_of_sequence(own) if scope.before & set(own.pair) else own for own in estimates)
     asked = (*questions.open, *(estimate.pair for estimate in besides))
-    implied, part = imply(asked) if scope.zones else {}, part_of(asking.spec.dependencies.belief)
+    implied, part = imply(asked) if scope.zones else {}, scope.measured.part(belief)
     among = among if among is None else (*among, *(estimate.pair for estimate in besides))
     return conclude(goals, asking, (*estimates, *besides), implied, ended, replace(scope, pairs=among, part=part))
 
@@ -190,7 +195,7 @@ def take_known(
         variables,
         (),
         wish=spec.dependencies.trust,
-        trust=Trust(),
+        trust=None,
         implied=implied,
         scope=scope,
     )
@@ -231,11 +236,11 @@ def _as_tables(
             yield as_table(own, variables, unit=unit, source=source)
 
 
-def elicit_estimates(goals: Goals, asking: Asking) -> tuple[tuple[Estimate, ...], Trust]:
+def elicit_estimates(goals: Goals, asking: Asking, measured: Measured) -> tuple[tuple[Estimate, ...], Trust]:
     """Ask about every open pair; returns the estimates and the trust that the given tables calibrate."""
     questions = choose_pairs(goals, asking.spec, asking.variables, ())
     estimates, _ = _ask(asking, questions, spare=0, most=MOST_QUESTIONS, notify=lambda: None)
-    return estimates, calibrate(asking.variables, estimates, _truth(goals, asking, estimates))
+    return estimates, calibrate(asking.variables, estimates, _truth(goals, asking, estimates), measured)
 
 
 def _ask(
@@ -264,7 +269,7 @@ def conclude(
 ) -> Estimation:
     """Weigh the estimates by trust, calibrated on the pairs that tables give, and write them as soft targets."""
     truth = _truth(goals, asking, estimates)
-    trust = calibrate(asking.variables, estimates, truth)
+    trust = calibrate(asking.variables, estimates, truth, scope.measured)
     wish: Mapping[frozenset[str], float] = asking.spec.dependencies.trust
     found = dependences(goals, asking.variables, estimates, wish=wish, trust=trust, implied=implied, scope=scope)
     unit = asking.unit
@@ -293,7 +298,7 @@ def estimate_by_zones(
     goals: Goals, variables: Sequence[Coarse], scope: Scope, *, unit: str, implied: Mapping[Pair, Floats]
 ) -> Estimation:
     """The dependence of pairs as zones alone say it, as soft targets; `scope` names the pairs and what zones say of them."""
-    found = dependences(goals, variables, (), wish={}, trust=Trust(), implied=implied, scope=scope)
+    found = dependences(goals, variables, (), wish={}, trust=None, implied=implied, scope=scope)
     tables = tuple(as_table(d, variables, unit=unit, source=ZONES) for d in found if d.table is not None)
     sentence = f"{len(tables)} pairs of variables are estimated from how their margins vary together over zones"
     return Estimation(unit=unit, variables=tuple(variables), dependences=found, tables=tables, sentence=sentence)

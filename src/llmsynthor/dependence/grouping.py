@@ -77,6 +77,39 @@ def grouped_joint(
     return rake_table(np.maximum(joint, LEAST_LIFT * np.outer(a, b)), a, b)
 
 
+def levels_agree(weights: Floats, one: ZoneMargins, other: ZoneMargins, above: NDArray[np.int64] | None) -> bool:
+    """Whether margins vary together in the same direction between the zones of a level `above` and between zones within them.
+
+    True where there is no such level, and where one of the two levels says nothing.
+
+    >>> weights, above = np.full(4, 0.25), np.array([0, 0, 1, 1])
+    >>> young, poor = (np.array([[x, 1 - x] for x in own]) for own in ([0.1, 0.3, 0.5, 0.7], [0.4, 0.2, 0.8, 0.6]))
+    >>> levels_agree(weights, ZoneMargins(shares=young), ZoneMargins(shares=poor), above)
+    False
+    >>> levels_agree(weights, ZoneMargins(shares=young), ZoneMargins(shares=young), above)
+    True
+    """
+    if above is None:
+        return True
+    means = [_means(weights, margins.shares, above)[above] for margins in (one, other)]
+    within = _correlation(weights, one.shares - means[0], other.shares - means[1])
+    between = _correlation(weights, *(own - weights @ own for own in means))
+    return float((within * between).sum()) >= 0
+
+
+def _means(weights: Floats, shares: Floats, above: NDArray[np.int64]) -> Floats:
+    """Mean margins of each zone above, (zones above, levels)."""
+    held = np.bincount(above, weights=weights)
+    sums = np.stack([np.bincount(above, weights=weights * own) for own in shares.T], axis=1)
+    return np.asarray(sums / np.maximum(held, LEAST_VARIANCE)[:, None])
+
+
+def _correlation(weights: Floats, apart: Floats, beside: Floats) -> Floats:
+    """Correlation over zones of two centred margins, (levels of one, levels of the other)."""
+    scale = np.sqrt(np.outer(weights @ apart**2, weights @ beside**2))
+    return np.asarray((apart * weights[:, None]).T @ beside / np.maximum(scale, LEAST_VARIANCE))
+
+
 def _residuals(weights: Floats, shares: Floats, covariates: Floats | None) -> Floats:
     """Margins less their means, and less what covariates explain of them by weighted least squares."""
     apart = shares - weights @ shares

@@ -52,3 +52,15 @@ def pair_shares_of(one: NDArray[np.int64], other: NDArray[np.int64], rows: int, 
     inside = (one >= 0) & (other >= 0)
     counts = np.bincount(one[inside] * columns + other[inside], minlength=rows * columns).reshape(rows, columns)
     return np.asarray(counts / max(counts.sum(), 1))
+
+
+def stated(table: Floats) -> Floats:
+    """A table's own interaction: the direction in which its variables depend."""
+    rows, columns = table.sum(axis=1), table.sum(axis=0)
+    lift = np.log(np.maximum(table, 1e-12) / np.maximum(np.outer(rows, columns), 1e-12))
+    return interaction(lift, rows, columns)
+
+
+def mean_interaction(table: Floats) -> float:
+    """The mean of a table's own interaction, in nats: how far it goes in its own direction."""
+    return float((table * stated(table)).sum())

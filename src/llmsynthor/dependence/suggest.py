@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from llmsynthor import prompts
 from llmsynthor.dependence.coarse import Coarse
 from llmsynthor.dependence.coincidence import Coincidence, coincidences
-from llmsynthor.dependence.copula import Trust
 from llmsynthor.dependence.elicit import Asking
 from llmsynthor.dependence.estimates import Estimate
 from llmsynthor.dependence.pair_tables import fit_margins
+from llmsynthor.dependence.trust import Trust
 from llmsynthor.errors import AnswerError, AskingEndedError
 from llmsynthor.llm.answers import ask, validate
 from llmsynthor.llm.backend import ScoreRequest, WriteRequest
@@ -58,9 +58,7 @@ def suggest(asking: Asking, estimates: Sequence[Estimate], trust: Trust) -> tupl
     for estimate in estimates:
         one, other = (by_name[name] for name in estimate.pair)
         chance = np.outer(one.shares, other.shares)
-        table = fit_margins(
-            trust.of(estimate.strength, estimate.agreement) * estimate.interaction, one.shares, other.shares
-        )
+        table = fit_margins(trust.of(estimate.strength) * estimate.interaction, one.shares, other.shares)
         equal = [_equal_level(found) for found in coincidences(one, other, table)]
         same += equal
         if not equal:

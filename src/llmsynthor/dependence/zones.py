@@ -5,7 +5,7 @@ that of a model, never something that the tables identify.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -15,10 +15,14 @@ from llmsynthor.aims.goals import Goal, Goals
 from llmsynthor.dependence.coarse import Coarse
 from llmsynthor.dependence.elicit import Pair, bare
 from llmsynthor.dependence.given import joined, pair_shares
-from llmsynthor.dependence.grouping import ZoneMargins, grouped_joint, joint_of_zones, logs_of_population
+from llmsynthor.dependence.grouping import ZoneMargins, grouped_joint, joint_of_zones, levels_agree, logs_of_population
 from llmsynthor.dependence.pair_tables import rake_table
+from llmsynthor.geography.levels import Geography
 from llmsynthor.spec.levels import Level
-from llmsynthor.spec.specification import Dependencies
+from llmsynthor.spec.specification import Spec
+
+FEWEST_ABOVE = 8
+"""Zones of a level above from which on what happens between them is compared with what happens within them."""
 
 FEWEST = 30
 """Zones from which on their margins say something of dependence: with a handful it does harm."""
@@ -36,16 +40,23 @@ Floats = NDArray[np.float64]
 class Zoned:
     """A column that most tables share: its levels' `weights` (zones,), and the margins that tables give in each, by variable.
 
-    `covariates` (zones, columns) are taken off the margins before they are compared.
+    `covariates` (zones, columns) are taken off the margins before they are compared. `above` says in which zone of a level above
+    each lies (zones,), where there is such a level.
     """
 
     column: str
     weights: Floats
     margins: Mapping[str, ZoneMargins]
     covariates: Floats
+    above: NDArray[np.int64] | None = None
 
 
-def read_zones(goals: Goals, variables: Sequence[Coarse], covariates: Sequence[str] = ()) -> Zoned | None:
+def read_zones(
+    goals: Goals,
+    variables: Sequence[Coarse],
+    covariates: Sequence[str] = (),
+    geographies: Sequence[Geography] = (),
+) -> Zoned | None:
     """The column with FEWEST levels or more that tables of most variables share, the finest first; None where there is none.
 
     Numbers are no such column: what varies with age says nothing of how people of one age differ.
@@ -56,8 +67,21 @@ def read_zones(goals: Goals, variables: Sequence[Coarse], covariates: Sequence[s
         if len(found.margins) < max(2, 0.5 * sum(v.name != column for v in variables)):
             continue
         if best is None or (len(found.margins), len(found.weights)) > (len(best.margins), len(best.weights)):
-            best = found
+            best = replace(found, above=_above(column, levels, geographies))
     return best
+
+
+def _above(column: str, levels: Sequence[Level], geographies: Sequence[Geography]) -> NDArray[np.int64] | None:
+    """The zone of the next level with enough zones in which each zone lies; None where there is no such level."""
+    for geography in geographies:
+        depth = next((k for k, own in enumerate(geography.levels) if set(geography.zones(own)) >= set(levels)), None)
+        for place in range((depth or 0) - 1, -1, -1):
+            assert depth is not None
+            inside = {row[depth]: row[place] for row in geography.rows}
+            names, codes = np.unique([inside[str(level)] for level in levels], return_inverse=True)
+            if FEWEST_ABOVE <= len(names) < len(levels):
+                return np.asarray(codes, dtype=np.int64)
+    return None
 
 
 def _columns(goals: Goals) -> dict[str, tuple[Level, ...]]:
@@ -112,7 +136,8 @@ def _by_zone(goal: Goal, column: str, levels: Sequence[Level], variable: Coarse)
 def zone_tables(zoned: Zoned, variables: Sequence[Coarse], pairs: Sequence[Pair]) -> dict[Pair, Floats]:
     """Joint shares of pairs by the grouping model, where they differ from what the zones' tables say by themselves.
 
-    Sampling noise of one survey is in all its margins: levels that do not vary beyond it say nothing.
+    Sampling noise of one survey is in all its margins: levels that do not vary beyond it say nothing. Where there are two levels of
+    zones that say the contrary of each other, nobody is believed: what sorts people into places is not what their traits share.
     """
     by_name = {variable.name: variable for variable in variables}
     found = {}
@@ -123,7 +148,9 @@ def zone_tables(zoned: Zoned, variables: Sequence[Coarse], pairs: Sequence[Pair]
         margins = [zoned.margins[name] for name in pair]
         joint = grouped_joint(zoned.weights, *margins, covariates=zoned.covariates)
         alone = joint_of_zones(zoned.weights, *margins)
-        if _divergence(joint, alone) >= LEAST_ADDED:
+        if _divergence(joint, alone) >= LEAST_ADDED and levels_agree(
+            zoned.weights, margins[0], margins[1], zoned.above
+        ):
             found[pair] = rake_table(joint, one.shares, other.shares)
     return found
 
@@ -150,11 +177,11 @@ def tied_elsewhere(goals: Goals, zoned: Zoned | None) -> bool:
 
 
 def by_zones(
-    goals: Goals, variables: Sequence[Coarse], dependencies: Dependencies, among: Sequence[Pair] | None = None
+    goals: Goals, variables: Sequence[Coarse], spec: Spec, among: Sequence[Pair] | None = None
 ) -> tuple[Zoned | None, dict[Pair, Floats]]:
     """The zones of a unit's tables, and what they say of its pairs, but for those that the user skips."""
-    zoned = read_zones(goals, variables, dependencies.covariates)
+    zoned = read_zones(goals, variables, spec.dependencies.covariates, spec.geographies)
     if zoned is None:
         return None, {}
     every = combinations([v.name for v in variables], 2) if among is None else among
-    return zoned, zone_tables(zoned, variables, [pair for pair in every if bare(pair) not in dependencies.skip])
+    return zoned, zone_tables(zoned, variables, [pair for pair in every if bare(pair) not in spec.dependencies.skip])

@@ -96,7 +96,7 @@ class Recorded:
     @property
     def scoring(self) -> str:
         """How a server scored choices, in words; empty where no server was asked."""
-        return self._known.get("scoring", "")
+        return self.told("scoring")
 
     @property
     def left(self) -> int | None:
@@ -188,6 +188,15 @@ class Recorded:
             except AskingEndedError as error:
                 self.ended = error
 
+    def told(self, about: str) -> str:
+        """What the ledger keeps of the model beside its answers."""
+        return self._known.get(about, "")
+
+    def tell(self, about: str, text: str) -> None:
+        """Keep something that was found out about the model."""
+        self.ledger.remember(self.identity, {about: text})
+        self._known[about] = text
+
     def known(self, request: WriteRequest) -> str | None:
         """The answer that the ledger has, without any account of it."""
         entry = self._find(call_id(self.identity, request), request)
@@ -258,10 +267,8 @@ class Recorded:
         self.ledger.keep(call, self.identity, request, entry, self.stage)
         self.spent.new += 1
         self._passed[call] = request
-        new = dict(getattr(self._model, "found", {}).items() - self._known.items())
-        if new:
-            self.ledger.remember(self.identity, new)
-            self._known |= new
+        for about, text in getattr(self._model, "found", {}).items() - self._known.items():
+            self.tell(about, text)
 
     def _lose(self, call: str, request: Request, bad: BadAnswerError) -> None:
         self.ledger.lose(call, self.identity, request, bad, self.stage)

@@ -2,7 +2,6 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array, eye_array, hstack
 
 Floats = NDArray[np.float64]
 
@@ -24,6 +23,7 @@ def moved_by_program(entering: Floats, sums: Floats, off: Floats, least: Floats,
     where nothing better is found.
     """
     from scipy.optimize import Bounds, LinearConstraint, milp  # noqa: PLC0415  (the last resort only)
+    from scipy.sparse import csr_array, eye_array, hstack  # noqa: PLC0415
 
     sets, number = entering.shape
     if sets > MOST_SETS:

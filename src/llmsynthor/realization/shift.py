@@ -11,12 +11,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
-from scipy.special import expit, logit
 
 from llmsynthor.aims.moments import Moment
 from llmsynthor.realization.integers import moved_by_program
-from llmsynthor.realization.newton import Effort, find_root
+from llmsynthor.realization.newton import Effort, entries, find_root, whole_array
 
 RIDGE = 1e-11
 """What a sum may be off for every unit of λ, as a share of the widths of its cells; more where it weighs less."""
@@ -108,8 +106,7 @@ def sums_of(moments: Sequence[Moment], codes: NDArray[np.int32], *, digits: bool
         floor = max(moment.hidden / float(np.median(size)), FINEST) if digits else roughest
         weight += moment.precision(size, floor)[kept].tolist()
         hidden += (moment.hidden / size * np.abs(means * sizes))[kept].tolist()
-    places = np.concatenate(rows), np.concatenate(columns)
-    member = csr_array((np.ones(len(places[0])), places), shape=(len(codes), len(wanted)))
+    member = entries(np.concatenate(rows), np.concatenate(columns), (len(codes), len(wanted)))
     return Sums(member=member, wanted=np.array(wanted), weight=np.array(weight), hidden=np.array(hidden))
 
 
@@ -122,11 +119,12 @@ def size_of(moment: Moment) -> Floats:
 def move_inside(values: Floats, low: Floats, high: Floats, sums: Sums) -> tuple[Floats, NDArray[np.bool_]]:
     """Solve for the λ; returns the moved values and which sums are within reach (sums,)."""
     width, member = high - low, sums.member
-    start = logit(np.clip((values - low) / width, 1e-9, 1 - 1e-9))
+    places = np.clip((values - low) / width, 1e-9, 1 - 1e-9)
+    start = np.log(places / (1 - places))
     scale = abs(member).T @ width
     ridge = RIDGE * scale / np.maximum(sums.weight / sums.weight.max(), LEAST_WEIGHT)
     tilt, wanted = np.zeros(len(sums.wanted)), sums.wanted
-    share, held = expit(start), np.ones(len(tilt), dtype=bool)
+    share, held = _share(start), np.ones(len(tilt), dtype=bool)
     for _ in range(REPEATS):
         tilt, share = _newton(tilt, start, Sums(member=member, wanted=wanted, weight=ridge), low, width)
         held = np.abs(tilt) < SETTLED
@@ -143,11 +141,17 @@ def _newton(tilt: Floats, start: Floats, sums: Sums, low: Floats, width: Floats)
     scale = abs(member).T @ width
 
     def gradient(at: Floats) -> tuple[Floats, Floats]:
-        share = expit(start + member @ at)
+        share = _share(start + member @ at)
         return member.T @ (low + width * share) - sums.wanted + ridge * at, width * share * (1 - share)
 
     tilt = find_root(tilt, gradient, member, ridge=ridge, scale=scale, effort=EFFORT)
-    return tilt, expit(start + member @ tilt)
+    return tilt, _share(start + member @ tilt)
+
+
+def _share(logits: Floats) -> Floats:
+    """σ(logits), without overflow."""
+    small = np.exp(-np.abs(logits))
+    return np.asarray(np.where(logits < 0, small, 1.0) / (1 + small))
 
 
 def make_whole(moved: Floats, low: Floats, high: Floats, sums: Sums) -> Floats:
@@ -156,7 +160,7 @@ def make_whole(moved: Floats, low: Floats, high: Floats, sums: Sums) -> Floats:
     sets, place = np.unique(member @ np.random.default_rng(0).random(member.shape[1]), return_inverse=True)
     size = len(sets)
     first = np.unique(place, return_index=True)[1]
-    entering = member[first].toarray()
+    entering = whole_array(member[first])
     least, most, ideal = (
         np.bincount(place, own, size).astype(np.float64) for own in (np.ceil(low), np.ceil(high) - 1, moved - 0.5)
     )

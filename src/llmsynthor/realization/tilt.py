@@ -10,11 +10,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 from llmsynthor.aims.density import Density, log_weight, mean_place
 from llmsynthor.aims.goals import Goals
-from llmsynthor.realization.newton import Effort, find_root
+from llmsynthor.realization.newton import Effort, find_root, thinned, whole_array
 from llmsynthor.realization.shift import Sums, sums_of
 
 EFFORT = Effort(steps=60, halvings=40, close=1e-9)
@@ -141,12 +140,12 @@ def _sets(sums: Sums) -> tuple[Floats, Integers]:
     """The distinct sets of sums that records enter, shape (sets, sums), and the set of each record."""
     key = sums.member @ np.random.default_rng(0).random(sums.member.shape[1])
     _, first, place = np.unique(key, return_index=True, return_inverse=True)
-    return np.asarray(sums.member[first].toarray()), place
+    return whole_array(sums.member[first]), place
 
 
 def _solve(block: Block, sets: Floats, counts: Floats, sums: Sums) -> Floats:
     """Rates of the sums under which the expected sums are the wanted ones, by damped Newton steps; shape (sums,)."""
-    entering = csr_array(sets)
+    entering = thinned(sets)
     scale = np.maximum(entering.T @ (counts.sum(axis=1) * block.width.sum()), 1e-300)
     ridge = RIDGE * scale * block.width.sum()
     rates = np.zeros(len(sums.wanted))

@@ -9,9 +9,11 @@ import numpy as np
 from llmsynthor.aims.cuts import build_grid
 from llmsynthor.aims.goals import bring_to_grid
 from llmsynthor.aims.reconcile import reconcile
+from llmsynthor.calibration.measured import usual
 from llmsynthor.dependence.coarse import coarsen
 from llmsynthor.dependence.elicit import Asking
 from llmsynthor.dependence.estimation import elicit_estimates
+from llmsynthor.dependence.measuring import recall
 from llmsynthor.dependence.suggest import Suggestion, suggest
 from llmsynthor.errors import Problem, SpecError
 from llmsynthor.llm.ledger import Ledger
@@ -47,7 +49,8 @@ def suggest_rules(
     asking = Asking(
         spec=spec, unit=spec.schema.top.name, variables=coarsen(goals), model=model, seed=seed, temperature=0.0
     )
-    estimates, trust = elicit_estimates(goals, asking)
+    measured = recall(choice.identity) or usual()  # rules are for a person to accept: nobody is measured for them
+    estimates, trust = elicit_estimates(goals, asking, measured)
     return suggest(asking, estimates, trust)
 
 

@@ -9,8 +9,11 @@ from llmsynthor.aims.feasibility import Contradiction, find_across, find_broken_
 from llmsynthor.aims.levels import gaps
 from llmsynthor.aims.reconcile import Disagreement, say_entry
 from llmsynthor.aims.zones import unmet_rooms
-from llmsynthor.errors import Problem, SpecError
+from llmsynthor.dependence.measuring import planned_measuring
+from llmsynthor.errors import LLMSynthorError, Problem, SpecError
+from llmsynthor.llm.backend import Identity
 from llmsynthor.llm.models import DEFAULT
+from llmsynthor.llm.opening import choose
 from llmsynthor.llm.speed import expected_seconds
 from llmsynthor.run.library import proposed_library
 from llmsynthor.run.propose import expected_proposals
@@ -18,7 +21,9 @@ from llmsynthor.run.size import Size, measure_size, refuse_too_large
 from llmsynthor.run.texts import expected_texts
 from llmsynthor.run.zones import gap_problem, zone_problem
 from llmsynthor.spec.checks.checks import forbidden_targets, warnings
+from llmsynthor.spec.levels import Interval
 from llmsynthor.spec.specification import Spec
+from llmsynthor.spec.targets import Table
 from llmsynthor.synthesis.believing import questions as most_questions
 from llmsynthor.synthesis.outcome import Options, expected_calls
 
@@ -28,7 +33,8 @@ class Examined:
     """What is allowed but worth a look, and the calls that a run will make.
 
     `questions` of the `calls` score choices; `seconds` are what the model takes for all of them on this machine, as measured in
-    earlier runs, None before the first. `texts` say how each text is written, `scenario` what its proposals ask.
+    earlier runs, None before the first. `texts` say how each text is written, `scenario` what its proposals ask, `measuring` how
+    many of the questions are about known tables, to a model that was never seen before.
     """
 
     warnings: tuple[Problem, ...]
@@ -40,6 +46,7 @@ class Examined:
     texts: tuple[str, ...] = ()
     library: str = ""
     scenario: str = ""
+    measuring: int = 0
 
 
 def examine(spec: Spec, llm: str | None = None) -> Examined:
@@ -62,7 +69,10 @@ def examine(spec: Spec, llm: str | None = None) -> Examined:
     found += [_contradiction(contradiction) for contradiction in find_across(aims)]
     settings, words = spec.settings, llm or spec.settings.llm or "local"
     options = Options(records=settings.records or 1, **asdict(settings.method))
-    questions = most_questions(aims, options.library) if options.estimates else 0
+    identity = _identity(words)
+    measuring = planned_measuring(identity) if options.estimates and words != "none" else 0
+    questions = most_questions(aims, options.library, identity) if options.estimates else 0
+    measuring = min(measuring, questions)
     texts = expected_texts(spec, settings.records or 1) if words != "none" else ()
     proposals = expected_proposals(spec, words)
     calls = expected_calls(spec, options, llm=words != "none", questions=questions) + sum(t.expected for t in texts)
@@ -80,17 +90,47 @@ def examine(spec: Spec, llm: str | None = None) -> Examined:
         texts=tuple(map(str, texts)),
         library=proposed_library(spec, aims),
         scenario=str(proposals) if proposals.calls else "",
+        measuring=measuring,
     )
+
+
+def _identity(words: str) -> Identity | None:
+    """Who will be asked; None where that cannot be said before a run."""
+    try:
+        choice = choose(words)
+    except LLMSynthorError:
+        return None
+    return choice.identity if choice is not None else None
 
 
 def refuse_impossible(spec: Spec) -> None:
     """Raise SpecError for what no records can be: cells that a rule forbids, rules that no record keeps, totals without a base."""
     problems = list(forbidden_targets(spec))
     for found in find_broken_rules(spec):
+        if all(_is_absent(rule.unit, spec) for rule in spec.rules if rule.name in found.rules):
+            continue  # nobody breaks a rule where nobody is
         advice = "correct one of them: no record can keep them all"
         problems.append(Problem(where="rules", what=str(found), advice=advice))
     if problems:
         raise SpecError(*problems)
+
+
+def _is_absent(unit: str, spec: Spec) -> bool:
+    """Whether a table says that there are no records of a unit: that a count on the way down to it is zero for all."""
+    lines = (spec.schema[unit], *spec.schema.ancestors(unit))
+    counts = {(own.parent, own.count) for own in lines if own.parent is not None}
+    return any(
+        isinstance(target, Table) and target.universe is None and _all_zero(target, column)
+        for target in spec.targets
+        for column, name in enumerate(target.columns if isinstance(target, Table) else ())
+        if (target.unit, name) in counts
+    )
+
+
+def _all_zero(table: Table, column: int) -> bool:
+    """Whether all records of a table have a zero in a column."""
+    held = [cell[column] for cell, value in zip(table.cells, table.values, strict=True) if value > 0]
+    return bool(held) and all(isinstance(level, Interval) and level.low >= 0 and level.high <= 1 for level in held)
 
 
 def _contradiction(found: Contradiction) -> Problem:

@@ -1,7 +1,6 @@
 """What a run in partitions leaves: its solution, made of counts, with records that stay in their files."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -16,6 +15,7 @@ from llmsynthor.evaluation.kept import COUNTS, counts_frame
 from llmsynthor.executors.executor import Executor
 from llmsynthor.llm.ledger import Ledger
 from llmsynthor.llm.recorded import Recorded
+from llmsynthor.options import Method
 from llmsynthor.population.roster import Roster
 from llmsynthor.records.parts import Parts
 from llmsynthor.records.run_folder import RunFolder
@@ -38,20 +38,25 @@ from llmsynthor.synthesis.outcome import Notify, Options, Outcome, Progress
 from llmsynthor.synthesis.stop import StopReason
 
 
-def refuse_partitions(options: Options, folder: RunFolder | None, start: Mapping[str, pl.DataFrame] | None) -> None:
-    """Raise SpecError for what a run in partitions cannot be."""
+def refuse_partitions(spec: Spec, method: Method, *, has_folder: bool, has_start: bool, has_model: bool) -> None:
+    """Raise SpecError for what a run in partitions cannot be, before anything is made."""
     problems = []
-    if folder is None:
+    if not has_folder:
         advice = "name a folder with `out`: partitions write their records into it"
         problems.append(Problem(where="partition", what="there is no folder", advice=advice))
-    if start is not None:
+    if has_start:
         advice = "leave out one of them"
         problems.append(Problem(where="partition", what="a starting population is changed as a whole", advice=advice))
-    if options.align == "none":
+    if method.align == "none":
         advice = "use --align exact"
         problems.append(
             Problem(where="partition", what="the loop of the paper alone makes no partitions", advice=advice)
         )
+    texts = [f"{unit.name}.{text.name}" for unit in spec.schema.units for text in unit.texts]
+    if has_model and texts:
+        what = "texts are written from all records together, and partitions have none together"
+        advice = "leave out `partition`, or use --llm none: texts stay empty then"
+        problems.append(Problem(where="partition", what=what, found=", ".join(texts), advice=advice))
     if problems:
         raise SpecError(*problems)
 

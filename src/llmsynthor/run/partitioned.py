@@ -97,7 +97,8 @@ def make_all(whole: Whole, executor: Executor, tell: Tell) -> Made:
 def _round(orders: Sequence[Order], whole: Whole, executor: Executor, tell: Tell) -> dict[int, Done]:
     found: dict[int, Done] = {}
     stage = orders[0].stage if orders else "made"
-    for _, done in executor.each(do, whole, orders):
+    longest = sorted(orders, key=lambda order: -whole.plan.partitions[order.number].records)  # none is left for the end
+    for _, done in executor.each(do, whole, longest):
         found[done.number] = done
         tell(stage, len(found), len(orders))
     return found

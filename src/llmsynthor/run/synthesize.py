@@ -102,7 +102,8 @@ def synthesize(
     given = {"records": records, "seed": seed, "llm": llm if isinstance(llm, str) else None, **single_options(further)}
     settings = resolve(spec, given, method=method, budget=budget)
     start, weight = further.get("start"), further.get("weight")
-    _refuse(spec, settings, further.get("workers"), model_asked=isinstance(llm, Choice) or settings.llm != "none")
+    model_asked = isinstance(llm, Choice) or settings.llm != "none"
+    _refuse(spec, settings, further, has_folder=out is not None, model_asked=model_asked)
     begin = with_weights(read_start(spec, start), spec.schema, weight) if start is not None else None
     if begin is not None:
         llm, settings = without_model(llm, settings)
@@ -129,10 +130,13 @@ def synthesize(
         return _make(order, standing, ledger, notify)
 
 
-def _refuse(spec: Spec, settings: Settings, workers: int | None, *, model_asked: bool) -> None:
+def _refuse(spec: Spec, settings: Settings, further: Further, *, has_folder: bool, model_asked: bool) -> None:
     """Refuse what is too large, and what cannot be."""
+    if settings.method.partition is not None:
+        started = further.get("start") is not None
+        refuse_partitions(spec, settings.method, has_folder=has_folder, has_start=started, has_model=model_asked)
     refuse_too_large(
-        measure_size(spec, _at_once(settings, workers)),
+        measure_size(spec, _at_once(settings, further.get("workers"))),
         calls=settings.method.rounds * settings.method.proposals if model_asked else 0,
         has_budget=settings.budget.calls is not None,
     )
@@ -188,7 +192,6 @@ def _make(order: _Order, standing: Standing, ledger: Ledger, progress: Notify) -
 def _make_parts(order: _Order, standing: Standing, ledger: Ledger, progress: Notify, executor: Executor) -> Solution:
     """Work through partitions; the records stay in their files."""
     folder = standing.folder
-    refuse_partitions(order.options, folder, order.start)
     assert folder is not None
 
     def notify(event: Progress) -> None:

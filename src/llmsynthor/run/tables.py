@@ -18,7 +18,6 @@ from llmsynthor.evaluation.compare import Comparison, accounted, compare
 from llmsynthor.evaluation.ends import Account, Status, count_ends
 from llmsynthor.population.encode import Starting
 from llmsynthor.population.roster import Roster, changed_tops
-from llmsynthor.realization.linked import realize_nested
 from llmsynthor.realization.values import realize
 from llmsynthor.records.linked import nest
 from llmsynthor.spec.levels import Interval
@@ -113,6 +112,8 @@ def records_frames(spec: Spec, outcome: Outcome, *, seed: int) -> dict[str, pl.D
     known = _known(outcome)
     if aims.needs_trees and (len(aims.layout.units) > 1 or aims.layout.n_own(0) < len(aims.layout.columns[0])):
         computed = computed_codes(aims, outcome.roster)
+        from llmsynthor.realization.linked import realize_nested  # noqa: PLC0415  (solvers are heavy)
+
         frames = realize_nested(aims, outcome.roster, computed, rng=rng, schema=spec.schema, known=known)
     else:
         top = {name: values for (_, name), values in known.items()}

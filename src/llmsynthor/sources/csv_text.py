@@ -20,9 +20,8 @@ MOST_BYTES = 2 << 30
 LARGEST_PLAIN = 1 << 24
 """Bytes from which on a file is only read as plain CSV in UTF-8: the care for odd ones takes time."""
 
-NOTE = re.compile(
-    r"[*#†‡]|\(?[a-z0-9]\)|(notes?|sources?|quellen?|anmerkung(en)?|hinweise?|fuentes?|notas?|fonte)\b", re.IGNORECASE
-)
+NOTES = "notes?|sources?|quellen?|anmerkung(en)?|hinweise?|fuentes?|notas?|fonte"
+NOTE = re.compile(rf"[*#†‡]|\(?[a-z0-9]\)|({NOTES})\b", re.IGNORECASE)
 """How a line begins that is a note rather than a record."""
 
 Grid = list[list[str]]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from llmsynthor.aims.aims import Aims, set_aims, with_beliefs, with_estimates
 from llmsynthor.aims.goals import Goals, with_tables
 from llmsynthor.alignment.align import align, computed_codes
+from llmsynthor.calibration.measured import usual
 from llmsynthor.dependence.coarse import Coarse, coarsen
 from llmsynthor.dependence.copula import Scope
 from llmsynthor.dependence.elicit import Asking, Pair
@@ -25,6 +26,7 @@ from llmsynthor.dependence.estimation import (
 from llmsynthor.dependence.groups import Group, given_groups, infer_groups
 from llmsynthor.dependence.implied import RECORDS, implied_tables
 from llmsynthor.dependence.kin.beliefs import Composition, compose, planned_composition
+from llmsynthor.dependence.measuring import measure, planned_measuring
 from llmsynthor.dependence.owners import ask_owners, planned_owners
 from llmsynthor.dependence.related import (
     BEFORE,
@@ -41,6 +43,7 @@ from llmsynthor.dependence.zones import Zoned, by_zones, tied_elsewhere
 from llmsynthor.errors import AnswerError, AskingEndedError
 from llmsynthor.library.consulting import Consulted
 from llmsynthor.library.store import Library
+from llmsynthor.llm.backend import Identity
 from llmsynthor.llm.recorded import Recorded
 from llmsynthor.population.encode import Evidence
 from llmsynthor.spec.schema import Derived
@@ -89,14 +92,15 @@ class Known:
     seen: Evidence | None = None
 
 
-def questions(aims: Aims, library: str | None = None) -> int:
-    """Scoring calls at most, those that match variables with a library included."""
-    found = library_of(library)
+def questions(aims: Aims, library: str | None = None, model: Identity | None = None) -> int:
+    """Scoring calls at most, with those that match variables with a library, and those that measure a model nobody knows yet."""
+    found, measuring = library_of(library), planned_measuring(model)
     if aims.needs_trees:
         matching = sum(planned_matching(found, coarsen(goals)) for goals in aims.own)
         owners = sum(planned_owners(aims.spec, related) for related in relate(aims))
-        return matching + planned_nested(aims) + owners + planned_composition(aims)
-    return planned_matching(found, coarsen(aims.goals[0])) + planned_questions(aims.goals[0], aims.spec)
+        return measuring + matching + planned_nested(aims) + owners + planned_composition(aims)
+    asked = planned_questions(aims.goals[0], aims.spec)
+    return planned_matching(found, coarsen(aims.goals[0])) + asked + (measuring if asked else 0)
 
 
 def believe(aims: Aims, options: Options, model: Recorded | None, journal: Journal) -> Believed:
@@ -119,7 +123,7 @@ def _of_zones(believed: Believed, options: Options) -> Believed:
     """What zones alone say of pairs, as soft targets; where they say nothing everything stays as it is."""
     aims, estimations = believed.aims, list[Estimation]()
     for place in _places(aims):
-        zoned, said = by_zones(place.goals, place.variables, aims.spec.dependencies, place.pairs)
+        zoned, said = by_zones(place.goals, place.variables, aims.spec, place.pairs)
         if said:
             implied = _implied(aims, place, options) if tied_elsewhere(place.goals, zoned) else {}
             scope = Scope(pairs=tuple(said), zones=said)
@@ -177,8 +181,9 @@ def _of_rows(believed: Believed, options: Options, model: Recorded, known: Known
     aims, goals = believed.aims, believed.aims.goals[0]
     asking = _asking(aims, options, model, unit=aims.spec.schema.top.name, variables=coarsen(goals))
     zoned, zones = _zones(aims, options, goals, asking.variables)
-    journal.tell("copula", 0, None)
+    told = partial(journal.tell, "copula", 0, None)
     (consulted,) = consult_about(known.library, aims.spec, [(goals, asking.variables)], model)
+    measured = measure(model, notify=told) if planned_questions(goals, aims.spec, asking.variables) else usual()
     made = lambda: align(aims, records=RECORDS, seed=options.seed, workers=options.workers).roster.codes[0]  # noqa: E731  (drawn when asked for)
     tied = tied_elsewhere(goals, zoned)
     pairs = tuple(combinations([variable.name for variable in asking.variables], 2))
@@ -189,8 +194,8 @@ def _of_rows(believed: Believed, options: Options, model: Recorded, known: Known
         believed.groups,
         spare=options.rounds,
         imply=partial(implied_tables, goals, asking.variables, made=made) if tied else lambda pairs: {},
-        notify=lambda: journal.tell("copula", 0, None),
-        scope=replace(_scope(consulted), zones=zones, sampled=sampled),
+        notify=told,
+        scope=replace(_scope(consulted), zones=zones, sampled=sampled, measured=measured),
     )
     return _with_rows(believed, estimation, consulted)
 
@@ -238,6 +243,8 @@ def _of_trees(
     library, told = beside.library, journal.tell
     estimations, compositions, consulted = list[Estimation](), list[Composition](), list[Consulted]()
     every = [counted(uncounted, aims, sample, computed) for uncounted in relate(aims)]
+    asking_of = model if questions(aims) else None
+    measured = usual() if asking_of is None else measure(asking_of, notify=partial(told, "copula", 0, None))
     told("library" if library is not None else "copula", 0, None)
     # all units are matched first: what a library knows is worth more than the questions that a budget may end
     found = consult_about(library, aims.spec, [(related.goals, _plain(related)) for related, _ in every], model)
@@ -256,6 +263,7 @@ def _of_trees(
             _scope(known),
             pairs=related.pairs,
             least=WORTH_ASKING,
+            measured=measured,
             floating=related.floating,
             zones=zones,
             before=before,
@@ -290,7 +298,8 @@ def _asked(
 ) -> Estimation:
     """Ask about the pairs of one unit of several, about the order of its records and whose they are."""
     told = lambda: journal.tell("copula", 0, None)  # noqa: E731  (a callback)
-    besides = (*ask_turns(asking, related.turn), *ask_owners(asking, related, notify=told))
+    asked = scope.measured.is_believed(aims.spec.dependencies.belief)
+    besides = (*ask_turns(asking, related.turn), *ask_owners(asking, related, notify=told)) if asked else ()
     listed = {estimate.pair for estimate in besides}
     pairs = tuple(pair for pair in related.pairs if pair not in listed)
     return estimate(
@@ -316,7 +325,7 @@ def _zones(
     if not options.reads_zones:
         return None, {}
     own = None if pairs is None else [pair for pair in pairs if not any("." in name for name in pair)]
-    return by_zones(goals, variables, aims.spec.dependencies, own)
+    return by_zones(goals, variables, aims.spec, own)
 
 
 def _asking(aims: Aims, options: Options, model: Recorded, **about: object) -> Asking:

@@ -39,7 +39,7 @@ def synthesize(
     called.
     """
     aims = set_aims(spec)
-    asked = questions(aims, options.library) if model is not None and options.estimates else 0
+    asked = questions(aims, options.library, model.identity) if model is not None and options.estimates else 0
     expected = expected_calls(spec, options, llm=model is not None, questions=asked)
     journal = Journal(options=options, model=model, notify=notify, expected=expected)
     if start is not None:
@@ -137,6 +137,7 @@ def _outcome(
 ) -> Outcome:
     aims, unmet = believed.aims, result.unmet if result is not None else ()
     report: Report | None = result.report if result is not None else None
+    missed = explain and (result is None or bool(unmet) or bool(result.broken))  # what is met contradicts nothing
     if result is not None and result.broken:
         reason += f"; {result.broken:,} records break a rule"
     if result is not None and any(entry.kind != "rounding" for entry in aims.disagreements):
@@ -150,7 +151,7 @@ def _outcome(
         report=report,
         stop_reason=reason,
         disagreements=aims.disagreements,
-        contradictions=tuple(found for found in find_across(aims, unmet) if not found.by_number) if explain else (),
+        contradictions=tuple(found for found in find_across(aims, unmet) if not found.by_number) if missed else (),
         estimations=believed.estimations,
         compositions=believed.compositions,
         consulted=believed.consulted,

@@ -134,6 +134,8 @@ def explained(outcome: Outcome, missed: Set[str]) -> Outcome:
         if name in missed - known
     ]
     suspects = list(dict.fromkeys(suspects))[:MOST_SUSPECTS]
+    if not suspects:
+        return outcome
     found = [contradiction for contradiction in find_across(outcome.aims, suspects) if not contradiction.by_number]
     return replace(outcome, contradictions=tuple(dict.fromkeys((*outcome.contradictions, *found))))
 

@@ -7,7 +7,7 @@ import pytest
 
 from llmsynthor.errors import SpecError
 from llmsynthor.spec.checks.checks import warnings
-from llmsynthor.spec.reading.files import load, save
+from llmsynthor.spec.reading.files import digest, load, save
 from llmsynthor.spec.reading.libraries import NAMES, read_library
 from llmsynthor.spec.specification import Spec
 
@@ -68,6 +68,17 @@ def test_rules_in_the_words_of_the_spec() -> None:
     ]
     assert [rule.unit for rule in spec.rules] == ["household", "member"]
     assert spec.notes == ()
+
+
+def test_a_saved_spec_goes_on_to_say_what_was_left_out(tmp_path: Path) -> None:
+    """Rules of a library that do not fit are told when a run is repeated from its own spec too, each once."""
+    spec = Spec.load(document(["library/households"], job="working"))
+    assert spec.notes
+    path = save(spec, tmp_path)
+    again = Spec.load(path)
+    assert again.notes == spec.notes
+    assert (digest(again), again) == (digest(spec), spec)
+    assert save(again, tmp_path / "twice").read_text() == path.read_text()
 
 
 def test_rules_left_out_on_purpose_are_not_mentioned() -> None:

@@ -30,8 +30,9 @@ NEARLY = 0.02
 NEAR, LEAST_NEAR = 0.25, 8.0
 """Fine cycles begin when so many records are off, for each cell that must be met, or so many in all."""
 
-CYCLES, GIVE_UP_COARSE, GIVE_UP_FINE, GIVE_UP_COLD = 60, 15, 25, 10
-"""Cycles at most, and after how many without a gain the correction ends."""
+CYCLES, GIVE_UP_COARSE, GIVE_UP_FINE, GIVE_UP_COLD, GIVE_UP_LEANT = 60, 15, 25, 10, 6
+"""Cycles at most, and after how many without a gain the correction ends: fine ones sooner where the records lean towards something
+that no table demands, since that can be let go for those that need it."""
 
 HIDDEN, GIVE_UP_HIDDEN = 2.0, 3
 """Where stated values are scaled up, so that their last digit stands for so many records or more, what is left may be no more than
@@ -149,6 +150,7 @@ class Adapting(Cooling):
         self.sums, self.ease = trees.sums, 1.0
         self.begun, self.weight = weight, weight.copy()
         self.dear, self.pulled = np.ones(len(weight)), np.ones(len(trees.sums.scale))
+        self.leant = bool(np.any(weight[soft(trees)] != 0))
         trees.set_open(len(state.arena.tail), _numbers_off(trees, state))
 
     def look(self) -> tuple[float, bool]:
@@ -159,7 +161,8 @@ class Adapting(Cooling):
     def turn(self, stalled: int, least: float) -> str:
         """Coarse cycles first, then fine ones; sums are eased, and fine cycles anchored, as nothing is gained."""
         self.cycles += 1
-        patience = GIVE_UP_COLD if self.cold else GIVE_UP_FINE if self.fine else GIVE_UP_COARSE
+        fine = GIVE_UP_LEANT if self.leant else GIVE_UP_FINE
+        patience = GIVE_UP_COLD if self.cold else fine if self.fine else GIVE_UP_COARSE
         if self.fine and _is_hidden(self.trees, self.state):
             patience = min(patience, GIVE_UP_HIDDEN)
         if self.cycles > CYCLES or stalled >= patience:
@@ -258,6 +261,14 @@ def copy(arena: Arena) -> Arena:
     )
 
 
+def soft(trees: Trees) -> NDArray[np.bool_]:
+    """Cells whose weights no table demands: of estimates, beliefs and smooth shapes, shape (cells,)."""
+    compiled, beliefs = trees.compiled, len(trees.aims.beliefs)
+    found = compiled.is_target & ~compiled.is_hard
+    found[compiled.starts[len(compiled.pieces) - beliefs] :] = True
+    return found
+
+
 def misses(trees: Trees, state: State, goal: Floats) -> float:
     """Records by which cells are off, and sums in widths of a cell, beyond what rounding explains."""
     sums = trees.sums.missing(state.counts, len(state.arena.start))
@@ -272,14 +283,15 @@ def step(trees: Trees, state: State, held: NDArray[np.bool_], pressure: Pressure
     records, blocks = len(state.arena.start), len(state.arena.tail)
     rng = np.random.default_rng([trees.seed, 8, number])
     large = max(sum(trees.sizes(state.counts, state.arena)) / (USUAL * records), 1.0)
-    visits = int(max(CHUNK * min(records, most) * large, LEAST_MOVES) / MOVES)
     free = np.flatnonzero(~held)
+    visits = int(max(CHUNK * min(len(free), most) * large, LEAST_MOVES) / MOVES)
     if not len(free):
         return
     order, first = rng.choice(free, visits), 0
     firsts = _looked_at(trees, records, rng)
-    for share, sign in ((CROWDED, 1.0), (LACKING, -1.0)):
-        listed, last = _in_cells(trees, state, ~held, sign, firsts), first + int(share * visits)
+    off = in_cells(trees, state, firsts)
+    for kind, share in enumerate((CROWDED, LACKING)):
+        listed, last = np.flatnonzero(~held & off[:, kind]), first + int(share * visits)
         if len(listed):
             order[first:last] = rng.choice(listed, last - first)
             first = last
@@ -296,15 +308,11 @@ def _looked_at(trees: Trees, records: int, rng: np.random.Generator) -> list[int
     return [int(first) for first in np.sort(chosen)]
 
 
-def _in_cells(
-    trees: Trees, state: State, free: NDArray[np.bool_], sign: float, firsts: list[int] | None
-) -> NDArray[np.int64]:
-    """Top records that are free to change and in a cell with too many (sign 1) or too few."""
-    goal = trees.goal(state.counts, state.arena)
-    off = np.where(trees.compiled.is_hard & (sign * (state.counts - goal) >= MISSED), 1.0, 0.0)
-    return (
-        np.flatnonzero(free & (trees.mark(state.arena, off, firsts) > 0)) if off.any() else np.zeros(0, dtype=np.int64)
-    )
+def in_cells(trees: Trees, state: State, firsts: list[int] | None) -> NDArray[np.bool_]:
+    """Which top records are in a cell with too many, and which in one with too few: (top records, 2)."""
+    error = state.counts - trees.goal(state.counts, state.arena)
+    off = trees.compiled.is_hard[:, None] & (np.stack([error, -error], axis=1) >= MISSED)
+    return trees.mark(state.arena, off, firsts)
 
 
 def adapt(trees: Trees, state: State, adapted: tuple[Floats, Floats, Floats], nudge: float) -> None:

@@ -19,6 +19,7 @@ from llmsynthor.alignment.trees.pool import Pool
 from llmsynthor.alignment.trees.program import Compiled
 from llmsynthor.alignment.trees.sums import Current, Sums
 from llmsynthor.alignment.trees.world import Ledger, errors_of, make_world, write_ledger
+from llmsynthor.alignment.trees.zoned import Booleans, Zoned
 from llmsynthor.spec.targets import LIBRARY
 
 MOVES = 20.0
@@ -77,7 +78,7 @@ class Trees:
     """The aims as the kernels read them, and what new rows are drawn from.
 
     `bad` marks forbidden cells; `rows` is how many a top record may have; `line` is the top variable in which partners are alike
-    more often than not, -1 for none.
+    more often than not, -1 for none. `zoned` says where in the frame cells lie.
     """
 
     aims: Aims
@@ -90,6 +91,7 @@ class Trees:
     line: int = -1
     chunk: int = CHUNK
     workers: int | None = None
+    zoned: Zoned | None = None
     worlds: dict[int, tuple[World, tuple[int, ...]]] = field(default_factory=dict)
 
     @property
@@ -134,19 +136,28 @@ class Trees:
 
         return sum(in_parallel(part, range(0, records, size), self.workers), np.zeros(n_cells, dtype=np.int64))
 
-    def mark(self, arena: Arena, chances: Floats, firsts: Sequence[int] | None = None) -> Floats:
-        """The largest of the chances (cells,) of the cells that each top record is in: (top records,).
+    def mark(self, arena: Arena, cells: Booleans, firsts: Sequence[int] | None = None) -> Booleans:
+        """Which top records are in one of the cells (cells, kinds) of each kind: (top records, kinds).
 
-        With `firsts` only of the chunks that begin there, zero for all others.
+        With `firsts` only those of the chunks that begin there are looked at.
         """
-        found, records = np.zeros(len(arena.start)), len(arena.start)
+        records, zones = (
+            len(arena.start),
+            None if self.zoned is None else self.zoned.holding(np.asarray(cells.any(axis=1))),
+        )
+        found = np.zeros((records, cells.shape[1]), dtype=np.bool_)
+        starts = range(0, records, self.chunk) if firsts is None else firsts
+        alone = self.workers == 1 or len(starts) < 2
 
         def part(first: int) -> None:
-            world, spaces = self.world(-1) if records <= self.chunk else make_world(self.compiled, self.rows)
-            last = min(first + self.chunk, records)
-            kernels.mark_chunk(world, arena.codes, arena.start, spaces[0], first, last, chances, found)
+            tops = np.arange(first, min(first + self.chunk, records))
+            if zones is not None and self.zoned is not None:
+                tops = tops[zones[arena.codes[arena.start[tops] + self.zoned.column]]]
+            if len(tops):
+                world, spaces = self.world(-1) if alone else make_world(self.compiled, self.rows)
+                kernels.mark_chunk(world, arena.codes, arena.start, spaces[0], tops, cells, found)
 
-        in_parallel(part, range(0, records, self.chunk) if firsts is None else firsts, self.workers)
+        in_parallel(part, starts, self.workers)
         return found
 
     def partners(self, arena: Arena, free: NDArray[np.bool_], first: int, last: int) -> NDArray[np.int64]:

@@ -231,16 +231,16 @@ def columns_chunk(world, codes, starts, space, first, last, found, ends):
 
 
 @jit
-def mark_chunk(world, codes, starts, space, first, last, chances, found):
-    """Write to `found` (top records,) the largest of the `chances` (cells,) of the cells that each of [first, last) is in."""
+def mark_chunk(world, codes, starts, space, tops, cells, found):
+    """Write to `found` (top records, kinds) whether each of `tops` is in one of the `cells` (cells, kinds) of each kind."""
     world = World(borrow(world.ints), borrow(world.reals))  # type: ignore[call-arg]  # numba gives the context
     ints = world.ints
-    for top in range(first, last):
+    for top in tops:
         load(world, codes, starts[top], space)
         compute_all(world, space)
-        largest = 0.0
         for table in range(ints[key.N_TABLES]):
             unit = ints[ints[key.UNIT] + table]
             for row in range(ints[space + ints[key.ROOM_FIRST] + unit], ints[space + ints[key.ROOM_FIRST] + unit + 1]):
-                largest = max(largest, chances[ints[space + ints[key.ROOM_CELL] + row * ints[key.N_TABLES] + table]])
-        found[top] = largest
+                cell = ints[space + ints[key.ROOM_CELL] + row * ints[key.N_TABLES] + table]
+                for kind in range(cells.shape[1]):
+                    found[top, kind] |= cells[cell, kind]

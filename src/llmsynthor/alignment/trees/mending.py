@@ -46,7 +46,7 @@ def mended(trees: Trees, roster: Roster) -> Roster:
 def broken(trees: Trees, roster: Roster) -> Booleans:
     """Top records in a forbidden cell, (top records,)."""
     arena = pack(roster, trees.aims.layout)
-    return np.asarray(trees.mark(arena, trees.bad.astype(np.float64)) > 0)
+    return trees.mark(arena, trees.bad[:, None] > 0)[:, 0]
 
 
 def _pairs(

@@ -25,6 +25,7 @@ from llmsynthor.alignment.trees.program import compile_aims
 from llmsynthor.alignment.trees.start import ImpossibleRulesError, first_weights, forbidden, margins, repaired
 from llmsynthor.alignment.trees.sums import lay_out_sums
 from llmsynthor.alignment.trees.yielding import settle
+from llmsynthor.alignment.trees.zoned import zoned
 from llmsynthor.population.roster import NO_PROPOSAL, Roster, changed_tops
 from llmsynthor.population.seating import seat
 
@@ -191,6 +192,7 @@ def _valid_start(
             line=most_values(compiled),
             chunk=effort.chunk or CHUNK,
             workers=effort.workers,
+            zoned=zoned(aims.layout, compiled, aims.own[0].frame),
         )
         try:
             sound = mended(trees, roster) if start is None and aims.own[0].frame >= 0 else roster

@@ -93,7 +93,7 @@ def repaired(trees: Trees, roster: Roster) -> Roster:
     layout = trees.aims.layout
     roster = put_in_order(trees.aims, in_order(roster, layout, np.arange(len(roster))))
     arena = pack(roster, layout, spare=2.0)
-    left = np.flatnonzero(trees.mark(arena, trees.bad.astype(np.float64)) > 0)
+    left = np.flatnonzero(trees.mark(arena, trees.bad[:, None] > 0))
     rng = np.random.default_rng([trees.seed, 6])
     for attempt, lowest in enumerate((1, 0, 0)):
         ways = (0.3, 0.9, 0.9) if attempt < 2 else (0.3, 0.75, 0.9)

@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmsynthor.dependence.coarse import Coarse
-from llmsynthor.dependence.copula import HALF_STRENGTH
 from llmsynthor.dependence.estimates import agreement_of, believable
 from llmsynthor.dependence.pair_tables import fit_margins, interaction, mutual_information
+
+HALF_STRENGTH = 0.1
 
 STRONG, HALF_STRONG, ROLE, BACK, HOW_MANY = 3.0, 0.5, 2.0, 0.6, 5.0
 """What a model of full credibility says about a number in a role counts STRONG times at most, half of it at HALF_STRONG nats of

@@ -102,8 +102,23 @@ class Builder:
             settings=settings,
             geographies=geographies,
             sources=origins,
-            notes=tuple(problem for problem in self.problems if problem.severity == "warning"),
+            notes=self.notes(document.notes),
         )
+
+    def notes(self, written: Sequence[Mapping[Any, str]]) -> tuple[Problem, ...]:
+        """What was found worth a look, and before it what a saved spec says was found when it was read first."""
+        before = [
+            Problem(
+                where=note.get("where", ""),
+                what=note.get("what", ""),
+                found=note.get("found"),
+                advice=note.get("advice", ""),
+                severity="warning",
+            )
+            for note in written
+        ]
+        found = [problem for problem in self.problems if problem.severity == "warning"]
+        return (*before, *(problem for problem in found if problem not in before))
 
     def settings(self, said: Mapping[str, Any], targets: Sequence[Target]) -> Settings:
         try:

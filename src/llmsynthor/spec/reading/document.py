@@ -341,3 +341,4 @@ class Document(Part):
     geographies: dict[str, GeographyPart] = Field(default_factory=dict)
     sources: dict[str, SourcePart] = Field(default_factory=dict)
     synthesis: SettingsPart = Field(default_factory=SettingsPart)
+    notes: list[dict[Literal["where", "what", "found", "advice"], str]] = Field(default_factory=list)

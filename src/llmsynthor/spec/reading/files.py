@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -155,7 +155,7 @@ def _elsewhere(raw: dict[str, Any], errors: Sequence[Any], folder: Path) -> Iter
 
 
 def save(spec: Spec, folder: Path) -> Path:
-    """Write a self-contained spec: `spec.yaml` and `tables/*.csv`; reading it again gives an equal Spec."""
+    """Write a self-contained spec: `spec.yaml` and `tables/*.csv`; reading it again gives an equal Spec, with its notes."""
     tables = folder / "tables"
     tables.mkdir(parents=True, exist_ok=True)
     for number, target in enumerate(spec.targets):
@@ -172,7 +172,10 @@ def save(spec: Spec, folder: Path) -> Path:
                 write_beside(copied, partial(shutil.copyfile, outline.file))
     save_seed(spec.seed, folder)
     path = folder / "spec.yaml"
-    text = write_yaml(_document(spec))
+    notes = [{key: said for key, said in asdict(note).items() if said is not None} for note in spec.notes]
+    for note in notes:
+        del note["severity"]
+    text = write_yaml({**_document(spec), **({"notes": notes} if notes else {})})
     write_beside(path, lambda beside: beside.write_text(text, encoding="utf-8"))
     return path
 
