@@ -262,3 +262,16 @@ def test_shares_within_a_group_move_its_size_by_their_entropy_alone(kind: str) -
     women = np.mean(persons.records["person"]["sex"].to_numpy() == "F")
     ways = np.exp(-np.sum(np.array(shares) * np.log(shares)))
     assert abs(women - ways / (ways + 5)) < 0.04
+
+
+def test_the_mean_of_a_part_leaves_an_open_end_falling() -> None:
+    """A mean of all and one of the few women, who are lighter, beside a table that ends open: its end falls off as it did."""
+    ends, percent = [400, 1_500, 2_500, 3_000, 3_500, 4_000, 6_000], [0.1, 7.9, 27.3, 39.2, 21.5, 4.0]
+    cells = [{"x": f"[{a}, {b})", "percent": p} for a, b, p in zip(ends, ends[1:], percent, strict=False)]
+    women = {**mean(2_641), "name": "women", "universe": "sex == 'F'"}
+    spec = document("flat", number(400, 6_000), [{"unit": "person", "cells": cells}, mean(3_179), women])
+    few = [{"sex": "F", "share": 0.07}, {"sex": "M", "share": 0.93}]
+    spec["targets"][0] = {"unit": "person", "cells": few}
+    x = llmsynthor.synthesize(spec, records=RECORDS, llm="none", seed=1).records["person"]["x"].to_numpy()
+    below, above = np.histogram(x, [4_000, 4_500, 6_000])[0]
+    assert below > above

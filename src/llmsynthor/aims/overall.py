@@ -74,29 +74,31 @@ def _implied(number: int, moment: Moment, tables: Sequence[Goal]) -> Implied | N
     if not moment.target.by:
         return Implied(number=number, mean=float(moment.values[0]), hidden=moment.hidden, error=float(moment.errors[0]))
     for goal in tables:
-        shares = _shares(moment, goal)
+        shares = _of_groups(moment, goal, goal.shares)
         if shares is None or shares[stated].sum() < 1 - WHOLE:
             continue
         weight, values = shares[stated] / shares[stated].sum(), moment.values[stated]
         mean = float(weight @ values)
+        apart, squares = values - mean, _of_groups(moment, goal, goal.errors**2)
+        assert squares is not None
         rounded = 0.5 * goal.table.resolution / max(abs(sum(goal.table.values)), 1e-300)
         return Implied(
             number=number,
             mean=mean,
-            hidden=moment.hidden + rounded * float(np.abs(values - mean).sum()),
-            error=float(np.sqrt(weight**2 @ moment.errors[stated] ** 2)),
+            hidden=moment.hidden + rounded * float(np.abs(apart).sum()),
+            error=float(np.sqrt(weight**2 @ moment.errors[stated] ** 2 + squares[stated] @ apart**2)),
         )
     return None
 
 
-def _shares(moment: Moment, goal: Goal) -> Floats | None:
-    """Shares of a moment's groups among all records by a table that has their columns and cuts them alike, shape (groups,)."""
+def _of_groups(moment: Moment, goal: Goal, held: Floats) -> Floats | None:
+    """What the cells of a table (cells,) hold of a moment's groups (groups,), where it has their columns and cuts them alike."""
     by, columns = moment.target.by, goal.table.columns
     if goal.trust < 1 or goal.table.universe is not None or goal.table.base is not None or not set(by) <= set(columns):
         return None
     at = [columns.index(name) for name in by]
     others = tuple(k for k in range(len(columns)) if k not in at)
-    margin = goal.shares.reshape(goal.shape).sum(axis=others)
+    margin = held.reshape(goal.shape).sum(axis=others)
     margin = margin.transpose(np.argsort(np.argsort(at)))
     place = [{level: k for k, level in enumerate(goal.levels[column])} for column in at]
     if any(level not in own for cell in moment.cells for level, own in zip(cell, place, strict=True)):

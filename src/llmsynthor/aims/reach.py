@@ -17,7 +17,8 @@ class Reach(NamedTuple):
     A record in a cell adds `low[cell]` to `lowest[group[cell]]` and `high[cell]` to `highest`: the ends of the cell less the
     mean. A mean is within reach while its lowest sum is not above 0 and its highest not below. For a total the ends are those
     of the cell, and the sums begin at minus the total. Group 0 is no group; `first` to `last` (not in) are the tables of the
-    program that are means. `slack` (groups,) is what a sum may be out of reach: half a unit of whole numbers.
+    program that are means. `slack` (groups,) is what a sum may be out of reach: half a unit of whole numbers; `step` (groups,) is
+    by how much one record may make up for it at a time, the typical width of a cell.
     """
 
     first: int
@@ -29,6 +30,7 @@ class Reach(NamedTuple):
     highest: Floats
     penalty: Floats
     slack: Floats
+    step: Floats
 
     def missing(self) -> Floats:
         """How far each sum is out of reach, in widths of a cell, zero where it is no more than its slack."""
@@ -42,7 +44,7 @@ def reach(
     """Lay out the means behind the tables; `counts` (cells,) are the records as they are now."""
     group = np.zeros(len(counts), dtype=np.int64)
     low, high = np.zeros(len(counts)), np.zeros(len(counts))
-    penalty, start, slack = [0.0], [0.0], [0.0]
+    penalty, start, slack, step = [0.0], [0.0], [0.0], [1.0]
     cell = first_cell
     for moment in moments:
         size, (lows, highs), means = len(moment.lows), moment.ends, moment.aims
@@ -55,6 +57,7 @@ def reach(
                 low[here], high[here] = lows - means[number], highs - means[number]
                 penalty.append(1.0 / widths[number] ** 2)
                 slack.append(float(room[number]))
+                step.append(float(widths[number]))
                 start.append(-totals[number])
         cell += moment.projection.size
     lowest, highest = (np.bincount(group, ends * counts, len(penalty)) + np.array(start) for ends in (low, high))
@@ -68,4 +71,5 @@ def reach(
         highest=highest,
         penalty=np.array(penalty),
         slack=np.array(slack),
+        step=np.array(step),
     )

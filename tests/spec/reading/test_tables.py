@@ -341,3 +341,20 @@ def test_values_that_nobody_has_are_zero() -> None:
     for others in ([9, *range(10, 20)], [5, 10, 15, 19]):
         with pytest.raises(SpecError, match="there is a gap"):
             read(others)
+
+
+def test_a_gap_before_single_values_is_no_sign_of_lower_ends(read: Read) -> None:
+    """Of values that begin after the range does, nobody is told to write intervals that begin below it."""
+    first = said(lambda: read("size,count\n5,1\n6,2\n7,3\n21,4\n"))[0]
+    assert "[0, 5)" in first
+    assert "lower ends" not in first
+
+
+def test_a_warning_beside_an_error_is_none(tmp_path: Path) -> None:
+    """Where a target has the wrong shape, what was left out of the table of another is not said to be an error."""
+    path = tmp_path / "table.csv"
+    path.write_text("Table 1: Homes\n" + PLAIN, encoding="utf-8")
+    wrong = {"where": "car == 'car'", "share": 0.5, "by": ["town"]}
+    problems = said(lambda: Spec.load(document({"name": "t", "table": str(path)}, wrong)))
+    assert [problem for problem in problems if "lines above" in problem] == []
+    assert any("remove by" in problem for problem in problems)

@@ -118,7 +118,13 @@ def out_of_reach(means, group, lowest, highest):
 
 @jit
 def mean_costs(work, size, base, start, own, program, means):
-    """Take from every level's log-weight how much further out of reach it puts the mean of its group."""
+    """Take from every level's log-weight how much further out of reach it puts the mean of its group.
+
+    Within its group a record brings a sum nearer by no more than a step: what many are missing a little of, no single one makes up
+    for at the far end of its range.
+    """
+    mine = means.group[own]
+    kept = out_of_reach(means, mine, means.lowest[mine], means.highest[mine]) - means.step[mine]
     move_residual(means, own, -1.0)
     for level in range(size):
         cell = program.cells[base + program.offsets[start + level]]
@@ -127,6 +133,8 @@ def mean_costs(work, size, base, start, own, program, means):
         after = out_of_reach(
             means, group, means.lowest[group] + means.low[cell], means.highest[group] + means.high[cell]
         )
+        if group == mine and cell != own:
+            after = max(after, kept)
         work[level] -= means.penalty[group] * (after - before) * (after + before)
     move_residual(means, own, 1.0)
 

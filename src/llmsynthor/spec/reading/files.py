@@ -145,6 +145,8 @@ def _elsewhere(raw: dict[str, Any], errors: Sequence[Any], folder: Path) -> Iter
     builder = Builder(folder=folder)
     builder.spec(document)
     for problem in builder.problems:
+        if problem.severity != "error":
+            continue
         match = re.match(r"(\w+)\[(\d+)\]", problem.where)
         if match and match[1] in numbers:
             place = f"{match[1]}[{numbers[match[1]][int(match[2])]}]"

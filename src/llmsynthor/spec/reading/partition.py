@@ -29,7 +29,8 @@ def partition_problems(
                 "add the missing interval (a count of 0 if none; of shares, `rest` gives it what is missing), or say which "
                 "records the table is about: universe"
             )
-            if len(intervals) > 1 and all(own.high - own.low == 1 for own in intervals) and gap.high - gap.low > 1:
+            single = len(intervals) > 1 and all(own.high - own.low == 1 for own in intervals)
+            if single and gap.high - gap.low > 1 and gap.low > intervals[0].low:
                 advice = f"if the numbers are lower ends, write intervals such as {number_text(gap.low - 1)}-...; or {advice}"
                 yield f"there is a gap between the intervals of {name}", advice, str(gap)
                 return
