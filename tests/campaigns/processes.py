@@ -73,12 +73,15 @@ class Moment:
 
 
 def worked(pid: int) -> float:
-    """Processor seconds of a process; seconds of the clock where the system does not tell."""
+    """Processor seconds of a process and of those that it has started; seconds of the clock where the system does not tell."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+        children = [
+            own for task in Path(f"/proc/{pid}/task").iterdir() for own in (task / "children").read_text().split()
+        ]
     except OSError:
         return time.monotonic() if not Path("/proc/self/stat").exists() else 0.0
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK") + sum(worked(int(own)) for own in children)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -250,6 +253,7 @@ def campaign_of_interrupts(
         shutil.rmtree(cache, ignore_errors=True)
         outcomes[f"{name}: {heard.before}, then {heard.code} {heard.status}"] += 1
         if heard.seconds is None:
+            told(number + 1, outcomes, faults)
             continue
         taken.append(heard.seconds)
         early = heard.code == -signal.SIGINT and heard.before == "nothing"  # before the first line of the program

@@ -47,7 +47,7 @@ def test_changed_exchanges_end_in_errors_of_the_house(monkeypatch: pytest.Monkey
     monkeypatch.setenv("OPENAI_API_KEY", "sk-campaign-0123")
     outcomes, faults = attack_exchange(count=40, rng=Random(5))
     assert faults == []
-    assert sum(outcomes.values()) == 40
+    assert sum(outcomes.values()) - outcomes["over two seconds by the clock"] == 40
 
 
 @pytest.mark.slow
