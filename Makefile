@@ -32,9 +32,9 @@ $(VENV)/developer: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group dev
 	@touch $@
 
-audit: $(VENV)/developer ## advisories about the locked packages; for the night, needs a network and fails without
+audit: $(VENV)/developer ## advisories about the locked packages; for the night, needs a network and fails without; AUDIT: more options
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check pip-audit
-	$(BIN)/pip-audit --strict --disable-pip -r requirements.lock
+	for lock in requirements.lock requirements-all.lock; do $(BIN)/pip-audit --strict --disable-pip $(AUDIT) -r $$lock || exit 1; done
 
 sbom: $(VENV)/developer ## a CycloneDX list of the locked parts, with their hashes, beside the wheel
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check cyclonedx-bom

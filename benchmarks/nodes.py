@@ -115,7 +115,7 @@ class Watch(threading.Thread):
         self.mine, self.ended = random.Random(1), threading.Event()
 
     def run(self) -> None:
-        following = time.perf_counter() + self.mine.uniform(2, 8)
+        following = time.perf_counter() + self.mine.uniform(2, 6)
         while not self.ended.wait(0.1):
             there = workers(os.getpid())
             now = time.perf_counter()
@@ -125,7 +125,7 @@ class Watch(threading.Thread):
             if self.killed < self.kills and there and now > following:
                 os.kill(self.mine.choice(sorted(there)), signal.SIGKILL)
                 self.killed += 1
-                following = now + self.mine.uniform(1, 8)
+                following = now + self.mine.uniform(0.5, 4.5)
 
     def stop(self) -> None:
         self.ended.set()

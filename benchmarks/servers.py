@@ -20,11 +20,11 @@ from known_tables import Known, known
 
 import llmsynthor
 from llmsynthor.aims.aims import set_aims
+from llmsynthor.calibration.measured import usual
 from llmsynthor.dependence.coarse import coarsen
-from llmsynthor.dependence.copula import Trust
 from llmsynthor.dependence.elicit import Asking, elicit, elicit_shares
 from llmsynthor.dependence.estimates import Estimate, agreement_of, combine
-from llmsynthor.dependence.pair_tables import fit_margins
+from llmsynthor.dependence.trust import Trust, trusted_table
 from llmsynthor.llm.ledger import Ledger
 from llmsynthor.llm.opening import Choice, choose
 from llmsynthor.llm.recorded import Recorded
@@ -89,13 +89,14 @@ def report(
 ) -> None:
     """Print what a way comes to."""
     cosines, errors, chances = [], [], []
+    trust = Trust(full=usual().full, half=usual().half)
     for (name, _, _), own, other in zip(PAIRS, found, embedded, strict=False):
         if own is None or other is None:
             continue
         variables = {v.name: v for v in coarsen(set_aims(llmsynthor.Spec.load(bench[name].spec)).goals[0])}
         one, two = (variables[key] for key in own.pair)
         chance = np.outer(one.shares, two.shares)
-        table = fit_margins(Trust().of(own.strength, own.agreement) * own.interaction, one.shares, two.shares)
+        table = trusted_table(own, trust.of(own.strength), one, two)
         truth = shares_of(coarse_codes(bench[name], tuple(variables.values())), own.pair, table.shape)
         cosines.append(agreement_of([own.interaction, other.interaction], chance))
         errors.append(_divergence(truth, table))

@@ -10,11 +10,12 @@ import llmsynthor as ls
 from llmsynthor.llm import models
 from llmsynthor.spec.reading.files import save
 from tests.campaigns.answers import attack_exchange, attack_readers
+from tests.campaigns.commands import BASES, attack_commands, calls, commands
 from tests.campaigns.folders import attack_folder
 from tests.campaigns.fuzz import CORPUS, TARGETS
 from tests.campaigns.mutations import change_bytes, change_json
 from tests.campaigns.parsers import attack_parsers
-from tests.campaigns.processes import campaign_of_interrupts, campaign_of_kills
+from tests.campaigns.processes import Interrupted, campaign_of_interrupts, campaign_of_kills, paid_twice
 
 
 def test_mutations_follow_the_seed() -> None:
@@ -59,12 +60,34 @@ def test_changed_folders_are_read_or_named(spec: ls.Spec, tmp_path: Path) -> Non
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes with names, forks")
+def test_absurd_values_of_options_end_in_plain_errors(tmp_path: Path) -> None:
+    """Each command called with absurd values works or says what is wrong, soon, and leaves its inputs as they were."""
+    outcomes, faults = attack_commands(tmp_path, count=25, rng=Random(5))
+    assert faults == []
+    assert sum(outcomes.values()) == 25
+
+
+def test_every_command_has_a_line_to_begin_with() -> None:
+    """The campaign of absurd values reaches every command, those added later too."""
+    assert {name for name, parameters in commands() if parameters} == set(BASES)
+    assert len(list(calls())) > 2_000
+
+
+@pytest.mark.slow
 def test_killed_runs_go_on(spec: ls.Spec, tmp_path: Path) -> None:
     """A run that is killed at a random moment and resumed leaves the bytes of one that was not."""
     path = save(spec, tmp_path / "spec")
     words = ["synthesize", str(path), "--llm", "none", "--records", "50", "--seed", "1"]
     _, faults = campaign_of_kills({"flat": words}, tmp_path, count=2, rng=Random(5))
     assert faults == []
+
+
+def test_what_was_paid_twice_is_told_from_what_was_under_way() -> None:
+    """A question answered once more than in a whole run was paid twice, unless it was asked just before the kill."""
+    asked = [("a", 1.0), ("b", 9.9), ("a", 12.0), ("b", 12.0), ("c", 12.0)]
+    assert paid_twice(["a", "b", "c"], asked, 10.0) == (["a"], 1)
+    assert paid_twice(["a", "a", "b", "b", "c"], asked, 10.0) == ([], 0)
 
 
 @pytest.mark.slow
@@ -74,7 +97,8 @@ def test_interrupts_are_heard(spec: ls.Spec, tmp_path: Path) -> None:
     """Ctrl-C while a model is opened or answers ends the run, with 130 and a status; a busy machine has some seconds for it."""
     models.fetch("smollm2-135m")
     words = ["synthesize", str(save(spec, tmp_path / "spec")), "--llm", "local:smollm2-135m", "--records", "50"]
-    _, faults, _ = campaign_of_interrupts({"model": (words, 12.0)}, tmp_path, count=3, rng=Random(5), limit=8.0)
+    runs = {"model": Interrupted(words=words, longest=6.0)}
+    _, faults, _ = campaign_of_interrupts(runs, tmp_path, count=3, rng=Random(5), limit=8.0)
     assert faults == []
 
 

@@ -221,3 +221,26 @@ def test_interrupt_is_answered_while_the_model_writes(spec_file: Path, tmp_path:
     assert "--resume" in said
     manifest = json.loads((out / "run.json").read_text())
     assert (manifest["status"], manifest["stage"]) == ("stopped", "proposals")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("init", "missing.csv", "--out", "a/" * 2_000), "the path has more than"),
+        (("models", "fetch", "\ud800"), "\\ud800"),
+    ],
+)
+def test_odd_words_are_named(words: tuple[str, ...], said: str) -> None:
+    """Bytes that are no text, and paths deeper than any system has, end in a plain error that shows them."""
+    ended = answer(*words)
+    assert ended.returncode in (2, 3)
+    assert said in ended.stderr
+    assert "defect" not in ended.stderr
+
+
+def test_a_spec_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    """A spec of random bytes is a plain error, not a defect."""
+    (tmp_path / "spec.yaml").write_bytes(bytes(range(128, 256)))
+    ended = answer("synthesize", tmp_path / "spec.yaml", "--out", tmp_path / "out")
+    assert ended.returncode == 2
+    assert "defect" not in ended.stderr

@@ -79,6 +79,13 @@ def test_what_a_model_hardly_states_is_left_alone() -> None:
     assert said(0.1, -0.1, own=None).source == "zones"
 
 
+def test_given_tables_deny_what_they_imply_far_less_of() -> None:
+    """Of what a model states the given tables that reach the pair must imply half: those that do not reach it deny nothing."""
+    assert said(0.6, None, own=None, implied=0.8).source == "estimated"
+    assert said(0.6, None, own=None, implied=0.2).source == "maximum entropy"
+    assert said(0.6, None, own=None, implied=0.01).source == "estimated"
+
+
 def test_what_was_asked_in_a_way_of_its_own_is_taken_in_full() -> None:
     """The part is of answers to the usual questions: how a sequence ends has a trust of its own, and the whole of it."""
     assert said(0.5, None, own=1.0).part == 1.0

@@ -19,6 +19,8 @@ from llmsynthor.llm.models import DEFAULT, find
 from llmsynthor.llm.recorded import Recorded
 from llmsynthor.llm.scripted import Scripted
 from llmsynthor.options import Budget
+from llmsynthor.run.check import examine
+from llmsynthor.spec.specification import Spec
 
 EVERY = 624
 """Questions about all known tables: four wordings, both directions."""
@@ -115,7 +117,7 @@ def test_a_model_is_measured_once(tmp_path: Path) -> None:
 def test_a_replay_needs_no_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The ledger of the run says how far the model was believed, whether it was measured there or known before."""
     model = Model(lambda truth: 0.3 * truth)
-    measured_here, known_there = Ledger(tmp_path / "a.sqlite"), Ledger(tmp_path / "b.sqlite")
+    measured_here, known_there = Ledger(None), Ledger(None)
     run = recorded(model, ledger=measured_here)
     first, asked = measure(run), run.spent.scores
     later = measure(recorded(model, ledger=known_there))
@@ -172,3 +174,19 @@ def test_a_quantile_of_few_promises_nothing() -> None:
     """Of fewer than nine tables nobody can say what nine in ten have."""
     assert conformal([1.0] * 8, 0.1) == 0.0
     assert conformal([1.0] * 9, 0.1) == 1.0
+
+
+def test_check_says_it_beforehand() -> None:
+    """What measuring a new model takes is among the calls that `check` expects; the default model takes none of them."""
+    cells = {name: [{name: level, "count": 5} for level in "ab"] for name in ("one", "other")}
+    spec = Spec.load(
+        {
+            "llmsynthor": 1,
+            "units": {"toss": {"variables": {name: {"kind": "category", "levels": ["a", "b"]} for name in cells}}},
+            "targets": [{"name": name, "unit": "toss", "cells": own, "value": "count"} for name, own in cells.items()],
+        }
+    )
+    known, new = examine(spec, "local"), examine(spec, "openai:new")
+    assert (known.measuring, new.measuring) == (0, EVERY)
+    assert new.calls == known.calls + EVERY
+    assert examine(spec, "none").calls == 0

@@ -89,9 +89,21 @@ def test_corrupt_rows_are_named_and_asked_again(made: Path, folder: Path, spec: 
 def test_what_is_no_ledger_is_said(tmp_path: Path, content: bytes) -> None:
     """A file that is no ledger is an error; nobody is advised to throw paid answers away."""
     (tmp_path / "ledger.sqlite").write_bytes(content)
-    try:
-        assert not read_ledger(tmp_path)
-    except ls.LLMError as error:
-        assert "remove" not in str(error)
+    with pytest.raises(ls.LLMSynthorError) as error:
+        read_ledger(tmp_path)
+    assert "remove" not in str(error.value)
     with pytest.raises(ls.RunFolderError):
         read_ledger(tmp_path / "nowhere")
+
+
+def test_a_file_that_is_no_ledger_stays_as_it_is(tmp_path: Path) -> None:
+    """An empty file, and another program's database, are refused and not made into ledgers."""
+    (tmp_path / "empty").write_bytes(b"")
+    with closing(sqlite3.connect(tmp_path / "other.sqlite")) as base:
+        base.execute("create table birds (name text)")
+        base.commit()
+    for path in (tmp_path / "empty", tmp_path / "other.sqlite"):
+        before = path.read_bytes()
+        with pytest.raises(ls.RunFolderError, match="there is no ledger"):
+            read_ledger(path)
+        assert path.read_bytes() == before

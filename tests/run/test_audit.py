@@ -1,6 +1,7 @@
 """A table that turns up after a run is held beside it: obtained, band, covered or not."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -113,3 +114,11 @@ def test_records_in_parts_are_counted(tmp_path: Path) -> None:
     llmsynthor.synthesize(spec, records=1_000, llm="none", seed=1, out=tmp_path / "run")
     assert (tmp_path / "run" / "records" / "animal").is_dir()
     assert audit(tmp_path / "run", published(tmp_path, 0.26)).summary["covered"] == 4
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names")
+def test_a_pipe_is_no_table(run: Path, tmp_path: Path) -> None:
+    """A named pipe in place of a table is refused, not waited for."""
+    os.mkfifo(tmp_path / "pipe.csv")
+    with pytest.raises(SpecError, match="pipe"):
+        audit(run, tmp_path / "pipe.csv")

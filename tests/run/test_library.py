@@ -13,7 +13,7 @@ from llmsynthor.errors import DataError
 from llmsynthor.library.store import write_library
 from llmsynthor.llm.backend import Identity, Scored, ScoreRequest, Written
 from llmsynthor.llm.opening import Choice
-from llmsynthor.run.library import build, match_spec, proposed_library
+from llmsynthor.run.library import LIBRARY, build, ledger_beside, match_spec, proposed_library, write_matches
 from tests.library.people import records, village
 
 AGES, PAYS = [0, 16, 25, 40, 55, 70, 100], [0, 1, 10_000, 20_000, 40_000, 60_000, 1_000_000]
@@ -245,3 +245,16 @@ def couples() -> dict[str, Any]:
         },
         "targets": [{"name": "ages", "unit": "person", "cells": cells("age", ages, ends), "value": "count"}],
     }
+
+
+@pytest.mark.parametrize("name", ["", "notes.csv", "kept.sqlite", "folder"])
+def test_matches_replace_nothing_but_matches(tmp_path: Path, name: str) -> None:
+    """A table of matches is written to a new file or over one of before; anything else at its place is refused."""
+    (tmp_path / "notes.csv").write_text("my,notes\n", encoding="utf-8")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(DataError, match="--out"):
+        ledger_beside(tmp_path / name if name else Path())
+    found = pl.DataFrame(schema=LIBRARY)
+    for _ in range(2):
+        assert ledger_beside(tmp_path / "new.csv") == tmp_path / "new.sqlite"
+        write_matches(found, tmp_path / "new.csv")

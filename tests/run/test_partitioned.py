@@ -61,6 +61,15 @@ def test_all_tables_are_met(run: Path) -> None:
     assert [line["name"] for line in solution.manifest["partitions"]] == [f"part-0000{k}" for k in range(4)]
 
 
+def test_duckdb_reads_parts_as_one_table(run: Path) -> None:
+    """A query over all files of a unit finds every record once, beside those of the unit above."""
+    duckdb = pytest.importorskip("duckdb")
+    files = [f"'{run}/records/{unit}/*.parquet'" for unit in ("household", "person")]
+    query = f"select count(*), count(distinct person_id) from {files[0]} join {files[1]} using (household_id)"
+    persons = pl.read_parquet(run / "records" / "person" / "*.parquet").height
+    assert duckdb.sql(query).fetchall() == [(persons, persons)]
+
+
 def test_parts_are_one_data_set(run: Path) -> None:
     """A scan of a unit's folder has every record once, ids of the whole, and each person's household."""
     households = pl.read_parquet(run / "records" / "household" / "*.parquet")

@@ -15,7 +15,7 @@ from typing import Any
 import numba
 from numba.core import caching, types
 from numba.core import config as settings
-from numba.core.runtime import rtsys  # type: ignore[attr-defined]
+from numba.core.runtime.nrt import rtsys
 
 TELLING = ("@jit", "@intrinsic", "(NamedTuple)", ") = range(")
 """What a source file has that changes compiled code: kernels, the tuples that they take, and where everything stands in arrays."""

@@ -24,6 +24,7 @@ from llmsynthor.cli.saying import (
     complain,
     complain_of,
     in_front,
+    refuse_deep,
     say,
     set_up_log,
     tell,
@@ -320,6 +321,7 @@ def main() -> None:
 def _run() -> int:
     set_up_log("text")
     try:
+        refuse_deep(sys.argv[1:])
         app(in_front(sys.argv[1:]))
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 0 if end.code is None else 1

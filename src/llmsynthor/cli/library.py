@@ -46,7 +46,7 @@ def show(name: Name) -> None:
         strata = f", in strata of {part.strata}" if part.strata else ""
         say(f"{part.unit}: {part.records:,} records, {len(part.entries)} variables{strata}")
         for entry in part.entries:
-            numbers = f"{entry.ends[0]:g} to {entry.ends[-1]:g} {entry.unit}".strip() if entry.is_number else ""
+            numbers = f"{entry.ends[0]:g} to under {entry.ends[-1]:g} {entry.unit}".strip() if entry.is_number else ""
             say(f"  {entry.name}: {entry.label} ({'; '.join([*([numbers] if numbers else []), *entry.words])})")
         if part.kinship is not None:
             say(f"  who lives with whom: {', '.join(part.kinship.names)}, by {part.kinship.kinds}")
@@ -65,10 +65,10 @@ def match(
     base_url: Annotated[str | None, typer.Option(help="Address of an OpenAI-compatible server.")] = None,
 ) -> None:
     """Say which variables of a spec a library knows, how sure that is, and what `like:` would change. Makes no records."""
-    from llmsynthor.run.library import match_spec
+    from llmsynthor.run.library import ledger_beside, match_spec, write_matches
     from llmsynthor.spec.specification import Spec
 
-    ledger = out.with_suffix(".sqlite") if out is not None else None
+    ledger = ledger_beside(out) if out is not None else None
     found = match_spec(Spec.load(spec), library, llm, server=changed(Server(), {"base_url": base_url}), ledger=ledger)
     for row in found.to_dicts():
         figures = [f"{name} {row[name]:.2f}" for name in ("gap", "score") if row[name] is not None]
@@ -80,8 +80,7 @@ def match(
         f"{taken} of {found.height} variables are matched with {library}. To overrule a match: like: NAME, or like: none."
     )
     if out is not None:
-        found.write_csv(out)
-        say(str(out))
+        say(str(write_matches(found, out)))
 
 
 @library_app.command()

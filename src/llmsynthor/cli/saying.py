@@ -5,25 +5,26 @@ import logging
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import typer
 
-from llmsynthor.errors import LLMSynthorError
+from llmsynthor.errors import LLMSynthorError, Problem, RunFolderError
 from llmsynthor.texts import hide
 
 LOG = logging.getLogger("llmsynthor")
 FORMATS = ("text", "json")
 KEPT = ("event", "stage", "seconds", "left", "calls", "expected_calls", "discrepancy", "exit_code")
 OPTION = "--log-format"
+MOST_PARTS = 400
 ENDING = threading.Event()
 """Set when a signal ends the process: what fails then is no news."""
 
 
 def say(text: str) -> None:
     """Print for whoever asked."""
-    typer.echo(hide(text))
+    typer.echo(_written(hide(text)))
 
 
 def complain(text: str) -> None:
@@ -33,7 +34,7 @@ def complain(text: str) -> None:
     if _is_json():
         LOG.error(text, extra={"event": "error"})
     else:
-        typer.echo(hide(f"error: {text}"), err=True)
+        typer.echo(_written(hide(f"error: {text}")), err=True)
 
 
 def tell(text: str) -> None:
@@ -41,7 +42,12 @@ def tell(text: str) -> None:
     if _is_json():
         LOG.warning(text, extra={"event": "notice"})
     else:
-        typer.echo(hide(text), err=True)
+        typer.echo(_written(hide(text)), err=True)
+
+
+def _written(text: str) -> str:
+    """A text as any stream takes it: bytes of a command line that are no UTF-8 are shown by their numbers."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def complain_of(error: LLMSynthorError) -> None:
@@ -87,6 +93,14 @@ def in_front(arguments: list[str]) -> list[str]:
         (found if mine else rest).append(argument)
         waiting = argument == OPTION
     return [*found, *rest]
+
+
+def refuse_deep(arguments: Sequence[str]) -> None:
+    """Refuse paths of more parts than any system has; raises RunFolderError."""
+    for argument in arguments:
+        if max(argument.count("/"), argument.count("\\")) > MOST_PARTS:
+            what, advice = f"the path has more than {MOST_PARTS} parts", "name a shorter one"
+            raise RunFolderError(Problem(where=f"{argument[:60]}…", what=what, advice=advice))
 
 
 def _is_json() -> bool:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from llmsynthor.cli.saying import say
+from llmsynthor.files import read_text
 from llmsynthor.options import Budget, Server, changed
 
 scenario_app = typer.Typer(
@@ -45,7 +46,11 @@ def announce_proposals(spec: Path, out: Path, llm: str | None) -> None:
     from llmsynthor.spec.specification import Spec
 
     path = spec / "spec.yaml" if spec.is_dir() else spec
-    if path.is_file() and "instead_of" in path.read_text(encoding="utf-8") and not (out / "scenario.csv").is_file():
+    try:
+        waits = "instead_of" in read_text(path) and not (out / "scenario.csv").is_file()
+    except (OSError, ValueError):
+        return  # what is wrong with it is said when it is read
+    if waits:
         _say_expected(Spec.load(spec), llm)
 
 

@@ -20,7 +20,7 @@ from llmsynthor.dependence.coarse import Coarse
 from llmsynthor.dependence.elicit import Pair, bare
 from llmsynthor.dependence.estimates import Estimate, agreement_of
 from llmsynthor.dependence.given import given_strength
-from llmsynthor.dependence.pair_tables import fit_margins, interaction, mean_interaction, mutual_information
+from llmsynthor.dependence.pair_tables import fit_margins, interaction, mean_interaction, mutual_information, stated
 from llmsynthor.dependence.sample import Sampled
 from llmsynthor.dependence.trust import Trust, sharpened
 from llmsynthor.spec.targets import MAXIMUM_ENTROPY, SEED, Source, Table
@@ -38,6 +38,10 @@ KNOWN = 0.999
 
 SEEN = 0.5
 """Part of a table from which on it is called that of the real records."""
+
+REACHED, DENIED = 0.1, 0.5
+"""Parts of what a model states of a pair: given tables that imply less than the first do not reach it, those that imply less than
+the second deny it."""
 
 MOST_QUESTIONS = 2_000
 """Scoring calls about pairs at most, shared evenly by the units: about ten minutes of the default model on two cores."""
@@ -113,7 +117,8 @@ def dependences(
 ) -> tuple[Dependence, ...]:
     """Say for every pair where its dependence comes from; the user's `wish` replaces the rule's trust.
 
-    `implied` are pair tables that follow from the given ones: zones say nothing of what those imply more of. Pairs of which the
+    `implied` are pair tables that follow from the given ones: zones say nothing of what those imply more of, nor does a model of
+    what they imply far less of. Pairs of which the
     model says less than `scope.least` nats, or of which it states too little at its trust for a direction, are left to what zones
     say, or else to maximum entropy.
     """
@@ -148,7 +153,7 @@ def dependences(
         if said is not None:
             in_full = bare(pair) in wish or said.trust is not None  # the part is of answers to the usual questions
             drawn = _said(said, own, by_name, replace(scope, part=1.0) if in_full else scope)
-            drawn = drawn if in_full or _is_stated(drawn) else None
+            drawn = drawn if in_full else _witnessed(drawn, implied.get(pair))
         if zoned is not None:
             drawn = _of_zones(pair, zoned, drawn, by_name, implied)
         entropy = Dependence(pair=pair, source=MAXIMUM_ENTROPY, strength=0.0, raw_strength=raw)
@@ -169,6 +174,16 @@ def _is_stated(said: Dependence) -> bool:
     if np.isnan(said.agreement):
         return False
     return said.part is None or (said.part > 0 and mean_interaction(said.table) >= least_stated())
+
+
+def _witnessed(said: Dependence, implied: Floats | None) -> Dependence | None:
+    """What a model says of a pair, beside what given tables imply of it; None of what is stated too weakly, or denied by them."""
+    if not _is_stated(said):
+        return None
+    if implied is None or said.table is None or said.part is None:
+        return said
+    part = float((implied * stated(said.table)).sum()) / mean_interaction(said.table)
+    return None if REACHED <= part < DENIED else said
 
 
 def _with_records(said: Dependence, scope: Scope, by_name: Mapping[str, Coarse]) -> Dependence:

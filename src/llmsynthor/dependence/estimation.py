@@ -168,7 +168,7 @@ def estimate(
     estimates, ended = _ask(asking, questions, spare=spare, most=scope.most, notify=notify)
     estimates = tuple(_of_sequence(own) if scope.before & set(own.pair) else own for own in estimates)
     asked = (*questions.open, *(estimate.pair for estimate in besides))
-    implied, part = imply(asked) if scope.zones else {}, scope.measured.part(belief)
+    implied, part = imply(asked) if scope.zones or estimates else {}, scope.measured.part(belief)
     among = among if among is None else (*among, *(estimate.pair for estimate in besides))
     return conclude(goals, asking, (*estimates, *besides), implied, ended, replace(scope, pairs=among, part=part))
 

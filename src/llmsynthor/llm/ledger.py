@@ -61,6 +61,17 @@ class Entry:
     lost_requests: int = 0
 
 
+def refuse_no_ledger(path: Path) -> None:
+    """See that a file is a ledger before it is opened as one, which would begin a new one in it; raises ValueError."""
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as base:
+            known = base.execute("select name from sqlite_master where type = 'table' and name = 'calls'").fetchall()
+    except sqlite3.Error as cause:
+        raise ValueError(f"it cannot be read as one: {cause}") from cause
+    if not known:
+        raise ValueError("the file holds no calls")
+
+
 class Ledger:
     """A SQLite file of calls. Written after each call, so that a kill loses at most the call under way."""
 

@@ -27,6 +27,9 @@ from llmsynthor.spec.schema import Numeric, Schema
 from llmsynthor.spec.specification import Spec
 from llmsynthor.spec.targets import Statistic, Table, Target
 
+LEAST = 1e-9
+"""Budgets below it are slips: the noise would be larger than any count."""
+
 NINETY = math.log(10.0)
 """A Laplace error stays below so many scales in 90 of 100 cases."""
 
@@ -91,8 +94,8 @@ def write_accounting(spent: Sequence[Spent], folder: Path, *, epsilon: float, co
 
 def _check(spec: Spec, epsilon: float, contributions: int) -> None:
     problems = []
-    if not (0 < epsilon < math.inf):
-        advice = "give a positive number; 1 is common, below it protects better"
+    if not LEAST <= epsilon < math.inf:
+        advice = f"give a number of {LEAST:g} or more; 1 is common, below it protects better"
         problems.append(Problem(where="epsilon", what="it is no budget", found=str(epsilon), advice=advice))
     if contributions < 1:
         advice = "give the most records that one person may have in the data"

@@ -7,7 +7,7 @@ from typing import Any
 
 from llmsynthor.errors import Problem, RunFolderError
 from llmsynthor.files import check_regular
-from llmsynthor.llm.ledger import Ledger
+from llmsynthor.llm.ledger import Ledger, refuse_no_ledger
 from llmsynthor.options import Budget
 from llmsynthor.records.run_folder import LEDGER, refuse_links
 from llmsynthor.texts import fit, fit_all, hide
@@ -35,6 +35,7 @@ def read_ledger(folder: Path) -> list[dict[str, Any]]:
         if folder.is_dir():
             refuse_links(folder)
         check_regular(path)
+        refuse_no_ledger(path)
     except (OSError, ValueError) as cause:
         advice = "name the folder of a run that asked a model"
         raise RunFolderError(Problem(where=str(path), what=f"there is no ledger ({cause})", advice=advice)) from cause

@@ -12,7 +12,7 @@ from llmsynthor.calibration.measured import worth_records
 from llmsynthor.errors import Problem, RunFolderError, SpecError
 from llmsynthor.evaluation.bands import GIVEN, band_of
 from llmsynthor.evaluation.compare import Comparison, compare
-from llmsynthor.files import write_beside
+from llmsynthor.files import check_regular, write_beside
 from llmsynthor.records.held import read_held
 from llmsynthor.records.parts import records_of_run
 from llmsynthor.records.run_folder import unwritable
@@ -103,8 +103,9 @@ def _compared(spec_path: Path, records: Mapping[str, pl.DataFrame], published: P
 
 def _header(published: Path) -> list[str]:
     try:
+        check_regular(published)
         frame = pl.read_parquet(published) if published.suffix == ".parquet" else pl.read_csv(published, n_rows=0)
-    except (OSError, pl.exceptions.PolarsError) as cause:
+    except (OSError, ValueError, pl.exceptions.PolarsError) as cause:
         what = "the table cannot be read"
         advice = "give a CSV or Parquet file with a column for each variable and one of counts or shares"
         problem = Problem(where=str(published), what=what, found=fit(str(cause)).splitlines()[0][:120], advice=advice)

@@ -8,6 +8,7 @@ import polars as pl
 
 from llmsynthor.aims.aims import Aims, set_aims
 from llmsynthor.errors import DataError, Problem
+from llmsynthor.files import read_bytes, write_beside
 from llmsynthor.library.build import build_library, read_frame
 from llmsynthor.library.consulting import Consulted
 from llmsynthor.library.recipe import guess_recipe, read_recipe, written
@@ -23,6 +24,7 @@ from llmsynthor.synthesis.consulting import consult_units
 from llmsynthor.synthesis.outcome import Outcome
 
 RECIPE = "library.yaml"
+LEDGER_SUFFIX = ".sqlite"
 DEFAULT = "acs2024"
 FITS = 2
 """Matched variables from which `check` proposes a library: they are a pair."""
@@ -90,6 +92,35 @@ def match_spec(
         return frame_of(consult_units(library, set_aims(spec), model))
     finally:
         kept.close()
+
+
+def ledger_beside(out: Path) -> Path:
+    """The ledger of the questions beside a file of matches; raises DataError where the file is none that may be written.
+
+    It may be new, or matches of before: nothing else is replaced.
+    """
+    if not out.name or out.is_dir() or out.suffix == LEDGER_SUFFIX:
+        what, advice = "this is no place for a table of matches", "name a CSV file with --out"
+        raise DataError(Problem(where=str(out), what=what, advice=advice))
+    try:
+        if out.exists() or out.is_symlink():
+            with_head = read_bytes(out).partition(b"\n")[0].decode("utf-8", "replace").strip()
+            if with_head != ",".join(LIBRARY):
+                raise ValueError("it holds something else")
+    except (OSError, ValueError) as cause:
+        what, advice = f"the file cannot be replaced ({cause})", "name a new file with --out"
+        raise DataError(Problem(where=str(out), what=what, advice=advice)) from cause
+    return out.with_suffix(LEDGER_SUFFIX)
+
+
+def write_matches(found: pl.DataFrame, out: Path) -> Path:
+    """Write matches as CSV; raises DataError where that cannot be."""
+    try:
+        write_beside(out, found.write_csv)
+    except OSError as cause:
+        problem = Problem(where=str(out), what=f"cannot write it ({cause})", advice="name another file with --out")
+        raise DataError(problem) from cause
+    return out
 
 
 def proposed_library(spec: Spec, aims: Aims | None = None) -> str:

@@ -2,10 +2,12 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from llmsynthor.aims.aims import set_aims
 from llmsynthor.alignment.cells import noise
+from llmsynthor.alignment.trees.fit import lacking
 from llmsynthor.alignment.trees.stages import trees_stages
 from llmsynthor.spec.specification import Spec
 from tests.shops import shop
@@ -33,3 +35,13 @@ def test_sums_and_tables_settle_together(seed: int) -> None:
     state, compiled = stages.fit(lambda *_: None).state.state, stages.trees.compiled
     goal = stages.trees.goal(state.counts, state.arena)
     assert noise(state.counts, goal, compiled.is_hard & (goal > 0)) < 2.0
+
+
+@pytest.mark.parametrize("goal", [0.05, 0.2, 1.0, 5.0, 100.0])
+def test_weights_of_rare_cells_rest_where_the_mean_count_is_the_goal(goal: float) -> None:
+    """Counts that scatter around their goal by chance leave a weight where it is, however rare the cell; counts far off move it."""
+    counts = np.random.default_rng(1).poisson(goal, 200_000)
+    goals = np.full(len(counts), goal)
+    assert abs(lacking(goals, counts, even=True).mean()) < 0.005
+    assert lacking(goals[:1], np.array([int(goal) * 3 + 40]), even=True)[0] < -1
+    assert lacking(goals[:1] + 40, np.array([0]), even=True)[0] > 1

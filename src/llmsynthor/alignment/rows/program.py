@@ -22,6 +22,7 @@ from llmsynthor.alignment.layout import (
     move_chances,
     small_enough,
 )
+from llmsynthor.alignment.zeros import lay_out_zeros
 
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -63,8 +64,7 @@ class Compiled(Cells):
 def compile_goals(goals: Goals, potentials: Sequence[Potential]) -> Compiled:
     """Lay out all tables, quantiles and means, then the zeros and the potentials, then the moves."""
     tilts = [Potential(projection=m.projection, values=np.zeros(m.projection.size)) for m in goals.moments]
-    zeros = [Potential(projection=z.projection, values=np.where(z.forbidden, -np.inf, 0.0)) for z in goals.zeros]
-    behind = [*tilts, *zeros, *potentials]
+    behind = [*tilts, *lay_out_zeros(goals.zeros, goals.grid.sizes), *potentials]
     targets: list[Goal | QuantileGoal] = [*goals.tables, *goals.quantiles]
     projections = [*(t.projection for t in targets), *(potential.projection for potential in behind)]
     starts = np.cumsum([1, *(projection.size for projection in projections)])
