@@ -222,8 +222,8 @@ def test_an_open_end_goes_on_as_in_the_library(library: str) -> None:
     spec["targets"].append(
         {"name": "pays", "unit": "person", "cells": cells("pay", pays, [0, 10_000, 20_000, 1_000_000])}
     )
-    plain = ls.synthesize(spec, records=1_500, llm="none", seed=1)
-    made = ls.synthesize(spec, records=1_500, llm="none", seed=1, library=library)
+    plain = ls.synthesize(spec, records=4_000, llm="none", seed=1)
+    made = ls.synthesize(spec, records=4_000, llm="none", seed=1, library=library)
     high, truth = (made.records["person"]["pay"] >= 60_000).mean(), float((pays >= 60_000).mean())
     assert abs(high - truth) < 0.5 * abs((plain.records["person"]["pay"] >= 60_000).mean() - truth)
     assert not made.unmet

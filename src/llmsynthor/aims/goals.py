@@ -308,6 +308,14 @@ def _point(axis: Axis, codes: NDArray[np.int64], rng: np.random.Generator) -> pl
     return pl.Series(draw_evenly(axis, codes, rng))
 
 
+def finest_table(tables: Sequence[Goal], name: str) -> Goal | None:
+    """Find the table that cuts a variable into most cells; among equals the one with more columns."""
+    having = [goal for goal in tables if name in goal.table.columns]
+    if not having:
+        return None
+    return max(having, key=lambda goal: (goal.shape[goal.table.columns.index(name)], len(goal.shape)))
+
+
 def _margin(grid: Grid, tables: Sequence[Goal], axis: int, width: Floats) -> Floats:
     """Shares of the codes of an axis by the table that cuts it finest, spread inside its cells in proportion to `width`."""
     name, size = grid.axes[axis].name, grid.axes[axis].size

@@ -18,7 +18,8 @@ class Reach(NamedTuple):
     mean. A mean is within reach while its lowest sum is not above 0 and its highest not below. For a total the ends are those
     of the cell, and the sums begin at minus the total. Group 0 is no group; `first` to `last` (not in) are the tables of the
     program that are means. `slack` (groups,) is what a sum may be out of reach: half a unit of whole numbers; `step` (groups,) is
-    by how much one record may make up for it at a time, the typical width of a cell.
+    by how much one record may make up for it at a time, the typical width of a cell; without end where squares or derived numbers
+    are summed as well, which only far values bring.
     """
 
     first: int
@@ -46,6 +47,7 @@ def reach(
     low, high = np.zeros(len(counts)), np.zeros(len(counts))
     penalty, start, slack, step = [0.0], [0.0], [0.0], [1.0]
     cell = first_cell
+    own = all(moment.axis >= 0 for moment in moments)
     for moment in moments:
         size, (lows, highs), means = len(moment.lows), moment.ends, moment.aims
         totals = moment.totals(records) if moment.is_total and not means.any() else np.zeros(moment.groups)
@@ -57,7 +59,7 @@ def reach(
                 low[here], high[here] = lows - means[number], highs - means[number]
                 penalty.append(1.0 / widths[number] ** 2)
                 slack.append(float(room[number]))
-                step.append(float(widths[number]))
+                step.append(float(widths[number]) if own else np.inf)
                 start.append(-totals[number])
         cell += moment.projection.size
     lowest, highest = (np.bincount(group, ends * counts, len(penalty)) + np.array(start) for ends in (low, high))

@@ -6,10 +6,12 @@ tables state of wider intervals, and smooth inside them as far as anyone knows; 
 change it. So records lean towards the smooth density of the finest table, softly: where tables say otherwise, it yields.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from llmsynthor.aims.goals import Goals, bring_table
+from llmsynthor.aims.density import WIDER_END
+from llmsynthor.aims.goals import Goals, bring_table, finest_table
+from llmsynthor.aims.grid import Axis
 from llmsynthor.aims.uses import Uses
 from llmsynthor.spec.levels import Interval
 from llmsynthor.spec.targets import Table
@@ -38,20 +40,28 @@ def _shapes(goals: Goals, uses: Uses, variables: int) -> Iterator[Table]:
         use = uses[goals.grid.unit.name, axis.name]
         if use.counts or use.seconds or use.statistics or use.from_below or uses.is_computed(use):
             continue
-        cuts = [
-            goal.shape[goal.table.columns.index(axis.name)]
-            for goal in goals.given
-            if axis.name in goal.table.columns and goal.table.universe is None
-        ]
-        if not cuts or axis.size <= max(cuts) or number == goals.frame or not isinstance(axis.levels[0], Interval):
+        finest = finest_table([goal for goal in goals.given if goal.table.universe is None], axis.name)
+        if finest is None or number == goals.frame or not isinstance(axis.levels[0], Interval):
+            continue
+        stated = finest.levels[finest.table.columns.index(axis.name)]
+        cells = _cells(axis, [level for level in stated if isinstance(level, Interval)])
+        if len(cells) <= len(stated):
             continue
         margins = goals.margins() if margins is None else margins
         yield Table(
             name=f"shape of {axis.name}",
             unit=goals.grid.unit.name,
             columns=(axis.name,),
-            cells=tuple((level,) for level in axis.levels),
-            values=tuple(float(share) for share in margins[number]),
+            cells=tuple((level,) for level in cells),
+            values=tuple(float(margins[number][axis.within(level)].sum()) for level in cells),
             value="share",
             trust=TRUST,
         )
+
+
+def _cells(axis: Axis, stated: Sequence[Interval]) -> list[Interval]:
+    """The cells of an axis; an open last interval of a table is one: what it holds nobody knows, others may tell."""
+    own = [level for level in axis.levels if isinstance(level, Interval)]
+    if len(stated) > 1 and stated[-1].high - stated[-1].low > WIDER_END * (stated[-2].high - stated[-2].low):
+        return [*(level for level in own if level.high <= stated[-1].low), stated[-1]]
+    return own

@@ -7,7 +7,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from llmsynthor.aims.density import Density, smooth_density
-from llmsynthor.aims.goals import Goal, Goals
+from llmsynthor.aims.goals import Goals, finest_table
 from llmsynthor.aims.grid import Axis, Grid, draw_evenly, whole_or_not
 from llmsynthor.realization.pairing import pair_values
 from llmsynthor.realization.seconds import meet_seconds
@@ -116,14 +116,6 @@ def _groups(goals: Goals, codes: Codes, position: int) -> list[NDArray[np.int64]
     group = np.ravel_multi_index(others, [size for k, size in enumerate(goal.shape) if k != column])
     order = np.argsort(group, kind="stable")
     return np.split(order, np.flatnonzero(np.diff(group[order])) + 1) if len(codes) else []
-
-
-def finest_table(tables: Sequence[Goal], name: str) -> Goal | None:
-    """Find the table that cuts a variable into most cells; among equals the one with more columns."""
-    having = [goal for goal in tables if name in goal.table.columns]
-    if not having:
-        return None
-    return max(having, key=lambda goal: (goal.shape[goal.table.columns.index(name)], len(goal.shape)))
 
 
 def _keep_rules(goals: Goals, codes: Codes, frame: pl.DataFrame, rng: np.random.Generator) -> pl.DataFrame:
