@@ -89,7 +89,7 @@ IMPORTED = [
 def tell(number: int, outcomes: Counter[str], faults: Sequence[str]) -> None:
     """Say every tenth time where a campaign is, so that one that is ended before its end says something."""
     if number % 10 == 0:
-        print(f"{number} tries, {len(faults)} faults: {dict(outcomes)}", file=sys.stderr, flush=True)
+        print(f"{number} tries, {len(faults)} faults: {dict(outcomes)} {faults[-3:]}", file=sys.stderr, flush=True)
 
 
 def kills(count: int, rng: Random, scratch: Path) -> tuple[Counter[str], list[str]]:
