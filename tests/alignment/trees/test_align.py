@@ -91,7 +91,8 @@ def test_more_records_than_chains_keep_counts_rules_and_tables() -> None:
     effort = Effort(chains=150, blocks=3, block_records=200)
     result = run_stages(trees_stages(aims, records=600, seed=3, effort=effort))
     assert result.broken == 0
-    assert max(result.report.final) < 0.01, result.report
+    given = [off for off, (_, goal) in zip(result.report.final, aims.tables, strict=True) if goal.trust >= 1]
+    assert max(given) < 0.01, result.report
     sizes = np.bincount(result.roster.length[1], minlength=4)
     assert sizes.tolist() == np.bincount(frames["household"]["size"].to_numpy(), minlength=4).tolist()
     codes, again = result.roster.codes, in_order(result.roster, aims.layout, np.arange(600)).codes
