@@ -150,7 +150,7 @@ class Adapting(Cooling):
         self.sums, self.ease = trees.sums, 1.0
         self.begun, self.weight = weight, weight.copy()
         self.dear, self.pulled = np.ones(len(weight)), np.ones(len(trees.sums.scale))
-        self.leant = bool(np.any(weight[soft(trees)] != 0))
+        self.leant = trees.leans and bool(np.any(weight[soft(trees)] != 0))
         trees.set_open(len(state.arena.tail), _numbers_off(trees, state))
 
     def look(self) -> tuple[float, bool]:

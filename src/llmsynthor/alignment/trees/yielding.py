@@ -60,7 +60,8 @@ def settle(trees: Trees, corrected: Corrected, weight: Floats, held: NDArray[np.
     lean, records, let_go = soft(trees), len(held), False
     if held.any() or np.any(weight[lean] != 0):
         plain = np.where(lean, 0.0, weight)
-        for number, part in enumerate(PARTS):
+        said = trees.leans or held.any()  # a smooth shape is nobody's word: it is let go as a whole
+        for number, part in enumerate(PARTS if said else PARTS[-1:]):
             before = _missing(trees, corrected)
             if before <= 0:
                 break
@@ -69,7 +70,7 @@ def settle(trees: Trees, corrected: Corrected, weight: Floats, held: NDArray[np.
             again = correct(trees, state, plain, ~freed, told, fine=True, first=LATER + number * EACH)
             if _missing(trees, again) >= NEARER * before:
                 continue
-            let_go = trees.leans or bool(held.any())
+            let_go = bool(said)
             words = f"; {_gave_way(int(freed.sum()), records)}" if let_go else ""
             corrected = replace(again, sentence=again.sentence + words)
             if freed.all():
