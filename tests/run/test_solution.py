@@ -142,3 +142,17 @@ def test_table_reaches_above() -> None:
     found = made.table(f"{top}.{above}", own)
     assert found["count"].sum() == made.records[member].height
     assert made.table(above)["count"].sum() == made.records[top].height
+
+
+def test_a_run_is_done_when_its_report_is_there(
+    solution: ls.Solution, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever is stopped while the report is drawn has not said that all is done."""
+
+    def stop(_: Path) -> Path:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("llmsynthor.run.solution.write_report", stop)
+    with pytest.raises(KeyboardInterrupt):
+        solution.save(tmp_path / "run")
+    assert json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))["status"] == "running"

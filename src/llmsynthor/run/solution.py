@@ -284,5 +284,6 @@ def write_all(solution: Solution, folder: RunFolder) -> None:
     folder.write_parquet("proposals.parquet", solution.proposals)
     folder.write_parquet("history.parquet", solution.history)
     solution.manifest["files"] = folder.digests()
-    folder.write_manifest(solution.manifest)
+    folder.write_manifest({**solution.manifest, "status": "running"})  # the report reads it; done is what has a report
     write_report(folder.path)
+    folder.write_manifest(solution.manifest)

@@ -12,7 +12,7 @@ from llmsynthor.dependence.pair_tables import fit_margins, interaction, mutual_i
 HALF_STRENGTH = 0.1
 
 STRONG, HALF_STRONG, ROLE, BACK, HOW_MANY = 3.0, 0.5, 2.0, 0.6, 5.0
-"""What a model of full credibility says about a number in a role counts STRONG times at most, half of it at HALF_STRONG nats of
+"""What a model says about a number in a role counts STRONG times at most, half of it at HALF_STRONG nats of
 dependence on the first person's, and ROLE times where it depends on the role alone (children are young). What it says of the first
 person given the member counts BACK beside the other way round, and HOW_MANY times for who has such a member at all. Fitted on ages
 in family households of South Carolina."""
