@@ -15,6 +15,7 @@ from llmsynthor.aims.quantiles import QuantileGoal, bring_quantiles
 from llmsynthor.aims.seconds import bring_seconds
 from llmsynthor.aims.uses import Uses, read_uses
 from llmsynthor.records.evaluate import evaluate
+from llmsynthor.spec.coded import coded_columns
 from llmsynthor.spec.expressions import Expression
 from llmsynthor.spec.levels import Interval, Level
 from llmsynthor.spec.rules import Rule
@@ -211,8 +212,8 @@ def bring_table(table: Table, grid: Grid, projection: Projection | None = None) 
     index = [{level: position for position, level in enumerate(column)} for column in levels]
     shape = tuple(len(column) for column in levels)
     places = [
-        np.fromiter((positions[cell[k]] for cell in table.cells), dtype=np.int64, count=len(table.cells))
-        for k, positions in enumerate(index)
+        np.array([positions[level] for level in own])[codes]
+        for positions, (own, codes) in zip(index, coded_columns(table), strict=True)
     ]
     values, errors = np.zeros(shape), np.zeros(shape)
     np.add.at(values, tuple(places), np.array(table.values))

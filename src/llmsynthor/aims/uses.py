@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from llmsynthor.spec.coded import coded_column
 from llmsynthor.spec.expressions import Expression, references
 from llmsynthor.spec.levels import Interval
 from llmsynthor.spec.schema import Coded, Numeric, Unit
@@ -165,7 +166,7 @@ def _read_targets(
         named |= set(columns)
         for position, column in enumerate(columns):
             prefix, _, last = column.rpartition(".")
-            levels = {cell[position] for cell in target.cells}
+            levels, _ = coded_column(target, position)
             intervals[prefix or target.unit, last] |= {level for level in levels if isinstance(level, Interval)}
         if isinstance(target, Statistic):
             named |= set(target.variables)

@@ -2,19 +2,12 @@
 
 from collections.abc import Mapping
 
-import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
-from llmsynthor.records.linked import Nested, evaluate_nested, nest
+from llmsynthor.records.linked import Nested, count_nested, nest
 from llmsynthor.spec.inputs import derived_below, inputs
 from llmsynthor.spec.rules import Rule
 from llmsynthor.spec.specification import Spec
-
-
-def broken_by(nested: Nested, rule: Rule) -> NDArray[np.bool_]:
-    """Say which records of the rule's unit break it, shape (records,)."""
-    return evaluate_nested(rule.forbid, rule.unit, nested).fill_null(value=False).to_numpy()
 
 
 def rules_broken(spec: Spec, records: Mapping[str, pl.DataFrame]) -> dict[str, int]:
@@ -26,4 +19,13 @@ def rules_broken(spec: Spec, records: Mapping[str, pl.DataFrame]) -> dict[str, i
 
 def count_broken(spec: Spec, nested: Nested) -> dict[str, int]:
     """Count for each rule whose unit is there the records that break it."""
-    return {rule.name: int(broken_by(nested, rule).sum()) for rule in spec.rules if rule.unit in nested.frames}
+    units = dict[str, list[Rule]]()
+    for rule in spec.rules:
+        if rule.unit in nested.frames:
+            units.setdefault(rule.unit, []).append(rule)
+    counted = {
+        rule.name: number
+        for unit, rules in units.items()
+        for rule, number in zip(rules, count_nested([rule.forbid for rule in rules], unit, nested), strict=True)
+    }
+    return {rule.name: counted[rule.name] for rule in spec.rules if rule.name in counted}

@@ -28,14 +28,35 @@ def evaluate(expression: Expression, frame: pl.DataFrame) -> pl.Series:
 
 def evaluate_tree(tree: Node, leaves: Mapping[Node, pl.Series], height: int) -> pl.Series:
     """Evaluate a tree whose references, and whose functions over children, have the given values, each shape (height,)."""
+    frame, names = _columns([tree], leaves, height)
+    result = frame.select(_translate(tree, names).alias("value"))["value"]
+    return result if len(result) == height else result.new_from_index(0, height)
+
+
+def count_true(trees: Sequence[Node], leaves: Mapping[Node, pl.Series], height: int) -> list[int]:
+    """In how many records each condition is true; what they share is put into one frame, and each is a sum over it."""
+    frame, names = _columns(trees, leaves, height)
+    found = [_translate(tree, names).fill_null(value=False) for tree in trees]
+    plain = [
+        not any(node in names for node in nodes(tree)) for tree in trees
+    ]  # of no column: one value for all records
+    sums = [
+        (own * height if alike else own).sum().alias(f"{k}")
+        for k, (own, alike) in enumerate(zip(found, plain, strict=True))
+    ]
+    return [int(total) for total in frame.select(sums).row(0)] if trees else []
+
+
+def _columns(
+    trees: Sequence[Node], leaves: Mapping[Node, pl.Series], height: int
+) -> tuple[pl.DataFrame, dict[Node, str]]:
+    """All that trees are computed from, as columns, and the name of each."""
     tables: dict[Node, pl.Series] = {
-        node: _look_up(node, leaves, height) for node in nodes(tree) if isinstance(node, Lookup)
+        node: _look_up(node, leaves, height) for tree in trees for node in nodes(tree) if isinstance(node, Lookup)
     }
     leaves = {**leaves, **tables}
     names: dict[Node, str] = {leaf: f"{number}" for number, leaf in enumerate(leaves)}
-    frame = pl.DataFrame([_wide(series).alias(names[leaf]) for leaf, series in leaves.items()])
-    result = frame.select(_translate(tree, names).alias("value"))["value"]
-    return result if len(result) == height else result.new_from_index(0, height)
+    return pl.DataFrame([_wide(series).alias(names[leaf]) for leaf, series in leaves.items()]), names
 
 
 def _wide(series: pl.Series) -> pl.Series:

@@ -1,6 +1,6 @@
 """Records of nested units as frames: parents' columns, derived variables and functions over children, computed in polars."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,13 +8,15 @@ import polars as pl
 from numpy.typing import NDArray
 
 from llmsynthor.errors import DataError, Problem
-from llmsynthor.records.evaluate import evaluate_tree
+from llmsynthor.records.evaluate import count_true, evaluate_tree
 from llmsynthor.records.levels import as_texts
 from llmsynthor.spec.expressions import Aggregate, Expression, Node, Reference, operands, walk
 from llmsynthor.spec.inputs import derived_in_order, inputs, is_position
 from llmsynthor.spec.schema import Category, Coded, Schema
 
 Rows = NDArray[np.int64]
+TOGETHER = 256
+"""Conditions that are counted in one go: each holds a bit of every record meanwhile."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,14 +147,28 @@ def column(nested: Nested, unit: str, name: str) -> pl.Series:
 
 def evaluate_at(node: Node, home: str, at: str, nested: Nested) -> pl.Series:
     """Evaluate on the records of unit `at`; names without a unit are those of `home`, which is `at` or its parent."""
+    return evaluate_tree(node, _values([node], home, at, nested), nested.frames[at].height)
+
+
+def count_nested(conditions: Sequence[Expression], unit: str, nested: Nested) -> list[int]:
+    """Say for each condition of how many records of `unit` it is true; a missing one is false."""
+    counted = list[int]()
+    for first in range(0, len(conditions), TOGETHER):
+        trees = [condition.tree for condition in conditions[first : first + TOGETHER]]
+        counted += count_true(trees, _values(trees, unit, unit, nested), nested.frames[unit].height)
+    return counted
+
+
+def _values(trees: Sequence[Node], home: str, at: str, nested: Nested) -> dict[Node, pl.Series]:
+    """The values, on the records of `at`, of all that trees refer to."""
     leaves: dict[Node, pl.Series] = {}
-    for leaf in _leaves(node):
+    for leaf in (leaf for tree in trees for leaf in _leaves(tree)):
         if leaf not in leaves:
             if isinstance(leaf, Reference):
                 leaves[leaf] = _reference(leaf, home, at, nested)
             else:
                 leaves[leaf] = _aggregate(leaf, home, at, nested)
-    return evaluate_tree(node, leaves, nested.frames[at].height)
+    return leaves
 
 
 def _leaves(node: Node) -> list[Reference | Aggregate]:

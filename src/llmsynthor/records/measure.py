@@ -19,6 +19,7 @@ from llmsynthor.records.microdata import as_frame, blocks, source_sets
 from llmsynthor.records.run_folder import unwritable
 from llmsynthor.records.seconds import SUMS, power_sums, second_moment
 from llmsynthor.records.weights import NONE, row_weights, weighted_quantile
+from llmsynthor.spec.coded import coded_columns
 from llmsynthor.spec.levels import Level
 from llmsynthor.spec.reading.files import table_frame
 from llmsynthor.spec.schema import Category, Schema
@@ -46,16 +47,13 @@ def cell_numbers(nested: Nested, target: Target) -> NDArray[np.int64]:
 
     Columns may be derived variables, which the frames must have, and those of units above. Shape (records,).
     """
-    columns = target.columns if isinstance(target, Table) else target.by
-    distinct = [list(dict.fromkeys(cell[k] for cell in target.cells)) for k in range(len(columns))]
-    shape = [len(levels) + 1 for levels in distinct]
-    codes = [_codes(nested, name, levels, target.unit) for name, levels in zip(columns, distinct, strict=True)]
+    columns, coded = target.columns if isinstance(target, Table) else target.by, coded_columns(target)
+    shape = [len(levels) + 1 for levels, _ in coded]
+    codes = [_codes(nested, name, levels, target.unit) for name, (levels, _) in zip(columns, coded, strict=True)]
     flat = np.ravel_multi_index(codes, shape) if codes else np.zeros(nested.frames[target.unit].height, dtype=np.int64)
     numbers = np.full(int(np.prod(shape)), OUTSIDE, dtype=np.int64)
-    places = [{level: k for k, level in enumerate(levels)} for levels in distinct]
-    for number, cell in enumerate(target.cells):
-        position = [own[level] for own, level in zip(places, cell, strict=True)]
-        numbers[np.ravel_multi_index(position, shape) if position else 0] = number
+    every = np.arange(len(target.cells))
+    numbers[np.ravel_multi_index([places for _, places in coded], shape) if coded else every] = every
     cells = numbers[flat]
     if target.universe is not None:
         cells = np.where(evaluate_nested(target.universe, target.unit, nested).to_numpy(), cells, OUTSIDE)

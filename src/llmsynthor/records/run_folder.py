@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,9 +72,9 @@ class RunFolder:
     def write_csv(self, name: str, frame: pl.DataFrame) -> None:
         self.write_text(name, frame.write_csv())
 
-    def digests(self) -> dict[str, str]:
-        """Of every file that a person may edit, by its place in the folder."""
-        return {name: digest_of(self.path / name) for name in _editable(self.path)}
+    def digests(self, *folders: str) -> dict[str, str]:
+        """Of every file that a person may edit, by its place in the folder; where folders are named, of those in them alone."""
+        return {name: digest_of(self.path / name) for name in _editable(self.path, folders or EDITABLE)}
 
     def _write(self, name: str, write: Any) -> None:
         """Write beside the place and move there, so that a failure leaves what was there before."""
@@ -147,9 +147,9 @@ def refuse_links(path: Path) -> None:
         raise RunFolderError(Problem(where=str(path), what=what, found=", ".join(odd[:5]), advice=advice))
 
 
-def _editable(path: Path) -> list[str]:
+def _editable(path: Path, among: Sequence[str] = EDITABLE) -> list[str]:
     """Places of the files that a person may edit: tables and texts, not records and the ledger."""
-    folders = [name for name in EDITABLE if (path / name).is_dir() and not (path / name).is_symlink()]
+    folders = [name for name in among if (path / name).is_dir() and not (path / name).is_symlink()]
     found = [file for name in folders for file in (path / name).rglob("*") if file.is_file() and KEPT not in file.name]
     return sorted(file.relative_to(path).as_posix() for file in found if not file.name.endswith(".partial"))
 

@@ -47,10 +47,11 @@ def _assumption(row: dict[str, Any], comparison: Comparison | None, name: str) -
 def _compared(folder: Path, units: Mapping[str, str], records: dict[str, pl.DataFrame]) -> tuple[Comparison, ...]:
     """Read estimated tables as targets of the run's spec, and compare them with the records."""
     path = folder / "spec" / "spec.yaml"
-    if not records or not path.is_file():
+    units = {table: unit for table, unit in units.items() if (folder / table).is_file()}
+    if not units or not records or not path.is_file():
         return ()
     raw = read_yaml(path.read_text(encoding="utf-8"), where=str(folder))
-    kept = [table for table in units if (folder / table).is_file() and _is_about(raw, units[table], folder / table)]
+    kept = [table for table in units if _is_about(raw, units[table], folder / table)]
     if not kept:
         return ()
     raw["targets"] = [

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from llmsynthor.evaluation.compare import Comparison
 from llmsynthor.report.vega import Chart, beside, by, chart, layered, to_svg
+from llmsynthor.spec.coded import coded_columns
 from llmsynthor.spec.levels import Interval, Level
 from llmsynthor.spec.targets import Table
 
@@ -186,16 +187,19 @@ def _lift(table: Floats) -> Floats:
 def _matrix(comparison: Comparison) -> tuple[list[str], list[str], Floats, Floats]:
     """Lay a table out flat: the last column across, the others joined down."""
     assert isinstance(comparison.target, Table)
-    cells = comparison.target.cells
-    down = {cell[:-1]: None for cell in cells}
-    across = sorted({cell[-1]: None for cell in cells}, key=_order)
-    downs = sorted(down, key=lambda names: tuple(_order(name) for name in names))
-    position = {names: k for k, names in enumerate(downs)}, {name: k for k, name in enumerate(across)}
-    wanted, got = (np.zeros((len(downs), len(across))) for _ in range(2))
-    for k, cell in enumerate(cells):
-        place = position[0][cell[:-1]], position[1][cell[-1]]
-        wanted[place], got[place] = comparison.wanted[k], comparison.got[k]
-    return [" · ".join(str(n) for n in names) for names in downs], [str(name) for name in across], wanted, got
+    names, codes = zip(*(_in_order(*column) for column in coded_columns(comparison.target)), strict=True)
+    shape = [len(own) for own in names[:-1]]
+    joined, places = np.unique(np.ravel_multi_index(codes[:-1], shape), return_inverse=True)
+    wanted, got = (np.zeros((len(joined), len(names[-1]))) for _ in range(2))
+    wanted[places, codes[-1]], got[places, codes[-1]] = comparison.wanted, comparison.got
+    rows = zip(*np.unravel_index(joined, shape), strict=True)
+    return [" · ".join(own[k] for own, k in zip(names, row, strict=False)) for row in rows], names[-1], wanted, got
+
+
+def _in_order(levels: Sequence[Level], codes: NDArray[np.int64]) -> tuple[list[str], NDArray[np.int64]]:
+    """Levels as texts, numbers by their size and others by their letters, and each cell's among these."""
+    order = sorted(range(len(levels)), key=lambda k: _order(levels[k]))
+    return [str(levels[k]) for k in order], np.argsort(order)[codes]
 
 
 def _order(level: Level) -> tuple[float, str]:

@@ -45,10 +45,10 @@ class Picture:
     note: str = ""
 
 
-def gather(folder: Path) -> dict[str, Any]:
-    """Read a run folder into what the template shows; what is not there yet is empty."""
+def gather(folder: Path, spec: Spec | None = None) -> dict[str, Any]:
+    """Read a run folder into what the template shows; what is not there yet is empty. `spec` is its spec, where it is known."""
     manifest = read_manifest(folder)
-    spec = _spec(folder)
+    spec = spec or _spec(folder)
     records = _records(folder, spec)
     made = manifest.get("made") or {unit: frame.height for unit, frame in records.items()}
     nested = _nested(spec, records)

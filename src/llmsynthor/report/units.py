@@ -13,6 +13,7 @@ from llmsynthor.evaluation.compare import Comparison
 from llmsynthor.records.linked import Nested
 from llmsynthor.records.measure import level_codes, numeric
 from llmsynthor.report.assumptions import ASSUMED
+from llmsynthor.spec.coded import coded_column
 from llmsynthor.spec.levels import Interval, Level
 from llmsynthor.spec.schema import Category, Coded, Unit
 from llmsynthor.spec.specification import Spec
@@ -63,22 +64,19 @@ def _width(target: Any) -> int:
 
 
 def _levels(target: Any, name: str) -> list[Level]:
-    place = target.columns.index(name)
-    return list(dict.fromkeys(cell[place] for cell in target.cells))
+    return list(coded_column(target, target.columns.index(name))[0])
 
 
 def _margin(name: str, comparison: Comparison) -> Distribution:
     """Sum a table over its other columns."""
-    target, levels = comparison.target, _levels(comparison.target, name)
+    target = comparison.target
     assert isinstance(target, Table)
-    place = target.columns.index(name)
-    at = {level: number for number, level in enumerate(levels)}
-    number = np.array([at[cell[place]] for cell in target.cells])
+    levels, number = coded_column(target, target.columns.index(name))
     wanted, got = (
         np.bincount(number, own, len(levels)).astype(np.float64) for own in (comparison.wanted, comparison.got)
     )
     note = "" if len(target.columns) == 1 else f"As in {target.name}."
-    return Distribution(name=name, levels=tuple(levels), wanted=wanted, got=got, note=note)
+    return Distribution(name=name, levels=levels, wanted=wanted, got=got, note=note)
 
 
 def _counted(variable: Coded, column: pl.Series) -> Distribution:

@@ -14,7 +14,7 @@ from llmsynthor.records.levels import as_texts
 from llmsynthor.records.linked import Nested, evaluate_nested, nest
 from llmsynthor.records.run_folder import MANIFEST, SCENARIO_FILE, RunFolder, claim, read_manifest, refuse_foreign
 from llmsynthor.run.kept_texts import keep_texts
-from llmsynthor.run.solution import Solution, write_all
+from llmsynthor.run.solution import Solution, write_all, write_spec
 from llmsynthor.scenarios.kept import Beside, beside, beside_frame, scenario_spec
 from llmsynthor.scenarios.moves import Moved, move
 from llmsynthor.spec.adjustments import Adjustment, Scenario
@@ -164,7 +164,7 @@ def _written(
         folder.write_csv("before_after.csv", beside_frame(found))
         if not (place.out / SCENARIO_FILE).is_file():
             folder.write_csv(SCENARIO_FILE, adjustments_frame(stated or accepted))
-        write_all(made, folder)
+        write_all(made, folder, write_spec(made.spec, folder))
     finally:
         folder.release()
     return made

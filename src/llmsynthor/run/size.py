@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from llmsynthor.errors import Problem, SpecError
+from llmsynthor.spec.coded import coded_column
 from llmsynthor.spec.cut_points import cut_points
 from llmsynthor.spec.expressions import references
 from llmsynthor.spec.schema import Category
@@ -81,7 +82,7 @@ def _truths(spec: Spec) -> Iterator[float]:
     named = list[list[tuple[tuple[str, str], float]]]()
     for target in spec.targets:
         for column, name in enumerate(target.columns if isinstance(target, Table) else target.by):
-            cuts.setdefault((target.unit, name), set()).update(cell[column] for cell in target.cells)
+            cuts.setdefault((target.unit, name), set()).update(coded_column(target, column)[0])
     for rule in spec.rules:
         unit = spec.schema[rule.unit]
         own = list[tuple[tuple[str, str], float]]()

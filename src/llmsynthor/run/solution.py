@@ -110,7 +110,8 @@ class Solution:
         """Write the report, one HTML file that opens offline; raises RunFolderError."""
         target = Path(path)
         with TemporaryDirectory() as folder:
-            write_all(self, RunFolder(path=Path(folder)))
+            written = RunFolder(path=Path(folder))
+            write_all(self, written, write_spec(self.spec, written))
             html = (Path(folder) / "report.html").read_bytes()
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -123,7 +124,7 @@ class Solution:
         """Write the run folder; raises RunFolderError when the folder holds another run or something else."""
         taken = claim(Path(folder), self.manifest, resume=False, force=False)
         try:
-            write_all(self, taken)
+            write_all(self, taken, write_spec(self.spec, taken))
         finally:
             taken.release()
         return taken.path
@@ -248,11 +249,12 @@ def _csv(path: Path, types: Mapping[str, Any]) -> pl.DataFrame:
         raise unreadable(path, (str(cause).splitlines() or [""])[0][:120]) from cause
 
 
-def write_spec(spec: Spec, folder: RunFolder) -> None:
-    """Write the spec with its tables, and the folder for estimates; raises RunFolderError."""
+def write_spec(spec: Spec, folder: RunFolder) -> dict[str, str]:
+    """Write the spec with its tables, and the folder for estimates; gives the digests of its files. Raises RunFolderError."""
     try:
         save(spec, folder.path / "spec")
         (folder.path / "estimated").mkdir(exist_ok=True)
+        return folder.digests("spec")
     except OSError as cause:
         raise unwritable(folder.path, cause) from cause
 
@@ -262,9 +264,11 @@ def _in_place(records: Mapping[str, pl.DataFrame], folder: RunFolder) -> bool:
     return isinstance(records, Parts) and records.folder == folder.path
 
 
-def write_all(solution: Solution, folder: RunFolder) -> None:
-    """Write every file of the run folder, categories as plain text; raises RunFolderError."""
-    write_spec(solution.spec, folder)
+def write_all(solution: Solution, folder: RunFolder, spec: Mapping[str, str]) -> None:
+    """Write every file of the run folder but its spec, categories as plain text; raises RunFolderError.
+
+    `spec` has the digests of the files of the spec as `write_spec` wrote them: what was edited since is not the run's.
+    """
     try:
         if solution.ledger.path != folder.ledger:
             solution.ledger.copy_to(folder.path / LEDGER)
@@ -283,7 +287,7 @@ def write_all(solution: Solution, folder: RunFolder) -> None:
         folder.write_parquet(f"start/{unit}.parquet" if len(solution.start or {}) > 1 else "start.parquet", frame)
     folder.write_parquet("proposals.parquet", solution.proposals)
     folder.write_parquet("history.parquet", solution.history)
-    solution.manifest["files"] = folder.digests()
+    solution.manifest["files"] = folder.digests() | dict(spec)
     folder.write_manifest({**solution.manifest, "status": "running"})  # the report reads it; done is what has a report
-    write_report(folder.path)
+    write_report(folder.path, solution.spec)
     folder.write_manifest(solution.manifest)

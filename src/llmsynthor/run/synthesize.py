@@ -178,11 +178,11 @@ def _make(order: _Order, standing: Standing, ledger: Ledger, progress: Notify) -
 
     standing.note(StopReason.RUNNING, "running", "the run has begun")
     if folder is not None:
-        write_spec(order.spec, folder)
+        standing.manifest["files"] = write_spec(order.spec, folder)
     outcome = run_loop(order.spec, order.options, model, notify=notify, start=order.start)
     solution = _finish(order, outcome, standing, ledger, notify)
     if folder is not None:
-        write_all(solution, folder)
+        write_all(solution, folder, standing.manifest["files"])
     standing.ended = True
     if model is not None and model.spent.new:
         speed.remember(model.identity, ledger.mean_seconds(model.identity))
@@ -199,13 +199,13 @@ def _make_parts(order: _Order, standing: Standing, ledger: Ledger, progress: Not
         progress(event)
 
     standing.note(StopReason.RUNNING, "running", "the run has begun")
-    write_spec(order.spec, folder)
+    standing.manifest["files"] = write_spec(order.spec, folder)
     made, believed = make_in_partitions(
         order.spec, order.options, standing.model, executor, folder=folder, notify=notify
     )
     standing.manifest |= {"usage": standing.usage}
     solution = gathered(order.spec, made, believed, standing.manifest, folder=folder, ledger=ledger)
-    write_all(solution, folder)
+    write_all(solution, folder, standing.manifest["files"])
     standing.ended = True
     return solution
 

@@ -43,30 +43,23 @@ def read_numbers(
 
     Shares have no thousands; where semicolons part the fields of a file, commas more likely part decimals.
     """
-    undressed = {text: _undressed(text) if text is not None else "" for text in set(texts)}
-    plain = [undressed[text] for text in texts]
+    plain = {text: _undressed(text) if text is not None else "" for text in dict.fromkeys(texts)}
+    style = ""
     if decimal is None:
         try:
-            style = _style(plain, shares=shares, semicolons=semicolons)
-        except AmbiguousError:
-            decimal = decimal_sign(plain)
+            style = _style(list(dict.fromkeys(plain.values())), shares=shares, semicolons=semicolons)
+        except AmbiguousError as error:
+            decimal = decimal_sign(list(plain.values()))
             if decimal is None:
-                raise
-    if decimal is None:
-        read = {text: _number(text, style) for text in set(plain) - {OPEN}}
-    else:
-        read = {text: _number_with(text, decimal) for text in set(plain) - {OPEN}}
-    values: list[float | None] = []
-    odd = []
-    for row, text in enumerate(plain):
-        if text == OPEN:
-            values.append(None)
-            continue
-        value = read[text]
-        values.append(value)
-        if value is None:
-            odd.append(row)
-    return Numbers(values=tuple(values), odd=tuple(odd))
+                row = next(row for row, text in enumerate(texts) if plain[text] == error.found)
+                raise AmbiguousError(row, error.found, error.what) from None
+    known = {
+        raw: (_number(text, style) if decimal is None else _number_with(text, decimal)) if text != OPEN else None
+        for raw, text in plain.items()
+    }
+    unread = {raw for raw, value in known.items() if value is None and plain[raw] != OPEN}
+    odd = tuple(row for row, text in enumerate(texts) if text in unread) if unread else ()
+    return Numbers(values=tuple(known[text] for text in texts), odd=odd)
 
 
 def decimal_sign(texts: Sequence[str]) -> str | None:

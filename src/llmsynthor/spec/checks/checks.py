@@ -12,6 +12,7 @@ from llmsynthor.spec.checks.exact import exact_problems
 from llmsynthor.spec.checks.needed import childless_problems, lacking_children
 from llmsynthor.spec.checks.units import parents_column_problems, total_problems
 from llmsynthor.spec.checks.unsaid import unsaid
+from llmsynthor.spec.coded import coded_columns
 from llmsynthor.spec.expressions import Aggregate, Reference, nodes
 from llmsynthor.spec.rules import Rule
 from llmsynthor.spec.schema import Schema
@@ -86,7 +87,7 @@ def _unlisted(where: str, table: Table) -> Iterator[Problem]:
     """Name combinations that a table does not list although each of their levels occurs in it."""
     if table.structural or table.universe is not None or table.trust < 1 or len(table.columns) < 2:
         return
-    levels = [list(dict.fromkeys(cell[k] for cell in table.cells)) for k in range(len(table.columns))]
+    levels = [own for own, _ in coded_columns(table)]
     number = math.prod(len(column) for column in levels) - len(table.cells)
     if number <= 0:
         return

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmsynthor.spec.apart import Cells, look_apart
+from llmsynthor.spec.coded import coded_column
 from llmsynthor.spec.expressions import (
     COMPARISONS,
     Aggregate,
@@ -57,7 +58,7 @@ def _apart(
     tree: Node, names: Sequence[str], table: Table, variables: Mapping[str, Coded]
 ) -> tuple[Booleans, Booleans] | None:
     """The same by the distinct levels of each column, where every part of the condition is about one variable."""
-    held = {name: _held(_Column(table, name)) if name in table.columns else None for name in names}
+    held = {name: coded_column(table, table.columns.index(name)) if name in table.columns else None for name in names}
     cells = list[Cells]()
     for name in names:
         variable, column = variables[name], held[name]
@@ -76,30 +77,6 @@ def _apart(
         own[column[1]] for own, column in zip(found.classes, (held[name] for name in names), strict=True) if column
     )
     return may[at], may_not[at]
-
-
-class _Column:
-    """A column of a table, by which its levels are found again as long as there is the table."""
-
-    __slots__ = ("name", "table")
-
-    def __init__(self, table: Table, name: str) -> None:
-        self.table, self.name = table, name
-
-    def __hash__(self) -> int:
-        return hash((id(self.table), self.name))
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Column) and self.table is other.table and self.name == other.name
-
-
-@lru_cache(maxsize=16)
-def _held(column: _Column) -> tuple[tuple[Level, ...], Integers]:
-    """The distinct levels of a column, and the place of each row's among them, shape (cells,)."""
-    at = column.table.columns.index(column.name)
-    places: dict[Level, int] = {}
-    rows = np.array([places.setdefault(cell[at], len(places)) for cell in column.table.cells], dtype=np.int64)
-    return tuple(places), rows
 
 
 @lru_cache(maxsize=1024)

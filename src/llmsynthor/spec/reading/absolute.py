@@ -101,6 +101,8 @@ def between(column: pl.Series) -> tuple[pl.Series, list[float]]:
     >>> between(pl.Series(["7", "[1, 4]"]))[1]
     [0.0, 1.5]
     """
+    if not column.str.contains("[", literal=True).any():
+        return column, [0.0] * len(column)
     texts, halves = list[str | None](), list[float]()
     for text in column.to_list():
         match = BETWEEN.match(str(text).strip()) if text is not None else None

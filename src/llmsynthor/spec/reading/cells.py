@@ -1,6 +1,6 @@
 """Levels and values of a table's rows: every cell is read, and what cannot be read is said once a column."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 
 import polars as pl
@@ -38,41 +38,43 @@ def _levels(column: pl.Series, place: Place) -> list[Level] | None:
     """Read each distinct text once."""
     _, variable = place.schema.find(place.unit, column.name)
     assert isinstance(variable, Category | Numeric)
-    texts = [text.strip() if text is not None else "" for text in column.to_list()]
-    known: dict[str, Level] = _classes(texts, variable) if isinstance(variable, Numeric) else {}
-    odd: list[tuple[int, str]] = []
+    texts = {raw: raw.strip() if raw is not None else "" for raw in column.unique(maintain_order=True).to_list()}
+    distinct = list(dict.fromkeys(texts.values()))
+    known: dict[str, Level] = _classes(distinct, variable) if isinstance(variable, Numeric) else {}
+    odd = list[str]()
     reason = ""
     levels = frozenset(variable.levels if isinstance(variable, Category) else ())
-    for row, text in _first_rows(texts):
+    for text in distinct:
         try:
             known[text] = known.get(text) or (text if text in levels else read_level(text, variable))
         except ValueError as error:
-            reason = reason or str(error)
-            odd.append((row, text or "an empty cell"))
-    empty = [row for row, text in enumerate(texts) if not text]
-    if empty:
-        rows = [(row, "an empty cell") for row in empty]
-        place.in_rows(f"{column.name} is missing", "fill it in, or remove the row", rows)
-        odd = [entry for entry in odd if entry[1] != "an empty cell"]
+            reason = reason or (str(error) if text else "")
+            odd.append(text)
     if odd:
-        _say_odd(column.name, variable, odd, reason, place)
-    return None if odd or empty else [known[text] for text in texts]
+        _say_unread([texts[raw] for raw in column.to_list()], odd, reason, column.name, variable, place)
+        return None
+    read = {raw: known[text] for raw, text in texts.items()}
+    return [read[raw] for raw in column.to_list()]
+
+
+def _say_unread(
+    texts: Sequence[str], odd: Sequence[str], reason: str, name: str, variable: Category | Numeric, place: Place
+) -> None:
+    """Name the rows without a text, and the first row of every text that could not be read."""
+    empty = [(row, "an empty cell") for row, text in enumerate(texts) if not text]
+    if empty:
+        place.in_rows(f"{name} is missing", "fill it in, or remove the row", empty)
+    first = {text: row for row, text in reversed(list(enumerate(texts)))}
+    rows = [(first[text], text) for text in odd if text]
+    if rows:
+        _say_odd(name, variable, rows, reason, place)
 
 
 def _classes(texts: Sequence[str], variable: Numeric) -> dict[str, Level]:
     """Classes of a number that their neighbours explain, within its range."""
-    found = read_classes(
-        list(dict.fromkeys(texts)), bounds=variable.range, integer=variable.integer, unit=variable.unit
-    )
+    found = read_classes(texts, bounds=variable.range, integer=variable.integer, unit=variable.unit)
     inside = {text: own for text, own in found.items() if own.low >= variable.range.low}
     return {text: own for text, own in inside.items() if own.high <= variable.range.high}
-
-
-def _first_rows(texts: Sequence[str]) -> list[tuple[int, str]]:
-    rows: dict[str, int] = {}
-    for row, text in enumerate(texts):
-        rows.setdefault(text, row)
-    return [(row, text) for text, row in rows.items()]
 
 
 def _known(variable: Category) -> frozenset[str] | tuple[str, ...]:
@@ -147,11 +149,11 @@ def read_values(column: pl.Series, place: Place, *, negative: bool, shares: bool
             error.what, "write numbers without thousands signs, as in 1200 or 1.2", error.found, row=error.row
         )
         return None
-    texts = ["None" if text is None else str(text) for text in column.to_list()]
-    withheld = [
-        (row, texts[row]) for row in read.odd if texts[row].strip().casefold() in WITHHELD or texts[row].startswith("<")
-    ]
-    other = [(row, texts[row]) for row in read.odd if (row, texts[row]) not in withheld]
+    texts = column.to_list()
+    odd = [(row, str(texts[row])) for row in read.odd]
+    withheld = [entry for entry in odd if entry[1].strip().casefold() in WITHHELD or entry[1].startswith("<")]
+    known = frozenset(withheld)
+    other = [entry for entry in odd if entry not in known]
     if withheld:
         place.in_rows(
             "cells are withheld (suppressed), or their value is no number",
@@ -165,8 +167,8 @@ def read_values(column: pl.Series, place: Place, *, negative: bool, shares: bool
             f"give a finite number, or write `{OPEN}` where the cell is suppressed",
             other,
         )
-    below = [(row, texts[row]) for row, value in enumerate(read.values) if value is not None and value < 0]
-    absurd = [(row, texts[row]) for row, value in enumerate(read.values) if value and not LEAST <= abs(value) <= MOST]
+    below = _rows_of(read.values, texts, lambda value: value < 0)
+    absurd = _rows_of(read.values, texts, lambda value: value != 0 and not LEAST <= abs(value) <= MOST)
     if absurd:
         place.in_rows("the value is no amount of anything", f"give values from {LEAST:g} to {MOST:g}, or zero", absurd)
     if below and not negative:
@@ -175,13 +177,23 @@ def read_values(column: pl.Series, place: Place, *, negative: bool, shares: bool
     return None if place.errors > before else list(read.values)
 
 
+def _rows_of(
+    values: Sequence[float | None], texts: Sequence[str], told: Callable[[float], bool]
+) -> list[tuple[int, str]]:
+    """The rows whose value is of a kind: each distinct one is looked at once."""
+    kind = {value for value in set(values) if value is not None and told(value)}
+    return [(row, str(texts[row])) for row, value in enumerate(values) if value in kind] if kind else []
+
+
 def values_nobody_has(cells: Sequence[Cell], columns: Sequence[str], place: Place) -> list[Cell]:
     """A cell, which is zero, for each value that a table of single whole numbers does not list; they are told."""
     found = list[Cell]()
     for k, name in enumerate(columns):
         _, variable = place.schema.find(place.unit, name)
+        if not isinstance(variable, Numeric):
+            continue
         intervals = sorted({level for cell in cells if isinstance(level := cell[k], Interval)})
-        gaps = unlisted_values(intervals, variable) if isinstance(variable, Numeric) and intervals else []
+        gaps = unlisted_values(intervals, variable) if intervals else []
         found += [(*cells[0][:k], gap, *cells[0][k + 1 :]) for gap in gaps]
         if gaps:
             what, advice = (
@@ -195,7 +207,7 @@ def values_nobody_has(cells: Sequence[Cell], columns: Sequence[str], place: Plac
 def cell_problems(cells: Sequence[Cell], columns: Sequence[str], place: Place, *, universe: Expression | None) -> None:
     """Name cells that are given twice, and intervals that do not cut their variable."""
     seen: dict[Cell, int] = {}
-    for row, cell in enumerate(cells):
+    for row, cell in enumerate(cells if len(set(cells)) < len(cells) else ()):
         if cell in seen:
             text = " × ".join(str(level) for level in cell)
             place.problem(f"the cell was given in row {seen[cell] + 1} already", "give each cell once", text, row=row)

@@ -256,9 +256,9 @@ def total_rows(frame: pl.DataFrame, columns: Sequence[str], place: Place) -> lis
     for name in columns:
         _, variable = place.schema.find(place.unit, name)
         levels = frozenset(variable.levels) if isinstance(variable, Category) else frozenset[str]()
-        texts = frame[name].to_list()
-        totals = {t for t in set(texts) if t is not None and t.strip() not in levels and is_total(t)}
-        for row, text in enumerate(texts if totals else ()):
+        distinct = frame[name].unique().to_list()
+        totals = {t for t in distinct if t is not None and t.strip() not in levels and is_total(t)}
+        for row, text in enumerate(frame[name].to_list() if totals else ()):
             if text in totals:
                 found.setdefault(row, text.strip())
     return sorted(found.items())

@@ -17,8 +17,8 @@ from pydantic import ValidationError
 from llmsynthor.errors import Problem, SpecError
 from llmsynthor.files import read_text, write_beside
 from llmsynthor.options import written
+from llmsynthor.spec.coded import coded_columns
 from llmsynthor.spec.expressions import Lookup
-from llmsynthor.spec.levels import Level
 from llmsynthor.spec.reading.adjustments import write_scenario
 from llmsynthor.spec.reading.builder import Builder
 from llmsynthor.spec.reading.dependencies import write_dependencies
@@ -195,16 +195,13 @@ def table_frame(target: Target) -> pl.DataFrame:
     """Give a target in the long format: a column per variable, one value column, the margins of error behind."""
     columns = target.columns if isinstance(target, Table) else target.by
     data: dict[str, Any] = {
-        name: pl.Series([_text(cell[k]) for cell in target.cells], dtype=pl.String) for k, name in enumerate(columns)
+        name: pl.Series([str(level) for level in levels], dtype=pl.String).gather(codes)
+        for name, (levels, codes) in zip(columns, coded_columns(target), strict=True)
     }
     data[_value_column(target)] = pl.Series(target.values, dtype=pl.Float64)
     if target.margins_of_error is not None:
         data["margin_of_error"] = pl.Series(target.margins_of_error, dtype=pl.Float64)
     return pl.DataFrame(data)
-
-
-def _text(level: Level) -> str:
-    return level if isinstance(level, str) else str(level)
 
 
 def _value_column(target: Target) -> str:
