@@ -36,7 +36,8 @@ def evaluate_tree(tree: Node, leaves: Mapping[Node, pl.Series], height: int) -> 
 def count_true(trees: Sequence[Node], leaves: Mapping[Node, pl.Series], height: int) -> list[int]:
     """In how many records each condition is true; what they share is put into one frame, and each is a sum over it."""
     frame, names = _columns(trees, leaves, height)
-    found = [_translate(tree, names).fill_null(value=False) for tree in trees]
+    known = dict[Node, pl.Expr]()
+    found = [_translate(tree, names, known).fill_null(value=False) for tree in trees]
     plain = [
         not any(node in names for node in nodes(tree)) for tree in trees
     ]  # of no column: one value for all records
@@ -66,22 +67,26 @@ def _wide(series: pl.Series) -> pl.Series:
     return series.cast(pl.String) if isinstance(series.dtype, pl.Categorical | pl.Enum) else series
 
 
-def _translate(node: Node, names: Mapping[Node, str]) -> pl.Expr:
+def _translate(node: Node, names: Mapping[Node, str], known: dict[Node, pl.Expr] | None = None) -> pl.Expr:
+    """A node as polars computes it; `known` holds what was translated before."""
     if node in names:
         return pl.col(names[node])
     if isinstance(node, Literal):
         return pl.lit(node.value)
-    if isinstance(node, Operation):
-        return _operate(node, names)
-    raise KeyError(f"{node} has no value here")
+    if not isinstance(node, Operation):
+        raise KeyError(f"{node} has no value here")
+    known = {} if known is None else known
+    if node not in known:
+        known[node] = _operate(node, names, known)
+    return known[node]
 
 
-def _operate(node: Operation, names: Mapping[Node, str]) -> pl.Expr:
+def _operate(node: Operation, names: Mapping[Node, str], known: dict[Node, pl.Expr]) -> pl.Expr:
     if node.symbol in ("in", "not in"):
-        left, choices = _translate(node.operands[0], names), node.operands[1]
+        left, choices = _translate(node.operands[0], names, known), node.operands[1]
         found = _is_in(left, choices.values if isinstance(choices, Choices) else ())
         return (found if node.symbol == "in" else ~found).fill_null(value=False)
-    parts = [_translate(operand, names) for operand in node.operands]
+    parts = [_translate(operand, names, known) for operand in node.operands]
     if node.symbol == "if":
         return pl.when(parts[0]).then(parts[1]).otherwise(parts[2])
     if node.symbol in ("min", "max"):

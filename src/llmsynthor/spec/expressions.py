@@ -283,11 +283,13 @@ def operands(node: Node) -> "tuple[Node, ...]":
 
 def walk(node: Node, *, aggregates: bool = True) -> Iterator[Reference]:
     """Yield every reference below a node; without `aggregates` only those that no function over children encloses."""
-    if isinstance(node, Reference):
-        yield node
-    elif aggregates or not isinstance(node, Aggregate):
-        for operand in operands(node):
-            yield from walk(operand, aggregates=aggregates)
+    left = [node]
+    while left:
+        own = left.pop()
+        if isinstance(own, Reference):
+            yield own
+        elif aggregates or not isinstance(own, Aggregate):
+            left.extend(reversed(operands(own)))
 
 
 def references(expression: Expression) -> frozenset[Reference]:
@@ -297,9 +299,11 @@ def references(expression: Expression) -> frozenset[Reference]:
 
 def nodes(node: Node) -> Iterator[Node]:
     """Yield a node and all below it."""
-    yield node
-    for operand in operands(node):
-        yield from nodes(operand)
+    left = [node]
+    while left:
+        own = left.pop()
+        yield own
+        left.extend(reversed(operands(own)))
 
 
 def substitute(node: Node, known: Mapping[Node, Node]) -> Node:

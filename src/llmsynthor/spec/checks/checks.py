@@ -7,7 +7,7 @@ from itertools import islice, product
 import numpy as np
 
 from llmsynthor.errors import Problem
-from llmsynthor.spec.checks.conditions import holds_in_cells
+from llmsynthor.spec.checks.conditions import fails_anyway, holds_in_cells
 from llmsynthor.spec.checks.exact import exact_problems
 from llmsynthor.spec.checks.needed import childless_problems, lacking_children
 from llmsynthor.spec.checks.units import parents_column_problems, total_problems
@@ -55,7 +55,8 @@ def _meeting(spec: Spec) -> Iterator[tuple[Table, Rule]]:
 
 
 def _forbidden(where: str, table: Table, rule: Rule, schema: Schema) -> Iterator[Problem]:
-    found = holds_in_cells(rule.forbid.tree, table, schema)
+    tree = rule.forbid.tree
+    found = None if fails_anyway(tree, table, schema) else holds_in_cells(tree, table, schema)
     if found is None:
         return
     for k in np.flatnonzero((np.array(table.values) > 0) & ~found[1]):

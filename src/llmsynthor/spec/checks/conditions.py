@@ -19,6 +19,7 @@ from llmsynthor.spec.expressions import (
     Operation,
     Reference,
     nodes,
+    walk,
 )
 from llmsynthor.spec.inputs import is_position
 from llmsynthor.spec.levels import Interval, Level
@@ -54,6 +55,30 @@ def holds_in_cells(condition: Node, table: Table, schema: Schema) -> tuple[Boole
     return may, may_not
 
 
+def fails_anyway(condition: Node, table: Table, schema: Schema) -> bool:
+    """Whether a condition may be false in every cell: a part of it, joined by `and`, is about a variable that the table does not have."""
+    joined = condition.operands if isinstance(condition, Operation) and condition.symbol == "and" else ()
+    return any(_may_fail(part, table, schema) for part in joined)
+
+
+def _may_fail(part: Node, table: Table, schema: Schema) -> bool:
+    """Whether this is a condition on one variable of the unit that the table does not have, and false somewhere in its range."""
+    named = set(walk(part))
+    name = next(iter(named)).name if len(named) == 1 else ""
+    if named != {Reference(None, name)} or name in table.columns or is_position(schema[table.unit], name):
+        return False
+    _, variable = schema.find(table.unit, name)
+    assert isinstance(variable, Category | Numeric)
+    found = look_apart(part, [name], [_anywhere(variable)])
+    return found is not None and bool(found.may_not.any())
+
+
+def _anywhere(variable: Coded) -> Cells:
+    """The levels of a category, and the whole range of a number."""
+    integer = isinstance(variable, Numeric) and variable.integer
+    return Cells(variable.levels if isinstance(variable, Category) else _whole(variable.range), integer=integer)
+
+
 def _apart(
     tree: Node, names: Sequence[str], table: Table, variables: Mapping[str, Coded]
 ) -> tuple[Booleans, Booleans] | None:
@@ -61,10 +86,8 @@ def _apart(
     held = {name: coded_column(table, table.columns.index(name)) if name in table.columns else None for name in names}
     cells = list[Cells]()
     for name in names:
-        variable, column = variables[name], held[name]
-        integer = isinstance(variable, Numeric) and variable.integer
-        free = variable.levels if isinstance(variable, Category) else _whole(variable.range)
-        cells.append(Cells(free if column is None else column[0], integer=integer))
+        free, column = _anywhere(variables[name]), held[name]
+        cells.append(free if column is None else Cells(column[0], integer=free.integer))
     found = look_apart(tree, names, cells)
     if found is None:
         return None
@@ -99,9 +122,8 @@ def _opened(node: Node, unit: str, schema: Schema, variables: dict[str, Coded]) 
     """Put a variable of its own in the place of whatever the cells of one unit cannot tell; collects all variables."""
     if isinstance(node, Literal | Choices):
         return node
-    over_children = not isinstance(node, Reference) and any(isinstance(below, Aggregate) for below in nodes(node))
-    comparison = isinstance(node, Operation) and node.symbol in COMPARISONS.values()
-    if over_children and (comparison or isinstance(node, Aggregate)):
+    compared = isinstance(node, Aggregate) or (isinstance(node, Operation) and node.symbol in COMPARISONS.values())
+    if compared and any(isinstance(below, Aggregate) for below in nodes(node)):
         name = f"unknown {len(variables)}"
         variables[name] = Numeric(name=name, kind="integer", range=Interval(0, 2))
         return Operation("==", (Reference(None, name), Literal(1.0)))
