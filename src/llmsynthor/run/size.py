@@ -88,9 +88,10 @@ def _truths(spec: Spec) -> Iterator[float]:
         own = list[tuple[tuple[str, str], float]]()
         for reference in references(rule.forbid):
             place = (reference.unit or unit.name, reference.name)
-            points, computed = cut_points(rule.forbid, place[1], integer=True)
+            levels = _levels(spec, *place)
+            points, computed = (frozenset[float](), True) if levels else cut_points(rule.forbid, place[1], integer=True)
             cuts.setdefault(place, set()).update(points)
-            alike = computed or reference.unit is not None or _levels(spec, *place)
+            alike = computed or reference.unit is not None
             own.append((place, 0.0 if alike else 2.0 * len(points) + 1))
         named.append(own)
     for own in named:

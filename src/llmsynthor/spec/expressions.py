@@ -6,6 +6,7 @@ import re
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import NoReturn
 
 from llmsynthor.spec.levels import Level
@@ -292,6 +293,7 @@ def walk(node: Node, *, aggregates: bool = True) -> Iterator[Reference]:
             left.extend(reversed(operands(own)))
 
 
+@lru_cache(maxsize=1 << 15)
 def references(expression: Expression) -> frozenset[Reference]:
     """Every variable that an expression uses."""
     return frozenset(walk(expression.tree))

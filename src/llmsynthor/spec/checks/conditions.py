@@ -56,7 +56,7 @@ def holds_in_cells(condition: Node, table: Table, schema: Schema) -> tuple[Boole
 
 
 def fails_anyway(condition: Node, table: Table, schema: Schema) -> bool:
-    """Whether a condition may be false in every cell: a part of it, joined by `and`, is about a variable that the table does not have."""
+    """Whether a condition may be false in every cell: a part of it, joined by `and`, is about a variable not in the table."""
     joined = condition.operands if isinstance(condition, Operation) and condition.symbol == "and" else ()
     return any(_may_fail(part, table, schema) for part in joined)
 
