@@ -2,6 +2,7 @@
 
     python -m benchmarks.faults readers --count 100000 --seed 1
     python -m benchmarks.faults exchange|parsers|folders|commands --count N --seed S
+    python -m benchmarks.faults servers
 
 Prints outcomes, how long it took, and every fault: an unforeseen error, a slow end, a file that differs.
 """
@@ -19,6 +20,9 @@ from tests.campaigns.commands import attack_commands
 from tests.campaigns.folders import attack_folder
 from tests.campaigns.parsers import attack_parsers
 from tests.campaigns.processes import start
+from tests.campaigns.servers import attack_servers
+
+from llmsynthor.spec.specification import Spec
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 FLAT = str(EXAMPLES / "quickstart" / "spec.yaml")
@@ -38,10 +42,15 @@ def attack(count: int, rng: Random, scratch: Path) -> Found:
     return attack_commands(scratch, count=count or None, rng=rng)
 
 
+def servers(_count: int, _rng: Random, scratch: Path) -> Found:
+    """Run a small synthesis against each of the servers that do wrong in a way of its own, twice."""
+    return attack_servers(scratch, Spec.load(FLAT), os.environ["OPENAI_API_KEY"])
+
+
 def main() -> None:
     """Run one campaign."""
     reading = argparse.ArgumentParser()
-    reading.add_argument("name", choices=("readers", "exchange", "parsers", "folders", "commands"))
+    reading.add_argument("name", choices=("readers", "exchange", "parsers", "folders", "commands", "servers"))
     reading.add_argument("--count", type=int, default=100)
     reading.add_argument("--seed", type=int, default=1)
     given = reading.parse_args()
@@ -56,7 +65,8 @@ def main() -> None:
         elif given.name == "parsers":
             outcomes, faults = attack_parsers(place, count=given.count, rng=rng)
         else:
-            outcomes, faults = {"folders": folders, "commands": attack}[given.name](given.count, rng, place)
+            campaign = {"folders": folders, "commands": attack, "servers": servers}[given.name]
+            outcomes, faults = campaign(given.count, rng, place)
     for name, count in sorted(outcomes.items()):
         print(f"{count:9,} {name}")
     print(

@@ -17,6 +17,7 @@ from tests.campaigns.fuzz import CORPUS, TARGETS
 from tests.campaigns.mutations import change_bytes, change_json
 from tests.campaigns.parsers import attack_parsers
 from tests.campaigns.processes import Interrupted, campaign_of_interrupts, campaign_of_kills, paid_twice
+from tests.campaigns.servers import MODES, attack_servers
 
 ROOT = Path(__file__).parents[2]
 
@@ -51,6 +52,21 @@ def test_changed_exchanges_end_in_errors_of_the_house(monkeypatch: pytest.Monkey
     outcomes, faults = attack_exchange(count=40, rng=Random(5))
     assert faults == []
     assert sum(outcomes.values()) - outcomes["over two seconds by the clock"] == 40
+
+
+@pytest.mark.parametrize(
+    "name", ["402", "length of 10^20", *(pytest.param(name, marks=pytest.mark.slow) for name in sorted(MODES))]
+)
+def test_servers_that_do_wrong_end_no_run_badly(
+    name: str, spec: ls.Spec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever a server sends in the place of answers, always or every second time: a run ends with a status and without the key."""
+    key = "sk-planted-key-4711"
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    monkeypatch.setattr("llmsynthor.llm.patience.FIRST_WAIT", 0.01)
+    outcomes, faults = attack_servers(tmp_path, spec, key, modes={name: MODES[name]})
+    assert faults == []
+    assert sum(outcomes.values()) == 2
 
 
 @pytest.mark.slow

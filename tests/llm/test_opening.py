@@ -51,6 +51,13 @@ def test_unknown_words_are_refused(text: str) -> None:
     assert caught.value.exit_code == 2
 
 
+def test_an_address_is_no_name_of_a_model() -> None:
+    """A model's name is written into every folder: an address in its place, with its password, is refused and not shown."""
+    with pytest.raises(ChoiceError, match="--base-url") as caught:
+        choose("openai:http://user:pass-word-4711@host/v1")
+    assert "4711" not in str(caught.value)
+
+
 def test_weights_that_are_none_are_refused(tmp_path: Path) -> None:
     """A file that is no GGUF is refused when it is opened, not a crash."""
     path = tmp_path / "fake.gguf"

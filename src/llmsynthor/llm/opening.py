@@ -67,7 +67,13 @@ def _file(name: str) -> Choice:
 
 
 def _remote(model: str, server: Server) -> Choice:
-    """The address and the place of the key are looked at now, so that what is wrong there is said before any work."""
+    """The address is looked at now, so that what is wrong there is said before any work; the key when it is first needed.
+
+    An address in the place of the name is refused: it may hold a password, and the name of a model is shown and written down.
+    """
+    if "://" in model:
+        advice = "write openai:MODEL, and the address behind --base-url"
+        raise ChoiceError(Problem(where="--llm", what="an address is no name of a model", advice=advice))
     from llmsynthor.llm.remote import identify, open_remote  # noqa: PLC0415  (heavy, only where used)
 
     return Choice(identity=identify(model, server.base_url), open_model=lambda: open_remote(model, server))
