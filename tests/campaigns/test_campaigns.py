@@ -20,6 +20,7 @@ from tests.campaigns.processes import Interrupted, campaign_of_interrupts, campa
 from tests.campaigns.servers import MODES, attack_servers
 
 ROOT = Path(__file__).parents[2]
+QUICK_MODES = ("402", "length of 10^20")
 
 
 def test_mutations_follow_the_seed() -> None:
@@ -55,12 +56,12 @@ def test_changed_exchanges_end_in_errors_of_the_house(monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize(
-    "name", ["402", "length of 10^20", *(pytest.param(name, marks=pytest.mark.slow) for name in sorted(MODES))]
+    "name", [pytest.param(name, marks=[] if name in QUICK_MODES else [pytest.mark.slow]) for name in sorted(MODES)]
 )
 def test_servers_that_do_wrong_end_no_run_badly(
     name: str, spec: ls.Spec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever a server sends in the place of answers, always or every second time: a run ends with a status and without the key."""
+    """Whatever a server sends in the place of answers, always or every second time, a run ends with a status, without the key."""
     key = "sk-planted-key-4711"
     monkeypatch.setenv("OPENAI_API_KEY", key)
     monkeypatch.setattr("llmsynthor.llm.patience.FIRST_WAIT", 0.01)
