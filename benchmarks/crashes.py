@@ -70,9 +70,12 @@ class Prepared:
 
 
 def become(words: list[str], said: str) -> None:
-    """Be a command, in the main thread of a process of its own."""
+    """Be a command, in the main thread of a process of its own; what it measures of a model, only its own resume remembers."""
     from llmsynthor.cli.commands import main as run  # noqa: PLC0415  (in the other process)
+    from llmsynthor.llm import measured  # noqa: PLC0415  (in the other process)
 
+    remembered = Path(f"{words[words.index('--out') + 1]}.measured")
+    measured.measured_file = lambda: remembered  # type: ignore[assignment]
     stream = open(said, "w", encoding="utf-8")  # noqa: PTH123, SIM115  (until the process ends)
     os.dup2(stream.fileno(), 2)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

@@ -149,7 +149,7 @@ def test_a_run_is_done_when_its_report_is_there(
 ) -> None:
     """Whoever is stopped while the report is drawn has not said that all is done."""
 
-    def stop(_: Path) -> Path:
+    def stop(*_: object) -> Path:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("llmsynthor.run.solution.write_report", stop)
