@@ -18,6 +18,9 @@ MOST_BINS = 8
 MOST_LEVELS = 24
 """A category with more levels costs too many questions, and models know little of rare ones."""
 
+FEW_LEVELS = 10
+"""A table that cuts a number into no more intervals cuts it where publishers do: people come of age, and retire."""
+
 LEAST_CUT, BETWEEN_CUTS = 0.2, 0.5
 """Share of a bin beside a cut that matters, and of one between two cuts, in parts of an even share."""
 
@@ -54,6 +57,12 @@ def coarsen(
     axes = [(k, axis) for k, axis in enumerate(goals.grid.axes) if axis.name in known]
     found = [_coarse(goals, k, axis, margins[k], most_bins, (cuts or {}).get(axis.name, ())) for k, axis in axes]
     return tuple(entry for entry in found if 2 <= entry.size <= MOST_LEVELS)
+
+
+def coarse_cuts(goals: Goals, name: str) -> list[float]:
+    """Where tables of few levels cut a number."""
+    tables = [goal.levels[goal.table.columns.index(name)] for goal in goals.given if name in goal.table.columns]
+    return [level.low for levels in tables if len(levels) <= FEW_LEVELS for level in levels if isinstance(level, Interval)]
 
 
 def _coarse(

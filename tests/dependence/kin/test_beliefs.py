@@ -51,6 +51,12 @@ def document() -> dict[str, Any]:
     }
 
 
+def whole_levels(choices: list[str]) -> list[str]:
+    """The levels that openings such as "0 to" and "20" stand for, in a document whose ages are cut at 10 or not."""
+    levels = ("0 to 9 years", "10 to 19 years", *AGES) if any(choice.startswith("10") for choice in choices) else AGES
+    return [next((level for level in levels if level.startswith(choice)), choice) for choice in choices]
+
+
 class Family:
     """Knows that spouses are of an age, that children are young, and that race is inherited; of strangers it knows nothing."""
 
@@ -60,7 +66,7 @@ class Family:
         return Written(text="I had rather not.", usage=Usage(seconds=0.01))
 
     def score(self, request: ScoreRequest) -> Scored:
-        context, choices = request.context, [choice.strip() for choice in request.choices]
+        context, choices = request.context, whole_levels([choice.strip() for choice in request.choices])
         return Scored(log_probabilities=tuple(self._say(context, c) for c in choices), usage=Usage(seconds=0.01))
 
     def _say(self, context: str, choice: str) -> float:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from llmsynthor.aims.aims import Aims
 from llmsynthor.aims.cuts import expression_cuts
-from llmsynthor.dependence.coarse import Coarse, coarsen
+from llmsynthor.dependence.coarse import Coarse, coarse_cuts, coarsen
 from llmsynthor.dependence.copula import SOFTNESS
 from llmsynthor.dependence.elicit import Asking, is_people
 from llmsynthor.dependence.kin.questions import (
@@ -96,9 +96,15 @@ def has_relatives(unit: Unit) -> bool:
 
 
 def kin_variables(aims: Aims, unit: Unit, most_bins: int = KIN_BINS) -> tuple[Coarse, ...]:
-    """The variables of members that relatives are told about, numbers cut where rules cut them and into so many bins."""
-    cuts = {v.name: expression_cuts(v, aims.spec, unit) for v in unit.coded if isinstance(v, Numeric)}
-    found = coarsen(aims.own[aims.layout.number(unit.name)], most_bins=most_bins, cuts=cuts)
+    """The variables of members that relatives are told about, numbers cut where rules and coarse tables cut them and into so
+    many bins."""
+    goals = aims.own[aims.layout.number(unit.name)]
+    cuts = {
+        v.name: (*expression_cuts(v, aims.spec, unit), *coarse_cuts(goals, v.name))
+        for v in unit.coded
+        if isinstance(v, Numeric)
+    }
+    found = coarsen(goals, most_bins=most_bins, cuts=cuts)
     return tuple(variable for variable in found if not aims.spec.is_vetoed(variable.name))
 
 

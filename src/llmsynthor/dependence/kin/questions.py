@@ -157,14 +157,36 @@ def _scores(asking: Asking, frame: str, variable: Coarse, *, role: str = "", kin
     """log p(a member's level | the first person's level, or the kind of household), shape (given, levels)."""
     given = variable if kind is None else kind
     words = {"label": variable.label, "role": role} | ({} if kind is None else {"kind": kind.label})
-    return np.array([_row(asking, frame, variable.words, value=value, **words) for value in given.words])
+    if isinstance(variable.levels[0], Interval):
+        choices, whole = openings(variable.words), True
+    else:
+        choices, whole = variable.words, False
+    return np.array([_row(asking, frame, choices, whole=whole, value=value, **words) for value in given.words])
 
 
-def _row(asking: Asking, frame: str, levels: Sequence[str], **words: str) -> tuple[float, ...]:
+def openings(levels: Sequence[str]) -> tuple[str, ...]:
+    """Levels of a number up to where their first number ends: a digit alone says nothing, a "6" may go on as 60.
+
+    Shorter numbers end with the word behind them; the longest, which seldom go on, at their last digit.
+
+    >>> openings(["5 to 9 years", "60 to 69 years", "75 years or more"])
+    ('5 to', '60', '75')
+    """
+    numbers = [level.split(" ")[0] for level in levels]
+    most = max(map(len, numbers))
+    return tuple(
+        number if len(number) == most else " ".join(level.split(" ")[:2])
+        for number, level in zip(numbers, levels, strict=True)
+    )
+
+
+def _row(
+    asking: Asking, frame: str, levels: Sequence[str], *, whole: bool = False, **words: str
+) -> tuple[float, ...]:
     """log p of each level."""
     choices = tuple(f" {level}" for level in levels)
     return asking.model.score(
-        ScoreRequest(context=_fill(asking, frame, **words), choices=choices, whole=False)
+        ScoreRequest(context=_fill(asking, frame, **words), choices=choices, whole=whole)
     ).log_probabilities
 
 
