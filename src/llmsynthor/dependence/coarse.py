@@ -62,7 +62,9 @@ def coarsen(
 def coarse_cuts(goals: Goals, name: str) -> list[float]:
     """Where tables of few levels cut a number."""
     tables = [goal.levels[goal.table.columns.index(name)] for goal in goals.given if name in goal.table.columns]
-    return [level.low for levels in tables if len(levels) <= FEW_LEVELS for level in levels if isinstance(level, Interval)]
+    return [
+        level.low for levels in tables if len(levels) <= FEW_LEVELS for level in levels if isinstance(level, Interval)
+    ]
 
 
 def _coarse(

@@ -5,7 +5,7 @@ is asked outright, all others are taken for children; where no variable tells th
 the model says of two strangers is taken off where they are asked about in the same form (see `estimates`).
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -22,6 +22,7 @@ from llmsynthor.dependence.kin.questions import (
     EITHER,
     HEAD,
     HEAD_OF_KIND,
+    RELATIVE,
     SIBLING,
     SPOUSE,
     inherited_ones,
@@ -147,7 +148,7 @@ def _compose(aims: Aims, asking: Asking, unit: Unit, sample: Roster, skipped: Co
                 said = said_by_words(asking, variable, said, None if _is_skipped(aims, kind, variable) else kind)
         except (AnswerError, AskingEndedError) as spent:
             words = f"; {variable.name} and what follows was not asked to the end: {spent}"
-        for role, universe in _roles(parent, kinds):
+        for role, universe in _roles(parent, kinds, said):
             if role in said and said[role][1] > 0:
                 given = variable if role != HEAD_OF_KIND or kind is None else kind
                 columns, entry = given_columns(unit, parent, variable, role, given)
@@ -164,8 +165,10 @@ def _compose(aims: Aims, asking: Asking, unit: Unit, sample: Roster, skipped: Co
     return Composition(beliefs=tuple(found), margins=margins, derived=new, sentence=words)
 
 
-def _roles(parent: Unit, kinds: tuple[str, tuple[str, ...]] | None) -> Iterator[tuple[str, str]]:
-    """Each role with the universe of the members that have it."""
+def _roles(
+    parent: Unit, kinds: tuple[str, tuple[str, ...]] | None, said: Mapping[str, Said]
+) -> Iterator[tuple[str, str]]:
+    """Each role with the universe of the members that have it; children in all households, unless of others more is `said`."""
     yield HEAD, "position == 1"
     yield HEAD_OF_KIND, "position == 1"
     if kinds is None:
@@ -176,21 +179,32 @@ def _roles(parent: Unit, kinds: tuple[str, tuple[str, ...]] | None) -> Iterator[
     name, levels = kinds
     with_spouse = " or ".join(f"{parent.name}.{name} == {level!r}" for level in levels)
     yield SPOUSE, f"position == 2 and ({with_spouse})"
-    yield CHILD, f"position > 1 and not (position == 2 and ({with_spouse}))"
+    if RELATIVE in said:
+        yield CHILD, f"position > 2 and ({with_spouse})"
+        yield RELATIVE, f"position > 1 and not ({with_spouse})"
+    else:
+        yield CHILD, f"position > 1 and not (position == 2 and ({with_spouse}))"
     yield SIBLING, f"position > 2 and not (position == 3 and ({with_spouse}))"
 
 
 def _role_sizes(aims: Aims, sample: Roster, unit: Unit, kinds: tuple[str, tuple[str, ...]] | None) -> dict[str, float]:
     """Shares of the members in each role."""
     above, length = aims.layout.number(str(unit.parent)), sample.length[aims.layout.number(unit.name)]
-    second = length > 1
-    if kinds is not None:
+    heads, all_members = (length > 0).sum(), length.sum()
+    if kinds is None:
+        seconds = (length > 1).sum()
+        found = {HEAD: heads, EITHER: seconds, CHILD: all_members - heads - seconds}
+    else:
         position = [axis.name for axis in aims.own[above].grid.axes].index(kinds[0])
         axis = aims.own[above].grid.axes[position]
-        second &= np.isin(np.array(axis.levels, dtype=object)[sample.codes[above][:, position]], kinds[1])
-    heads, seconds = int((length > 0).sum()), int(second.sum())
-    found = {HEAD: heads, (EITHER if kinds is None else SPOUSE): seconds, CHILD: length.sum() - heads - seconds}
-    return {role: float(number / length.sum()) for role, number in found.items()}
+        coupled = np.isin(np.array(axis.levels, dtype=object)[sample.codes[above][:, position]], kinds[1])
+        found = {
+            HEAD: heads,
+            SPOUSE: (coupled & (length > 1)).sum(),
+            CHILD: np.maximum(length[coupled] - 2, 0).sum(),
+            RELATIVE: np.maximum(length[~coupled] - 1, 0).sum(),
+        }
+    return {role: float(number / all_members) for role, number in found.items()}
 
 
 def _is_skipped(aims: Aims, kind: Coarse | None, variable: Coarse) -> bool:

@@ -24,6 +24,7 @@ from llmsynthor.dependence.kin.weights import (
     of_kinds,
     of_role,
     of_siblings,
+    or_another,
     through_words,
     told_apart,
 )
@@ -35,6 +36,7 @@ from llmsynthor.spec.schema import Category, Unit
 SPOUSE, CHILD, SIBLING = "husband or wife", "son or daughter", "brother or sister"
 HEAD, HEAD_OF_KIND = "householder", "householder of a kind"
 EITHER = f"{SPOUSE}, {CHILD}"
+RELATIVE = f"{CHILD} or another relative"
 FRAMES = ("kin-sentence", "kin-interview")
 SIBLING_FRAMES = ("kin-siblings-parent", "kin-siblings-child")
 KIND_FRAMES = ("kin-head-interview", "kin-head-sentence", "kin-member-interview")
@@ -65,14 +67,15 @@ def said_of_roles(
     *,
     alone: bool,
 ) -> dict[str, Said]:
-    """Log-weights and trust by role. Of categories these are husbands or wives and children; of numbers the householder and
-    children beside their brothers and sisters too, levelled by the `sizes` of the roles."""
+    """Log-weights and trust by role. Of categories these are husbands or wives and children; of numbers the householder, other
+    relatives where no husband or wife lives, and children beside their brothers and sisters too, levelled by the `sizes` of the
+    roles."""
     strangers = _scores(asking, "kin-strangers", variable)
     asked = {role: [_scores(asking, frame, variable, role=role) for frame in FRAMES] for role in (SPOUSE, CHILD)}
     told = told_apart([np.mean(scores, axis=0) for scores in asked.values()], strangers, variable)
     if isinstance(variable.levels[0], Interval):
         found = _said_of_numbers(asking, variable, first, strangers, asked, told)
-        found[EITHER] = either(found[SPOUSE], found[CHILD])
+        found |= {EITHER: either(found[SPOUSE], found[CHILD]), RELATIVE: (or_another(found[CHILD][0]), told)}
         level = levelled({role: found[role][0] for role in sizes}, sizes, first)
         return found | {role: (own, found[role][1]) for role, own in level.items()}
     if alone:
@@ -180,9 +183,7 @@ def openings(levels: Sequence[str]) -> tuple[str, ...]:
     )
 
 
-def _row(
-    asking: Asking, frame: str, levels: Sequence[str], *, whole: bool = False, **words: str
-) -> tuple[float, ...]:
+def _row(asking: Asking, frame: str, levels: Sequence[str], *, whole: bool = False, **words: str) -> tuple[float, ...]:
     """log p of each level."""
     choices = tuple(f" {level}" for level in levels)
     return asking.model.score(

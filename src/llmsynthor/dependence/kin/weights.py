@@ -11,7 +11,7 @@ from llmsynthor.dependence.pair_tables import fit_margins, interaction, mutual_i
 
 HALF_STRENGTH = 0.1
 
-STRONG, HALF_STRONG, ROLE, BACK, HOW_MANY = 3.0, 0.5, 2.0, 0.6, 5.0
+STRONG, HALF_STRONG, ROLE, BACK, HOW_MANY = 4.0, 0.5, 2.0, 0.6, 4.0
 """What a model says about a number in a role counts STRONG times at most, half of it at HALF_STRONG nats of
 dependence on the first person's, and ROLE times where it depends on the role alone (children are young). What it says of the first
 person given the member counts BACK beside the other way round, and HOW_MANY times for who has such a member at all. Fitted on ages
@@ -26,6 +26,10 @@ SIBLING = 0.5
 WORDS, OF_KIND = 2.0, 3.0
 """Factors on what is said by way of the words of a role (whose "husband", and what one is), and of householders by kind of
 household."""
+
+OTHERS = 0.5
+"""Share of the members of a household without a husband or wife who are taken for other relatives than children: brothers and
+sisters, parents. Nothing is said of them."""
 
 LEAST_DEPENDENCE = 0.01
 """Dependence, in nats, below which words are taken to have nothing to do with a variable."""
@@ -58,6 +62,11 @@ def as_times(weights: Floats, shares: Floats) -> Floats:
 def either(one: Said, other: Said) -> Said:
     """Of a member who may have either role, as likely one as the other."""
     return np.logaddexp(one[0], other[0]) - np.log(2.0), min(one[1], other[1])
+
+
+def or_another(children: Floats) -> Floats:
+    """Log-weights of a member who is a child or, as OTHERS says, a relative of whom nothing is known."""
+    return np.asarray(np.logaddexp(np.log(1 - OTHERS) + children, np.log(OTHERS)))
 
 
 def told_apart(roles: Sequence[Floats], strangers: Floats, variable: Coarse) -> float:
