@@ -9,10 +9,11 @@ import pytest
 
 import llmsynthor
 from llmsynthor.aims.aims import set_aims
-from llmsynthor.dependence.kin.beliefs import planned_composition
+from llmsynthor.dependence.kin.beliefs import kin_variables, planned_composition
 from llmsynthor.dependence.related import planned_nested
 from llmsynthor.llm.backend import Identity, Scored, ScoreRequest, Usage, WriteRequest, Written
 from llmsynthor.llm.opening import Choice
+from llmsynthor.spec.levels import Interval
 from llmsynthor.spec.specification import Spec
 
 AGES = ("0 to 19 years", "20 to 39 years", "40 to 59 years", "60 years or more")
@@ -281,6 +282,51 @@ def test_sexes_follow_from_the_words_of_roles_and_kinds() -> None:
 
     assert min(odd(None)) > 0.4
     assert max(odd(Sexes())) < 0.1
+
+
+def test_numbers_are_scored_as_whole_numbers() -> None:
+    """A digit that no other level begins with may be a "6" as well as a 60: ages are scored to the end of their number, with the
+    word behind it where a longer number may follow; words are scored as far as they differ."""
+
+    class Asked(Family):
+        def __init__(self) -> None:
+            self.requests: list[ScoreRequest] = []
+
+        def score(self, request: ScoreRequest) -> Scored:
+            self.requests.append(request)
+            return super().score(request)
+
+    model = Asked()
+    made(model)
+    kin = [own for own in model.requests if "the householder" in own.context and " Yes" not in own.choices]
+    ages = {own.choices for own in kin if own.whole}
+    assert ages == {(" 0 to", " 20", " 40", " 60")}
+    assert {choice for own in kin if not own.whole for choice in own.choices} >= {f" {race}" for race in RACES}
+
+
+@pytest.mark.slow
+def test_children_and_other_relatives_are_told_of_in_households_of_their_own() -> None:
+    """No member has two roles: children where a husband or wife lives, elsewhere whoever is not the householder."""
+    solution = plain()[2]
+    told = solution.dependencies.filter(pl.col("in_words").str.contains("householder"))["in_words"].to_list()
+    age = [words for words in told if words.startswith("age")]
+    assert sum("son or daughter given" in words for words in age) == 1
+    assert sum("another relative given" in words for words in age) == 1
+    assert not any("another relative" in words for words in told if words.startswith("race"))
+
+
+def test_relatives_are_told_apart_where_coarse_tables_cut_a_number() -> None:
+    """A table of few ages says which matter; a fine one only how many there are."""
+    told = document()
+    cells = [{"age": f"[{a}, {a + 5})", "share": 1 / 16} for a in range(0, 80, 5)]
+    told["targets"][2]["cells"] = cells
+    broad = [{"age": "[0, 65)", "job": job, "share": 13 / 32} for job in ("works", "rests")]
+    broad += [{"age": "[65, 80)", "job": job, "share": 3 / 32} for job in ("works", "rests")]
+    for target, cuts in ((None, False), ({"unit": "person", "cells": broad, "value": "share"}, True)):
+        spec = told if target is None else told | {"targets": [*told["targets"], target]}
+        aims = set_aims(Spec.load(spec))
+        age = next(v for v in kin_variables(aims, aims.spec.schema["person"], 4) if v.name == "age")
+        assert any(isinstance(level, Interval) and level.low == 65 for level in age.levels) == cuts
 
 
 SLOWLY = [pytest.param(number, marks=pytest.mark.slow) for number in (float("-inf"), float("inf"), 1e300)]

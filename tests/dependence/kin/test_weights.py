@@ -7,11 +7,13 @@ import numpy as np
 from llmsynthor.dependence.coarse import Coarse
 from llmsynthor.dependence.kin.weights import (
     CLIP,
+    OTHERS,
     levelled,
     numbers,
     of_heads,
     of_kinds,
     of_siblings,
+    or_another,
     through_words,
 )
 
@@ -41,6 +43,15 @@ def test_who_lives_with_a_spouse_has_one() -> None:
     assert found[1, 1] > found[1, 0]
     assert np.isfinite(numbers((flat, flat), first, AGES.shares, 1.0, np.array([-1e9, 0.0, 1e9]))).all()
     assert (numbers((flat, flat), first, AGES.shares, 0.0, living) == 0.0).all()  # a model that is not believed
+
+
+def test_another_relative_may_be_of_any_level() -> None:
+    """What is said of children rules nobody out where others may live, and who is likelier as a child stays so."""
+    children = np.array([[2.0, -8.0, 0.0], [-9.0, 1.0, 1.0]])
+    found = or_another(children)
+    assert (found >= np.log(OTHERS)).all()
+    assert (np.diff(found, axis=1) * np.diff(children, axis=1) >= 0).all()
+    assert np.allclose(or_another(np.zeros((2, 3))), 0.0)
 
 
 def test_heads_are_levels_that_the_model_holds_for_heads() -> None:

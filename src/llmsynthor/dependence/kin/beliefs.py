@@ -134,7 +134,7 @@ def _compose(aims: Aims, asking: Asking, unit: Unit, sample: Roster, skipped: Co
         return Composition()
     kinds = kinds_with_spouse(asking, parent)
     kind = _kind(aims, parent, kinds)
-    sizes = _role_sizes(aims, sample, unit, kinds)
+    sizes = role_sizes(aims, sample, unit, kinds)
     inherited = inherited_ones(asking, variables)
     found: list[Belief] = []
     derived: dict[tuple[str, str], Derived] = {}
@@ -187,7 +187,7 @@ def _roles(
     yield SIBLING, f"position > 2 and not (position == 3 and ({with_spouse}))"
 
 
-def _role_sizes(aims: Aims, sample: Roster, unit: Unit, kinds: tuple[str, tuple[str, ...]] | None) -> dict[str, float]:
+def role_sizes(aims: Aims, sample: Roster, unit: Unit, kinds: tuple[str, tuple[str, ...]] | None) -> dict[str, float]:
     """Shares of the members in each role."""
     above, length = aims.layout.number(str(unit.parent)), sample.length[aims.layout.number(unit.name)]
     heads, all_members = (length > 0).sum(), length.sum()

@@ -11,11 +11,12 @@ from llmsynthor.dependence.pair_tables import fit_margins, interaction, mutual_i
 
 HALF_STRENGTH = 0.1
 
-STRONG, HALF_STRONG, ROLE, BACK, HOW_MANY = 4.0, 0.5, 2.0, 0.6, 4.0
+STRONG, HALF_STRONG, ROLE, BACK, HOW_MANY = 4.0, 0.5, 2.0, 1.0, 4.0
 """What a model says about a number in a role counts STRONG times at most, half of it at HALF_STRONG nats of
 dependence on the first person's, and ROLE times where it depends on the role alone (children are young). What it says of the first
-person given the member counts BACK beside the other way round, and HOW_MANY times for who has such a member at all. Fitted on ages
-in family households of South Carolina."""
+person given the member counts BACK beside the other way round, and HOW_MANY times for who has such a member at all. STRONG, BACK
+and HOW_MANY, with OTHERS, are what `benchmarks/kin.py` found on ages in family households of Colorado, Georgia and Utah (ACS 2024);
+all other factors were chosen on South Carolina."""
 
 LIVING, HEADING = 2.5, 4.0
 """Factors on the log-odds that somebody of a level lives with a husband or wife, and that they are the householder."""
