@@ -124,7 +124,9 @@ class State:
         chains.meet(self.start)
         self.start = chains.factors
         found, true = chains.tables(), self.counted.tables
-        row = {role: 0.5 * float(np.abs(found[role] / found[role].sum() - t / t.sum()).sum()) for role, t in true.items()}
+        row = {
+            role: 0.5 * float(np.abs(found[role] / found[role].sum() - t / t.sum()).sum()) for role, t in true.items()
+        }
         several = chains.several() / self.counted.several
         return row | {"generations, times": several, "gap, years": apart(self.counted, found[ROLES[0]], true[ROLES[0]])}
 

@@ -118,7 +118,10 @@ class Chains:
     def tables(self) -> dict[str, Floats]:
         """First by member ages of each role, per household."""
         found = {role: np.zeros((len(self.counted.low),) * 2) for role in ROLES}
-        self._add(self.factors, lambda kind, place, own, _: found.update({_role(kind, place): found[_role(kind, place)] + own}))
+        self._add(
+            self.factors,
+            lambda kind, place, own, _: found.update({_role(kind, place): found[_role(kind, place)] + own}),
+        )
         return found
 
     def several(self) -> float:
