@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmsynthor.errors import LLMError
-from llmsynthor.llm.token_tree import score_tree
+from llmsynthor.llm.token_tree import openings, score_tree
 
 VOCABULARY = 6
 
@@ -69,3 +69,23 @@ def test_rare_tokens_are_bounded_where_spelling_does_not_matter() -> None:
     """A token beyond the longest list counts as the last of it: to list all tokens takes seconds."""
     listed = {1: -0.1, 2: -3.0}
     assert score_tree([0], [[1], [9]], lambda _tokens, _most: listed, whole=False) == (-0.1, -3.0)
+
+
+def test_numbers_are_scored_to_their_end() -> None:
+    """A first digit that no other choice has tells it apart, and yet is also that of 6 years."""
+    digits = {"6": 1, "0": 2, " to": 3, "7": 4, "5": 5}
+    listed = {(): {1: -0.1, 4: -2.0}, (1,): {2: -6.0, 3: -0.5}, (4,): {5: -0.2}}
+
+    def next_tokens(tokens: Sequence[int], most: int) -> Mapping[int, float]:
+        return listed[tuple(tokens)]
+
+    choices = [[digits["6"], digits["0"], digits[" to"]], [digits["7"], digits["5"]]]
+    assert score_tree([], choices, next_tokens, whole=False) == (-0.1, -2.0)
+    assert score_tree([], choices, next_tokens, whole=False, least=(2, 2)) == (-6.1, -2.2)
+
+
+def test_a_shorter_number_ends_with_the_word_behind_it() -> None:
+    """A 5 may go on as 55, a 60 hardly as 600; what has no number and no second word stays whole."""
+    assert openings([" 5 to 9 years", " 60 or more"]) == (" 5 to", " 60")
+    assert openings([" 3", " 10"]) == (" 3", " 10")
+    assert openings([""]) == ("",)

@@ -2,12 +2,15 @@
 
 import json
 import math
+import re
 from typing import Any
 
 import pytest
 
 from llmsynthor.errors import CannotScoreError
 from llmsynthor.llm.backend import ScoreRequest
+from llmsynthor.llm.token_tree import openings
+from llmsynthor.llm.ways import _as_asked
 from tests.llm.faults import serving
 from tests.llm.test_remote import remote
 
@@ -167,3 +170,12 @@ def test_more_choices_than_letters_are_not_asked_about_by_letter() -> None:
         with pytest.raises(CannotScoreError):
             asked.score(many)
         assert math.isclose(asked.score(QUESTION).log_probabilities[0], -0.4)
+
+
+@pytest.mark.parametrize("choices", [(" blue", " green"), (" 5 to 9", " 60 to 69")])
+def test_servers_score_numbers_to_their_end(choices: tuple[str, str]) -> None:
+    """Where a choice begins with a number the tokens up to its end count, however early it differs from the others."""
+    pieces = [[(piece, -1.0) for piece in re.findall(r" ?\d| ?\D+", choice)] for choice in choices]
+    asked = ScoreRequest(context="", choices=choices, whole="number")
+    lengths = [len("".join(text for text, _ in part)) for part in _as_asked(pieces, asked)]
+    assert all(length >= len(end) for length, end in zip(lengths, openings(choices), strict=True))

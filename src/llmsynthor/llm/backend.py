@@ -5,7 +5,7 @@ A backend is told everything that decides its answer in the request; an equal re
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,12 +25,13 @@ class ScoreRequest:
     """Ask for log p(choice | context) of every choice, as a continuation of plain text; `choices` hold their own leading space.
 
     Not `whole`, each choice is scored up to the token that tells it from all others: that is cheaper, and what follows is
-    spelling.
+    spelling. Of choices that begin with numbers a digit may tell, and yet be that of another number, as a "6" goes on to 60:
+    with "number" each is scored at least up to where its number ends (see `openings`).
     """
 
     context: str
     choices: tuple[str, ...]
-    whole: bool = True
+    whole: bool | Literal["number"] = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

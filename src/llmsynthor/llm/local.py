@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from llmsynthor.llm import replies
 from llmsynthor.llm.backend import Identity, Scored, ScoreRequest, Usage, WriteRequest, Written
 from llmsynthor.llm.child import Child, refused
-from llmsynthor.llm.token_tree import score_tree
+from llmsynthor.llm.token_tree import openings, score_tree, shared
 
 T = TypeVar("T")
 COMPACT = {"x-guidance": {"whitespace_flexible": False}}
@@ -60,7 +60,11 @@ class Local:
         started = time.perf_counter()
         context = self._tokenize(request.context, special=True)
         choices = [self._tokenize(choice, special=False) for choice in request.choices]
-        scores = score_tree(context, choices, next_tokens, whole=request.whole)
+        least: tuple[int, ...] = ()
+        if request.whole == "number":
+            begun = [self._tokenize(opening, special=False) for opening in openings(request.choices)]
+            least = tuple(map(shared, choices, begun))
+        scores = score_tree(context, choices, next_tokens, whole=request.whole is True, least=least)
         usage = Usage(
             prompt_tokens=sum(answer.prompt_tokens for answer in answers),
             completion_tokens=len(answers),

@@ -16,7 +16,7 @@ from llmsynthor.llm.asking import BROKEN, GONE, UNREAD, Asker, Question
 from llmsynthor.llm.backend import Identity, Scored, ScoreRequest, Usage, WriteRequest, Written
 from llmsynthor.llm.endpoint import DEFAULT, Endpoint, own_address, read_endpoint
 from llmsynthor.llm.keys import USUAL, find_key
-from llmsynthor.llm.token_tree import LISTED, score_tree
+from llmsynthor.llm.token_tree import LISTED, openings, score_tree, shared
 from llmsynthor.llm.ways import MOST_CHOICES, PLAIN, Found, Way, by_echo, by_letters, by_prompt, is_true
 from llmsynthor.options import Server
 from llmsynthor.texts import Secret
@@ -201,7 +201,11 @@ class Remote:
 
         context = self._tokens(request.context, question, special=True)
         choices = [self._tokens(choice, question, special=False) for choice in request.choices]
-        scores = score_tree(context, choices, next_tokens, whole=request.whole)
+        least: tuple[int, ...] = ()
+        if request.whole == "number":
+            begun = [self._tokens(opening, question, special=False) for opening in openings(request.choices)]
+            least = tuple(map(shared, choices, begun))
+        scores = score_tree(context, choices, next_tokens, whole=request.whole is True, least=least)
         return Found(scores=scores, read=read, written=written)
 
     def _tokens(self, text: str, question: Question, *, special: bool) -> list[int]:

@@ -14,6 +14,7 @@ from pydantic import BeforeValidator, Field
 
 from llmsynthor.llm.backend import ScoreRequest
 from llmsynthor.llm.replies import LogProbability, Shape, bounded, count_tokens, read_shape
+from llmsynthor.llm.token_tree import openings, shared
 
 T = TypeVar("T")
 Ask = Callable[[str, Mapping[str, Any], Callable[[bytes], Any]], Any]
@@ -94,7 +95,7 @@ def _of_prompts(
         pieces = ask("completions", body, partial(read, prompt=prompt))
         own.append(_last(pieces, choice))
         tokens += len(pieces)
-    scores = tuple(sum(score for _, score in part) for part in _as_asked(own, whole=request.whole))
+    scores = tuple(sum(score for _, score in part) for part in _as_asked(own, request))
     return Found(scores=tuple(bounded(score) for score in scores), read=tokens, written=len(request.choices))
 
 
@@ -107,30 +108,34 @@ def _last(pieces: Sequence[Piece], choice: str) -> list[Piece]:
     return list(pieces[first:])
 
 
-def _as_asked(own: Sequence[list[Piece]], *, whole: bool) -> list[list[Piece]]:
-    """All tokens of each choice, or those up to the one that tells it from all others.
+def _as_asked(own: Sequence[list[Piece]], request: ScoreRequest) -> list[list[Piece]]:
+    """All tokens of each choice, or those up to the one that tells it from all others and, of numbers, to where they end.
 
     >>> both = [[(" a", -1.0), ("b", -2.0), ("c", -3.0)], [(" a", -1.0), ("d", -4.0)]]
-    >>> [len(part) for part in _as_asked(both, whole=False)], [len(part) for part in _as_asked(both, whole=True)]
+    >>> asked = [ScoreRequest(context="", choices=(" abc", " ad"), whole=whole) for whole in (False, True)]
+    >>> [len(part) for part in _as_asked(both, asked[0])], [len(part) for part in _as_asked(both, asked[1])]
     ([2, 2], [3, 2])
     """
-    if whole:
+    if request.whole is True:
         return list(own)
     words = [[text for text, _ in part] for part in own]
+    ends = openings(request.choices) if request.whole == "number" else ("",) * len(own)
     found = []
-    for number, part in enumerate(own):
+    for number, (part, choice, end) in enumerate(zip(own, request.choices, ends, strict=True)):
         others = [word for other, word in enumerate(words) if other != number]
-        shared = max((_shared(words[number], word) for word in others), default=0)
-        found.append(part[: shared + 1])
+        telling = max((shared(words[number], word) for word in others), default=0) + 1
+        behind = len(choice) - len(end)
+        needed = len(part) - _within(words[number], behind) if end else 0
+        found.append(part[: max(telling, needed)])
     return found
 
 
-def _shared(one: Sequence[str], other: Sequence[str]) -> int:
-    """How many tokens two choices have in common at their beginning."""
-    for number, (a, b) in enumerate(zip(one, other, strict=False)):
-        if a != b:
-            return number
-    return min(len(one), len(other))
+def _within(words: Sequence[str], length: int) -> int:
+    """How many tokens at the end lie within so many characters."""
+    found = 0
+    while found < len(words) and len("".join(words[len(words) - found - 1 :])) <= length:
+        found += 1
+    return found
 
 
 class _Echoed(Shape):

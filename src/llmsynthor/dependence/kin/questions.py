@@ -6,6 +6,7 @@ with a question that names both "husband or wife", the two words are asked about
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +45,7 @@ MOST_LEVELS = 6
 """Kinds of household that are asked about: a variable with more levels is no kind."""
 
 Floats = NDArray[np.float64]
+Whole = Literal[False, "number"]
 
 
 def most_calls(parent: Unit, variables: Sequence[Coarse]) -> int:
@@ -160,30 +162,11 @@ def _scores(asking: Asking, frame: str, variable: Coarse, *, role: str = "", kin
     """log p(a member's level | the first person's level, or the kind of household), shape (given, levels)."""
     given = variable if kind is None else kind
     words = {"label": variable.label, "role": role} | ({} if kind is None else {"kind": kind.label})
-    if isinstance(variable.levels[0], Interval):
-        choices, whole = openings(variable.words), True
-    else:
-        choices, whole = variable.words, False
-    return np.array([_row(asking, frame, choices, whole=whole, value=value, **words) for value in given.words])
+    whole: Whole = "number" if isinstance(variable.levels[0], Interval) else False
+    return np.array([_row(asking, frame, variable.words, whole=whole, value=value, **words) for value in given.words])
 
 
-def openings(levels: Sequence[str]) -> tuple[str, ...]:
-    """Levels of a number up to where their first number ends: a digit alone says nothing, a "6" may go on as 60.
-
-    Shorter numbers end with the word behind them; the longest, which seldom go on, at their last digit.
-
-    >>> openings(["5 to 9 years", "60 to 69 years", "75 years or more"])
-    ('5 to', '60', '75')
-    """
-    numbers = [level.split(" ")[0] for level in levels]
-    most = max(map(len, numbers))
-    return tuple(
-        number if len(number) == most else " ".join(level.split(" ")[:2])
-        for number, level in zip(numbers, levels, strict=True)
-    )
-
-
-def _row(asking: Asking, frame: str, levels: Sequence[str], *, whole: bool = False, **words: str) -> tuple[float, ...]:
+def _row(asking: Asking, frame: str, levels: Sequence[str], *, whole: Whole = False, **words: str) -> tuple[float, ...]:
     """log p of each level."""
     choices = tuple(f" {level}" for level in levels)
     return asking.model.score(
