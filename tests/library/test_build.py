@@ -43,6 +43,20 @@ def test_kinship_counts_members_beside_the_first(tmp_path: Path) -> None:
     assert np.abs(rows - columns).max() <= 5, "partners are of about one age"
 
 
+def test_kinship_is_counted_by_size_in_blocks_of_levels(tmp_path: Path) -> None:
+    """Households of each size are counted apart, in blocks of levels, and leave out rare cells alone."""
+    kinship = village(tmp_path)["person"].kinship
+    assert kinship is not None
+    heads = kinship.tables["age first by size"]
+    assert heads.shape == (len(kinship.sizes), 2, len(kinship.blocks["age"]))
+    sizes = records()["homes"]["size"].to_numpy()
+    assert np.abs(heads.sum(axis=(1, 2)) - np.bincount(sizes, minlength=7)[1:7]).max() <= 2 * 2 * len(
+        kinship.blocks["age"]
+    )
+    assert not kinship.tables["age by size"][:2, :, 1].any(), "nobody is the third of two"
+    assert not any(((table > 0) & (table < 3)).any() for table in kinship.tables.values())
+
+
 def test_a_level_without_words_is_named(tmp_path: Path) -> None:
     """A value that the recipe has no words for is an error that names it."""
     village(tmp_path)

@@ -19,7 +19,10 @@ def test_relatives_keep_the_margins_of_all_members(tmp_path: Path) -> None:
     levels[np.arange(entry.size), np.searchsorted(ends, np.array(entry.ends[:-1]), side="right") - 1] = 1.0
     shares = np.array([0.2, 0.15, 0.2, 0.2, 0.15, 0.1])
     members = Household(
-        first=np.array([500.0, 500.0]), second=np.array([500.0, 200.0]), further=np.array([250.0, 150.0])
+        first=np.array([500.0, 500.0]),
+        second=np.array([500.0, 200.0]),
+        further=np.array([250.0, 150.0]),
+        sizes=np.array([[0.0, 300.0, 150.0, 50.0, 0.0, 0.0], [300.0, 100.0, 50.0, 50.0, 0.0, 0.0]]),
     )
     told = relatives(part.kinship, "age", (np.eye(2), levels), shares, members)
     margin = 1000 * told.first.sum(axis=0) + 700 * told.second.sum(axis=(0, 1)) + 400 * told.further.sum(axis=(0, 1))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from llmsynthor.errors import DataError, Problem
 from llmsynthor.files import OddFileError, check_regular
-from llmsynthor.library.kinship import PLACES, Kinship
+from llmsynthor.library.kinship import BY_SIZE, PLACES, SIZES, Kinship, block_of, block_starts
 from llmsynthor.library.recipe import MISSING, Kept, Kin, Recipe, Records
 from llmsynthor.library.store import Entry, Library, Names, Part
 
@@ -207,42 +207,49 @@ def _row_of_parent(records: Records, frame: pl.DataFrame, parents: pl.DataFrame,
 def _kinship(
     recipe: Recipe, unit: str, kin: Kin, coded: Mapping[str, _Coded], frames: Mapping[str, pl.DataFrame]
 ) -> Kinship:
-    """Count members beside the first one, in kinds of household, and beside the member before."""
+    """Count members beside the first one, in kinds and sizes of household, and beside the member before."""
     records = recipe.units[unit]
     own, parent = coded[unit], coded[records.parent]
     order = frames[unit].with_row_index("row").sort(records.key, records.order)["row"].to_numpy()
     row = _row_of_parent(records, frames[unit], frames[records.parent], recipe)[order]
     first = np.flatnonzero(np.r_[True, row[1:] != row[:-1]])
-    place = np.arange(len(row)) - np.repeat(first, np.diff(np.r_[first, len(row)]))
-    head = np.repeat(first, np.diff(np.r_[first, len(row)]))
+    members = np.diff(np.r_[first, len(row)])
+    head = np.repeat(first, members)
+    place = np.arange(len(row)) - head
+    size = np.repeat(np.searchsorted(np.array(SIZES), members, side="right") - 1, members)
     kind = parent.codes[kin.kinds][row]
     kinds = next(entry for entry in parent.entries if entry.name == kin.kinds).size
     weights = parent.weights[row]
-    tables = dict(_kin_tables(recipe, kin, own, order, (head, place, kind), (kinds, weights)))
-    return Kinship(kinds=kin.kinds, names=kin.of, tables=tables)
+    blocks = {entry.name: block_starts(entry.bins, len(entry.words)) for entry in own.entries if entry.name in kin.of}
+    tables = dict(_kin_tables(recipe, blocks, own, order, (head, place, kind, size), (kinds, weights)))
+    return Kinship(kinds=kin.kinds, names=kin.of, tables=tables, sizes=SIZES, blocks=blocks)
 
 
 def _kin_tables(
     recipe: Recipe,
-    kin: Kin,
+    blocks: Mapping[str, tuple[int, ...]],
     own: _Coded,
     order: Codes,
-    where: tuple[Codes, Codes, Codes],
+    where: tuple[Codes, Codes, Codes, Codes],
     about: tuple[int, Floats],
 ) -> Iterator[tuple[str, Floats]]:
-    (head, place, kind), (kinds, weights) = where, about
-    size = {entry.name: entry.size for entry in own.entries}
-    for name in kin.of:
+    (head, place, kind, size), (kinds, weights) = where, about
+    second = np.minimum(place - 1, 1).clip(0)
+    for name, starts in blocks.items():
         codes = own.codes[name][order]
-        known = (codes >= 0) & (codes[head] >= 0) & (kind >= 0)
-        beside = known & (place > 0)
-        shape = (kinds, len(PLACES), size[name], size[name])
-        second = np.minimum(place - 1, 1).clip(0)
-        yield name, _counted((kind, second, codes[head], codes), shape, weights, beside, recipe.least)
         before = np.r_[codes[:1], codes[:-1]]
-        later = known & (place > 1) & (before >= 0)
-        yield (
-            f"{name} before",
-            _counted((kind, before, codes), (kinds, size[name], size[name]), weights, later, recipe.least),
-        )
-        yield f"{name} first", _counted((kind, codes), (kinds, size[name]), weights, known & (place == 0), recipe.least)
+        known = (codes >= 0) & (kind >= 0)
+        beside = known & (codes[head] >= 0)
+        levels = next(entry.size for entry in own.entries if entry.name == name)
+        block = block_of(starts, levels)
+        for key, outer, inner, kept in (
+            (name, ((second, len(PLACES)),), (codes[head], codes), beside & (place > 0)),
+            (f"{name} before", (), (before, codes), beside & (place > 1) & (before >= 0)),
+            (f"{name} first", (), (codes,), known & (place == 0)),
+        ):
+            at, shape = [kind, *(axis for axis, _ in outer)], [kinds, *(length for _, length in outer)]
+            fine = (*shape, *([levels] * len(inner)))
+            yield key, _counted((*at, *inner), fine, weights, kept, recipe.least)
+            coarse = (len(SIZES), *shape, *([len(starts)] * len(inner)))
+            in_blocks = (block[axis] for axis in inner)
+            yield f"{key} {BY_SIZE}", _counted((size, *at, *in_blocks), coarse, weights, kept, recipe.least)

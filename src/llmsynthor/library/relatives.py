@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmsynthor.library.kinship import Kinship
+from llmsynthor.library.sizes import of_kinds
 
 Floats = NDArray[np.float64]
 
@@ -27,11 +28,13 @@ class Relatives:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Household:
-    """How many members there are in each kind of household, first, second and further ones, shape (kinds,)."""
+    """How many members there are in each kind of household, first, second and further ones, shape (kinds,); and how many
+    households of each of the library's `sizes`, shape (kinds, sizes)."""
 
     first: Floats
     second: Floats
     further: Floats
+    sizes: Floats
 
 
 def relatives(
@@ -43,9 +46,9 @@ def relatives(
     sought (as in raking): a member counts by its own level, one beside the first by both.
     """
     kinds, levels = maps
-    own = kinship.tables[name]
-    first = _mixed(np.einsum("ka,kx,xu->au", kinds, kinship.tables[f"{name} first"], levels, optimize=True))
-    beside = np.einsum("kpxy,ka,xu,yv->pauv", own, kinds, levels, levels, optimize=True)
+    own, heads, after = (of_kinds(kinship, name, table, kinds, members.sizes) for table in ("", " first", " before"))
+    first = _mixed(heads @ levels)
+    beside = np.einsum("apxy,xu,yv->pauv", own, levels, levels, optimize=True)
     second, further = (_mixed(beside[place]) for place in range(2))
     factor = np.ones(len(shares))
     for _ in range(ROUNDS):
@@ -55,9 +58,7 @@ def relatives(
         if np.abs(margin - shares).max() < CLOSE:
             break
         factor *= np.sqrt(np.maximum(shares, LEAST) / np.maximum(margin, LEAST))
-    before = _mixed(
-        np.einsum("kxy,ka,xu,yv->auv", kinship.tables[f"{name} before"], kinds, levels, levels, optimize=True)
-    )
+    before = _mixed(np.einsum("axy,xu,yv->auv", after, levels, levels, optimize=True))
     before = before * factor[None, :, None] * factor[None, None, :]
     before *= (members.further / np.maximum(before.sum(axis=(1, 2)), LEAST))[:, None, None]
     return Relatives(

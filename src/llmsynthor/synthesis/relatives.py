@@ -13,7 +13,7 @@ from llmsynthor.dependence.copula import SOFTNESS
 from llmsynthor.dependence.kin.beliefs import Composition, given_columns, has_relatives, kin_variables
 from llmsynthor.dependence.kin.questions import SIBLING, SPOUSE
 from llmsynthor.library.consulting import Consulted, mean_map
-from llmsynthor.library.kinship import Kinship
+from llmsynthor.library.kinship import SIZES, Kinship
 from llmsynthor.library.matching import Match
 from llmsynthor.library.recoding import gap, recodings
 from llmsynthor.library.relatives import Household, Relatives, relatives
@@ -75,10 +75,14 @@ def _kind(aims: Aims, consulted: Consulted, unit: Unit, sample: Roster) -> Kind:
             place = np.array([levels.index(x) if x in levels else 0 for x in axis.levels])
             level = place[sample.codes[above][:, axes.index(name)]]
     number_of = max(len(levels), 1)
+    starts = np.array(part.kinship.sizes or SIZES)
+    sizes = np.zeros((number_of, len(starts)))
+    np.add.at(sizes, (level[length > 0], np.searchsorted(starts, length[length > 0], side="right") - 1), 1.0)
     members = Household(
         first=np.bincount(level[length > 0], minlength=number_of).astype(np.float64),
         second=np.bincount(level[length > 1], minlength=number_of).astype(np.float64),
         further=np.bincount(level, weights=np.maximum(length - 2, 0), minlength=number_of).astype(np.float64),
+        sizes=sizes,
     )
     return column, levels, mapped, members
 
