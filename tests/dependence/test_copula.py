@@ -5,6 +5,7 @@ import pytest
 
 from llmsynthor.aims.cuts import build_grid
 from llmsynthor.aims.goals import Goals, bring_to_grid
+from llmsynthor.dependence import copula
 from llmsynthor.dependence.coarse import coarsen
 from llmsynthor.dependence.copula import Dependence, Scope, as_table, dependences
 from llmsynthor.dependence.estimates import Estimate
@@ -84,6 +85,18 @@ def test_given_tables_deny_what_they_imply_far_less_of() -> None:
     assert said(0.6, None, own=None, implied=0.8).source == "estimated"
     assert said(0.6, None, own=None, implied=0.2).source == "maximum entropy"
     assert said(0.6, None, own=None, implied=0.01).source == "estimated"
+
+
+@pytest.mark.parametrize(("implied", "stands_in"), [(None, True), (0.01, True), (0.8, False)])
+def test_where_no_given_table_reaches_what_is_said_of_all_pairs_decides(
+    monkeypatch: pytest.MonkeyPatch, implied: float | None, stands_in: bool
+) -> None:
+    """What few traits carry of all pairs stands in for a pair's own answers, unless given tables reach it."""
+    together = {PAIR: fit_margins(0.9 * SIGN, EVEN, EVEN)}
+    monkeypatch.setattr(copula, "carried", lambda tables, variables: together)
+    found = said(0.6, None, own=None, implied=implied)
+    assert found.table is not None
+    assert (found.table == pytest.approx(together[PAIR])) is stands_in
 
 
 def test_what_was_asked_in_a_way_of_its_own_is_taken_in_full() -> None:

@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 from llmsynthor.aims.goals import Goals
 from llmsynthor.calibration.measured import Measured, least_stated, usual
 from llmsynthor.dependence.coarse import Coarse
+from llmsynthor.dependence.consensus import carried
 from llmsynthor.dependence.elicit import Pair, bare
 from llmsynthor.dependence.estimates import Estimate, agreement_of
-from llmsynthor.dependence.given import given_strength
+from llmsynthor.dependence.given import given_shares, given_strength
 from llmsynthor.dependence.pair_tables import fit_margins, interaction, mean_interaction, mutual_information, stated
 from llmsynthor.dependence.sample import Sampled
-from llmsynthor.dependence.trust import Trust, sharpened
+from llmsynthor.dependence.trust import Trust, sharpened, trusted_table
 from llmsynthor.spec.targets import MAXIMUM_ENTROPY, SEED, Source, Table
 
 LEAST_SHARE = 2e-5
@@ -124,6 +125,7 @@ def dependences(
     """
     by_name = {variable.name: variable for variable in variables}
     estimated = {frozenset(estimate.pair): estimate for estimate in estimates}
+    together = _together(goals, variables, estimates, wish, trust, scope)
     found = []
     every = combinations([axis.name for axis in goals.grid.axes], 2)
     for pair in every if scope.pairs is None else scope.pairs:
@@ -153,12 +155,32 @@ def dependences(
         if said is not None:
             in_full = bare(pair) in wish or said.trust is not None  # the part is of answers to the usual questions
             drawn = _said(said, own, by_name, replace(scope, part=1.0) if in_full else scope)
-            drawn = drawn if in_full else _witnessed(drawn, implied.get(pair))
+            drawn = drawn if in_full else _witnessed(drawn, together, implied.get(pair))
         if zoned is not None:
             drawn = _of_zones(pair, zoned, drawn, by_name, implied)
         entropy = Dependence(pair=pair, source=MAXIMUM_ENTROPY, strength=0.0, raw_strength=raw)
         found.append(_with_records(drawn if drawn is not None else entropy, scope, by_name))
     return tuple(found)
+
+
+def _together(
+    goals: Goals,
+    variables: Sequence[Coarse],
+    estimates: Sequence[Estimate],
+    wish: Mapping[frozenset[str], float],
+    trust: Trust | None,
+    scope: Scope,
+) -> Mapping[Pair, Floats]:
+    """What is said of the pairs that were asked about in the usual way, as far as all of it fits together; given tables stand."""
+    by_name, tables = {variable.name: variable for variable in variables}, dict[Pair, Floats]()
+    for estimate in estimates:
+        pair, own = estimate.pair, _factor(estimate, wish, trust)
+        if own <= 0 or estimate.trust is not None or bare(pair) in wish or scope.floating & set(pair):
+            continue
+        given = given_shares(goals, variables, pair)
+        one, other = (by_name[name] for name in pair)
+        tables[pair] = given if given is not None else trusted_table(estimate, own, one, other)
+    return carried(tables, variables)
 
 
 def _factor(estimate: Estimate | None, wish: Mapping[frozenset[str], float], trust: Trust | None) -> float:
@@ -176,14 +198,17 @@ def _is_stated(said: Dependence) -> bool:
     return said.part is None or (said.part > 0 and mean_interaction(said.table) >= least_stated())
 
 
-def _witnessed(said: Dependence, implied: Floats | None) -> Dependence | None:
-    """What a model says of a pair, beside what given tables imply of it; None of what is stated too weakly, or denied by them."""
-    if not _is_stated(said):
-        return None
-    if implied is None or said.table is None or said.part is None:
-        return said
-    part = float((implied * stated(said.table)).sum()) / mean_interaction(said.table)
-    return None if REACHED <= part < DENIED else said
+def _witnessed(said: Dependence, together: Mapping[Pair, Floats], implied: Floats | None) -> Dependence | None:
+    """What a model says of a pair, beside what given tables imply of it, or where they do not reach it beside what it says of all
+    other pairs; None of what is stated too weakly, or denied by given tables. Levels that count the same records stay so."""
+    if said.table is None or said.part is None:
+        return said if _is_stated(said) else None
+    nats = mean_interaction(said.table)
+    part = 0.0 if implied is None or nats <= 0 else float((implied * stated(said.table)).sum()) / nats
+    if part < REACHED and said.pair in together:
+        table = together[said.pair]
+        said = replace(said, table=table, strength=mutual_information(table))
+    return said if _is_stated(said) and not REACHED <= part < DENIED else None
 
 
 def _with_records(said: Dependence, scope: Scope, by_name: Mapping[str, Coarse]) -> Dependence:
