@@ -1,11 +1,12 @@
 """Measure on known tables what estimates are worth, and write what the package ships of it.
 
     python benchmarks/calibrate.py --acs data/acs2024_states --trips persons.parquet --shop transactions.parquet --ledger FILE
-        [--llm local] [--more 45] [--tables src/llmsynthor/calibration/tables.json] [--out src/llmsynthor/calibration/measured.json]
+        [--llm local] [--more 45] [--whole SPEC ...] [--tables src/llmsynthor/calibration/tables.json]
+        [--out src/llmsynthor/calibration/measured.json]
 
 *Trust*: of PAIRS, and of `--more` others drawn from all pairs of the bench, a model is asked in every wording and both
-directions: which rule of trust comes nearest to the truth, and which part E_truth[L] / E_estimate[L] of what it states is there
-(conformal: a lower quantile). *Bands*, of the default model: the 90 %
+directions: which rule of trust comes nearest to the truth. Of those, and of all pairs of `--whole` specs as a run asks: which part
+E_truth[L] / E_estimate[L] of what it states is there (conformal: a lower quantile). *Bands*, of the default model: the 90 %
 quantile of |truth - estimate| / sqrt(p_u p_v) over the cells of all pairs, by source (independence, zones, model). One half of the
 tables sets it, the other says what it covers. South Carolina, which other figures stand on, is not in it. Prints what it found; the
 ledger answers what was asked before. `--tables` writes the dozen that a model is asked about at its first use, and ends.
@@ -14,6 +15,7 @@ ledger answers what was asked before. `--tables` writes the dozen that a model i
 import argparse
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -25,11 +27,12 @@ from known_tables import Known, known, persons_of, sorted_levels
 
 import llmsynthor
 from llmsynthor.aims.aims import set_aims
-from llmsynthor.calibration.measured import Measured, write_measured
+from llmsynthor.calibration.measured import Measured, usual, write_measured
 from llmsynthor.dependence.coarse import Coarse, coarsen
 from llmsynthor.dependence.elicit import FRAMES, Asking, elicit
 from llmsynthor.dependence.estimates import combine
-from llmsynthor.dependence.measuring import Answered, judge, stated_parts
+from llmsynthor.dependence.estimation import elicit_estimates
+from llmsynthor.dependence.measuring import BALANCED, SAFE, Answered, conformal, judge, stated_parts
 from llmsynthor.dependence.measuring import bench as bench_digest
 from llmsynthor.dependence.sample import Sample, read_sample
 from llmsynthor.dependence.trust import HALVES, Trust, trusted_table
@@ -97,6 +100,7 @@ def main() -> None:
     parser.add_argument("--ledger", type=Path)
     parser.add_argument("--llm", default="local")
     parser.add_argument("--more", type=int, default=0, help="pairs of the bench beside those named here")
+    parser.add_argument("--whole", nargs="*", default=[], help="specs of the bench that are asked about as a run asks")
     parser.add_argument("--tables", type=Path, help="write the tables that are shipped here")
     parser.add_argument("--out", type=Path, help="what is shipped; other models in it stay")
     arguments = parser.parse_args()
@@ -108,6 +112,7 @@ def main() -> None:
     answered = by_model(bench, arguments) if arguments.ledger is not None else []
     found = judge(answered, halves=HALVES) if answered else None
     if found is not None:
+        found = with_parts(found, answered, list(as_in_a_run(bench, arguments)))
         parts = stated_parts(answered, Trust(full=found.full, half=found.half), least=0.01)
         print(found, [f"{nats:.3f}: {part:.2f}" for nats, part in sorted(parts)])
     is_default = arguments.llm == "local"
@@ -306,12 +311,16 @@ def asked(bench: dict[str, Known], more: int) -> list[tuple[str, str, str]]:
     return PAIRS + [others[int(k)] for k in drawn]
 
 
-def by_model(bench: dict[str, Known], arguments: argparse.Namespace) -> list[Answered]:
-    """What a model says of the pairs that it was asked about, and the truth."""
+def recorded(arguments: argparse.Namespace) -> Recorded:
+    """The model, with what it answered before."""
     choice = choose(arguments.llm)
     assert choice is not None
-    model = Recorded(identity=choice.identity, open_model=choice.open_model, ledger=Ledger(arguments.ledger))
-    found = []
+    return Recorded(identity=choice.identity, open_model=choice.open_model, ledger=Ledger(arguments.ledger))
+
+
+def by_model(bench: dict[str, Known], arguments: argparse.Namespace) -> list[Answered]:
+    """What a model says of the pairs that it was asked about, and the truth."""
+    model, found = recorded(arguments), []
     for name, one, other in asked(bench, arguments.more):
         entry = bench[name]
         spec = llmsynthor.Spec.load(entry.spec)
@@ -323,6 +332,41 @@ def by_model(bench: dict[str, Known], arguments: argparse.Namespace) -> list[Ans
         truth = shares_of(coarse_codes(entry, variables), estimate.pair, (a.size, b.size))
         found.append(Answered(estimate=estimate, one=a, other=b, truth=truth))
     return found
+
+
+def with_parts(found: Measured, answered: list[Answered], besides: list[Answered]) -> Measured:
+    """The parts of a direction from all tables of which enough is stated, those of whole specs too: few of those drawn are."""
+    trust = Trust(full=found.full, half=found.half)
+    ratios = sorted(part for _, part in stated_parts([*answered, *besides], trust))
+    print(
+        f"{len(ratios)} of {len(answered)} and {len(besides)} pairs state {LEAST} nats:",
+        [round(part, 2) for part in ratios],
+    )
+    return replace(found, balanced=conformal(ratios, BALANCED), safe=conformal(ratios, SAFE))
+
+
+def as_in_a_run(bench: dict[str, Known], arguments: argparse.Namespace) -> Iterator[Answered]:
+    """What a model says of the pairs of whole specs as a run asks about them, but for those that were drawn already."""
+    drawn = {(name, frozenset(pair)) for name, *pair in asked(bench, arguments.more)}
+    for name in arguments.whole:
+        for own in whole_spec(bench[name], recorded(arguments)):
+            if (name, frozenset(own.estimate.pair)) not in drawn:
+                yield own
+
+
+def whole_spec(entry: Known, model: Recorded) -> Iterator[Answered]:
+    """The same of one spec; pairs asked once, being weak, are believed by no run."""
+    spec = llmsynthor.Spec.load(entry.spec)
+    goals = set_aims(spec).goals[0]
+    variables = coarsen(goals)
+    asking = Asking(spec=spec, unit=spec.schema.top.name, variables=variables, model=model, seed=0, temperature=0.7)
+    coded, by_name = coarse_codes(entry, variables), {variable.name: variable for variable in variables}
+    for estimate in elicit_estimates(goals, asking, usual())[0]:
+        if np.isnan(estimate.agreement):
+            continue
+        one, other = (by_name[name] for name in estimate.pair)
+        truth = shares_of(coded, estimate.pair, (one.size, other.size))
+        yield Answered(estimate=estimate, one=one, other=other, truth=truth)
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ from llmsynthor.spec.schema import Category, Schema, Unit
 from llmsynthor.spec.specification import Spec
 
 FULLS = (0.0, *(float(x) for x in np.geomspace(0.1, MOST_FULL, 28)))
-SAFE, BALANCED = 0.1, 0.3
+SAFE, BALANCED = 0.1, 1 / 3
 """Shares of known tables that may have less than the part that is asked for (conformal: of n tables the ⌊(n + 1) share⌋-th)."""
 
 SCRIPT = "scripted"
