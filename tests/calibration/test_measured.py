@@ -34,7 +34,7 @@ def test_other_questions_need_another_measurement() -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"full": -1.0}, {"full": float("nan")}, {"half": 0.0}, {"safe": 0.9}, {"balanced": 2.0}, {"pairs": "many"}],
+    [{"full": -1.0}, {"full": float("nan")}, {"half": 0.0}, {"safe": 0.99}, {"balanced": 2.0}, {"pairs": "many"}],
 )
 def test_damaged_measurements_are_none(change: dict[str, object]) -> None:
     """A number that cannot be is taken for no measurement."""
