@@ -10,6 +10,8 @@ from typing import Any
 MOST_BYTES = 64 << 20
 MOST_NODES = 20_000_000
 DEEPEST = 60
+PARTIAL = ".partial"
+"""Ending of files that are being written: `.NAME.PROCESS.THREAD.partial`."""
 
 
 class OddFileError(ValueError):
@@ -49,13 +51,20 @@ def read_text(path: Path, most: int = MOST_BYTES) -> str:
 def write_beside(path: Path, write: Callable[[Path], object]) -> None:
     """Let a file be written beside its place and move it there: a failure leaves what was there, and a link or a pipe is
     replaced, not written through. Raises OSError, and what `write` raises."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.partial")
+    partial = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}{PARTIAL}")
     partial.unlink(missing_ok=True)
     try:
         write(partial)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def clear_unfinished(folder: Path) -> None:
+    """Remove what a killed process was writing below a folder, see `write_beside`; raises OSError."""
+    for left in folder.rglob(f".*.*[0-9].*[0-9]{PARTIAL}"):
+        if left.is_file() and not left.is_symlink():
+            left.unlink(missing_ok=True)
 
 
 def odd_entries(folder: Path) -> list[str]:

@@ -12,7 +12,7 @@ import pytest
 from llmsynthor.errors import RunFolderError
 from llmsynthor.records.edited import write_kept
 from llmsynthor.records.lock import LOCK, lock
-from llmsynthor.records.run_folder import claim, read_manifest
+from llmsynthor.records.run_folder import claim, read_manifest, refuse_foreign
 
 MANIFEST: dict[str, Any] = {
     "spec": {"name": "a"},
@@ -136,3 +136,19 @@ def test_measured_tables_are_kept(tmp_path: Path) -> None:
     write_kept(tmp_path, {"a.csv": "3\n"}, force=True)
     assert (tmp_path / "a.csv.before").read_text() == "mine\n"
     assert json.loads((tmp_path / ".measured.json").read_text()).keys() == {"a.csv"}
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_what_a_killed_run_was_writing_is_cleared_away(tmp_path: Path, begun: bool) -> None:
+    """A kill in the middle of a file leaves a part beside its place: no file of the run, nor something else that is held there."""
+    if begun:
+        make(tmp_path)
+    left = [tmp_path / ".run.json.4711.140177154504384.partial"]
+    left += [tmp_path / "estimated" / ".a.csv.4711.12.partial"] if begun else []
+    own = tmp_path / ".mine.partial"
+    for file in (*left, own):
+        file.write_text("half", encoding="utf-8")
+    refuse_foreign(tmp_path)
+    claim(tmp_path, MANIFEST, resume=True, force=False).release()
+    assert not any(file.exists() for file in left)
+    assert own.exists()

@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from llmsynthor.errors import Problem, RunFolderError
-from llmsynthor.files import odd_entries, read_text, write_beside
+from llmsynthor.files import PARTIAL, clear_unfinished, odd_entries, read_text, write_beside
 from llmsynthor.options import Budget, key_of, options_of
 from llmsynthor.records.edited import KEPT, digest_of, edited_files, keep_edited
 from llmsynthor.records.held import check_manifest
@@ -112,7 +112,7 @@ def claim(path: Path, manifest: Mapping[str, Any], *, resume: bool, force: bool)
 
 def refuse_foreign(path: Path) -> None:
     """See, before anything is made, that a folder holds nothing that no run has put there; raises RunFolderError."""
-    held = sorted(entry.name for entry in path.iterdir() if entry.name != LOCK) if path.is_dir() else []
+    held = _held(path) if path.is_dir() else []
     if not set(held) <= PREPARED and MANIFEST not in held:
         advice = "name another folder; nothing in it was touched"
         raise RunFolderError(
@@ -121,12 +121,14 @@ def refuse_foreign(path: Path) -> None:
 
 
 def _make_room(path: Path, manifest: Mapping[str, Any], *, resume: bool, force: bool) -> None:
-    """See what the folder holds, and clear away what another run left."""
-    held = sorted(entry.name for entry in path.iterdir() if not entry.name.endswith(".partial") and entry.name != LOCK)
+    """See what the folder holds, and clear away what another run left, files that a killed one was writing among it."""
+    held = _held(path)
     refuse_links(path)
+    if not set(held) <= PREPARED:
+        _check_held(path, held, manifest, resume=resume, force=force)
+    clear_unfinished(path)
     if set(held) <= PREPARED:
         return
-    _check_held(path, held, manifest, resume=resume, force=force)
     before, different = read_manifest(path), different_entries(path, manifest)
     if before.get("status") == "running":
         LOG.warning("the run before in %s ended without a word: it was killed, or the machine went down", path)
@@ -136,6 +138,11 @@ def _make_room(path: Path, manifest: Mapping[str, Any], *, resume: bool, force: 
         keep_edited(edited_files(path, written, names), force=force)
     if different:
         _clear(path)
+
+
+def _held(path: Path) -> list[str]:
+    """Names in a folder, but for its lock and files that were never finished."""
+    return sorted(entry.name for entry in path.iterdir() if not entry.name.endswith(PARTIAL) and entry.name != LOCK)
 
 
 def refuse_links(path: Path) -> None:
@@ -151,7 +158,7 @@ def _editable(path: Path, among: Sequence[str] = EDITABLE) -> list[str]:
     """Places of the files that a person may edit: tables and texts, not records and the ledger."""
     folders = [name for name in among if (path / name).is_dir() and not (path / name).is_symlink()]
     found = [file for name in folders for file in (path / name).rglob("*") if file.is_file() and KEPT not in file.name]
-    return sorted(file.relative_to(path).as_posix() for file in found if not file.name.endswith(".partial"))
+    return sorted(file.relative_to(path).as_posix() for file in found if not file.name.endswith(PARTIAL))
 
 
 def _check_held(path: Path, held: list[str], manifest: Mapping[str, Any], *, resume: bool, force: bool) -> None:
