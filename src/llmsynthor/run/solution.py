@@ -287,6 +287,7 @@ def write_all(solution: Solution, folder: RunFolder, spec: Mapping[str, str]) ->
         folder.write_parquet(f"start/{unit}.parquet" if len(solution.start or {}) > 1 else "start.parquet", frame)
     folder.write_parquet("proposals.parquet", solution.proposals)
     folder.write_parquet("history.parquet", solution.history)
+    solution.manifest.pop("files", None)  # in one place of run.json, whether a run or a solution in memory writes it
     solution.manifest["files"] = folder.digests() | dict(spec)
     folder.write_manifest({**solution.manifest, "status": "running"})  # the report reads it; done is what has a report
     write_report(folder.path, solution.spec)
