@@ -95,3 +95,11 @@ def test_a_word_about_one_pair_alone_is_toned_down() -> None:
 def test_few_variables_are_left_alone() -> None:
     variables, tables = population(FEWEST - 1)
     assert carried(tables, variables) == tables
+
+
+def test_few_pairs_are_left_alone() -> None:
+    """Each variable with the next alone: three traits of that are anybody's guess."""
+    variables, tables = population(8)
+    tables["v3", "v4"] = invented(variables[3:5], 0.3)
+    chain = {(f"v{k}", f"v{k + 1}"): tables[f"v{k}", f"v{k + 1}"] for k in range(7)}
+    assert carried(chain, variables) == chain

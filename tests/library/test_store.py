@@ -1,5 +1,6 @@
 """Library files: what is written is read back, and nothing else is taken for one."""
 
+import json
 import zipfile
 from importlib.resources import files
 from pathlib import Path
@@ -47,6 +48,34 @@ def test_a_zip_of_something_else_is_refused(tmp_path: Path) -> None:
         file.writestr("library.json", '{"library": 99}')
         file.writestr("counts.bin", b"")
     with pytest.raises(DataError, match="version"):
+        read_library(tmp_path / "odd.zip")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"sizes": [2, 3, 4, 5, 6, 7]}, "sizes of households"),
+        ({"sizes": [1, 2, 2, 4, 5, 6]}, "sizes of households"),
+        ({"sizes": [1, 2]}, "another shape"),
+        ({"blocks": {}}, "age"),
+        ({"blocks": {"age": [0, 9_999]}}, "blocks of age"),
+        ({"blocks": {"age": []}}, "blocks of age"),
+        ({"kinds": "nothing"}, "nothing"),
+        ({"names": ["age", "height"]}, "height"),
+    ],
+)
+def test_who_lives_with_whom_fits_together(tmp_path: Path, wrong: dict[str, object], said: str) -> None:
+    """A file whose tables of relatives are not what it says of them is refused when it is read, not met in the middle of a run."""
+    write_library(village(tmp_path), tmp_path / "right.zip")
+    with zipfile.ZipFile(tmp_path / "right.zip") as file:
+        document, counts = json.loads(file.read("library.json")), file.read("counts.bin")
+    for part in document["parts"]:
+        if "kinship" in part:
+            part["kinship"] |= wrong
+    with zipfile.ZipFile(tmp_path / "odd.zip", "w") as file:
+        file.writestr("library.json", json.dumps(document))
+        file.writestr("counts.bin", counts)
+    with pytest.raises(DataError, match=f"no library of dependence.*{said}"):
         read_library(tmp_path / "odd.zip")
 
 

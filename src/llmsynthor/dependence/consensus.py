@@ -8,6 +8,7 @@ blocks of one variable with itself, and of pairs of which nothing is known, are 
 """
 
 from collections.abc import Mapping, Sequence
+from math import comb
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from scipy.linalg import eigh
 
 from llmsynthor.dependence.coarse import Coarse
 from llmsynthor.dependence.elicit import Pair
-from llmsynthor.dependence.pair_tables import rake_table
+from llmsynthor.dependence.pair_tables import rake_residuals
 
 TRAITS = 3
 """How many traits carry what is said."""
@@ -23,9 +24,10 @@ TRAITS = 3
 FEWEST = 5
 """Variables from which on their pairs say more than each alone: of fewer, so many traits carry anything."""
 
+MOST_UNKNOWN = 0.5
+"""Part of their pairs of which nothing may be known: from fewer, so many traits are anybody's guess."""
+
 TURNS, CLOSE = 60, 1e-6
-LEAST_LIFT = 0.02
-"""A cell holds at least this part of what it would by chance."""
 
 Floats = NDArray[np.float64]
 
@@ -33,11 +35,11 @@ Floats = NDArray[np.float64]
 def carried(tables: Mapping[Pair, Floats], variables: Sequence[Coarse]) -> dict[Pair, Floats]:
     """What TRAITS traits carry of the `tables`, shares (levels of one, levels of the other), at the same margins.
 
-    All of it where there are fewer than FEWEST variables.
+    All of it where there are fewer than FEWEST variables, or more than MOST_UNKNOWN of their pairs have no table.
     """
     named = {name for pair in tables for name in pair}
     own = [variable for variable in variables if variable.name in named]
-    if len(own) < FEWEST:
+    if len(own) < FEWEST or len(tables) < (1 - MOST_UNKNOWN) * comb(len(own), 2):
         return dict(tables)
     ends = np.cumsum([0, *(variable.size for variable in own)])
     place = {variable.name: slice(*ends[k : k + 2]) for k, variable in enumerate(own)}
@@ -55,7 +57,7 @@ def carried(tables: Mapping[Pair, Floats], variables: Sequence[Coarse]) -> dict[
     for one, other in tables:
         expected = np.outer(shares[one], shares[other])
         lifted = expected + fit[place[one], place[other]] * np.outer(root[place[one]], root[place[other]])
-        found[one, other] = rake_table(np.maximum(lifted, LEAST_LIFT * expected), shares[one], shares[other])
+        found[one, other] = rake_residuals(lifted, shares[one], shares[other])
     return found
 
 

@@ -17,13 +17,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from llmsynthor.dependence.pair_tables import rake_table
+from llmsynthor.dependence.pair_tables import rake_residuals
 
 KAPPA = 0.2
 """Correlation within zones for each unit of correlation over zones; one number for all data."""
-
-LEAST_LIFT = 0.02
-"""A cell holds at least this part of what it would by chance."""
 
 LEAST_VARIANCE = 1e-12
 
@@ -74,7 +71,7 @@ def grouped_joint(
     reliable = np.outer(_reliability(weights, one, each), _reliability(weights, other, its))
     within = np.sqrt(np.outer(_within(weights, one), _within(weights, other)))
     joint = joint_of_zones(weights, one, other) + kappa * reliable * correlation * within
-    return rake_table(np.maximum(joint, LEAST_LIFT * np.outer(a, b)), a, b)
+    return rake_residuals(joint, a, b)
 
 
 def levels_agree(weights: Floats, one: ZoneMargins, other: ZoneMargins, above: NDArray[np.int64] | None) -> bool:

@@ -6,6 +6,8 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 ROUNDS, CLOSE = 500, 1e-10
+LEAST_LIFT = 0.02
+"""What a cell holds at least of an estimate that may fall below zero, in parts of what it would hold by chance."""
 
 
 def interaction(log_weights: Floats, rows: Floats, columns: Floats) -> Floats:
@@ -38,6 +40,11 @@ def rake_table(table: Floats, rows: Floats, columns: Floats) -> Floats:
         if np.abs(table.sum(axis=1) - rows).max() < CLOSE:
             break
     return np.asarray(table / table.sum())
+
+
+def rake_residuals(table: Floats, rows: Floats, columns: Floats) -> Floats:
+    """The same of a sum of chance and residuals: where that is next to nothing or below, LEAST_LIFT of chance is left."""
+    return rake_table(np.maximum(table, LEAST_LIFT * np.outer(rows, columns)), rows, columns)
 
 
 def mutual_information(table: Floats) -> float:

@@ -1,7 +1,8 @@
 """Who lives with whom, as a library keeps it: the first member of a household by the others, in kinds of household."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,26 @@ class Kinship:
     sizes: tuple[int, ...] = ()
     blocks: Mapping[str, tuple[int, ...]] = field(default_factory=dict, repr=False)
 
+    def check(self, levels: Mapping[str, int]) -> None:
+        """See that all tables are there and fit; `levels` says how many each variable has. Raises ValueError, KeyError."""
+        if self.sizes and (self.sizes[0] > 1 or not _rises(self.sizes)):
+            raise ValueError("sizes of households do not begin with one and rise")
+        kinds = levels[self.kinds]
+        for name in self.names:
+            starts, own = self.blocks[name] if self.sizes else (), levels[name]
+            if self.sizes and not (starts and starts[0] == 0 and starts[-1] < own and _rises(starts)):
+                raise ValueError(f"blocks of {name} do not begin with its first level and rise")
+            for key, outer, inner in (
+                (name, (kinds, len(PLACES)), 2),
+                (f"{name} before", (kinds,), 2),
+                (f"{name} first", (kinds,), 1),
+            ):
+                wanted = {key: (*outer, *[own] * inner)}
+                wanted |= {f"{key} {BY_SIZE}": (len(self.sizes), *outer, *[len(starts)] * inner)} if starts else {}
+                odd = [place for place, shape in wanted.items() if self.tables[place].shape != shape]
+                if odd:
+                    raise ValueError(f"the table {odd[0]} has another shape")
+
     @property
     def about(self) -> dict[str, Any]:
         found: dict[str, Any] = {"kinds": self.kinds, "names": list(self.names)}
@@ -61,6 +82,10 @@ class Kinship:
             blocks={str(name): tuple(map(int, starts)) for name, starts in about.get("blocks", {}).items()},
         )
         return found, at
+
+
+def _rises(numbers: Sequence[int]) -> bool:
+    return all(one < other for one, other in pairwise(numbers))
 
 
 def block_starts(bins: int, words: int) -> tuple[int, ...]:

@@ -242,6 +242,7 @@ def _part(own: Mapping[str, Any], numbers: Floats, at: int) -> tuple[Part, int]:
     kinship = None
     if "kinship" in own:
         kinship, at = Kinship.unpacked(own["kinship"], numbers, at)
+        kinship.check({name: entry.size for name, entry in by_name.items()})
     part = Part(
         unit=str(own["unit"]),
         entries=entries,
