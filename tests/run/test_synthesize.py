@@ -13,6 +13,7 @@ from llmsynthor.errors import LLMError, RunFolderError, SpecError
 from llmsynthor.evaluation.metrics import evaluate
 from llmsynthor.llm.backend import Identity, Writer
 from llmsynthor.llm.opening import Choice
+from llmsynthor.report.page import write_report
 from llmsynthor.run.synthesize import synthesize
 
 PLAN = {
@@ -77,6 +78,10 @@ def test_run_folder_is_complete(document: Any, script: str, tmp_path: Path) -> N
     assert manifest["status"] == "done"
     assert manifest["usage"]["writes"] == 3
     assert solution.exit_code == 0
+    report = (out / "report.html").read_bytes()
+    assert b"not finished" not in report
+    write_report(out)
+    assert (out / "report.html").read_bytes() == report
 
 
 @pytest.mark.slow

@@ -45,9 +45,10 @@ class Picture:
     note: str = ""
 
 
-def gather(folder: Path, spec: Spec | None = None) -> dict[str, Any]:
-    """Read a run folder into what the template shows; what is not there yet is empty. `spec` is its spec, where it is known."""
-    manifest = read_manifest(folder)
+def gather(folder: Path, spec: Spec | None = None, status: str = "") -> dict[str, Any]:
+    """Read a run folder into what the template shows; what is not there yet is empty. `spec` and `status` are those of the run,
+    where they are known."""
+    manifest = read_manifest(folder) | ({"status": status} if status else {})
     spec = spec or _spec(folder)
     records = _records(folder, spec)
     made = manifest.get("made") or {unit: frame.height for unit, frame in records.items()}

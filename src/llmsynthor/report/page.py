@@ -7,15 +7,16 @@ from llmsynthor.files import write_beside
 from llmsynthor.spec.specification import Spec
 
 
-def write_report(run_folder: Path, spec: Spec | None = None) -> Path:
+def write_report(run_folder: Path, spec: Spec | None = None, status: str = "") -> Path:
     """Write `report.html`, and `zones.csv` where there are zones, into a run folder; raises RunFolderError where it cannot.
 
-    `spec` is the one in the folder, where it is known already: reading a large one takes as long as the rest.
+    `spec` is the one in the folder, where it is known already: reading a large one takes as long as the rest. `status` is how the
+    run has ended, where run.json will say so only when the report is there.
     """
     from llmsynthor.report.contents import gather  # noqa: PLC0415  (pictures need heavy imports)
 
     path = run_folder / "report.html"
-    contents = gather(run_folder, spec)
+    contents = gather(run_folder, spec, status)
     html, zones = _rendered(contents, run_folder), contents["zones"]
     try:
         write_beside(path, lambda partial: partial.write_text(html, encoding="utf-8"))

@@ -290,5 +290,5 @@ def write_all(solution: Solution, folder: RunFolder, spec: Mapping[str, str]) ->
     solution.manifest.pop("files", None)  # in one place of run.json, whether a run or a solution in memory writes it
     solution.manifest["files"] = folder.digests() | dict(spec)
     folder.write_manifest({**solution.manifest, "status": "running"})  # the report reads it; done is what has a report
-    write_report(folder.path, solution.spec)
+    write_report(folder.path, solution.spec, str(solution.manifest["status"]))
     folder.write_manifest(solution.manifest)
